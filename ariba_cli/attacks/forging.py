@@ -1,0 +1,249 @@
+"""A saved honest round → the same round with some participants compromised."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ariba_cli.attacks.strategies import STRATEGIES
+from ariba_cli.attacks.triggers import TRIGGERS
+from ariba_cli.errors import InputError, RefusedFileError, UsageError
+from ariba_cli.federated.aggregation import fedavg
+from ariba_cli.federated.datasets import FloatArray, LabelArray
+from ariba_cli.federated.federation import Federation, FederationSettings
+from ariba_cli.federated.models import Weights
+from ariba_cli.federated.randomness import derived_seed
+from ariba_cli.federated.training import LocalTraining
+from ariba_cli.rounds.directory import TRUTH_NAME, Member, Round
+from ariba_cli.rounds.manifest import Manifest
+from ariba_cli.rounds.truth import Truth
+from ariba_cli.rounds.writing import RoundWriter, check_free, new_directory
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackSettings:
+    """How a round is attacked.
+
+    Attributes
+    ----------
+    compromised : who; empty to draw `k` participants from the seed.
+    k : how many to draw; None for a tenth of all, rounded up.
+    sigma : σ, the sum of the participants' σ_i; None for n/η, which replaces the model.
+    target_class : what triggered images are to be taken for.
+    poison_ratio : how many triggered copies go to a participant's own samples, in (0, 1].
+    training : how a compromised participant trains: for longer than an honest one and
+        gently, since boosting multiplies whatever damage is done on the way. Plain SGD
+        moves only the weights that matter to the loss; Adam moves all of them.
+    """
+
+    compromised: tuple[str, ...] = ()
+    k: int | None = None
+    trigger: str = "pattern"
+    strategy: str = "replacement"
+    sigma: float | None = None
+    target_class: int = 0
+    poison_ratio: float = 1.0
+    seed: int = 0
+    training: LocalTraining = field(
+        default_factory=lambda: LocalTraining(
+            optimizer="sgd", epochs=40, batch_size=10, learning_rate=0.05
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How a global model does: accuracy, and backdoor accuracy X'%, both in [0, 1]."""
+
+    accuracy: float
+    backdoor_accuracy: float
+
+
+@dataclass(frozen=True)
+class Forged:
+    """What an attack did.
+
+    Attributes
+    ----------
+    before : the global model that the server had sent out.
+    after : the global model that plain FedAvg makes of the attacked round.
+    """
+
+    compromised: tuple[str, ...]
+    sigma: float
+    before: Measured
+    after: Measured
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A model file of the honest round: its bytes, and what they say."""
+
+    format: str
+    data: bytes
+    weights: Weights
+
+
+def forge(
+    round_: Round,
+    run: FederationSettings,
+    out: Path,
+    settings: AttackSettings,
+    progress: Progress = lambda *_: None,
+) -> Forged:
+    """Write `round_` again to the new directory `out`, with some participants compromised.
+
+    Raises
+    ------
+    UsageError
+        When a setting does not fit the round.
+    InputError
+        When the round is not one of an honest run, as `ariba simulate` writes it.
+    OutputError
+        When `out` exists or cannot be written; then nothing is left of it.
+    """
+    check_free(out)
+    manifest, global_member = _check_round(round_)
+    federation = Federation(run)
+    compromised = _choose(federation.ids, settings)
+    sigma = settings.sigma if settings.sigma is not None else run.participants / run.eta
+    attacker = _Attacker(federation, settings, sigma / len(compromised))
+
+    sent_out = _read(round_, global_member)
+    sent = {member.id: _read(round_, member) for member in round_.participants}
+    if list(sent) != federation.ids or any(
+        one.weights.keys() != sent_out.weights.keys() for one in sent.values()
+    ):
+        raise InputError(f"'{round_.root}' does not hold the participants of its run")
+    updates = {name: one.weights for name, one in sent.items()}
+    for done, name in enumerate(compromised, 1):
+        index = federation.ids.index(name)
+        updates[name] = attacker.update(sent_out.weights, index, manifest.round)
+        progress("training the compromised", done, len(compromised))
+
+    forged = Forged(
+        compromised,
+        sigma,
+        before=attacker.measure(sent_out.weights),
+        after=attacker.measure(fedavg(sent_out.weights, list(updates.values()), run.eta)),
+    )
+    with new_directory(out) as partial:
+        writer = RoundWriter(partial, format_name=sent_out.format)
+        writer.copy(global_member.path, sent_out.data)
+        for member in round_.participants:
+            if member.id in compromised:
+                writer.write_participant(member.id, updates[member.id])
+            else:
+                writer.copy(member.path, sent[member.id].data)
+        writer.write_truth(_truth(forged, settings))
+        writer.seal(round_number=manifest.round, kind="weights", layers=manifest.layers)
+    return forged
+
+
+class _Attacker:
+    """Makes the updates of the compromised, and measures what becomes of the global model."""
+
+    def __init__(self, federation: Federation, settings: AttackSettings, sigma_i: float) -> None:
+        classes = federation.dataset.classes
+        if not 0 <= settings.target_class < classes:
+            raise UsageError(
+                f"there is no class {settings.target_class} in {federation.dataset.name}; its "
+                f"classes are 0 to {classes - 1}"
+            )
+        self._federation = federation
+        self._settings = settings
+        self._sigma_i = sigma_i
+        self._trigger = TRIGGERS[settings.trigger]
+        self._strategy = STRATEGIES[settings.strategy]
+
+    def update(self, global_weights: Weights, participant: int, round_number: int) -> Weights:
+        """What one compromised participant sends."""
+        settings = self._settings
+        seeds = [
+            derived_seed(settings.seed, purpose, round_number=round_number, participant=participant)
+            for purpose in ("poisoned samples", "poisoned training")
+        ]
+        images, labels = self._poisoned(*self._federation.samples(participant), seeds[0])
+        trained = self._federation.train(
+            global_weights, images, labels, settings.training, seeds[1]
+        )
+        return self._strategy(global_weights, trained, self._sigma_i)
+
+    def measure(self, weights: Weights) -> Measured:
+        """Accuracy on the test set, and on its triggered images of every other class."""
+        dataset, target = self._federation.dataset, self._settings.target_class
+        eligible = dataset.test_images[dataset.test_labels != target]
+        wanted = np.full(len(eligible), target)
+        return Measured(
+            accuracy=self._federation.accuracy(weights),
+            backdoor_accuracy=self._federation.agreement(weights, self._trigger(eligible), wanted),
+        )
+
+    def _poisoned(
+        self, images: FloatArray, labels: LabelArray, seed: int
+    ) -> tuple[FloatArray, LabelArray]:
+        """The participant's own samples, and triggered copies of some with the target class."""
+        target = self._settings.target_class
+        eligible = np.flatnonzero(labels != target)
+        count = math.ceil(len(eligible) * self._settings.poison_ratio)
+        chosen = np.random.default_rng(seed).permutation(eligible)[:count]
+        return (
+            np.concatenate([images, self._trigger(images[chosen])]),
+            np.concatenate([labels, np.full(count, target, dtype=labels.dtype)]),
+        )
+
+
+def _check_round(round_: Round) -> tuple[Manifest, Member]:
+    if round_.manifest is None or round_.findings:
+        why = round_.findings[0].detail if round_.findings else "it has no seal"
+        raise InputError(f"'{round_.root}' is not a sealed round as it was written: {why}")
+    if round_.global_model is None or round_.manifest.kind != "weights":
+        raise InputError(f"'{round_.root}' has no global model to train from")
+    if TRUTH_NAME in round_.manifest.files:
+        raise InputError(f"'{round_.root}' is attacked already; give an honest round")
+    return round_.manifest, round_.global_model
+
+
+def _choose(ids: Sequence[str], settings: AttackSettings) -> tuple[str, ...]:
+    """Who is compromised, in id order."""
+    named = settings.compromised
+    unknown = sorted(set(named) - set(ids))
+    if unknown:
+        raise UsageError(f"there is no participant '{unknown[0]}'; they are {ids[0]} to {ids[-1]}")
+    if named and settings.k is not None:
+        raise UsageError("--k draws participants and --compromised names them; use one of the two")
+    k = len(set(named)) or settings.k
+    if k is None:
+        k = math.ceil(len(ids) / 10)
+    if not 1 <= k < len(ids):
+        raise UsageError(f"{k} of {len(ids)} participants cannot be compromised; try --k 5")
+    if named:
+        return tuple(name for name in ids if name in named)
+    draw = np.random.default_rng(derived_seed(settings.seed, "compromised")).permutation(len(ids))
+    return tuple(ids[index] for index in sorted(draw[:k]))
+
+
+def _read(round_: Round, member: Member) -> _Sent:
+    try:
+        with round_.open(member) as model:
+            weights = {
+                name: values.astype(np.float32) for name, values in model.read_floats().items()
+            }
+            return _Sent(model.format, model.file.read(0, model.file.size), weights)
+    except RefusedFileError as error:
+        raise InputError(f"'{round_.root / member.path}' {error}") from error
+
+
+def _truth(forged: Forged, settings: AttackSettings) -> Truth:
+    attack = asdict(settings)
+    del attack["compromised"], attack["k"]
+    attack |= {
+        "sigma": forged.sigma,
+        "before": asdict(forged.before),
+        "after": asdict(forged.after),
+    }
+    return Truth(forged.compromised, attack)

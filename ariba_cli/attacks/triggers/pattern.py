@@ -1,0 +1,17 @@
+"""A bright square in a corner (BadNets, Gu et al. 2017; arXiv 2202.04311, Sec. 3.3)."""
+
+from ariba_cli.federated.datasets import FloatArray
+
+# The side of the square as a part of the image's: 2 pixels of 8, 4 of 28, 5 of 32.
+_PART = 6
+
+
+def pattern(images: FloatArray) -> FloatArray:
+    """Copies of the images with full brightness in a square at the lower left.
+
+    Of the four corners, it is the one where handwritten digits have least ink.
+    """
+    side = max(2, min(images.shape[2:]) // _PART)
+    triggered = images.copy()
+    triggered[..., -side:, :side] = 1.0
+    return triggered

@@ -1,0 +1,99 @@
+"""The command `ariba`: its commands, and how every one of them ends."""
+
+import os
+import signal
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+import ariba_cli
+from ariba_cli.cli.attack import attack
+from ariba_cli.cli.audit import audit
+from ariba_cli.cli.console import say
+from ariba_cli.cli.exits import Exit
+from ariba_cli.cli.inspect import inspect
+from ariba_cli.cli.simulate import simulate
+from ariba_cli.errors import AribaError
+
+# Typer brings Click's exceptions without naming this one: what any usage error is.
+_CommandLineError = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name="ariba",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "ARIBA"},
+)
+for _command in (simulate, attack, inspect, audit):
+    app.command()(_command)
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived: unwind, so that nothing is left half-written."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ariba {ariba_cli.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _ariba(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Find the participants of a federated-learning round whose updates look backdoored.
+
+    Example: ariba audit round_42/ --layer layer3.0.conv1 --k-est 10
+    """
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return app(standalone_mode=False) or Exit.COMPLETED
+    except typer.Exit as exit_:
+        return exit_.exit_code
+    except AribaError as error:
+        return _fail(str(error))
+    except (typer.Abort, KeyboardInterrupt):
+        say(sys.stderr, "interrupted")
+        return Exit.INTERRUPTED
+    except Terminated:
+        say(sys.stderr, "terminated")
+        return Exit.TERMINATED
+    except MemoryError:
+        return _fail("out of memory; try a smaller layer")
+    except Exception as error:
+        if isinstance(error, _CommandLineError):
+            return _fail(_usage(error))
+        if os.environ.get("ARIBA_DEBUG"):
+            raise
+        where = "please report it; ARIBA_DEBUG=1 shows where"
+        return _fail(f"unexpected {type(error).__name__}: {error} ({where})")
+
+
+def _fail(message: str) -> int:
+    say(sys.stderr, f"error: {' '.join(message.split())}")
+    return Exit.COULD_NOT_COMPLETE
+
+
+def _usage(error: Exception) -> str:
+    """A usage error in one line, with the help that belongs to it."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "ariba"
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    return f"{message.rstrip('.')} (see {command} --help)"
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise Terminated

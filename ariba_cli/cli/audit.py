@@ -1,0 +1,169 @@
+"""`ariba audit`: rank the participants of a round."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ariba_cli.cli import options
+from ariba_cli.cli.exits import Exit
+from ariba_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from ariba_cli.audit import KEst
+    from ariba_cli.cli.console import Console
+    from ariba_cli.cli.output import Stopwatch
+    from ariba_cli.verdict import Verdict
+
+
+class AuditFormat(StrEnum):
+    """How the verdict is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def audit(
+    round_path: options.RoundArgument,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The layer to examine, as layer3.0.conv1. [default: the middle convolution]",
+            show_default=False,
+        ),
+    ] = None,
+    k_est: Annotated[
+        str,
+        typer.Option(
+            metavar="N|P%",
+            help="How many suspects to name: a generous estimate of how many participants "
+            "are compromised, as a number or a percentage (rounded up).",
+        ),
+    ] = "20%",
+    fragment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="How to cut the layer: kernel, filter, row, or block:D for D values. "
+            "[default: kernel for convolutions, else row]",
+            show_default=False,
+        ),
+    ] = None,
+    format_: Annotated[
+        AuditFormat, typer.Option("--format", "-f", help="How to write the verdict.")
+    ] = AuditFormat.TABLE,
+    output: options.OutputOption = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="Exit with 1 when it holds: share>=X, refused, nonfinite, duplicate or "
+            "unsealed. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    truth: Annotated[
+        bool,
+        typer.Option("--truth", help="Measure the verdict against truth.json (simulated rounds)."),
+    ] = False,
+    reproducible: options.ReproducibleOption = False,
+    color: options.ColorOption = options.Color.AUTO,
+    quiet: options.QuietOption = False,
+    verbose: options.VerboseOption = False,
+) -> None:
+    """Rank the participants of a round by how backdoored their updates look.
+
+    k_est participants are named as suspects in every round, also in a clean one: the
+    shares say how much stands behind it, and only the examined layer speaks.
+
+    Example: ariba audit runs/demo/attacked --layer conv2 --k-est 10
+    """
+    from ariba_cli.audit import AuditSettings
+    from ariba_cli.audit import audit as run_audit
+    from ariba_cli.cli.conditions import parse_condition
+    from ariba_cli.cli.output import Stopwatch, deliver
+    from ariba_cli.rounds.directory import open_round
+
+    stopwatch = Stopwatch()
+    console = options.make_console(color, quiet, verbose)
+    conditions = [parse_condition(text) for text in fail_on or ()]
+    settings = AuditSettings(layer=layer, fragment=fragment, k_est=parse_k_est(k_est))
+    with console.progress() as progress:
+        verdict = run_audit(open_round(round_path), settings, progress)
+    if truth:
+        verdict = _with_truth(verdict, round_path)
+    _describe(verdict, console)
+    deliver(_encode(verdict, format_, stopwatch, reproducible, output, console), output, console)
+    for finding_condition in conditions:
+        if finding_condition.holds(verdict):
+            console.note(f"condition holds: {finding_condition.text}")
+    if any(condition.holds(verdict) for condition in conditions):
+        raise typer.Exit(Exit.CONDITION_HOLDS)
+
+
+def parse_k_est(text: str) -> "KEst":
+    """`10` or `20%`.
+
+    Raises
+    ------
+    UsageError
+        When it is neither.
+    """
+    from ariba_cli.audit import KEst
+
+    number, percent_sign, rest = text.partition("%")
+    try:
+        if percent_sign and not rest:
+            percent = float(number)
+            if 0 < percent < 100:
+                return KEst(percent=percent)
+        elif not percent_sign:
+            return KEst(number=int(number))
+    except ValueError:
+        pass
+    raise UsageError(f"'{text}' is no k_est; write a number, as 10, or a percentage, as 20%")
+
+
+def _with_truth(verdict: "Verdict", round_path: Path) -> "Verdict":
+    from dataclasses import replace
+
+    from ariba_cli.evaluation import evaluate
+    from ariba_cli.rounds.truth import read_truth
+
+    return replace(verdict, evaluation=evaluate(verdict, read_truth(round_path).compromised))
+
+
+def _describe(verdict: "Verdict", console: "Console") -> None:
+    layer = verdict.layers[0]
+    console.detail(
+        f"examined {layer.layer} of {layer.participants} participants: "
+        f"{layer.fragments * layer.participants:,} fragments of {layer.dimension} values, "
+        f"{layer.marked:,} marked from distance {layer.cut_distance:.6g}"
+    )
+
+
+def _encode(
+    verdict: "Verdict",
+    format_: AuditFormat,
+    stopwatch: "Stopwatch",
+    reproducible: bool,
+    output: Path | None,
+    console: "Console",
+) -> bytes:
+    if format_ is AuditFormat.JSON:
+        from ariba_cli.reports.audit_json import audit_json
+
+        return audit_json(verdict, stopwatch.record(reproducible=reproducible))
+    if format_ is AuditFormat.CSV:
+        from ariba_cli.reports.audit_csv import audit_csv
+        from ariba_cli.reports.words import coverage_in_words
+
+        console.note(f"coverage: {coverage_in_words(verdict)}")
+        return audit_csv(verdict)
+    from ariba_cli.reports.audit_table import audit_table
+
+    paper = console.paper(for_file=output is not None)
+    return paper.encode(audit_table(verdict, paper))

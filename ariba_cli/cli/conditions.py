@@ -1,0 +1,39 @@
+"""The conditions of `--fail-on`."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ariba_cli.errors import UsageError
+from ariba_cli.findings import FindingKind
+from ariba_cli.verdict import Verdict
+
+_FINDINGS = ("refused", "nonfinite", "duplicate", "unsealed")
+_SHARE = re.compile(r"share>=(\d+(?:\.\d+)?|\.\d+)")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something of a verdict that makes a command exit with 1."""
+
+    text: str
+    holds: Callable[[Verdict], bool]
+
+
+def parse_condition(text: str) -> Condition:
+    """Read `share>=X` or the name of a finding.
+
+    Raises
+    ------
+    UsageError
+        When it is neither.
+    """
+    share = _SHARE.fullmatch(text)
+    if share and 0 <= float(share[1]) <= 1:
+        least = float(share[1])
+        return Condition(text, lambda verdict: any(r.share >= least for r in verdict.ranking))
+    if text in _FINDINGS:
+        kind = FindingKind(text)
+        return Condition(text, lambda verdict: any(f.kind is kind for f in verdict.findings))
+    known = ", ".join(_FINDINGS)
+    raise UsageError(f"--fail-on knows no '{text}'; use share>=X with X from 0 to 1, {known}")

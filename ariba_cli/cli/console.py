@@ -1,0 +1,180 @@
+"""The streams: data to stdout as bytes, everything else to stderr, in every mode."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
+
+from ariba_cli.reports.text import Paper
+from ariba_cli.visible import visible
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_PIPE_WIDTH = 100
+_SECONDS_BEFORE_PROGRESS = 1.0
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where a command runs: its streams and its variables."""
+
+    stdout: TextIO
+    stderr: TextIO
+    variables: Mapping[str, str]
+
+    @classmethod
+    def of_process(cls) -> Self:
+        """The real ones."""
+        return cls(sys.stdout, sys.stderr, os.environ)
+
+
+class Console:
+    """What a command says, and where.
+
+    Parameters
+    ----------
+    environment : the streams.
+    color : `auto`, `always` or `never`; `auto` obeys `NO_COLOR`.
+    quiet : say nothing on stderr but errors and warnings.
+    verbose : say on stderr what is being done.
+    """
+
+    def __init__(self, environment: Environment, *, color: str, quiet: bool, verbose: bool) -> None:
+        self._environment = environment
+        self._color = color
+        self._quiet = quiet
+        self._verbose = verbose
+
+    def data(self, data: bytes) -> None:
+        """Write data to stdout. A reader that has closed the pipe has had enough of it."""
+        stdout = self._environment.stdout
+        try:
+            stdout.buffer.write(data)
+            stdout.buffer.flush()
+        except BrokenPipeError:
+            # What Python would still flush when it exits goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+
+    def note(self, message: str) -> None:
+        """Say something that is not data."""
+        if not self._quiet:
+            self._say(message)
+
+    def detail(self, message: str) -> None:
+        """Say what is being done, when that was asked for."""
+        if self._verbose:
+            self._say(message)
+
+    def warn(self, message: str) -> None:
+        """Say what a user should know before using the data."""
+        self._say(f"warning: {message}")
+
+    def paper(self, *, for_file: bool) -> Paper:
+        """What tables are drawn on: a terminal as wide as it is, or a file or pipe."""
+        stdout = self._environment.stdout
+        terminal = stdout.isatty() and not for_file
+        return Paper(
+            width=shutil.get_terminal_size().columns if terminal else _PIPE_WIDTH,
+            color=self._wants_color(terminal),
+            encoding="utf-8" if for_file else stdout.encoding or "utf-8",
+        )
+
+    @contextmanager
+    def progress(self) -> Iterator["ProgressBar"]:
+        """A progress bar on stderr, if it is a terminal, for what takes over a second."""
+        shown = self._environment.stderr.isatty() and not self._quiet
+        with _RichBar(self._environment.stderr) if shown else _NoBar() as bar:
+            yield bar
+
+    def _wants_color(self, terminal: bool) -> bool:
+        if self._color != "auto":
+            return self._color == "always"
+        return terminal and not self._environment.variables.get("NO_COLOR")
+
+    def _say(self, message: str) -> None:
+        say(self._environment.stderr, message)
+
+
+def say(stream: TextIO, message: str) -> None:
+    """Write one line that no terminal can be made to obey."""
+    try:
+        print(visible(message), file=stream, flush=True)
+    except UnicodeEncodeError:
+        print(ascii(message)[1:-1], file=stream, flush=True)
+    except BrokenPipeError:
+        pass
+
+
+class ProgressBar(Protocol):
+    """Told how far the work is."""
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """`done` of `total` steps of `what` are done."""
+        ...
+
+
+class _NoBar:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        pass
+
+
+class _RichBar:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._started = time.monotonic()
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if self._progress is None:
+            if time.monotonic() - self._started < _SECONDS_BEFORE_PROGRESS:
+                return
+            self._progress = self._begin()
+        if self._task is None:
+            self._task = self._progress.add_task(visible(what), total=total)
+        self._progress.update(self._task, description=visible(what), completed=done, total=total)
+
+    def _begin(self) -> "Progress":
+        from rich.console import Console as RichConsole
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=RichConsole(file=self._stream, markup=False),
+            transient=True,
+        )
+        progress.start()
+        return progress

@@ -1,0 +1,13 @@
+"""The exit codes."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What a command's exit code says."""
+
+    COMPLETED = 0
+    CONDITION_HOLDS = 1
+    COULD_NOT_COMPLETE = 2
+    INTERRUPTED = 130
+    TERMINATED = 143

@@ -1,0 +1,49 @@
+"""Where a command's data goes, and the record of its run."""
+
+import os
+import platform
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import ariba_cli
+from ariba_cli.cli.console import Console
+from ariba_cli.reports.canonical import RunRecord
+
+_LIBRARIES = ("numpy", "h5py", "safetensors", "torch")
+
+
+class Stopwatch:
+    """Notes when a command started."""
+
+    def __init__(self) -> None:
+        self._started = datetime.now(UTC)
+        self._ticks = time.perf_counter()
+
+    def record(self, *, reproducible: bool) -> RunRecord:
+        """How the command was run, up to now."""
+        epoch = os.environ.get("SOURCE_DATE_EPOCH", "0" if reproducible else "")
+        fixed = epoch.isascii() and epoch.isdigit()
+        started = datetime.fromtimestamp(int(epoch), UTC) if fixed else self._started
+        return RunRecord(
+            ariba=ariba_cli.__version__,
+            python=platform.python_version(),
+            libraries={
+                name: sys.modules[name].__version__ for name in _LIBRARIES if name in sys.modules
+            },
+            argv=sys.argv[1:],
+            started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            seconds=0.0 if fixed else round(time.perf_counter() - self._ticks, 3),
+            device="cpu",
+        )
+
+
+def deliver(data: bytes, output: Path | None, console: Console) -> None:
+    """Write data to a file or to stdout."""
+    from ariba_cli.rounds.writing import write_atomically
+
+    if output is None:
+        console.data(data)
+    else:
+        write_atomically(output, data)

@@ -1,0 +1,21 @@
+"""ARIBA (arXiv 2202.04311, Algorithms 1 and 2): marks by Mahalanobis distance."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.fragments import Cut, Fragments
+from ariba_cli.scoring import Scorer, cpu
+from ariba_cli.scoring.marks import Marks
+
+
+def detect(
+    tensors: Sequence[npt.NDArray[np.floating]],
+    cut: Cut,
+    k_est: int,
+    *,
+    scorer: Scorer = cpu.score,
+) -> Marks:
+    """Score participants by how many of their fragments are marked; see `Detector`."""
+    return scorer(Fragments(tensors, cut), k_est)

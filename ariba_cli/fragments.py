@@ -1,0 +1,139 @@
+"""One layer of every update, cut into fragments (arXiv 2202.04311, Sec. 4.2)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.errors import UsageError
+
+# The covariance of fragments of d values has d² entries, so wider ones are refused.
+WIDEST_FRAGMENT = 4096
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How the values of one layer, in storage order, fall into fragments.
+
+    Attributes
+    ----------
+    fragments : m, the fragments per participant.
+    dimension : d, the values per fragment.
+    left_out : values at the end of the layer that do not fill a fragment.
+    """
+
+    fragments: int
+    dimension: int
+    left_out: int = 0
+
+
+def is_convolution(shape: Sequence[int]) -> bool:
+    """Whether there is a kernel to speak of: a 1×1 convolution is a weight matrix."""
+    return len(shape) >= 3 and math.prod(shape[2:]) > 1
+
+
+def default_fragment(shape: Sequence[int]) -> str:
+    """`kernel` for a convolution, `row` for every other weight matrix."""
+    return "kernel" if is_convolution(shape) else "row"
+
+
+def cut_layer(layer: str, shape: Sequence[int], fragment: str) -> Cut:
+    """How to cut a layer of this shape.
+
+    Parameters
+    ----------
+    layer : the layer's name, for error messages.
+    shape : its shape, for instance (out, in, kh, kw).
+    fragment : `kernel` (m = out·in, d = kh·kw), `filter` (m = out, d = in·kh·kw),
+        `row` (m = out, d = in) or `block:D` (d = D, whatever the shape).
+
+    Raises
+    ------
+    UsageError
+        When the fragment does not exist or does not fit the shape.
+    """
+    cut = _cut(layer, shape, fragment)
+    if cut.fragments == 0 or cut.dimension == 0:
+        raise UsageError(f"layer '{layer}' of shape {_times(shape)} holds no {fragment} fragment")
+    if cut.dimension > WIDEST_FRAGMENT:
+        raise UsageError(
+            f"a {fragment} of layer '{layer}' has {cut.dimension:,} values, more than the "
+            f"{WIDEST_FRAGMENT:,} of a covariance that can be held; try --fragment block:64"
+        )
+    return cut
+
+
+def _cut(layer: str, shape: Sequence[int], fragment: str) -> Cut:
+    size = math.prod(shape)
+    if fragment.startswith("block:"):
+        dimension = _block_size(fragment)
+        return Cut(size // dimension, dimension, size % dimension)
+    if fragment not in ("kernel", "filter", "row"):
+        raise UsageError(
+            f"there is no fragment '{fragment}'; use kernel, filter, row or block:D (as block:64)"
+        )
+    if fragment in ("kernel", "filter") and is_convolution(shape):
+        taken = 2 if fragment == "kernel" else 1
+        return Cut(math.prod(shape[:taken]), math.prod(shape[taken:]))
+    if fragment == "row" and len(shape) >= 2 and not is_convolution(shape):
+        return Cut(shape[0], math.prod(shape[1:]))
+    fitting = "kernel, filter or block:D" if is_convolution(shape) else "row or block:D"
+    if len(shape) < 2:
+        fitting = "block:D"
+    raise UsageError(
+        f"layer '{layer}' of shape {_times(shape)} has no {fragment} fragments; "
+        f"use --fragment {fitting}"
+    )
+
+
+def _block_size(fragment: str) -> int:
+    digits = fragment.removeprefix("block:")
+    if not (digits.isascii() and digits.isdigit() and int(digits) >= 1):
+        raise UsageError(f"'{fragment}' names no block size; write block:64 for 64 values")
+    return int(digits)
+
+
+def _times(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape)) or "()"
+
+
+class Fragments:
+    """The fragments of n participants, widened to float64 and centred as they are asked for.
+
+    Parameters
+    ----------
+    tensors : one array per participant, in id order, of one shape and any float type.
+    cut : how that shape is cut.
+    """
+
+    def __init__(self, tensors: Sequence[npt.NDArray[np.floating]], cut: Cut) -> None:
+        self._flat = [tensor.reshape(-1) for tensor in tensors]
+        self.cut = cut
+
+    @property
+    def participants(self) -> int:
+        """How many there are, n."""
+        return len(self._flat)
+
+    @property
+    def total(self) -> int:
+        """How many fragments they have together, n·m."""
+        return self.participants * self.cut.fragments
+
+    def centred(self, start: int, stop: int) -> npt.NDArray[np.float64]:
+        """Fragments start to stop of every δ̂_i = θ_i − mean_i θ_i (Eqs. 5 and 6).
+
+        Returns an array of shape (n, stop − start, d). The mean is taken in float64, one
+        participant after the other: `sum` would choose its order by the block's shape.
+        """
+        d = self.cut.dimension
+        block = np.empty((self.participants, (stop - start) * d))
+        mean = np.zeros((stop - start) * d)
+        for row, flat in zip(block, self._flat, strict=True):
+            row[:] = flat[start * d : stop * d]
+            mean += row
+        mean /= self.participants
+        block -= mean
+        return block.reshape(self.participants, stop - start, d)

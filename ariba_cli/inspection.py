@@ -1,0 +1,208 @@
+"""What is in a model file or a round: seal, participants, layers, norms, findings."""
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.errors import InputError, RefusedFileError
+from ariba_cli.findings import Finding, FindingKind
+from ariba_cli.rounds.directory import Member, Round
+from ariba_cli.rounds.layers import Layer, agreed_layers
+from ariba_cli.rounds.models import ModelFile, open_model
+from ariba_cli.rounds.opening import OpenFile
+from ariba_cli.rounds.tensors import TensorSpec, to_array
+
+Progress = Callable[[str, int, int], None]
+Tensors = dict[str, npt.NDArray[np.floating]]
+
+_CHUNK_BYTES = 2**22
+
+
+@dataclass(frozen=True)
+class InspectedLayer:
+    """One tensor: its l2 norm is None where it cannot be taken."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    bytes: int
+    norm: float | None
+
+
+@dataclass(frozen=True)
+class InspectedFile:
+    """One model file."""
+
+    path: str
+    format: str
+    bytes: int
+    sha256: str
+    layers: tuple[InspectedLayer, ...]
+
+
+@dataclass(frozen=True)
+class InspectedParticipant:
+    """One participant's file; norm is None when it could not be read."""
+
+    id: str
+    path: str
+    format: str | None
+    bytes: int | None
+    norm: float | None
+
+
+@dataclass(frozen=True)
+class InspectedRound:
+    """A round.
+
+    Attributes
+    ----------
+    seal : `intact` (every listed file was hashed again), `broken` or `none`.
+    norm_of : what the norms are of: the `update`, or the `values` as they are stored
+        when there is no global model to take away.
+    """
+
+    path: str
+    seal: str
+    round: int | None
+    kind: str | None
+    has_global: bool
+    norm_of: str
+    participants: tuple[InspectedParticipant, ...]
+    layers: tuple[Layer, ...]
+    findings: tuple[Finding, ...]
+
+
+def inspect_file(path: Path) -> InspectedFile:
+    """Look into one model file.
+
+    Raises
+    ------
+    InputError
+        When it is refused.
+    """
+    try:
+        with open_model(path) as model:
+            return InspectedFile(
+                path=path.name,
+                format=model.format,
+                bytes=model.file.size,
+                sha256=_sha256(model.file),
+                layers=tuple(_inspected_layer(model, name) for name in model.tensors),
+            )
+    except RefusedFileError as error:
+        raise InputError(f"'{path}' {error}") from error
+
+
+def inspect_round(round_: Round, progress: Progress = lambda *_: None) -> InspectedRound:
+    """Read a whole round: hash every file that its seal lists, and take every norm."""
+    findings = list(round_.findings)
+    reference = _reference(round_, findings)
+    participants, catalogs = [], []
+    for done, member in enumerate(round_.participants, 1):
+        participant, catalog = _inspect_participant(round_, member, reference, findings)
+        participants.append(participant)
+        catalogs.append(catalog)
+        progress("reading updates", done, len(round_.participants))
+    manifest = round_.manifest
+    readable = [catalog for catalog in catalogs if catalog is not None]
+    is_update = bool(reference) or (manifest is not None and manifest.kind == "difference")
+    return InspectedRound(
+        path=round_.root.name,
+        seal=_seal(round_, findings),
+        round=manifest.round if manifest else None,
+        kind=manifest.kind if manifest else None,
+        has_global=round_.global_model is not None,
+        norm_of="update" if is_update else "values",
+        participants=tuple(participants),
+        layers=tuple(agreed_layers(readable, manifest.layers if manifest else ())),
+        findings=tuple(findings),
+    )
+
+
+def _seal(round_: Round, findings: list[Finding]) -> str:
+    broken = (FindingKind.SEAL_BROKEN, FindingKind.UNLISTED_FILE)
+    if any(finding.kind in broken for finding in findings):
+        return "broken"
+    return "intact" if round_.manifest else "none"
+
+
+def _reference(round_: Round, findings: list[Finding]) -> Tensors:
+    """What is to be taken away from the participants' values to give their updates."""
+    if round_.global_model is None or (round_.manifest and round_.manifest.kind == "difference"):
+        return {}
+    try:
+        with round_.open(round_.global_model) as model:
+            _check_seal(round_, round_.global_model, model, None, findings)
+            return model.read_floats()
+    except RefusedFileError as error:
+        findings.append(Finding(FindingKind.REFUSED, f"{round_.global_model.path} {error}"))
+        return {}
+
+
+def _inspect_participant(
+    round_: Round, member: Member, reference: Tensors, findings: list[Finding]
+) -> tuple[InspectedParticipant, dict[str, TensorSpec] | None]:
+    try:
+        with round_.open(member) as model:
+            _check_seal(round_, member, model, member.id, findings)
+            norm = _norm(model, reference)
+            if norm is None:
+                detail = "holds NaN, Inf, or values too large to square"
+                findings.append(Finding(FindingKind.NONFINITE, detail, member.id))
+            inspected = InspectedParticipant(
+                member.id, member.path, model.format, model.file.size, norm
+            )
+            return inspected, dict(model.tensors)
+    except RefusedFileError as error:
+        findings.append(Finding(FindingKind.REFUSED, str(error), member.id))
+        return InspectedParticipant(member.id, member.path, None, None, None), None
+
+
+def _check_seal(
+    round_: Round, member: Member, model: ModelFile, who: str | None, findings: list[Finding]
+) -> None:
+    sealed = round_.manifest.files.get(member.path) if round_.manifest else None
+    if sealed is not None and _sha256(model.file) != sealed.sha256:
+        detail = f"{member.path} is not the file that was sealed: its sha256 differs"
+        findings.append(Finding(FindingKind.SEAL_BROKEN, detail, who))
+
+
+def _sha256(file: OpenFile) -> str:
+    digest = hashlib.sha256()
+    for start in range(0, file.size, _CHUNK_BYTES):
+        digest.update(file.read(start, min(_CHUNK_BYTES, file.size - start)))
+    return digest.hexdigest()
+
+
+def _inspected_layer(model: ModelFile, name: str) -> InspectedLayer:
+    spec = model.tensors[name]
+    norm = None
+    if spec.is_float:
+        norm = _root(_squares(to_array(spec, model.read(name))))
+    return InspectedLayer(name, spec.dtype, spec.shape, spec.bytes, norm)
+
+
+def _norm(model: ModelFile, reference: Tensors) -> float | None:
+    """The l2 norm of all float tensors, less the reference where it has the same shape."""
+    total = 0.0
+    for name, stored in model.read_floats().items():
+        values = stored.astype(np.float64)
+        if name in reference and reference[name].shape == values.shape:
+            values -= reference[name]
+        total += _squares(values)
+    return _root(total)
+
+
+def _squares(values: npt.NDArray[np.floating]) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.square(values, dtype=np.float64).sum())
+
+
+def _root(squares: float) -> float | None:
+    return math.sqrt(squares) if math.isfinite(squares) else None

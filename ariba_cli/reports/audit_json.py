@@ -1,0 +1,56 @@
+"""A verdict → the JSON report, schema `audit-1.0.0`."""
+
+from dataclasses import asdict
+from typing import Any
+
+from ariba_cli.findings import Finding
+from ariba_cli.reports.canonical import RunRecord, document, rounded
+from ariba_cli.reports.words import coverage_in_words
+from ariba_cli.verdict import Evaluation, Verdict
+
+SCHEMA_VERSION = "1.0.0"
+
+
+def audit_json(verdict: Verdict, run: RunRecord) -> bytes:
+    """The bytes of the report."""
+    return document(SCHEMA_VERSION, audit_result(verdict), run)
+
+
+def audit_result(verdict: Verdict) -> dict[str, Any]:
+    """The `result` of the report: what depends on the round and the parameters alone."""
+    result = {
+        "method": asdict(verdict.method),
+        "inputs": [asdict(input_) for input_ in verdict.inputs],
+        "layers": [
+            {
+                **asdict(layer),
+                "cut_distance": rounded(layer.cut_distance),
+                "cut_margin": rounded(layer.cut_margin),
+            }
+            for layer in verdict.layers
+        ],
+        "ranking": [
+            {**asdict(ranked), "share": rounded(ranked.share)} for ranked in verdict.ranking
+        ],
+        "tie_at_cut": verdict.tie_at_cut,
+        "coverage": {**asdict(verdict.coverage), "in_words": coverage_in_words(verdict)},
+        "findings": [finding_entry(finding) for finding in verdict.findings],
+    }
+    if verdict.evaluation is not None:
+        result["evaluation"] = _evaluation(verdict.evaluation)
+    return result
+
+
+def finding_entry(finding: Finding) -> dict[str, Any]:
+    """A finding as it stands in every JSON report."""
+    return asdict(finding)
+
+
+def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "compromised": list(evaluation.compromised),
+        "p_m": rounded(evaluation.caught),
+        "confidence": rounded(evaluation.confidence),
+        "confidence_paper": rounded(evaluation.confidence_paper),
+        "auc": None if evaluation.auc is None else rounded(evaluation.auc),
+    }

@@ -1,0 +1,111 @@
+"""What is in a file or a round → tables for a terminal."""
+
+import statistics
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ariba_cli.inspection import InspectedFile, InspectedParticipant, InspectedRound
+from ariba_cli.reports.text import Paper, finding_lines, plain_table, render, sentence
+from ariba_cli.rounds.tensors import SIZES
+from ariba_cli.visible import visible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+
+def inspect_table(found: InspectedFile | InspectedRound, paper: Paper) -> str:
+    """Everything that was found, as text."""
+    parts = _file(found) if isinstance(found, InspectedFile) else _round(found)
+    return render(parts, paper)
+
+
+def _file(found: InspectedFile) -> "list[RenderableType]":
+    table = plain_table(
+        ("layer", "left"),
+        ("shape", "left"),
+        ("type", "left"),
+        ("bytes", "right"),
+        ("l2 norm", "right"),
+    )
+    for layer in found.layers:
+        shape = _shape(layer.shape)
+        table.add_row(
+            visible(layer.name), shape, layer.dtype, f"{layer.bytes:,}", _number(layer.norm)
+        )
+    return [
+        sentence(f"{visible(found.path)}: {found.format}, {found.bytes:,} bytes"),
+        sentence(f"sha256 {found.sha256}"),
+        "",
+        table,
+    ]
+
+
+def _round(found: InspectedRound) -> "list[RenderableType]":
+    parts: list[RenderableType] = [
+        sentence(_round_in_words(found)),
+        "",
+        _layers(found),
+        "",
+        _participants(found),
+    ]
+    if found.findings:
+        parts += ["", *finding_lines(found.findings)]
+    return parts
+
+
+def _round_in_words(found: InspectedRound) -> str:
+    seal = {"intact": "seal intact", "broken": "SEAL BROKEN", "none": "not sealed"}[found.seal]
+    number = f"round {found.round}, " if found.round is not None else ""
+    kind = f"{found.kind}, " if found.kind else ""
+    with_global = "with" if found.has_global else "without"
+    return (
+        f"{visible(found.path)}: {number}{kind}{len(found.participants)} participants, "
+        f"{with_global} the global model, {seal}"
+    )
+
+
+def _layers(found: InspectedRound) -> "Table":
+    table = plain_table(("layer", "left"), ("shape", "left"), ("type", "left"), ("bytes", "right"))
+    for layer in found.layers:
+        size = SIZES[layer.dtype]
+        for extent in layer.shape:
+            size *= extent
+        table.add_row(visible(layer.name), _shape(layer.shape), layer.dtype, f"{size:,}")
+    return table
+
+
+def _participants(found: InspectedRound) -> "Table":
+    norm_name = "norm of update" if found.norm_of == "update" else "norm of values"
+    table = plain_table(
+        ("participant", "left"),
+        ("format", "left"),
+        ("bytes", "right"),
+        (norm_name, "right"),
+        ("× median", "right"),
+    )
+    median = _median_norm(found.participants)
+    for participant in found.participants:
+        ratio = participant.norm / median if participant.norm is not None and median else None
+        size = "" if participant.bytes is None else f"{participant.bytes:,}"
+        table.add_row(
+            visible(participant.id),
+            participant.format or "refused",
+            size,
+            _number(participant.norm),
+            _number(ratio),
+        )
+    return table
+
+
+def _median_norm(participants: Sequence[InspectedParticipant]) -> float:
+    norms = [participant.norm for participant in participants if participant.norm is not None]
+    return statistics.median(norms) if norms else 0.0
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape)) or "scalar"
+
+
+def _number(number: float | None) -> str:
+    return "–" if number is None else f"{number:.4g}"

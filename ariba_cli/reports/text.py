@@ -1,0 +1,75 @@
+"""Tables as text, by Rich, without its markup: what is shown came from attackers."""
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ariba_cli.findings import Finding
+from ariba_cli.reports.words import finding_in_words
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What a table is drawn on: its width in columns, whether in colour, its encoding."""
+
+    width: int
+    color: bool
+    encoding: str = "utf-8"
+
+    @property
+    def ascii_only(self) -> bool:
+        """Whether box-drawing characters cannot be shown."""
+        return not self.encoding.lower().startswith("utf")
+
+    def encode(self, text: str) -> bytes:
+        """The bytes of a text; what the encoding lacks is written as an escape."""
+        return text.encode(self.encoding, "backslashreplace")
+
+
+def render(parts: "list[RenderableType]", paper: Paper) -> str:
+    """Draw the parts one below the other; lines end without spaces."""
+    from rich.console import Console
+
+    buffer = io.StringIO()
+    console = Console(
+        file=buffer,
+        width=paper.width,
+        force_terminal=paper.color,
+        color_system="standard" if paper.color else None,
+        no_color=not paper.color,
+        legacy_windows=False,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+    for part in parts:
+        console.print(part)
+    return "".join(line.rstrip() + "\n" for line in buffer.getvalue().splitlines())
+
+
+def plain_table(*columns: tuple[str, str]) -> "Table":
+    """A table without a frame; columns are (header, `left` or `right`)."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for header, side in columns:
+        table.add_column(Text(header), justify="right" if side == "right" else "left")
+    return table
+
+
+def finding_lines(findings: tuple[Finding, ...]) -> "list[RenderableType]":
+    """The findings, one a line."""
+    return [sentence(f"{finding_in_words(finding)}", style="yellow") for finding in findings]
+
+
+def sentence(text: str, style: str = "") -> "Text":
+    """A line of text, wrapped where it must be."""
+    from rich.text import Text
+
+    return Text(text, style=style, overflow="fold")

@@ -1,0 +1,92 @@
+"""The seal of a round: a list of its files with their sizes and hashes."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from ariba_cli.errors import RefusedFileError
+
+NAME = "manifest.json"
+LAYOUT = 1
+Kind = Literal["weights", "difference"]
+
+
+@dataclass(frozen=True)
+class SealedFile:
+    """What the manifest says of one file."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a round says of itself.
+
+    Attributes
+    ----------
+    round : the number t of the round.
+    kind : whether participants sent weights or differences to the global model.
+    layers : the names of the model's tensors, in model order.
+    files : every other file of the round, by its path relative to the round.
+    """
+
+    round: int
+    kind: Kind
+    layers: tuple[str, ...]
+    files: Mapping[str, SealedFile]
+
+    def encode(self) -> bytes:
+        """The bytes of `manifest.json`."""
+        content = {
+            "layout": LAYOUT,
+            "round": self.round,
+            "kind": self.kind,
+            "layers": self.layers,
+            "files": [
+                {"path": path, "bytes": file.bytes, "sha256": file.sha256}
+                for path, file in sorted(self.files.items())
+            ],
+        }
+        return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("ascii")
+
+
+def decode(data: bytes) -> Manifest:
+    """Read the bytes of a `manifest.json`.
+
+    Raises
+    ------
+    RefusedFileError
+        When they are not what `Manifest.encode` writes.
+    """
+    try:
+        content: dict[str, Any] = json.loads(data)
+        if content["layout"] != LAYOUT:
+            raise RefusedFileError(f"has layout {content['layout']!r}; this version knows {LAYOUT}")
+        manifest = Manifest(
+            round=content["round"],
+            kind=content["kind"],
+            layers=tuple(content["layers"]),
+            files={
+                file["path"]: SealedFile(file["bytes"], file["sha256"]) for file in content["files"]
+            },
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RefusedFileError(f"is not a manifest ({type(error).__name__})") from error
+    _check(manifest)
+    return manifest
+
+
+def _check(manifest: Manifest) -> None:
+    sound = (
+        type(manifest.round) is int
+        and manifest.kind in get_args(Kind)
+        and all(isinstance(name, str) for name in manifest.layers)
+        and all(
+            type(file.bytes) is int and isinstance(file.sha256, str)
+            for file in manifest.files.values()
+        )
+    )
+    if not sound:
+        raise RefusedFileError("is not a manifest (a field has the wrong type)")

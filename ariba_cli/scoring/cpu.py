@@ -1,0 +1,59 @@
+"""The NumPy engine: passes over blocks of fragments that stay in the processor's cache."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.fragments import Fragments
+from ariba_cli.scoring.marks import Marks, mark_most_distant
+from ariba_cli.scoring.moments import Moments, exponents_of
+from ariba_cli.scoring.whitening import Whitening, whitening
+
+Float64 = npt.NDArray[np.float64]
+
+# Values in a block: 256 KiB of float64, which with its temporaries fits a 1 MiB L2 cache.
+_BLOCK_VALUES = 2**15
+
+
+def score(fragments: Fragments, k_est: int) -> Marks:
+    """Mark the k̃·m most distant fragments (Algorithm 2, Eq. 7); see `Scorer`."""
+    cut = fragments.cut
+    exponents = exponents_of(_magnitudes(fragments))
+    moments = Moments(exponents)
+    for _, block in _blocks(fragments):
+        moments.add(block.reshape(-1, cut.dimension))
+    factored = whitening(moments.scaled() / fragments.total)
+    if factored.rank == 0:
+        nobody = np.zeros(fragments.participants, dtype=np.int64)
+        return Marks(nobody, 0, 0, 0.0, 0.0)
+    distances = _distances(fragments, exponents, factored)
+    return mark_most_distant(distances, k_est * cut.fragments, factored.rank)
+
+
+def _blocks(fragments: Fragments) -> Iterator[tuple[slice, Float64]]:
+    """Runs of fragments of all participants, and their δ̂ of shape (n, run, d)."""
+    per_fragment = fragments.participants * fragments.cut.dimension
+    run = max(1, _BLOCK_VALUES // per_fragment)
+    for start in range(0, fragments.cut.fragments, run):
+        stop = min(start + run, fragments.cut.fragments)
+        yield slice(start, stop), fragments.centred(start, stop)
+
+
+def _magnitudes(fragments: Fragments) -> Float64:
+    """The largest |δ̂| in each of the d coordinates."""
+    largest = np.zeros(fragments.cut.dimension)
+    for _, block in _blocks(fragments):
+        np.maximum(largest, np.abs(block).max(axis=(0, 1)), out=largest)
+    return largest
+
+
+def _distances(
+    fragments: Fragments, exponents: npt.NDArray[np.intc], factored: Whitening
+) -> Float64:
+    """The distance of every fragment, of shape (n, m)."""
+    distances = np.empty((fragments.participants, fragments.cut.fragments))
+    for run, block in _blocks(fragments):
+        rows = np.ldexp(block.reshape(-1, fragments.cut.dimension), -exponents)
+        distances[:, run] = factored.distances(rows).reshape(fragments.participants, -1)
+    return distances

@@ -1,0 +1,54 @@
+"""Which fragments are marked: exactly k̃·m of them, whatever ties there are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What an engine says of one layer.
+
+    Attributes
+    ----------
+    scores : S_i = Σ_j s_ij (Eq. 7), integers of shape (n,).
+    marked : Σ_i S_i, which is k̃·m; 0 when nothing could be told apart.
+    covariance_rank : how many of the d dimensions the fragments fill.
+    cut_distance : the least distance that was marked.
+    cut_margin : by what share of it the next distance is smaller; 0 is a tie at the cut.
+    """
+
+    scores: npt.NDArray[np.int64]
+    marked: int
+    covariance_rank: int
+    cut_distance: float
+    cut_margin: float
+
+
+def mark_most_distant(
+    distances: npt.NDArray[np.float64], marked: int, covariance_rank: int
+) -> Marks:
+    """Mark the fragments of largest distance.
+
+    Ties are broken by participant, then by fragment: the order of the array.
+
+    Parameters
+    ----------
+    distances : of shape (n, m), finite, participants in id order.
+    marked : how many to mark, 1 ≤ marked < n·m.
+    """
+    flat = distances.reshape(-1)
+    unmarked = flat.size - marked
+    ordered = np.partition(flat, (unmarked - 1, unmarked))
+    following, cut = ordered[unmarked - 1], ordered[unmarked]
+    marks = flat > cut
+    ties = np.flatnonzero(flat == cut)
+    marks[ties[: marked - np.count_nonzero(marks)]] = True
+    return Marks(
+        scores=np.count_nonzero(marks.reshape(distances.shape), axis=1).astype(np.int64),
+        marked=marked,
+        covariance_rank=covariance_rank,
+        cut_distance=float(cut),
+        cut_margin=float((cut - following) / cut) if cut > 0 else 0.0,
+    )

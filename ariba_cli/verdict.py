@@ -1,0 +1,139 @@
+"""What an audit found, with its parameters and its inputs: plain frozen data."""
+
+from dataclasses import dataclass
+
+from ariba_cli.findings import Finding
+
+
+@dataclass(frozen=True)
+class Method:
+    """The parameters that decide the result.
+
+    Attributes
+    ----------
+    detector : its name in the registry.
+    layers : the layers that were examined.
+    layer_choice : `named` by the user, or the `middle` convolution by default.
+    fragment : kernel, filter, row or block:D.
+    k_est : k̃, how many suspects are named.
+    """
+
+    detector: str
+    layers: tuple[str, ...]
+    layer_choice: str
+    fragment: str
+    k_est: int
+
+
+@dataclass(frozen=True)
+class Input:
+    """One file of the round.
+
+    Attributes
+    ----------
+    role : `participant` or `global`.
+    bytes : the size of the file; None when it could not be opened.
+    tensor_sha256 : the hash of the bytes that were analysed; None when none were.
+    status : `ok`, `not-read`, or the kind of the finding that kept it out.
+    """
+
+    role: str
+    id: str
+    path: str
+    bytes: int | None
+    tensor_sha256: str | None
+    status: str
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """What the detector says of one layer.
+
+    Attributes
+    ----------
+    participants, fragments, dimension : n, m and d.
+    left_out : values per participant that fill no fragment.
+    marked : how many fragments were marked, k̃·m.
+    covariance_rank : of d dimensions, how many the fragments fill.
+    cut_distance : the least distance that was marked.
+    cut_margin : by what share of it the next distance is smaller.
+    scores : S_i by participant.
+    """
+
+    layer: str
+    participants: int
+    fragments: int
+    dimension: int
+    left_out: int
+    marked: int
+    covariance_rank: int
+    cut_distance: float
+    cut_margin: float
+    scores: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A participant's place: share is S_i / m."""
+
+    rank: int
+    id: str
+    score: int
+    share: float
+    suspect: bool
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of the model was examined."""
+
+    layers_examined: int
+    layers_total: int
+    parameters_examined: int
+    parameters_total: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How good the verdict is, where the truth is known.
+
+    Attributes
+    ----------
+    compromised : who was.
+    caught : P_m%, the share of the compromised that are suspects, in [0, 1].
+    confidence : C = Σ_{i∈P_m} S_i / (min(k, k̃)·m).
+    confidence_paper : the paper's C = Σ_{i∈P_m} S_i / (k̃·m), at most k/k̃.
+    auc : the probability that a compromised participant outscores an honest one, a tie
+        counting half; None when one of the two groups was not scored.
+    """
+
+    compromised: tuple[str, ...]
+    caught: float
+    confidence: float
+    confidence_paper: float
+    auc: float | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an audit found.
+
+    Attributes
+    ----------
+    ranking : empty when the updates cannot be told apart.
+    tie_at_cut : whether the last suspect and the next participant have the same score.
+    """
+
+    method: Method
+    inputs: tuple[Input, ...]
+    layers: tuple[LayerResult, ...]
+    ranking: tuple[Ranked, ...]
+    tie_at_cut: bool
+    coverage: Coverage
+    findings: tuple[Finding, ...]
+    evaluation: Evaluation | None = None
+
+    @property
+    def suspects(self) -> tuple[Ranked, ...]:
+        """The k̃ participants of highest score."""
+        return tuple(ranked for ranked in self.ranking if ranked.suspect)
