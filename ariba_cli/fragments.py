@@ -125,15 +125,18 @@ class Fragments:
     def centred(self, start: int, stop: int) -> npt.NDArray[np.float64]:
         """Fragments start to stop of every δ̂_i = θ_i − mean_i θ_i (Eqs. 5 and 6).
 
-        Returns an array of shape (n, stop − start, d). The mean is taken in float64, one
-        participant after the other: `sum` would choose its order by the block's shape.
+        Returns an array of shape (n, stop − start, d), in float64. The first participant's
+        values are taken away before the mean is: where all participants are equal, what is
+        left is zero and not the rounding of a mean. The sum goes from one participant to the
+        next, since `sum` would choose its order by the block's shape.
         """
-        d = self.cut.dimension
-        block = np.empty((self.participants, (stop - start) * d))
-        mean = np.zeros((stop - start) * d)
+        values = slice(start * self.cut.dimension, stop * self.cut.dimension)
+        first = self._flat[0][values].astype(np.float64)
+        block = np.empty((self.participants, len(first)))
+        mean = np.zeros_like(first)
         for row, flat in zip(block, self._flat, strict=True):
-            row[:] = flat[start * d : stop * d]
+            np.subtract(flat[values], first, out=row)
             mean += row
         mean /= self.participants
         block -= mean
-        return block.reshape(self.participants, stop - start, d)
+        return block.reshape(self.participants, stop - start, self.cut.dimension)

@@ -50,7 +50,7 @@ class AttackSettings:
     seed: int = 0
     training: LocalTraining = field(
         default_factory=lambda: LocalTraining(
-            optimizer="sgd", epochs=40, batch_size=10, learning_rate=0.05
+            optimizer="sgd", epochs=40, batch_size=5, learning_rate=0.05
         )
     )
 

@@ -27,8 +27,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "ARIBA"},
 )
-for _command in (simulate, attack, inspect, audit):
-    app.command()(_command)
+app.command(short_help="Train a federation and write its rounds.")(simulate)
+app.command(short_help="Compromise participants of a saved round.")(attack)
+app.command(short_help="Show what is in a file or a round.")(inspect)
+app.command(short_help="Rank the participants of a round.")(audit)
 
 
 class Terminated(BaseException):

@@ -53,7 +53,10 @@ def audit(
         ),
     ] = None,
     format_: Annotated[
-        AuditFormat, typer.Option("--format", "-f", help="How to write the verdict.")
+        AuditFormat,
+        typer.Option(
+            "--format", "-f", envvar="ARIBA_AUDIT_FORMAT", help="How to write the verdict."
+        ),
     ] = AuditFormat.TABLE,
     output: options.OutputOption = None,
     fail_on: Annotated[

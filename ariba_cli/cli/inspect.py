@@ -22,7 +22,10 @@ def inspect(
         typer.Argument(metavar="PATH", help="A model file, or the directory of one round."),
     ],
     format_: Annotated[
-        InspectFormat, typer.Option("--format", "-f", help="How to write what is found.")
+        InspectFormat,
+        typer.Option(
+            "--format", "-f", envvar="ARIBA_INSPECT_FORMAT", help="How to write what is found."
+        ),
     ] = InspectFormat.TABLE,
     output: options.OutputOption = None,
     reproducible: options.ReproducibleOption = False,

@@ -30,7 +30,10 @@ def simulate(
         str, typer.Option(metavar="all|last|every:N", help="Which rounds to write.")
     ] = "last",
     format_: Annotated[
-        ModelFormat, typer.Option("--format", help="The format of the model files.")
+        ModelFormat,
+        typer.Option(
+            "--format", envvar="ARIBA_SIMULATE_FORMAT", help="The format of the model files."
+        ),
     ] = ModelFormat.SAFETENSORS,
     seed: options.SeedOption = 0,
     color: options.ColorOption = options.Color.AUTO,

@@ -20,14 +20,16 @@ def score(fragments: Fragments, k_est: int) -> Marks:
     """Mark the k̃·m most distant fragments (Algorithm 2, Eq. 7); see `Scorer`."""
     cut = fragments.cut
     exponents = exponents_of(_magnitudes(fragments))
+    # Powers of two change no digit, and keep squares from overflowing.
+    exponent = int(exponents.max())
     moments = Moments(exponents)
     for _, block in _blocks(fragments):
         moments.add(block.reshape(-1, cut.dimension))
-    factored = whitening(moments.scaled() / fragments.total)
+    factored = whitening(moments.sums(exponent) / fragments.total)
     if factored.rank == 0:
         nobody = np.zeros(fragments.participants, dtype=np.int64)
         return Marks(nobody, 0, 0, 0.0, 0.0)
-    distances = _distances(fragments, exponents, factored)
+    distances = _distances(fragments, exponent, factored)
     return mark_most_distant(distances, k_est * cut.fragments, factored.rank)
 
 
@@ -48,12 +50,10 @@ def _magnitudes(fragments: Fragments) -> Float64:
     return largest
 
 
-def _distances(
-    fragments: Fragments, exponents: npt.NDArray[np.intc], factored: Whitening
-) -> Float64:
-    """The distance of every fragment, of shape (n, m)."""
+def _distances(fragments: Fragments, exponent: int, factored: Whitening) -> Float64:
+    """The distance of every fragment, of shape (n, m); Σ is that of fragments · 2^−exponent."""
     distances = np.empty((fragments.participants, fragments.cut.fragments))
     for run, block in _blocks(fragments):
-        rows = np.ldexp(block.reshape(-1, fragments.cut.dimension), -exponents)
+        rows = np.ldexp(block.reshape(-1, fragments.cut.dimension), -exponent)
         distances[:, run] = factored.distances(rows).reshape(fragments.participants, -1)
     return distances

@@ -53,8 +53,8 @@ class Moments:
             slices = _integers(np.ldexp(rows[start : start + ROWS_PER_PRODUCT], -self._exponents))
             self._products += (slices.T @ slices).astype(np.int64)
 
-    def scaled(self) -> Float64:
-        """The sum so far, of shape (d, d), for the scaled rows."""
+    def sums(self, exponent: int) -> Float64:
+        """The sum so far, of shape (d, d), for rows that are all scaled by 2^−exponent."""
         d = len(self._exponents)
         total = np.zeros((d, d))
         # From the least significant products to the most, so that little is lost.
@@ -63,7 +63,9 @@ class Moments:
                 left = slice((first - 1) * d, first * d)
                 right = slice((weight - first - 1) * d, (weight - first) * d)
                 total += np.ldexp(self._products[left, right].astype(np.float64), -_BITS * weight)
-        return total
+        common = self._exponents - exponent
+        scaled: Float64 = np.ldexp(total, common[:, None] + common)
+        return scaled
 
 
 def exponents_of(magnitudes: Float64) -> npt.NDArray[np.intc]:

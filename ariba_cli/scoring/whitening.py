@@ -48,9 +48,10 @@ class Whitening:
 
 
 def whitening(covariance: Float64) -> Whitening:
-    """Factor a covariance whose coordinates have comparable scales.
+    """Factor a covariance.
 
-    Directions whose remaining variance is at most d·eps of the largest are left out.
+    Directions whose remaining variance is at most d·eps of the largest are left out: no
+    more of them than that is known in float64.
     """
     rest = covariance.copy()
     d = len(rest)

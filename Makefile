@@ -1,0 +1,35 @@
+# Everything here works on a fresh machine with Python 3.11 or later and nothing else.
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin
+
+.PHONY: help demo test check golden
+
+help:
+	@echo "make demo    train a federation, compromise five participants, find them"
+	@echo "make test    run the tests"
+	@echo "make check   check format, lint and types"
+	@echo "make golden  make the golden reports of fixtures/ again"
+
+demo: $(VENV)/.complete
+	rm -rf runs/demo
+	$(RUN)/ariba simulate runs/demo
+	$(RUN)/ariba attack runs/demo/round_0040 --out runs/demo/attacked
+	$(RUN)/ariba audit runs/demo/attacked --layer conv2 --k-est 10 --truth
+
+test: $(VENV)/.complete
+	$(RUN)/python -m pytest
+
+check: $(VENV)/.complete
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+
+golden: $(VENV)/.complete
+	$(RUN)/python fixtures/make.py --golden-only
+
+$(VENV)/.complete: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@

@@ -1,0 +1,48 @@
+"""What many tests need: the fixture rounds, and a way to run the command."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+FIXTURES = REPOSITORY / "fixtures"
+
+Ariba = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+@pytest.fixture
+def ariba(tmp_path: Path) -> Ariba:
+    """Run the command as a process of its own, in the test's folder, with pipes."""
+
+    def run(*arguments: object, **variables: str) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(
+            [sys.executable, "-m", "ariba_cli", *map(os.fspath, map(str, arguments))],
+            cwd=tmp_path,
+            env=environment(**variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+
+    return run
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """The environment of a command: this one's, without what would change its output."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("ARIBA_") and name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")
+    }
+    return {**kept, "PYTHONPATH": str(REPOSITORY), **variables}
+
+
+@pytest.fixture
+def attacked(tmp_path: Path) -> Path:
+    """A copy of the attacked fixture round, to be spoiled; p15 and p18 are compromised."""
+    return Path(shutil.copytree(FIXTURES / "attacked", tmp_path / "attacked"))
