@@ -285,6 +285,11 @@ def _findings(
     findings += _dominant(scored, layer)
     if not result.marked:
         detail = f"all {result.participants} updates are equal in {layer.name}: nobody is ranked"
+        if result.covariance_rank:
+            detail = (
+                f"fragments of {result.dimension} values are too wide for {result.participants} "
+                f"updates of {layer.name}: all are equally distant, and nobody is ranked"
+            )
         findings.append(Finding(FindingKind.DEGENERATE, detail))
     if 2 * k_est >= result.participants:
         detail = f"k_est is {k_est} of {result.participants}: ARIBA assumes an honest majority"

@@ -15,6 +15,7 @@ class Expected:
     rank: int
     cut_distance: float
     margin: float
+    condition: float
 
 
 def oracle(
@@ -38,4 +39,5 @@ def oracle(
         rank=int(kept.sum()),
         cut_distance=float(cut),
         margin=float((cut - following) / cut) if cut > 0 else 0.0,
+        condition=float(eigenvalues.max() / eigenvalues[kept].min()) if kept.any() else np.inf,
     )

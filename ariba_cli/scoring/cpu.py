@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.fragments import Fragments
-from ariba_cli.scoring.marks import Marks, mark_most_distant
+from ariba_cli.scoring.marks import Marks, can_tell_apart, mark_most_distant, nobody_marked
 from ariba_cli.scoring.moments import Moments, exponents_of
 from ariba_cli.scoring.whitening import Whitening, whitening
 
@@ -26,9 +26,8 @@ def score(fragments: Fragments, k_est: int) -> Marks:
     for _, block in _blocks(fragments):
         moments.add(block.reshape(-1, cut.dimension))
     factored = whitening(moments.sums(exponent) / fragments.total)
-    if factored.rank == 0:
-        nobody = np.zeros(fragments.participants, dtype=np.int64)
-        return Marks(nobody, 0, 0, 0.0, 0.0)
+    if not can_tell_apart(factored.rank, fragments.participants, cut.fragments):
+        return nobody_marked(fragments.participants, factored.rank)
     distances = _distances(fragments, exponent, factored)
     return mark_most_distant(distances, k_est * cut.fragments, factored.rank)
 

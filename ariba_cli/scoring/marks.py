@@ -26,6 +26,21 @@ class Marks:
     cut_margin: float
 
 
+def nobody_marked(participants: int, covariance_rank: int) -> Marks:
+    """What an engine says when no fragment is further away than any other."""
+    return Marks(np.zeros(participants, dtype=np.int64), 0, covariance_rank, 0.0, 0.0)
+
+
+def can_tell_apart(covariance_rank: int, participants: int, fragments: int) -> bool:
+    """Whether distances can differ at all.
+
+    They cannot when all participants are equal (rank 0), nor when their n·m centred
+    fragments, which span (n − 1)·m dimensions at most, do span as many: then each is
+    sqrt(n − 1) standard deviations away, whatever was sent.
+    """
+    return 0 < covariance_rank < (participants - 1) * fragments
+
+
 def mark_most_distant(
     distances: npt.NDArray[np.float64], marked: int, covariance_rank: int
 ) -> Marks:

@@ -1,0 +1,58 @@
+"""How layers of every shape are cut."""
+
+import numpy as np
+import pytest
+
+from ariba_cli.errors import UsageError
+from ariba_cli.fragments import Cut, Fragments, cut_layer, default_fragment
+
+
+@pytest.mark.parametrize(
+    ("shape", "fragment", "expected"),
+    [
+        ((256, 128, 3, 3), "kernel", Cut(256 * 128, 9)),
+        ((256, 128, 3, 3), "filter", Cut(256, 128 * 9)),
+        ((64, 3, 7), "kernel", Cut(192, 7)),
+        ((10, 32), "row", Cut(10, 32)),
+        ((64, 32, 1, 1), "row", Cut(64, 32)),
+        ((10, 32), "block:64", Cut(5, 64)),
+        ((16,), "block:5", Cut(3, 5, left_out=1)),
+        ((4, 2, 3, 3), "block:7", Cut(10, 7, left_out=2)),
+    ],
+)
+def test_cuts(shape: tuple[int, ...], fragment: str, expected: Cut) -> None:
+    assert cut_layer("layer", shape, fragment) == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "fragment", "message"),
+    [
+        ((10, 32), "kernel", "use --fragment row or block:D"),
+        ((64, 32, 1, 1), "filter", "use --fragment row or block:D"),
+        ((4, 2, 3, 3), "row", "use --fragment kernel, filter or block:D"),
+        ((16,), "row", "use --fragment block:D"),
+        ((), "kernel", "use --fragment block:D"),
+        ((16,), "block:17", "holds no block:17 fragment"),
+        ((0, 4), "row", "holds no row fragment"),
+        ((16,), "block:0", "names no block size"),
+        ((16,), "block:²", "names no block size"),
+        ((16,), "blocks", "there is no fragment 'blocks'"),
+        ((8, 25_088), "row", "try --fragment block:64"),
+    ],
+)
+def test_cuts_that_make_no_sense(shape: tuple[int, ...], fragment: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        cut_layer("layer", shape, fragment)
+
+
+def test_the_default_is_the_kernel_of_a_convolution_and_else_the_row() -> None:
+    assert default_fragment((8, 4, 3, 3)) == "kernel"
+    assert default_fragment((8, 4, 1, 1)) == "row"
+    assert default_fragment((8, 4)) == "row"
+
+
+def test_a_fragment_is_a_run_of_values_less_their_mean() -> None:
+    tensors = [np.arange(13.0), np.arange(13.0) + 1, np.arange(13.0) + 5]
+    block = Fragments(tensors, Cut(4, 3, left_out=1)).centred(1, 3)
+    assert block.shape == (3, 2, 3)
+    assert block.tolist() == [[[-2.0] * 3] * 2, [[-1.0] * 3] * 2, [[3.0] * 3] * 2]

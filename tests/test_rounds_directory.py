@@ -1,0 +1,105 @@
+"""What counts as a round, who is in it, and what its seal says."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ariba_cli.errors import InputError, RefusedFileError
+from ariba_cli.findings import FindingKind
+from ariba_cli.rounds.directory import open_round
+from ariba_cli.rounds.models import open_model
+from tests.conftest import FIXTURES
+from tests.models import random_model, write_flat_round, write_model
+
+
+def kinds(root: Path) -> list[FindingKind]:
+    return [finding.kind for finding in open_round(root).findings]
+
+
+def test_a_sealed_round() -> None:
+    found = open_round(FIXTURES / "clean")
+    assert [member.id for member in found.participants] == [f"p{i:02}" for i in range(20)]
+    assert found.global_model is not None
+    assert found.manifest is not None
+    assert (found.manifest.round, found.manifest.kind) == (60, "weights")
+    assert found.findings == ()
+
+
+def test_any_flat_directory_of_models_is_a_round(tmp_path: Path) -> None:
+    write_flat_round(tmp_path, 3)
+    write_model(tmp_path / "p9.h5", random_model(9), "hdf5")
+    write_model(tmp_path / "global.h5", random_model(10), "hdf5")
+    found = open_round(tmp_path)
+    assert [member.id for member in found.participants] == ["p0", "p1", "p2", "p9"]
+    assert found.global_model is not None
+    assert kinds(tmp_path) == [FindingKind.UNSEALED]
+
+
+def test_files_with_the_same_stem_go_by_their_whole_names(tmp_path: Path) -> None:
+    write_flat_round(tmp_path, 2)
+    write_model(tmp_path / "p0.h5", random_model(9), "hdf5")
+    ids = [member.id for member in open_round(tmp_path).participants]
+    assert ids == ["p0.h5", "p0.safetensors", "p1"]
+    write_model(tmp_path / "p0.h5.h5", random_model(9), "hdf5")
+    ids = [member.id for member in open_round(tmp_path).participants]
+    assert len(set(ids)) == 4
+
+
+def test_names_that_are_not_utf8_have_their_place(tmp_path: Path) -> None:
+    write_flat_round(tmp_path, 2)
+    os.rename(
+        os.fsencode(tmp_path / "p1.safetensors"), os.fsencode(tmp_path) + b"/p\xff.safetensors"
+    )
+    assert [member.id for member in open_round(tmp_path).participants] == ["p0", "p\udcff"]
+
+
+def test_what_is_no_round(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "round_0001.partial").mkdir()
+    (tmp_path / "file").touch()
+    os.symlink(FIXTURES / "clean", tmp_path / "round_0001")
+    for path, message in [
+        ("nowhere", "there is no directory"),
+        ("empty", "holds no updates"),
+        ("round_0001.partial", "never finished"),
+        ("file", "try ariba inspect"),
+        ("", "holds rounds and is not one; try .*round_0001"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            open_round(tmp_path / path)
+
+
+def test_a_spoiled_seal_is_found_without_reading(attacked: Path) -> None:
+    (attacked / "participants" / "p03.safetensors").unlink()
+    (attacked / "participants" / "p04.safetensors").write_bytes(b"short")
+    write_model(attacked / "participants" / "p99.safetensors", random_model(1))
+    assert sorted(kinds(attacked)) == ["seal-broken", "seal-broken", "unlisted-file"]
+
+
+@pytest.mark.parametrize("manifest", ["", "[]", "{}", '{"layout": 2}', "[" * 100_000])
+def test_a_manifest_that_is_none_is_a_finding(attacked: Path, manifest: str) -> None:
+    (attacked / "manifest.json").write_text(manifest)
+    assert kinds(attacked) == [FindingKind.SEAL_BROKEN]
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "directory"])
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "p0.safetensors"
+    match kind:
+        case "link":
+            write_model(tmp_path / "elsewhere", random_model(1))
+            path.symlink_to(tmp_path / "elsewhere")
+        case "pipe":
+            os.mkfifo(path)
+        case "directory":
+            path.mkdir()
+    with pytest.raises(RefusedFileError, match="link|regular"), open_model(path):
+        pass
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    write_model(path, random_model(1))
+    with pytest.raises(RefusedFileError, match="changed"), open_model(path):
+        os.utime(path, (1, 1))

@@ -1,0 +1,108 @@
+"""The strict reading of HDF5 files: nothing outside the file, nothing larger than it."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from ariba_cli.errors import RefusedFileError
+from ariba_cli.rounds.models import open_model
+from tests.models import random_model, write_model
+
+
+def external_storage(file: h5py.File) -> None:
+    file.create_dataset("w", (4,), "<f4", external=[("/etc/hostname", 0, 16)])
+
+
+def virtual(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((4,), "<f4")
+    layout[:] = h5py.VirtualSource("other.h5", "w", shape=(4,))
+    file.create_virtual_dataset("w", layout)
+
+
+def soft_link(file: h5py.File) -> None:
+    file["w"] = h5py.SoftLink("/nowhere")
+
+
+def external_link(file: h5py.File) -> None:
+    file["w"] = h5py.ExternalLink("other.h5", "/w")
+
+
+def group(file: h5py.File) -> None:
+    file.create_group("w")
+
+
+def compressed(file: h5py.File) -> None:
+    file.create_dataset("w", data=np.zeros(2**20, "<f4"), compression="gzip")
+
+
+def chunked(file: h5py.File) -> None:
+    file.create_dataset("w", data=np.zeros(4, "<f4"), chunks=(2,))
+
+
+def strings(file: h5py.File) -> None:
+    file.create_dataset("w", data=["text"])
+
+
+def big_endian(file: h5py.File) -> None:
+    file.create_dataset("w", data=np.zeros(4, ">f4"))
+
+
+def bomb(file: h5py.File) -> None:
+    """200 GB that nobody has written."""
+    file.create_dataset("w", (50 * 10**9,), "<f4")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (external_storage, "in one piece"),
+        (virtual, "in one piece"),
+        (soft_link, "holds a link"),
+        (external_link, "holds a link"),
+        (group, "other than a dataset"),
+        (compressed, "in one piece"),
+        (chunked, "in one piece"),
+        (strings, "no type of a weight"),
+        (big_endian, "no type of a weight"),
+        (bomb, "truncated"),
+    ],
+)
+def test_what_is_not_allowed_is_refused(
+    tmp_path: Path, make: Callable[[h5py.File], None], reason: str
+) -> None:
+    path = tmp_path / "m.h5"
+    with h5py.File(path, "w") as file:
+        make(file)
+    with pytest.raises(RefusedFileError, match=reason), open_model(path):
+        pass
+
+
+def test_a_file_by_the_plain_library_is_read(tmp_path: Path) -> None:
+    model = random_model(2)
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        for name, values in model.items():
+            file[name] = values
+    with open_model(tmp_path / "m.h5") as opened:
+        for name, values in opened.read_floats().items():
+            np.testing.assert_array_equal(values, model[name])
+
+
+def test_truncation_is_refused(tmp_path: Path) -> None:
+    write_model(tmp_path / "m.h5", random_model(3), "hdf5")
+    data = (tmp_path / "m.h5").read_bytes()
+    for length in range(8, len(data), 97):
+        (tmp_path / "m.h5").write_bytes(data[:length])
+        with pytest.raises(RefusedFileError), open_model(tmp_path / "m.h5"):
+            pass
+
+
+def test_our_files_are_plain_hdf5(tmp_path: Path) -> None:
+    model = random_model(4)
+    write_model(tmp_path / "m.h5", model, "hdf5")
+    with h5py.File(io.BytesIO((tmp_path / "m.h5").read_bytes())) as file:
+        assert sorted(file) == sorted(model)
+        np.testing.assert_array_equal(file["conv2.weight"][()], model["conv2.weight"])
