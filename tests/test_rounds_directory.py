@@ -94,7 +94,7 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path: Path, kind: str) -> Non
             os.mkfifo(path)
         case "directory":
             path.mkdir()
-    with pytest.raises(RefusedFileError, match="link|regular"), open_model(path):
+    with pytest.raises(RefusedFileError, match=r"link|regular"), open_model(path):
         pass
 
 

@@ -42,9 +42,13 @@ def test_files_have_the_mode_that_the_umask_allows(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_of_a_directory_that_failed(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), new_directory(tmp_path / "new") as partial:
-        write_atomically(partial / "file", b"data")
-        raise KeyboardInterrupt
+    def fail() -> None:
+        with new_directory(tmp_path / "new") as partial:
+            write_atomically(partial / "file", b"data")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
     assert os.listdir(tmp_path) == []
 
 

@@ -1,5 +1,6 @@
 """The engine against the oracle, and the properties that the method has by mathematics."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ CLEAR = 1e-9
 class Layer:
     """One layer of a round, with the k̃ to audit it by."""
 
-    tensors: list[Array]
+    tensors: Sequence[Array]
     cut: Cut
     k_est: int
 

@@ -1,5 +1,6 @@
 """`ariba audit`: rank the participants of a round."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -115,18 +116,14 @@ def parse_k_est(text: str) -> "KEst":
     UsageError
         When it is neither.
     """
+    from fractions import Fraction
+
     from ariba_cli.audit import KEst
 
-    number, percent_sign, rest = text.partition("%")
-    try:
-        if percent_sign and not rest:
-            percent = float(number)
-            if 0 < percent < 100:
-                return KEst(percent=percent)
-        elif not percent_sign:
-            return KEst(number=int(number))
-    except ValueError:
-        pass
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return KEst(number=int(text))
+    if re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,9})?%", text):
+        return KEst(percent=Fraction(text.removesuffix("%")))
     raise UsageError(f"'{text}' is no k_est; write a number, as 10, or a percentage, as 20%")
 
 

@@ -1,0 +1,41 @@
+"""P_m%, C and AUC against counts made by hand."""
+
+import pytest
+
+from ariba_cli.evaluation import evaluate
+from ariba_cli.verdict import Coverage, Method, Ranked, Verdict
+
+
+def verdict(shares: dict[str, float], k_est: int) -> Verdict:
+    ranking = tuple(
+        Ranked(rank, name, int(share * 100), share, rank <= k_est)
+        for rank, (name, share) in enumerate(shares.items(), 1)
+    )
+    method = Method("mahalanobis", ("w",), "named", "row", k_est)
+    return Verdict(method, (), (), ranking, False, Coverage(1, 1, 1, 1), ())
+
+
+def test_measures_of_a_verdict() -> None:
+    found = evaluate(verdict({"a": 0.9, "b": 0.5, "c": 0.5, "d": 0.1}, 2), ["a", "c"])
+    assert found.caught == 0.5
+    assert found.confidence == pytest.approx(1.4 / 2)
+    assert found.confidence_paper == pytest.approx(1.4 / 2)
+    # Of the four pairs a wins both, c wins one and ties one.
+    assert found.auc == pytest.approx(3.5 / 4)
+
+
+def test_the_papers_confidence_cannot_exceed_k_by_k_est() -> None:
+    found = evaluate(verdict({"a": 1.0, "b": 0.5, "c": 0.5, "d": 0.0}, 2), ["a"])
+    assert found.confidence == 1.0
+    assert found.confidence_paper == 0.5
+
+
+def test_a_compromised_participant_that_was_left_out_counts_as_missed() -> None:
+    found = evaluate(verdict({"a": 0.9, "b": 0.5, "c": 0.5}, 2), ["a", "gone"])
+    assert found.caught == 0.5
+    assert found.confidence == pytest.approx(0.45)
+    assert found.auc == 1.0
+
+
+def test_auc_needs_both_groups() -> None:
+    assert evaluate(verdict({"a": 0.9, "b": 0.5, "c": 0.5}, 2), ["gone"]).auc is None

@@ -1,0 +1,90 @@
+"""The JSON reports: the same everywhere, and as their schemas say."""
+
+import hashlib
+import json
+from importlib import resources
+from typing import Any
+
+import jsonschema
+import pytest
+
+from fixtures.make import GOLDEN
+from tests.conftest import FIXTURES, Ariba
+
+
+def schema(name: str) -> dict[str, Any]:
+    folder = resources.files("ariba_cli.reports") / "schemas"
+    content: dict[str, Any] = json.loads((folder / f"{name}-1.0.0.schema.json").read_text())
+    return content
+
+
+def report(ariba: Ariba, command: str, **variables: str) -> dict[str, Any]:
+    words = [FIXTURES / w if w.startswith(("clean", "attacked")) else w for w in command.split()]
+    done = ariba(*words, **variables)
+    assert done.returncode == 0, done.stderr
+    content: dict[str, Any] = json.loads(done.stdout)
+    return content
+
+
+@pytest.mark.parametrize("name", list(GOLDEN))
+def test_results_are_the_golden_ones(ariba: Ariba, name: str) -> None:
+    found = report(ariba, GOLDEN[name])
+    golden = json.loads((FIXTURES / "golden" / f"{name}.json").read_text())
+    assert {key: found[key] for key in golden} == golden
+
+
+@pytest.mark.parametrize("name", list(GOLDEN))
+def test_reports_are_as_their_schema_says(ariba: Ariba, name: str) -> None:
+    found = report(ariba, GOLDEN[name])
+    described = schema(name.split("-")[0])
+    jsonschema.Draft202012Validator.check_schema(described)
+    jsonschema.validate(found, described)
+
+
+def test_a_schema_forbids_what_it_does_not_know(ariba: Ariba) -> None:
+    found = report(ariba, GOLDEN["audit-clean"])
+    found["result"]["method"]["more"] = 1
+    with pytest.raises(jsonschema.ValidationError, match="'more' was unexpected"):
+        jsonschema.validate(found, schema("audit"))
+
+
+def test_the_hash_is_of_the_canonical_result(ariba: Ariba) -> None:
+    found = report(ariba, GOLDEN["audit-attacked-truth"])
+    canonical = json.dumps(found["result"], sort_keys=True, separators=(",", ":"))
+    assert found["result_sha256"] == hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def test_the_bytes_are_plain_and_sorted(ariba: Ariba) -> None:
+    done = ariba("audit", FIXTURES / "clean", "-f", "json")
+    text = done.stdout.decode("ascii")
+    assert text.endswith("}\n")
+    assert text == json.dumps(json.loads(text), sort_keys=True, indent=2) + "\n"
+
+
+def test_a_reproducible_report_is_the_same_every_time(ariba: Ariba) -> None:
+    command = ("audit", FIXTURES / "clean", "-f", "json")
+    one, other = (ariba(*command, "--reproducible").stdout for _ in range(2))
+    assert one == other
+    assert json.loads(one)["run"]["started"] == "1970-01-01T00:00:00Z"
+    found = json.loads(ariba(*command, SOURCE_DATE_EPOCH="86400").stdout)
+    assert found["run"]["started"] == "1970-01-02T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"OPENBLAS_NUM_THREADS": "1"},
+        {"OPENBLAS_NUM_THREADS": "2"},
+        {"OPENBLAS_CORETYPE": "Haswell"},
+        {"OPENBLAS_CORETYPE": "Nehalem"},
+        {"NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX"},
+        {"PYTHONHASHSEED": "1"},
+    ],
+)
+@pytest.mark.parametrize("name", ["audit-attacked", "audit-attacked-filter"])
+@pytest.mark.filterwarnings("ignore")
+def test_neither_blas_nor_threads_nor_processor_change_a_result(
+    ariba: Ariba, name: str, variables: dict[str, str]
+) -> None:
+    golden = json.loads((FIXTURES / "golden" / f"{name}.json").read_text())
+    assert report(ariba, GOLDEN[name], **variables)["result_sha256"] == golden["result_sha256"]

@@ -1,0 +1,144 @@
+"""Tables and CSV: what is said, and that no name can say anything else."""
+
+import csv
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from ariba_cli.audit import AuditSettings, audit
+from ariba_cli.inspection import inspect_file, inspect_round
+from ariba_cli.reports.audit_csv import audit_csv
+from ariba_cli.reports.audit_table import audit_table, share_bar
+from ariba_cli.reports.inspect_table import inspect_table
+from ariba_cli.reports.text import Paper
+from ariba_cli.rounds.directory import open_round
+from tests.conftest import FIXTURES
+from tests.models import random_model, write_flat_round, write_model
+
+PLAIN = Paper(width=100, color=False)
+
+HOSTILE_NAMES = [
+    "\x1b[2J\x1b]0;owned\x07",
+    "\x9b31m",
+    "[red]",
+    "[bold]x",
+    "a\nsuspect",
+    "a\rb",
+    "\u202egnp.exe",
+    "=cmd|' C calc'!A0",
+    "+1",
+    "-rf",
+    "@SUM(1)",
+    "\ttab",
+    "<script>alert(1)",
+    '"><svg onload=alert(1)>',
+    ":smile:",
+    "x" * 200,
+    "CON",
+    "%s%n",
+    "{0}",
+    "ünïcödé",
+    "\u00a0",
+    "-",
+    "a,b;c",
+    '"quoted"',
+]
+
+
+def attacked_table(paper: Paper, *, truth: bool = False) -> str:
+    from dataclasses import replace
+
+    from ariba_cli.evaluation import evaluate
+
+    verdict = audit(open_round(FIXTURES / "attacked"), AuditSettings())
+    if truth:
+        verdict = replace(verdict, evaluation=evaluate(verdict, ["p15", "p18"]))
+    return audit_table(verdict, paper)
+
+
+def test_the_table_says_who_is_suspected_and_what_that_means() -> None:
+    table = attacked_table(PLAIN)
+    rows = [line.split() for line in table.splitlines() if line.endswith("suspect")]
+    assert [row[1] for row in rows] == ["p18", "p15", "p17", "p13"]
+    said = " ".join(table.split())
+    assert "Suspects: p18, p15, p17, p13." in said
+    assert "always named, in a clean round too" in said
+    assert "1 of 8 layers examined" in said
+    assert "an attacker who left them alone is not seen" in said
+    assert "k̃/n = 0.2" in said
+    assert "compromised" not in said
+
+
+def test_with_the_truth_it_says_how_good_that_was() -> None:
+    said = " ".join(attacked_table(PLAIN, truth=True).split())
+    assert "suspect, compromised" in said
+    assert "100% of the 2 compromised are suspects; confidence C 0.426" in said
+    assert "AUC 1.000" in said
+
+
+def test_a_bar_has_the_line_of_chance() -> None:
+    assert share_bar(0.5, 0.2, 10, ascii_only=True) == "##|##     "
+    assert share_bar(0.0, 0.2, 10, ascii_only=True) == "  |       "
+    assert share_bar(1.0, 0.99, 10, ascii_only=False) == "█████████│"
+
+
+def test_ascii_where_nothing_else_can_be_shown() -> None:
+    paper = Paper(width=100, color=False, encoding="ascii")
+    assert attacked_table(paper).isascii()
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_lines_fit_the_width(width: int) -> None:
+    table = attacked_table(Paper(width=width, color=False), truth=width >= 80)
+    assert max(map(len, table.splitlines())) <= width
+    for name in ("p00", "p19"):
+        assert name in table
+
+
+def test_colour_only_when_asked_for() -> None:
+    assert "\x1b" not in attacked_table(PLAIN)
+    assert "\x1b[1;31m" in attacked_table(Paper(width=100, color=True))
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    """A round in which every participant has a name made to do harm."""
+    root = tmp_path / "hostile"
+    write_flat_round(root, 3)
+    for index, name in enumerate(HOSTILE_NAMES):
+        write_model(root / f"{name}.safetensors", random_model(index + 3))
+    write_model(
+        root / "names.safetensors",
+        {**random_model(90), "\x1b[31m[/red]\n": random_model(1)["fc.weight"]},
+    )
+    os.rename(os.fsencode(root / "p1.safetensors"), os.fsencode(root) + b"/\xff\xfe.safetensors")
+    (root / "\x1b]8;;bad\x07.safetensors").write_bytes(b"not a model")
+    return root
+
+
+def harmless(text: str) -> bool:
+    return all(character == "\n" or character.isprintable() for character in text)
+
+
+def test_no_name_reaches_the_terminal_as_it_is(hostile: Path) -> None:
+    settings = AuditSettings(layer="conv2")
+    table = audit_table(audit(open_round(hostile), settings), PLAIN)
+    assert harmless(table)
+    assert r"\x1b[2J\x1b]0;owned\x07" in table
+    assert "[bold]x" in table
+    assert ":smile:" in table
+    assert harmless(inspect_table(inspect_round(open_round(hostile)), PLAIN))
+    assert harmless(inspect_table(inspect_file(hostile / "names.safetensors"), PLAIN))
+
+
+def test_no_name_is_a_formula_in_csv(hostile: Path) -> None:
+    text = audit_csv(audit(open_round(hostile), AuditSettings(layer="conv2"))).decode()
+    assert harmless(text)
+    rows = list(csv.reader(io.StringIO(text)))
+    assert rows[0] == ["rank", "id", "score", "share", "suspect"]
+    assert len(rows) == 1 + 3 + len(HOSTILE_NAMES) + 1
+    for row in rows[1:]:
+        assert len(row) == 5
+        assert not row[1].startswith(("=", "+", "-", "@", "\t", "\r"))

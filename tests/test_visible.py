@@ -1,0 +1,41 @@
+"""What no terminal may be made to obey."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ariba_cli.visible import visible
+
+
+@given(st.text())
+def test_what_is_shown_is_harmless(text: str) -> None:
+    shown = visible(text)
+    for character in shown:
+        assert character == " " or unicodedata.category(character)[0] in "LMNPS"
+    assert shown.encode("utf-8").decode("utf-8") == shown
+
+
+@pytest.mark.parametrize(
+    "text", ["p03", "layer3.0.conv1.weight", "Müller [/red]", "参加者-7", "k̃/n"]
+)
+def test_ordinary_text_stays_as_it_is(text: str) -> None:
+    assert visible(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J", r"\x1b[2J"),
+        ("a\nb\r", r"a\nb\r"),
+        ("\u202etxt.exe", r"\u202etxt.exe"),
+        ("\x9b31m", r"\x9b31m"),
+        ("\udcff", r"\udcff"),
+        ("a\u00a0b\u2028", r"a\xa0b\u2028"),
+        ("\u200b", r"\u200b"),
+        ("\x00", r"\x00"),
+    ],
+)
+def test_the_rest_is_escaped(text: str, shown: str) -> None:
+    assert visible(text) == shown
