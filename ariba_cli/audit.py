@@ -10,6 +10,7 @@ from ariba_cli.errors import UsageError
 from ariba_cli.fragments import Cut, cut_layer, default_fragment, is_convolution
 from ariba_cli.intake import Progress, Scorable, Submission, open_submissions, read_layer
 from ariba_cli.masking import masking_findings
+from ariba_cli.registry import registered
 from ariba_cli.rounds.directory import Round, id_order
 from ariba_cli.rounds.layers import Layer, agreed_layers, find_layer
 from ariba_cli.scoring.marks import Marks
@@ -78,7 +79,8 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = lambda *_
 
     scored = read_layer(round_, submissions, layer, progress)
     k_est = settings.k_est.resolve(len(scored))
-    marks = DETECTORS[settings.detector]([one.values for one in scored], cut, k_est)
+    detect = registered(DETECTORS, settings.detector, kind="detector")
+    marks = detect([one.values for one in scored], cut, k_est)
 
     result = _layer_result(layer, cut, scored, marks)
     ranking = _ranking(result, k_est) if result.marked else ()

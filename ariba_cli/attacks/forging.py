@@ -16,6 +16,7 @@ from ariba_cli.federated.federation import Federation, FederationSettings
 from ariba_cli.federated.models import Weights
 from ariba_cli.federated.randomness import derived_seed
 from ariba_cli.federated.training import LocalTraining
+from ariba_cli.registry import registered
 from ariba_cli.rounds.directory import TRUTH_NAME, Member, Round
 from ariba_cli.rounds.manifest import Manifest
 from ariba_cli.rounds.truth import Truth
@@ -157,8 +158,8 @@ class _Attacker:
         self._federation = federation
         self._settings = settings
         self._sigma_i = sigma_i
-        self._trigger = TRIGGERS[settings.trigger]
-        self._strategy = STRATEGIES[settings.strategy]
+        self._trigger = registered(TRIGGERS, settings.trigger, kind="trigger")
+        self._strategy = registered(STRATEGIES, settings.strategy, kind="strategy")
 
     def update(self, global_weights: Weights, participant: int, round_number: int) -> Weights:
         """What one compromised participant sends."""

@@ -62,14 +62,13 @@ def main() -> int:
     """Run the command line; returns the exit code."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        return app(standalone_mode=False) or Exit.COMPLETED
-    except typer.Exit as exit_:
-        return exit_.exit_code
+        # In this mode it returns the code of a typer.Exit, which is also how Ctrl-C ends.
+        code = app(prog_name="ariba", standalone_mode=False) or Exit.COMPLETED
+        if code == Exit.INTERRUPTED:
+            say(sys.stderr, "interrupted")
+        return code
     except AribaError as error:
         return _fail(str(error))
-    except (typer.Abort, KeyboardInterrupt):
-        say(sys.stderr, "interrupted")
-        return Exit.INTERRUPTED
     except Terminated:
         say(sys.stderr, "terminated")
         return Exit.TERMINATED

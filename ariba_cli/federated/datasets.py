@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.errors import UsageError
 from ariba_cli.federated.randomness import derived_seed
+from ariba_cli.registry import registered
 
 FloatArray = npt.NDArray[np.float32]
 LabelArray = npt.NDArray[np.int64]
@@ -52,6 +52,4 @@ def load_dataset(name: str) -> Dataset:
     UsageError
         When there is none.
     """
-    if name not in DATASETS:
-        raise UsageError(f"there is no data set {name!r}; known are {', '.join(DATASETS)}")
-    return DATASETS[name]()
+    return registered(DATASETS, name, kind="data set")()

@@ -58,14 +58,14 @@ def new_directory(path: Path) -> Iterator[Path]:
     """
     partial = path.with_name(path.name + PARTIAL_SUFFIX)
     check_free(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.mkdir()
-    except FileExistsError:
+    if os.path.lexists(partial):
         raise OutputError(
             f"'{partial}' is being written, or was left by a run that was killed; "
             "remove it when no other run is at work"
-        ) from None
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.mkdir()
     except OSError as error:
         raise OutputError(f"'{path}' cannot be made: {error.strerror}") from error
     try:

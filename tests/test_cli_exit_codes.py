@@ -1,0 +1,162 @@
+"""How commands end: what they say in one line, and their exit codes."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FIXTURES, Ariba, environment
+from tests.models import random_model, safetensors_bytes, write_flat_round, write_model
+
+CLEAN = FIXTURES / "clean"
+ATTACKED = FIXTURES / "attacked"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["audit", "nowhere"], "there is no directory 'nowhere'"),
+        (["audit", "empty"], "holds no updates"),
+        (["audit", "file"], "try ariba inspect file"),
+        (["audit", FIXTURES], "holds rounds and is not one; try "),
+        (["audit", "round_0001.partial"], "was never finished"),
+        (["audit", "two"], "needs at least 3"),
+        (["audit", CLEAN, "--layer", "conv3"], "did you mean 'conv2'? (ariba inspect "),
+        (["audit", CLEAN, "--layer", "\x1b[2Jx"], r"layer '\x1b[2Jx' is in none"),
+        (["audit", CLEAN, "--k-est", "0"], "it must be between 1 and 19"),
+        (["audit", CLEAN, "--k-est", "20"], "it must be between 1 and 19"),
+        (["audit", CLEAN, "--k-est", "many"], "'many' is no k_est"),
+        (["audit", CLEAN, "--k-est", "101%"], "'101%' is no k_est"),
+        (["audit", CLEAN, "--k-est", "-3"], "'-3' is no k_est"),
+        (["audit", CLEAN, "--fragment", "row"], "use --fragment kernel, filter or block:D"),
+        (["audit", CLEAN, "--fail-on", "suspects"], "--fail-on knows no 'suspects'"),
+        (["audit", CLEAN, "--fail-on", "share>=2"], "--fail-on knows no 'share>=2'"),
+        (["audit", CLEAN, "--truth"], "--truth needs a simulated round"),
+        (["audit", CLEAN, "-o", "nowhere/report"], "cannot be written: No such file"),
+        (["audit", CLEAN, "--layre", "conv2"], "No such option"),
+        (["audit", CLEAN, "-f", "yaml"], "see ariba audit --help"),
+        (["audit"], "Missing argument"),
+        (["audti"], "No such command"),
+        (["inspect", "nowhere"], "there is no directory 'nowhere'"),
+        (["inspect", "file"], "'file' is in no known format"),
+        (["inspect", "truncated.safetensors"], "is truncated"),
+        (["simulate", "file"], "'file' exists"),
+        (["simulate", "new", "--keep", "some"], "--keep knows no 'some'"),
+        (["simulate", "new", "--participants", "2"], "see ariba simulate --help"),
+        (["simulate", "new", "--participants", "2000"], "cannot share the 1438 samples"),
+        (["simulate", "file/new"], "cannot be made: "),
+        (["attack", "nowhere", "--out", "new"], "there is no directory 'nowhere'"),
+        (["attack", CLEAN, "--out", "file"], "'file' exists"),
+        (["attack", CLEAN], "Missing option"),
+        (["attack", CLEAN, "--out", "new", "--k", "20"], "20 of 20 participants cannot"),
+        (["attack", CLEAN, "--out", "new", "--compromised", "p99"], "no participant 'p99'"),
+        (
+            ["attack", CLEAN, "--out", "new", "--compromised", "p01", "--k", "1"],
+            "use one of the two",
+        ),
+        (["attack", CLEAN, "--out", "new", "--target-class", "10"], "no class 10 in digits"),
+        (["attack", CLEAN, "--out", "new", "--trigger", "smile"], "no trigger 'smile'"),
+        (["attack", CLEAN, "--out", "new", "--strategy", "hide"], "no strategy 'hide'"),
+        (["attack", ATTACKED, "--out", "new"], "is attacked already"),
+        (["attack", "flat", "--out", "new"], "it needs the run.json"),
+        (["attack", "elsewhere", "--out", "new"], "it needs the run.json"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_2(
+    tmp_path: Path, ariba: Ariba, arguments: list[object], message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "round_0001.partial").mkdir()
+    (tmp_path / "file").write_text("text")
+    (tmp_path / "truncated.safetensors").write_bytes(safetensors_bytes({})[:-1])
+    write_flat_round(tmp_path / "two", 2)
+    write_flat_round(tmp_path / "flat", 4)
+    shutil.copytree(CLEAN, tmp_path / "elsewhere")
+    before = sorted(os.listdir(tmp_path))
+    done = ariba(*arguments)
+    error = done.stderr.decode()
+    assert done.returncode == 2, error
+    assert done.stdout == b""
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert message in error
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["audit", CLEAN], 0),
+        (["audit", CLEAN, "--fail-on", "share>=0.5"], 0),
+        (["audit", CLEAN, "--fail-on", "share>=0.2"], 1),
+        (["audit", CLEAN, "--fail-on", "unsealed"], 0),
+        (["audit", "spoiled", "--fail-on", "unsealed"], 1),
+        (["audit", "spoiled", "--fail-on", "nonfinite"], 1),
+        (["audit", "spoiled", "--fail-on", "refused"], 1),
+        (["audit", "spoiled", "--fail-on", "duplicate"], 1),
+        (["audit", "spoiled", "--fail-on", "share>=1", "--fail-on", "refused"], 1),
+        (["audit", "spoiled", "--layer", "nothing", "--fail-on", "refused"], 2),
+        (["audit", "spoiled"], 0),
+        (["inspect", "spoiled"], 0),
+        (["--help"], 0),
+        (["--version"], 0),
+        (["audit", "-h"], 0),
+    ],
+)
+def test_exit_codes(tmp_path: Path, ariba: Ariba, arguments: list[object], code: int) -> None:
+    root = write_flat_round(tmp_path / "spoiled", 5)
+    shutil.copy(root / "p3.safetensors", root / "twin.safetensors")
+    model = random_model(9)
+    model["conv2.weight"][0] = float("nan")
+    write_model(root / "nan.safetensors", model)
+    (root / "refused").write_bytes(b"")
+    done = ariba(*arguments)
+    assert done.returncode == code
+    assert done.stdout if code < 2 else not done.stdout
+
+
+@pytest.mark.parametrize("debug", ["", "1"])
+def test_an_unexpected_error_is_one_line_unless_it_is_to_be_debugged(debug: str) -> None:
+    script = (
+        "import ariba_cli.audit; ariba_cli.audit.agreed_layers = None\n"
+        "from ariba_cli.cli.app import main\n"
+        "raise SystemExit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "audit", str(CLEAN)],
+        env=environment(ARIBA_DEBUG=debug),
+        capture_output=True,
+        check=False,
+    )
+    error = done.stderr.decode()
+    if debug:
+        assert "Traceback" in error
+    else:
+        assert done.returncode == 2
+        assert error.startswith("error: unexpected TypeError: ")
+        assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+def test_a_signal_leaves_nothing_half_written(tmp_path: Path, number: int, code: int) -> None:
+    command = [sys.executable, "-m", "ariba_cli", "simulate", "run", "--keep", "all"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    for _ in range(600):
+        if (tmp_path / "run.partial" / "round_0001").exists():
+            break
+        time.sleep(0.1)
+    process.send_signal(number)
+    out, error = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert out == b""
+    assert error.count(b"\n") == 1
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,136 @@
+"""Data goes to stdout and everything else to stderr, in a pipe, a file and on a terminal."""
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FIXTURES, Ariba, environment
+
+ATTACKED = FIXTURES / "attacked"
+AUDIT = ("audit", ATTACKED, "--reproducible")
+
+
+def on_a_terminal(*arguments: object, **variables: str) -> tuple[bytes, int]:
+    """What a command shows when both of its streams are a terminal of 90 columns."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ariba_cli", *map(str, arguments)],
+        env=environment(COLUMNS="90", TERM="xterm-256color", **variables),
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            part = os.read(leader, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    os.close(leader)
+    return shown.replace(b"\r\n", b"\n"), process.wait()
+
+
+def test_json_is_the_same_in_a_pipe_in_a_file_and_on_a_terminal(
+    tmp_path: Path, ariba: Ariba
+) -> None:
+    command = (*AUDIT, "-f", "json")
+    piped = ariba(*command)
+    assert piped.stderr == b""
+    shown, code = on_a_terminal(*command)
+    assert code == 0
+    assert shown == piped.stdout
+    written = ariba(*command, "-o", "report.json")
+    assert (written.stdout, written.stderr) == (b"", b"")
+    in_file = json.loads((tmp_path / "report.json").read_bytes())
+    assert in_file["result"] == json.loads(piped.stdout)["result"]
+    assert os.listdir(tmp_path) == ["report.json"]
+
+
+def test_a_table_is_in_colour_on_a_terminal_only(ariba: Ariba) -> None:
+    shown, _ = on_a_terminal(*AUDIT)
+    assert b"\x1b[1;31m" in shown
+    assert b"\x1b" not in ariba(*AUDIT).stdout
+    assert b"\x1b" not in on_a_terminal(*AUDIT, NO_COLOR="1")[0]
+    assert b"\x1b" not in on_a_terminal(*AUDIT, "--color", "never")[0]
+    assert b"\x1b[1;31m" in ariba(*AUDIT, "--color", "always").stdout
+
+
+def test_the_format_does_not_depend_on_the_terminal(ariba: Ariba) -> None:
+    shown = on_a_terminal(*AUDIT, "--color", "never")[0].decode()
+    piped = ariba(*AUDIT).stdout.decode()
+    assert shown.split() != []
+    assert [line.split()[:4] for line in shown.splitlines() if "p15" in line][:1] == [
+        line.split()[:4] for line in piped.splitlines() if "p15" in line
+    ][:1]
+
+
+def test_a_closed_pipe_ends_it_quietly() -> None:
+    command = f"{sys.executable} -m ariba_cli audit {ATTACKED} -f json | head -c 10"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        env=environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.stderr == b""
+    assert done.returncode == 0
+
+
+def test_quiet_and_verbose(ariba: Ariba) -> None:
+    command = ("audit", ATTACKED, "-f", "csv")
+    assert b"coverage: 1 of 8 layers" in ariba(*command).stderr
+    assert ariba(*command, "-q").stderr == b""
+    assert b"examined conv2.weight of 20 participants" in ariba(*command, "-v").stderr
+
+
+def test_ascii_locales_get_ascii(ariba: Ariba) -> None:
+    done = ariba(*AUDIT, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert done.stdout.isascii()
+
+
+def test_environment_variables_give_defaults(ariba: Ariba) -> None:
+    done = ariba("audit", ATTACKED, ARIBA_AUDIT_FORMAT="csv", ARIBA_AUDIT_K_EST="7")
+    assert done.stdout.startswith(b"rank,id,score,share,suspect\n")
+    assert done.stdout.count(b",yes") == 7
+
+
+def test_a_round_that_cannot_be_written_to_is_audited(tmp_path: Path, ariba: Ariba) -> None:
+    root = Path(shutil.copytree(ATTACKED, tmp_path / "round"))
+    for path in (root, root / "participants"):
+        path.chmod(0o555)
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    assert ariba("audit", root).returncode == 0
+    assert ariba("inspect", root).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+    for path in (root, root / "participants"):
+        path.chmod(0o755)
+
+
+@pytest.mark.parametrize("name", ["[red]\x1b[31m", "a\nb", "\u202e"])
+def test_a_path_in_an_error_is_harmless(ariba: Ariba, name: str) -> None:
+    error = ariba("audit", name).stderr.decode()
+    assert error.count("\n") == 1
+    assert error.rstrip("\n").isprintable()
+
+
+def test_a_progress_bar_is_shown_on_a_terminal_only(tmp_path: Path, ariba: Ariba) -> None:
+    command = ("simulate", tmp_path / "a", "--participants", "3", "--rounds", "3")
+    shown, code = on_a_terminal(*command)
+    assert code == 0
+    assert b"accuracy" in shown
+    assert b"3/3" in shown
+    done = ariba("simulate", "b", *command[2:])
+    assert done.stdout == b"b/round_0003\n"
+    assert done.stderr.startswith(b"test accuracy")
+    assert done.stderr.count(b"\n") == 1
