@@ -1,5 +1,7 @@
 """From a round to a verdict: who is scored, who is left out and why."""
 
+import os
+import random
 import shutil
 from collections.abc import Callable
 from fractions import Fraction
@@ -13,6 +15,7 @@ from ariba_cli.detectors import DETECTORS
 from ariba_cli.errors import InputError, UsageError
 from ariba_cli.evaluation import evaluate
 from ariba_cli.findings import FindingKind
+from ariba_cli.reports.audit_json import audit_result
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.truth import read_truth
 from ariba_cli.verdict import Verdict
@@ -76,6 +79,20 @@ def test_the_truth_changes_nothing(attacked: Path) -> None:
     (attacked / "truth.json").write_text('{"compromised": ["p00"]}')
     after = run(attacked)
     assert (after.ranking, after.layers) == (before.ranking, before.layers)
+
+
+def test_the_order_in_which_files_are_listed_does_not_matter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = audit_result(run(FIXTURES / "attacked"))
+    listdir = os.listdir
+    for seed in range(5):
+
+        def shuffled(path: Path, seed: int = seed) -> list[str]:
+            return random.Random(seed).sample(names := listdir(path), len(names))
+
+        monkeypatch.setattr(os, "listdir", shuffled)
+        assert audit_result(run(FIXTURES / "attacked")) == expected
 
 
 def test_neither_the_global_model_nor_the_format_changes_a_score(

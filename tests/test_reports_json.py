@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import shutil
+import subprocess
 from importlib import resources
 from typing import Any
 
@@ -52,6 +54,15 @@ def test_the_hash_is_of_the_canonical_result(ariba: Ariba) -> None:
     found = report(ariba, GOLDEN["audit-attacked-truth"])
     canonical = json.dumps(found["result"], sort_keys=True, separators=(",", ":"))
     assert found["result_sha256"] == hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+@pytest.mark.parametrize("name", list(GOLDEN))
+def test_the_hash_can_be_checked_with_jq(name: str) -> None:
+    golden = FIXTURES / "golden" / f"{name}.json"
+    command = f"jq -acS .result {golden} | tr -d '\n' | sha256sum | cut -c-64"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=True)
+    assert done.stdout.decode().strip() == json.loads(golden.read_text())["result_sha256"]
 
 
 def test_the_bytes_are_plain_and_sorted(ariba: Ariba) -> None:

@@ -40,5 +40,9 @@ def canonical_bytes(result: dict[str, Any]) -> bytes:
 
 
 def rounded(number: float) -> float:
-    """A float as it stands in a report: 6 significant digits."""
-    return float(f"{number:.6g}")
+    """A float as it stands in a report: 6 significant digits, and 1 rather than 1.0.
+
+    Programs disagree on how to write 1.0, and other tools shall find the same hash.
+    """
+    short = float(f"{number:.6g}")
+    return int(short) if short.is_integer() else short

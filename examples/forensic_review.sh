@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Review a round before its aggregate is deployed, and stop the deployment when something
+# in it looks backdoored or could not be looked at.
+#
+#   examples/forensic_review.sh ROUND REPORT.json [LAYER]
+#
+# Needs ariba and jq. Exits with 0 when nothing speaks against the round, with 1 when the
+# deployment is to be stopped, and with 2 when the review could not be done.
+set -euo pipefail
+
+if [ $# -lt 2 ]; then
+    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+fi
+round=$1
+report=$2
+layer=${3:-conv2}
+
+# Chance gives each participant a share of about k_est/n = 0.2; twice that is not chance.
+status=0
+ariba audit "$round" --layer "$layer" --k-est 20% -f json -o "$report" \
+    --fail-on 'share>=0.4' --fail-on refused --fail-on nonfinite --fail-on duplicate \
+    --fail-on unsealed || status=$?
+if [ "$status" -gt 1 ]; then
+    exit 2
+fi
+
+echo "Above twice what chance gives:"
+jq -r '.result.ranking[] | select(.share >= 0.4) | "  \(.id)  share \(.share)"' "$report"
+echo "Findings:"
+jq -r '.result.findings[] | "  \(.kind)  \(.participant // "-")  \(.detail)"' "$report"
+echo "Coverage: $(jq -r '.result.coverage.in_words' "$report")."
+
+# The result is the same on every machine, so a second examiner can compare this line.
+# jq ends what it prints with a newline, which is not part of what is hashed.
+stated=$(jq -r '.result_sha256' "$report")
+computed=$(jq -acS '.result' "$report" | tr -d '\n' | sha256sum | cut -d' ' -f1)
+echo "Result $stated"
+if [ "$stated" != "$computed" ]; then
+    echo "The report was changed after it was written." >&2
+    exit 2
+fi
+
+if [ "$status" -eq 1 ]; then
+    echo "Deployment stopped."
+    exit 1
+fi
+echo "Nothing found that speaks against deployment."

@@ -1,0 +1,157 @@
+"""The federation: repeatable, and as the paper defines its parts."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ariba_cli.errors import UsageError
+from ariba_cli.federated.aggregation import fedavg
+from ariba_cli.federated.datasets import DATASETS, load_dataset
+from ariba_cli.federated.federation import Federation, FederationSettings
+from ariba_cli.federated.partitions import iid
+from ariba_cli.federated.randomness import derived_seed
+from ariba_cli.federated.run_file import encode_run, read_run
+from ariba_cli.federated.simulation import Keep, parse_keep, simulate
+from ariba_cli.inspection import inspect_round
+from ariba_cli.rounds.directory import open_round
+from ariba_cli.rounds.formats import FORMATS
+from tests.conftest import environment
+
+SMALL = FederationSettings(participants=4, rounds=3)
+
+
+def contents(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("name", list(DATASETS))
+def test_data_sets_are_images_with_labels(name: str) -> None:
+    dataset = load_dataset(name)
+    for images, labels in (
+        (dataset.train_images, dataset.train_labels),
+        (dataset.test_images, dataset.test_labels),
+    ):
+        assert images.ndim == 4
+        assert images.dtype == np.float32
+        assert (images.min(), images.max()) == (0.0, 1.0)
+        assert sorted(set(labels.tolist())) == list(range(dataset.classes))
+
+
+def test_digits_are_all_there_and_in_one_set_only() -> None:
+    dataset = load_dataset("digits")
+    assert len(dataset.train_labels) + len(dataset.test_labels) == 1797
+    train = {image.tobytes() for image in dataset.train_images}
+    assert not train & {image.tobytes() for image in dataset.test_images}
+
+
+def test_samples_are_dealt_out_evenly_and_once() -> None:
+    parts = iid(103, 10, seed=5)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(103))
+    assert {len(part) for part in parts} == {10, 11}
+    assert not np.array_equal(parts[0], iid(103, 10, seed=6)[0])
+
+
+def test_seeds_depend_on_everything_they_are_for() -> None:
+    seeds = {
+        derived_seed(seed, purpose, round_number=round_number, participant=participant)
+        for seed in (0, 1)
+        for purpose in ("a", "b")
+        for round_number in (0, 1)
+        for participant in (0, 1)
+    }
+    assert len(seeds) == 16
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_fedavg_is_equation_1() -> None:
+    start = {"w": np.array([1.0, 2.0], np.float32)}
+    updates = [{"w": np.array([2.0, 2.0], np.float32)}, {"w": np.array([4.0, 1.0], np.float32)}]
+    assert fedavg(start, updates, 1.0)["w"].tolist() == [3.0, 1.5]
+    assert fedavg(start, updates, 0.5)["w"].tolist() == [2.0, 1.75]
+
+
+def test_training_again_gives_the_same_bytes_in_another_process(tmp_path: Path) -> None:
+    simulate(SMALL, tmp_path / "one", keep=Keep(every=1), format_name="safetensors")
+    arguments = ["--participants", "4", "--rounds", "3", "--keep", "all"]
+    subprocess.run(
+        [sys.executable, "-m", "ariba_cli", "simulate", tmp_path / "other", *arguments],
+        env=environment(OMP_NUM_THREADS="2"),
+        check=True,
+        capture_output=True,
+    )
+    assert contents(tmp_path / "one") == contents(tmp_path / "other")
+    assert len(contents(tmp_path / "one")) == 1 + 3 * (1 + 1 + 4)
+
+
+def test_another_seed_gives_other_updates() -> None:
+    rounds = [
+        next(Federation(FederationSettings(participants=4, seed=seed)).rounds()) for seed in (0, 1)
+    ]
+    one, other = (trained.updates["p0"]["conv1.weight"] for trained in rounds)
+    assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("format_name", list(FORMATS))
+def test_rounds_are_sealed_and_follow_each_other(tmp_path: Path, format_name: str) -> None:
+    done = simulate(SMALL, tmp_path / "run", keep=Keep(every=2), format_name=format_name)
+    assert [path.name for path in done.rounds] == ["round_0002", "round_0003"]
+    second, third = (inspect_round(open_round(path)) for path in done.rounds)
+    for number, found in ((2, second), (3, third)):
+        assert (found.seal, found.round, found.kind) == ("intact", number, "weights")
+        assert [p.id for p in found.participants] == ["p0", "p1", "p2", "p3"]
+        assert {p.format for p in found.participants} == {format_name}
+        assert [layer.name for layer in found.layers][:2] == ["conv1.weight", "conv1.bias"]
+
+    def weights(root: Path, name: str) -> dict[str, np.ndarray]:
+        found = open_round(root)
+        members = {member.id: member for member in found.participants}
+        member = found.global_model if name == "global" else members[name]
+        assert member is not None
+        with found.open(member) as model:
+            return {key: value.astype(np.float32) for key, value in model.read_floats().items()}
+
+    updates = [weights(done.rounds[0], f"p{i}") for i in range(4)]
+    expected = fedavg(weights(done.rounds[0], "global"), updates, 1.0)
+    for name, values in weights(done.rounds[1], "global").items():
+        np.testing.assert_array_equal(values, expected[name])
+
+
+def test_the_run_file_repeats_the_run(tmp_path: Path) -> None:
+    done = simulate(SMALL, tmp_path / "run", keep=Keep(), format_name="safetensors")
+    assert read_run(done.rounds[0]) == SMALL
+    content = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert len(content["accuracy"]) == 3
+    assert content["versions"]["torch"]
+    assert encode_run(SMALL, list(done.accuracy)) == (tmp_path / "run" / "run.json").read_bytes()
+
+
+def test_a_participant_without_samples_sends_back_what_it_was_given() -> None:
+    federation = Federation(SMALL)
+    start = next(federation.rounds()).global_weights
+    images, labels = federation.samples(0)
+    sent = federation.train(start, images[:0], labels[:0], SMALL.training, seed=1)
+    for name, values in sent.items():
+        np.testing.assert_array_equal(values, start[name])
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"), [("last", [5]), ("all", [1, 2, 3, 4, 5]), ("every:2", [2, 4, 5])]
+)
+def test_which_rounds_are_kept(text: str, kept: list[int]) -> None:
+    keep = parse_keep(text)
+    assert [number for number in range(1, 6) if keep.keeps(number, 5)] == kept
+
+
+@pytest.mark.parametrize("text", ["", "every", "every:", "every:0", "every:-1", "2"])
+def test_which_rounds_cannot_be_kept(text: str) -> None:
+    with pytest.raises(UsageError, match="every:10"):
+        parse_keep(text)
