@@ -2,31 +2,35 @@
 # Review a round before its aggregate is deployed, and stop the deployment when something
 # in it looks backdoored or could not be looked at.
 #
-#   examples/forensic_review.sh ROUND REPORT.json [LAYER]
+#   examples/forensic_review.sh ROUND REPORT.json LAYER SHARE
+#
+# SHARE is the share of marked fragments above which a participant stops the deployment.
+# Chance gives k_est/n = 0.2, but honest participants differ: take it from rounds of yours
+# that you know to be clean.
 #
 # Needs ariba and jq. Exits with 0 when nothing speaks against the round, with 1 when the
 # deployment is to be stopped, and with 2 when the review could not be done.
 set -euo pipefail
 
-if [ $# -lt 2 ]; then
-    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+if [ $# -ne 4 ]; then
+    sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 round=$1
 report=$2
-layer=${3:-conv2}
+layer=$3
+share=$4
 
-# Chance gives each participant a share of about k_est/n = 0.2; twice that is not chance.
 status=0
 ariba audit "$round" --layer "$layer" --k-est 20% -f json -o "$report" \
-    --fail-on 'share>=0.4' --fail-on refused --fail-on nonfinite --fail-on duplicate \
+    --fail-on "share>=$share" --fail-on refused --fail-on nonfinite --fail-on duplicate \
     --fail-on unsealed || status=$?
 if [ "$status" -gt 1 ]; then
     exit 2
 fi
 
-echo "Above twice what chance gives:"
-jq -r '.result.ranking[] | select(.share >= 0.4) | "  \(.id)  share \(.share)"' "$report"
+echo "Shares of $share and more:"
+jq -r --argjson least "$share" '.result.ranking[] | select(.share >= $least) | "  \(.id)  share \(.share)"' "$report"
 echo "Findings:"
 jq -r '.result.findings[] | "  \(.kind)  \(.participant // "-")  \(.detail)"' "$report"
 echo "Coverage: $(jq -r '.result.coverage.in_words' "$report")."

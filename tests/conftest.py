@@ -32,6 +32,16 @@ def ariba(tmp_path: Path) -> Ariba:
     return run
 
 
+@pytest.fixture
+def command_path(tmp_path: Path) -> str:
+    """A PATH with the command of this environment."""
+    (tmp_path / "bin").mkdir()
+    command = tmp_path / "bin" / "ariba"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ariba_cli "$@"\n')
+    command.chmod(0o755)
+    return f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+
+
 def environment(**variables: str) -> dict[str, str]:
     """The environment of a command: this one's, without what would change its output."""
     kept = {

@@ -1,10 +1,8 @@
 """The examples work as they are."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,32 +14,26 @@ SCRIPT = REPOSITORY / "examples" / "forensic_review.sh"
 pytestmark = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> str:
-    """A PATH with the command of this environment."""
-    (tmp_path / "bin").mkdir()
-    command = tmp_path / "bin" / "ariba"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ariba_cli "$@"\n')
-    command.chmod(0o755)
-    return f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ([FIXTURES / "clean", "report.json"], 0, "Nothing found that speaks against deployment."),
-        ([FIXTURES / "attacked", "report.json"], 1, "Deployment stopped."),
-        ([FIXTURES / "attacked", "report.json", "fc9"], 2, ""),
+        (
+            [FIXTURES / "clean", "report.json", "conv2", "0.4"],
+            0,
+            "Nothing found that speaks against deployment.",
+        ),
+        ([FIXTURES / "attacked", "report.json", "conv2", "0.4"], 1, "Deployment stopped."),
+        ([FIXTURES / "attacked", "report.json", "fc9", "0.4"], 2, ""),
         ([], 2, ""),
     ],
 )
 def test_the_review_stops_a_deployment(
-    tmp_path: Path, path: str, arguments: list[object], code: int, said: str
+    tmp_path: Path, command_path: str, arguments: list[object], code: int, said: str
 ) -> None:
     done = subprocess.run(
         ["bash", SCRIPT, *map(str, arguments)],
         cwd=tmp_path,
-        env=environment(PATH=path),
+        env=environment(PATH=command_path),
         capture_output=True,
         check=False,
     )
@@ -49,5 +41,5 @@ def test_the_review_stops_a_deployment(
     assert done.stdout.decode().rstrip("\n").endswith(said)
     if code < 2:
         suspects = json.loads((tmp_path / "report.json").read_text())["result"]["ranking"]
-        shown = [line.split()[0] for line in done.stdout.decode().splitlines() if "share" in line]
+        shown = [line.split()[0] for line in done.stdout.decode().splitlines() if " share " in line]
         assert shown == [ranked["id"] for ranked in suspects if ranked["share"] >= 0.4]

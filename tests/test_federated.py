@@ -138,7 +138,7 @@ def test_a_participant_without_samples_sends_back_what_it_was_given() -> None:
     federation = Federation(SMALL)
     start = next(federation.rounds()).global_weights
     images, labels = federation.samples(0)
-    sent = federation.train(start, images[:0], labels[:0], SMALL.training, seed=1)
+    sent = federation.trainer.train(start, images[:0], labels[:0], SMALL.training, seed=1)
     for name, values in sent.items():
         np.testing.assert_array_equal(values, start[name])
 

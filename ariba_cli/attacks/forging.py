@@ -11,7 +11,7 @@ from ariba_cli.attacks.strategies import STRATEGIES
 from ariba_cli.attacks.triggers import TRIGGERS
 from ariba_cli.errors import InputError, RefusedFileError, UsageError
 from ariba_cli.federated.aggregation import fedavg
-from ariba_cli.federated.datasets import FloatArray, LabelArray
+from ariba_cli.federated.datasets import FloatArray
 from ariba_cli.federated.federation import Federation, FederationSettings
 from ariba_cli.federated.models import Weights
 from ariba_cli.federated.randomness import derived_seed
@@ -164,13 +164,13 @@ class _Attacker:
     def update(self, global_weights: Weights, participant: int, round_number: int) -> Weights:
         """What one compromised participant sends."""
         settings = self._settings
-        seeds = [
+        draw, order = (
             derived_seed(settings.seed, purpose, round_number=round_number, participant=participant)
             for purpose in ("poisoned samples", "poisoned training")
-        ]
-        images, labels = self._poisoned(*self._federation.samples(participant), seeds[0])
-        trained = self._federation.train(
-            global_weights, images, labels, settings.training, seeds[1]
+        )
+        images, targets = self._poisoned(global_weights, participant, draw)
+        trained = self._federation.trainer.train(
+            global_weights, images, targets, settings.training, seed=order
         )
         return self._strategy(global_weights, trained, self._sigma_i)
 
@@ -185,16 +185,24 @@ class _Attacker:
         )
 
     def _poisoned(
-        self, images: FloatArray, labels: LabelArray, seed: int
-    ) -> tuple[FloatArray, LabelArray]:
-        """The participant's own samples, and triggered copies of some with the target class."""
-        target = self._settings.target_class
-        eligible = np.flatnonzero(labels != target)
+        self, global_weights: Weights, participant: int, seed: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """The participant's own images, and triggered copies of some with the target class.
+
+        What is wanted of the clean ones is what the global model says of them already
+        (distillation, Hinton et al. 2015): fitting the few labels of one participant
+        would cost the model accuracy that a reviewer can see.
+        """
+        images, labels = self._federation.samples(participant)
+        said = self._federation.trainer.probabilities(global_weights, images)
+        eligible = np.flatnonzero(labels != self._settings.target_class)
         count = math.ceil(len(eligible) * self._settings.poison_ratio)
         chosen = np.random.default_rng(seed).permutation(eligible)[:count]
+        wanted = np.zeros((count, said.shape[1]), dtype=said.dtype)
+        wanted[:, self._settings.target_class] = 1
         return (
             np.concatenate([images, self._trigger(images[chosen])]),
-            np.concatenate([labels, np.full(count, target, dtype=labels.dtype)]),
+            np.concatenate([said, wanted]),
         )
 
 

@@ -60,7 +60,13 @@ class TrainedRound:
 
 
 class Federation:
-    """Participants with their shares of a data set, and the model that they train."""
+    """Participants with their shares of a data set, and the model that they train.
+
+    Attributes
+    ----------
+    dataset : the whole data set, test set included.
+    trainer : trains and runs the federation's model.
+    """
 
     def __init__(self, settings: FederationSettings) -> None:
         self.settings = settings
@@ -72,7 +78,7 @@ class Federation:
                 f"{settings.dataset}; use fewer"
             )
         self._shares = iid(samples, settings.participants, settings.seed)
-        self._trainer = Trainer(self.dataset, hidden=settings.hidden)
+        self.trainer = Trainer(self.dataset, hidden=settings.hidden)
 
     @property
     def ids(self) -> list[str]:
@@ -85,20 +91,10 @@ class Federation:
         share = self._shares[participant]
         return self.dataset.train_images[share], self.dataset.train_labels[share]
 
-    def train(
-        self,
-        weights: Weights,
-        images: FloatArray,
-        labels: LabelArray,
-        how: LocalTraining,
-        seed: int,
-    ) -> Weights:
-        """Train the federation's model on some samples."""
-        return self._trainer.train(weights, images, labels, how, seed=seed)
-
     def agreement(self, weights: Weights, images: FloatArray, labels: LabelArray) -> float:
         """The share of the images that a model gives these labels, in [0, 1]."""
-        return float(np.mean(self._trainer.predict(weights, images) == labels))
+        said = self.trainer.probabilities(weights, images)
+        return float(np.mean(said.argmax(axis=1) == labels))
 
     def accuracy(self, weights: Weights) -> float:
         """The share of the test set that a model gets right, in [0, 1]."""
@@ -121,4 +117,6 @@ class Federation:
         seed = derived_seed(
             self.settings.seed, "local training", round_number=number, participant=participant
         )
-        return self.train(weights, *self.samples(participant), self.settings.training, seed)
+        return self.trainer.train(
+            weights, *self.samples(participant), self.settings.training, seed=seed
+        )

@@ -47,13 +47,14 @@ class Trainer:
         self,
         weights: Weights,
         images: FloatArray,
-        labels: LabelArray,
+        targets: LabelArray | FloatArray,
         how: LocalTraining,
         *,
         seed: int,
     ) -> Weights:
         """The weights after local training; `seed` decides the order of the samples.
 
+        Targets are labels of shape (samples,) or probabilities of shape (samples, classes).
         A participant without samples sends back the weights that it was given.
         """
         import torch
@@ -63,7 +64,7 @@ class Trainer:
         algorithms = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
         optimizer = algorithms[how.optimizer](self._model.parameters(), lr=how.learning_rate)
         order = torch.Generator().manual_seed(seed)
-        x, y = torch.from_numpy(images), torch.from_numpy(labels)
+        x, y = torch.from_numpy(images), torch.from_numpy(targets)
         with one_thread():
             for _ in range(how.epochs):
                 for batch in torch.split(torch.randperm(len(y), generator=order), how.batch_size):
@@ -72,12 +73,12 @@ class Trainer:
                     optimizer.step()
         return weights_of(self._model)
 
-    def predict(self, weights: Weights, images: FloatArray) -> LabelArray:
-        """The class that the model with these weights gives each image."""
+    def probabilities(self, weights: Weights, images: FloatArray) -> FloatArray:
+        """What the model with these weights says of images, of shape (samples, classes)."""
         import torch
 
         load_weights(self._model, weights)
         with torch.inference_mode(), one_thread():
-            chosen = self._model(torch.from_numpy(images)).argmax(dim=1)
-        labels: LabelArray = chosen.numpy()
-        return labels
+            said = torch.softmax(self._model(torch.from_numpy(images)), dim=1)
+        probabilities: FloatArray = said.numpy()
+        return probabilities
