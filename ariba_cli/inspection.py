@@ -89,7 +89,7 @@ def inspect_file(path: Path) -> InspectedFile:
     try:
         with open_model(path) as model:
             return InspectedFile(
-                path=path.name,
+                path=path.resolve().name,
                 format=model.format,
                 bytes=model.file.size,
                 sha256=_sha256(model.file),
@@ -113,7 +113,7 @@ def inspect_round(round_: Round, progress: Progress = lambda *_: None) -> Inspec
     readable = [catalog for catalog in catalogs if catalog is not None]
     is_update = bool(reference) or (manifest is not None and manifest.kind == "difference")
     return InspectedRound(
-        path=round_.root.name,
+        path=round_.root.resolve().name,
         seal=_seal(round_, findings),
         round=manifest.round if manifest else None,
         kind=manifest.kind if manifest else None,

@@ -103,6 +103,7 @@ def test_what_cannot_be_done_is_one_line_and_2(
         (["audit", "spoiled", "--layer", "nothing", "--fail-on", "refused"], 2),
         (["audit", "spoiled"], 0),
         (["inspect", "spoiled"], 0),
+        ([], 0),
         (["--help"], 0),
         (["--version"], 0),
         (["audit", "-h"], 0),

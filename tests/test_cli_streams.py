@@ -86,6 +86,30 @@ def test_a_closed_pipe_ends_it_quietly() -> None:
     assert done.returncode == 0
 
 
+def test_a_full_disk_is_an_error_and_not_silence() -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "ariba_cli", "audit", str(ATTACKED)],
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"error: stdout cannot be written: No space left on device\n"
+
+
+def test_devices_and_links_are_written_through(tmp_path: Path, ariba: Ariba) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    os.mkfifo(tmp_path / "pipe")
+    reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
+    for output in ("/dev/null", "link", "pipe"):
+        assert ariba(*AUDIT, "-f", "csv", "-o", output).returncode == 0
+    assert not os.path.isfile("/dev/null")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_bytes() == reader.communicate()[0]
+
+
 def test_quiet_and_verbose(ariba: Ariba) -> None:
     command = ("audit", ATTACKED, "-f", "csv")
     assert b"coverage: 1 of 8 layers" in ariba(*command).stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ariba_cli.errors import UsageError
+from ariba_cli.errors import InputError, UsageError
 from ariba_cli.federated.aggregation import fedavg
 from ariba_cli.federated.datasets import DATASETS, load_dataset
 from ariba_cli.federated.federation import Federation, FederationSettings
@@ -132,6 +132,26 @@ def test_the_run_file_repeats_the_run(tmp_path: Path) -> None:
     assert len(content["accuracy"]) == 3
     assert content["versions"]["torch"]
     assert encode_run(SMALL, list(done.accuracy)) == (tmp_path / "run" / "run.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("eta", 0.0),
+        ("participants", -4),
+        ("participants", "many"),
+        ("dataset", 7),
+        ("training", None),
+        ("training", {"epochs": 1}),
+        ("more", 1),
+    ],
+)
+def test_a_run_file_that_is_none_is_refused(tmp_path: Path, key: str, value: object) -> None:
+    content = json.loads(encode_run(SMALL, []))
+    content["settings"][key] = value
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="is not what ariba simulate writes"):
+        read_run(tmp_path / "round_0001")
 
 
 def test_a_participant_without_samples_sends_back_what_it_was_given() -> None:

@@ -19,18 +19,24 @@ from ariba_cli.errors import AribaError
 # Typer brings Click's exceptions without naming this one: what any usage error is.
 _CommandLineError = typer.BadParameter.__mro__[2]
 
+_HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
 app = typer.Typer(
     name="ariba",
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "ARIBA"},
+    context_settings=_HELP_OPTIONS,
 )
-app.command(short_help="Train a federation and write its rounds.")(simulate)
-app.command(short_help="Compromise participants of a saved round.")(attack)
-app.command(short_help="Show what is in a file or a round.")(inspect)
-app.command(short_help="Rank the participants of a round.")(audit)
+for _command, _short_help in (
+    (simulate, "Train a federation and write its rounds."),
+    (attack, "Compromise participants of a saved round."),
+    (inspect, "Show what is in a file or a round."),
+    (audit, "Rank the participants of a round."),
+):
+    # Every option of `ariba audit` has its default in a variable ARIBA_AUDIT_…
+    _variables = {"auto_envvar_prefix": f"ARIBA_{_command.__name__.upper()}"}
+    app.command(short_help=_short_help, context_settings=_HELP_OPTIONS | _variables)(_command)
 
 
 class Terminated(BaseException):
@@ -43,9 +49,10 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _ariba(
-    version: Annotated[
+    context: typer.Context,
+    _version: Annotated[
         bool,
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
@@ -56,6 +63,8 @@ def _ariba(
 
     Example: ariba audit round_42/ --layer layer3.0.conv1 --k-est 10
     """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
+from ariba_cli.errors import OutputError
 from ariba_cli.reports.text import Paper
 from ariba_cli.visible import visible
 
@@ -57,9 +58,11 @@ class Console:
         try:
             stdout.buffer.write(data)
             stdout.buffer.flush()
-        except BrokenPipeError:
+        except OSError as error:
             # What Python would still flush when it exits goes nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+            if not isinstance(error, BrokenPipeError):
+                raise OutputError(f"stdout cannot be written: {error.strerror}") from error
 
     def note(self, message: str) -> None:
         """Say something that is not data."""

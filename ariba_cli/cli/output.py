@@ -9,6 +9,7 @@ from pathlib import Path
 
 import ariba_cli
 from ariba_cli.cli.console import Console
+from ariba_cli.errors import OutputError
 from ariba_cli.reports.canonical import RunRecord
 
 _LIBRARIES = ("numpy", "h5py", "safetensors", "torch")
@@ -40,10 +41,27 @@ class Stopwatch:
 
 
 def deliver(data: bytes, output: Path | None, console: Console) -> None:
-    """Write data to a file or to stdout."""
+    """Write data to a file or to stdout.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written; a file that was there is then as it was.
+    """
     from ariba_cli.rounds.writing import write_atomically
 
     if output is None:
         console.data(data)
+    elif output.exists() and not output.is_file():
+        _write_in_place(output, data)
     else:
-        write_atomically(output, data)
+        # Where a link points to is replaced, and not the link.
+        write_atomically(output.resolve(), data)
+
+
+def _write_in_place(output: Path, data: bytes) -> None:
+    """Write to a pipe or a device, such as /dev/null."""
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise OutputError(f"'{output}' cannot be written: {error.strerror}") from error

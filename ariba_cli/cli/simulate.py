@@ -24,7 +24,7 @@ def simulate(
     participants: Annotated[int, typer.Option(min=3, help="How many train together.")] = 50,
     rounds: Annotated[int, typer.Option(min=1, help="How many rounds to train.")] = 40,
     eta: Annotated[
-        float, typer.Option(min=0.0, help="η, the server's learning rate in FedAvg.")
+        float, typer.Option(min=0.001, help="η, the server's learning rate in FedAvg.")
     ] = 1.0,
     keep: Annotated[
         str, typer.Option(metavar="all|last|every:N", help="Which rounds to write.")

@@ -2,7 +2,7 @@
 
 import json
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,10 @@ def read_run(round_path: Path) -> FederationSettings:
         with open_file(path) as file:
             settings: dict[str, Any] = json.loads(file.read(0, file.size))["settings"]
         training = LocalTraining(**settings.pop("training"))
-        return FederationSettings(**settings, training=training)
+        found = FederationSettings(**settings, training=training)
+        _check(found, FederationSettings())
+        _check(found.training, FederationSettings().training)
+        return found
     except RefusedFileError as error:
         raise InputError(
             f"'{path}' {error}; an attack retrains participants, so it needs the {RUN_NAME} that "
@@ -52,6 +55,16 @@ def read_run(round_path: Path) -> FederationSettings:
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"'{path}' is not what ariba simulate writes") from error
+
+
+def _check(found: object, default: object) -> None:
+    """Refuse values of another type than the defaults, and numbers that are not positive."""
+    for field in fields(default):  # type: ignore[arg-type]
+        value = getattr(found, field.name)
+        if type(value) is not type(getattr(default, field.name)):
+            raise TypeError(field.name)
+        if isinstance(value, int | float) and field.name != "seed" and not value > 0:
+            raise ValueError(field.name)
 
 
 def _versions() -> dict[str, str]:
