@@ -36,8 +36,8 @@ def audit_table(verdict: Verdict, paper: Paper) -> str:
 def _layer_in_words(verdict: Verdict, layer: LayerResult) -> str:
     left_out = f", {layer.left_out} values left out" if layer.left_out else ""
     return (
-        f"{visible(layer.layer)} by {verdict.method.fragment}: {layer.participants} participants with "
-        f"{layer.fragments:,} fragments of {layer.dimension} values{left_out}; "
+        f"{visible(layer.layer)} by {verdict.method.fragment}: {layer.participants} participants "
+        f"with {layer.fragments:,} fragments of {layer.dimension} values{left_out}; "
         f"k_est {verdict.method.k_est}; rank {layer.covariance_rank} of {layer.dimension}"
     )
 
