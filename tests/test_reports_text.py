@@ -81,7 +81,7 @@ def test_with_the_truth_it_says_how_good_that_was() -> None:
 def test_a_bar_has_the_line_of_chance() -> None:
     assert share_bar(0.5, 0.2, 10, ascii_only=True) == "##|##     "
     assert share_bar(0.0, 0.2, 10, ascii_only=True) == "  |       "
-    assert share_bar(1.0, 0.99, 10, ascii_only=False) == "█████████│"
+    assert share_bar(1.0, 0.99, 10, ascii_only=False) == "━━━━━━━━━│"
 
 
 def test_ascii_where_nothing_else_can_be_shown() -> None:

@@ -74,7 +74,7 @@ def _ranking(verdict: Verdict, paper: Paper) -> "Table":
 
 def share_bar(share: float, line: float, width: int, *, ascii_only: bool) -> str:
     """A bar of `width` cells for a share in [0, 1], with an upright line at `line`."""
-    full, mark = ("#", "|") if ascii_only else ("█", "│")
+    full, mark = ("#", "|") if ascii_only else ("━", "│")
     cells = [full if cell < round(share * width) else " " for cell in range(width)]
     cells[min(int(line * width), width - 1)] = mark
     return "".join(cells)

@@ -86,14 +86,13 @@ def _participants(found: InspectedRound) -> "Table":
     )
     median = _median_norm(found.participants)
     for participant in found.participants:
-        ratio = participant.norm / median if participant.norm is not None and median else None
         size = "" if participant.bytes is None else f"{participant.bytes:,}"
         table.add_row(
             visible(participant.id),
             participant.format or "refused",
             size,
             _number(participant.norm),
-            _number(ratio),
+            _ratio(participant.norm, median),
         )
     return table
 
@@ -108,4 +107,8 @@ def _shape(shape: Sequence[int]) -> str:
 
 
 def _number(number: float | None) -> str:
-    return "–" if number is None else f"{number:.4g}"
+    return "–" if number is None else f"{number:#.4g}"
+
+
+def _ratio(norm: float | None, median: float) -> str:
+    return "–" if norm is None or median == 0 else f"{norm / median:,.2f}"

@@ -53,8 +53,11 @@ def catalog(file: OpenFile) -> dict[str, TensorSpec]:
             h5py.File(stream, "r") as opened,
         ):
             return {name: _tensor(opened, name, file.size) for name in opened}
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise RefusedFileError(f"is not sound HDF5: {error}") from error
+    except RefusedFileError:
+        raise
+    except Exception as error:
+        # The library lets many kinds through, OverflowError and UnicodeDecodeError among them.
+        raise RefusedFileError(f"is not sound HDF5 ({type(error).__name__})") from error
 
 
 def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
