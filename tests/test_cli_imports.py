@@ -33,7 +33,7 @@ def imported(*arguments: object) -> set[str]:
     ("arguments", "also"),
     [
         (["--help"], {"numpy", "rich", "h5py", "safetensors"}),
-        (["simulate", "--help"], {"numpy", "rich", "h5py", "safetensors"}),
+        (["simulate", "--help"], {"numpy", "h5py", "safetensors"}),
         (["audit", FIXTURES / "attacked"], {"h5py"}),
         (["audit", FIXTURES / "attacked", "--truth", "-f", "json"], {"h5py", "rich"}),
         (["audit", FIXTURES / "attacked", "-q", "-f", "csv"], {"h5py", "rich"}),
