@@ -8,8 +8,9 @@ from fractions import Fraction
 from ariba_cli.detectors import DETECTORS
 from ariba_cli.errors import UsageError
 from ariba_cli.fragments import Cut, cut_layer, default_fragment, is_convolution
-from ariba_cli.intake import Progress, Scorable, Submission, open_submissions, read_layer
+from ariba_cli.intake import Scorable, Submission, open_submissions, read_layer
 from ariba_cli.masking import masking_findings
+from ariba_cli.progress import Progress, silent
 from ariba_cli.registry import registered
 from ariba_cli.rounds.directory import Round, id_order
 from ariba_cli.rounds.layers import Layer, agreed_layers, find_layer
@@ -56,7 +57,7 @@ class AuditSettings:
     detector: str = "mahalanobis"
 
 
-def audit(round_: Round, settings: AuditSettings, progress: Progress = lambda *_: None) -> Verdict:
+def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -> Verdict:
     """Rank the participants of a round by how backdoored their updates look.
 
     The global model is not needed: it cancels when the mean is taken away.
@@ -104,7 +105,9 @@ def _chosen_layer(round_: Round, layers: Sequence[Layer], name: str | None) -> t
 
 def _middle_layer(layers: Sequence[Layer]) -> Layer:
     """Of L convolutions, the one at index ⌊L/2⌋: Fig. 7d finds the middle to do best."""
-    convolutions = [layer for layer in layers if is_convolution(layer.shape)]
+    convolutions = [
+        layer for layer in layers if layer.can_be_scored and is_convolution(layer.shape)
+    ]
     if not convolutions:
         some = ", ".join(layer.name for layer in layers[:5])
         raise UsageError(f"no layer is a convolution; name one with --layer (as {some})")

@@ -2,13 +2,24 @@
 
 from collections.abc import Sequence
 
+from ariba_cli.errors import InputError
 from ariba_cli.verdict import Evaluation, Verdict
 
 
 def evaluate(verdict: Verdict, compromised: Sequence[str]) -> Evaluation:
-    """P_m%, C and AUC (arXiv 2202.04311, Sec. 5.1); a compromised one left out scores 0."""
+    """P_m%, C and AUC (arXiv 2202.04311, Sec. 5.1); a compromised one left out scores 0.
+
+    Raises
+    ------
+    InputError
+        When somebody is named who sent nothing.
+    """
     truth = frozenset(compromised)
-    shares = [ranked.share for ranked in verdict.ranking if ranked.id in truth]
+    strangers = truth - {input_.id for input_ in verdict.inputs}
+    if strangers:
+        raise InputError(f"the truth names '{min(strangers)}', who is not in the round")
+    scored = {ranked.id: ranked.share for ranked in verdict.ranking}
+    shares = [scored.get(name, 0.0) for name in compromised]
     k_est = verdict.method.k_est
     caught = sum(ranked.id in truth for ranked in verdict.suspects)
     return Evaluation(

@@ -1,6 +1,7 @@
 """One layer of every update, cut into fragments (arXiv 2202.04311, Sec. 4.2)."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from ariba_cli.errors import UsageError
 
 # The covariance of fragments of d values has d² entries, so wider ones are refused.
-WIDEST_FRAGMENT = 4096
+WIDEST_FRAGMENT = 2500
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,10 @@ def _cut(layer: str, shape: Sequence[int], fragment: str) -> Cut:
 
 
 def _block_size(fragment: str) -> int:
-    digits = fragment.removeprefix("block:")
-    if not (digits.isascii() and digits.isdigit() and int(digits) >= 1):
+    size = re.fullmatch(r"block:([1-9][0-9]{0,8})", fragment)
+    if size is None:
         raise UsageError(f"'{fragment}' names no block size; write block:64 for 64 values")
-    return int(digits)
+    return int(size[1])
 
 
 def _times(shape: Sequence[int]) -> str:

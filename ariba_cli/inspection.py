@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import numpy.typing as npt
 
 from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.findings import Finding, FindingKind
+from ariba_cli.progress import Progress, silent
 from ariba_cli.rounds.directory import Member, Round
 from ariba_cli.rounds.layers import Layer, agreed_layers
 from ariba_cli.rounds.models import ModelFile, open_model
 from ariba_cli.rounds.opening import OpenFile
 from ariba_cli.rounds.tensors import TensorSpec, to_array
 
-Progress = Callable[[str, int, int], None]
 Tensors = dict[str, npt.NDArray[np.floating]]
 
 _CHUNK_BYTES = 2**22
@@ -99,7 +98,7 @@ def inspect_file(path: Path) -> InspectedFile:
         raise InputError(f"'{path}' {error}") from error
 
 
-def inspect_round(round_: Round, progress: Progress = lambda *_: None) -> InspectedRound:
+def inspect_round(round_: Round, progress: Progress = silent) -> InspectedRound:
     """Read a whole round: hash every file that its seal lists, and take every norm."""
     findings = list(round_.findings)
     reference = _reference(round_, findings)
@@ -139,7 +138,7 @@ def _reference(round_: Round, findings: list[Finding]) -> Tensors:
     try:
         with round_.open(round_.global_model) as model:
             _check_seal(round_, round_.global_model, model, None, findings)
-            return model.read_floats()
+            return dict(model.floats())
     except RefusedFileError as error:
         findings.append(Finding(FindingKind.REFUSED, f"{round_.global_model.path} {error}"))
         return {}
@@ -191,17 +190,20 @@ def _inspected_layer(model: ModelFile, name: str) -> InspectedLayer:
 def _norm(model: ModelFile, reference: Tensors) -> float | None:
     """The l2 norm of all float tensors, less the reference where it has the same shape."""
     total = 0.0
-    for name, stored in model.read_floats().items():
-        values = stored.astype(np.float64)
-        if name in reference and reference[name].shape == values.shape:
-            values -= reference[name]
-        total += _squares(values)
+    for name, values in model.floats():
+        start = reference.get(name)
+        fits = start is not None and start.shape == values.shape
+        total += _squares(values, start if fits else None)
     return _root(total)
 
 
-def _squares(values: npt.NDArray[np.floating]) -> float:
+def _squares(
+    values: npt.NDArray[np.floating], start: npt.NDArray[np.floating] | None = None
+) -> float:
+    """The sum of the squares of values less those that they started from."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.square(values, dtype=np.float64).sum())
+        moved = np.subtract(values, 0.0 if start is None else start, dtype=np.float64)
+        return float(np.square(moved).sum())
 
 
 def _root(squares: float) -> float | None:

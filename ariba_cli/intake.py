@@ -1,7 +1,7 @@
 """What each participant sent, as far as it can be used: checked before any mean is taken."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.findings import Finding, FindingKind
+from ariba_cli.progress import Progress
 from ariba_cli.rounds.directory import Member, Round
 from ariba_cli.rounds.layers import Layer
 from ariba_cli.rounds.tensors import TensorSpec, to_array
@@ -18,7 +19,6 @@ FEWEST_PARTICIPANTS = 3
 # No weight of a trained model comes near float32's largest; beyond it, sums overflow.
 LARGEST_VALUE = float(np.finfo(np.float32).max)
 
-Progress = Callable[[str, int, int], None]
 Array = npt.NDArray[np.floating]
 
 
@@ -143,12 +143,13 @@ def _take_layer(round_: Round, submission: Submission, layer: Layer) -> None:
     submission.digest = hashlib.sha256(data).hexdigest()
     submission.values = to_array(spec, data)
     # NaN is not less than anything.
-    if not np.abs(submission.values).max(initial=0.0) <= LARGEST_VALUE:
+    if not float(np.abs(submission.values).max(initial=0.0)) <= LARGEST_VALUE:
         detail = f"{_count_unusable(submission.values)} in {layer.name}"
         submission.reject(FindingKind.NONFINITE, detail)
 
 
-def _count_unusable(values: Array) -> str:
+def _count_unusable(stored: Array) -> str:
+    values = stored.astype(np.float64)
     counts = {
         "NaN": np.count_nonzero(np.isnan(values)),
         "Inf": np.count_nonzero(np.isinf(values)),

@@ -1,5 +1,6 @@
 """What can keep a ranking from meaning what it says, though every input is sound."""
 
+import hashlib
 import statistics
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from ariba_cli.verdict import LayerResult
 # An update moves the mean by 1/n of itself. From four times the typical difference of
 # two updates, what all others have in common after centring outweighs what they differ in.
 _DOMINANT_SHIFT = 4.0
+_SAMPLED_VALUES = 4096
 
 
 def masking_findings(scored: Sequence[Scorable], result: LayerResult, k_est: int) -> list[Finding]:
@@ -37,21 +39,10 @@ def _duplicates(scored: Sequence[Scorable], layer: str) -> list[Finding]:
 
 
 def _dominant(scored: Sequence[Scorable], layer: str) -> list[Finding]:
-    """Participants so far from the others that they hide what the others differ in.
-
-    Typical is the median difference between neighbours in the list, which holds while
-    less than a quarter of them are extreme.
-    """
-    steps = [
-        _difference(one.values, next_.values)
-        for one, next_ in zip(scored, [*scored[1:], scored[0]], strict=True)
-    ]
-    typical = statistics.median_low(steps)
-    limit = _DOMINANT_SHIFT * len(scored) * typical
-    if typical == 0 or max(steps) <= limit:
-        return []
-    ordinary = scored[steps.index(typical)]
+    """Participants so far from the others that they hide what the others differ in."""
+    ordinary = _ordinary(scored)
     distances = [_difference(one.values, ordinary.values) for one in scored]
+    typical = statistics.median_low(distances)
     return [
         Finding(
             FindingKind.DOMINANT,
@@ -60,8 +51,22 @@ def _dominant(scored: Sequence[Scorable], layer: str) -> list[Finding]:
             one.id,
         )
         for one, distance in zip(scored, distances, strict=True)
-        if distance > limit
+        if distance > _DOMINANT_SHIFT * len(scored) * typical > 0
     ]
+
+
+def _ordinary(scored: Sequence[Scorable]) -> Scorable:
+    """A participant that is like most others, while less than half of them are extreme.
+
+    It is the one of median distance to the median of all, over a sample of values that
+    depends on what everybody sent: no participant can choose its place in it.
+    """
+    entropy = hashlib.sha256("".join(one.digest for one in scored).encode()).digest()
+    rng = np.random.default_rng(int.from_bytes(entropy, "big"))
+    sample = rng.integers(scored[0].values.size, size=_SAMPLED_VALUES)
+    values = np.stack([one.values.reshape(-1)[sample] for one in scored]).astype(np.float64)
+    distances = np.square(values - np.median(values, axis=0)).sum(axis=1)
+    return scored[int(np.argsort(distances, kind="stable")[(len(scored) - 1) // 2])]
 
 
 def _difference(one: Array, other: Array) -> float:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from ariba_cli.audit import AuditSettings, KEst, audit
@@ -161,6 +162,18 @@ def test_extreme_values_that_are_numbers_are_scored(attacked: Path, value: float
         assert {"p15", "p18"} <= {ranked.id for ranked in verdict.suspects}
 
 
+@pytest.mark.parametrize("dtype", ["F16", "BF16", "F32", "F64"])
+def test_infinity_is_found_in_every_type(tmp_path: Path, dtype: str) -> None:
+    write_flat_round(tmp_path)
+    values = np.full(288, np.inf, np.float32)
+    raw = values.view(np.uint16)[1::2].tobytes() if dtype == "BF16" else b""
+    raw = raw or values.astype(f"<f{int(dtype[1:]) // 8}").tobytes()
+    entry = {"dtype": dtype, "shape": [8, 4, 3, 3], "data_offsets": [0, len(raw)]}
+    (tmp_path / "p9").write_bytes(safetensors_bytes({"conv2.weight": entry}, raw))
+    (finding,) = [f for f in run(tmp_path).findings if f.participant == "p9"]
+    assert (finding.kind, finding.detail) == ("nonfinite", "288 Inf in conv2.weight")
+
+
 def test_values_that_only_float64_holds_are_left_out(tmp_path: Path) -> None:
     write_flat_round(tmp_path)
     model = {name: value.astype(np.float64) * 1e300 for name, value in random_model(9).items()}
@@ -193,6 +206,16 @@ def test_decoys_that_hide_the_others_are_findings(
     verdict = run(attacked)
     assert FindingKind.DOMINANT not in [finding.kind for finding in verdict.findings]
     assert {ranked.id for ranked in verdict.ranking[:2]} == {"p15", "p18"}
+
+
+@pytest.mark.parametrize("decoys", [6, 8])
+def test_decoys_cannot_hide_by_the_names_they_choose(attacked: Path, decoys: int) -> None:
+    """Every second participant: with the two compromised up to half of all."""
+    names = [f"p{2 * index:02}" for index in range(decoys)]
+    for name in names:
+        boost(attacked / "participants" / f"{name}.safetensors", 100)
+    found = [f.participant for f in run(attacked).findings if f.kind is FindingKind.DOMINANT]
+    assert found == names
 
 
 def test_the_usual_attack_is_no_dominant_update() -> None:
@@ -326,6 +349,20 @@ def test_a_model_without_convolutions_wants_a_layer(tmp_path: Path) -> None:
 def test_an_unknown_layer_has_a_suggestion(name: str, hint: str) -> None:
     with pytest.raises(UsageError, match=hint):
         run(FIXTURES / "clean", AuditSettings(layer=name))
+
+
+def test_shapes_are_voted_on_whatever_the_type(tmp_path: Path) -> None:
+    """Thirteen store one shape in three types; seven store another in one."""
+    types: list[type[np.floating]] = [np.float16] * 5 + [np.float64] * 5 + [np.float32] * 3
+    for index, dtype in enumerate(types):
+        tensor: npt.NDArray[np.floating] = random_model(index)["conv2.weight"].astype(dtype)
+        write_model(tmp_path / f"honest{index}.h5", {"w": tensor}, "hdf5")
+    for index in range(7):
+        tensor = random_model(index)["conv2.weight"][..., :2]
+        write_model(tmp_path / f"attacker{index}.h5", {"w": tensor}, "hdf5")
+    verdict = run(tmp_path, AuditSettings(layer="w"))
+    assert {ranked.id[:6] for ranked in verdict.ranking} == {"honest"}
+    assert [kind for kind, _ in kinds(verdict)].count("wrong-shape") == 7
 
 
 def test_layers_that_few_participants_have_do_not_count(tmp_path: Path) -> None:

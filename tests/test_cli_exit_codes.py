@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ariba_cli.cli.signals import held_back
 from tests.conftest import FIXTURES, Ariba, environment
 from tests.models import random_model, safetensors_bytes, write_flat_round, write_model
 
@@ -27,7 +28,7 @@ ATTACKED = FIXTURES / "attacked"
         (["audit", "round_0001.partial"], "was never finished"),
         (["audit", "two"], "needs at least 3"),
         (["audit", CLEAN, "--layer", "conv3"], "did you mean 'conv2'? (ariba inspect "),
-        (["audit", CLEAN, "--layer", "\x1b[2Jx"], r"layer '\x1b[2Jx' is in none"),
+        (["audit", CLEAN, "--layer", "\x1b[2Jx"], r"no layer '\x1b[2Jx' is in most"),
         (["audit", CLEAN, "--k-est", "0"], "it must be between 1 and 19"),
         (["audit", CLEAN, "--k-est", "20"], "it must be between 1 and 19"),
         (["audit", CLEAN, "--k-est", "many"], "'many' is no k_est"),
@@ -65,6 +66,19 @@ ATTACKED = FIXTURES / "attacked"
         (["attack", ATTACKED, "--out", "new"], "is attacked already"),
         (["attack", "flat", "--out", "new"], "it needs the run.json"),
         (["attack", "elsewhere", "--out", "new"], "it needs the run.json"),
+        (["attack", CLEAN, "--out", "new", "--compromised", ","], "write it as p03,p17"),
+        (["attack", CLEAN, "--out", "new", "--sigma", "nan"], "it must be a number"),
+        (["attack", CLEAN, "--out", "new", "--sigma", "1e300"], "float32 cannot hold"),
+        (["attack", CLEAN, "--out", "new", "--poison-ratio", "nan"], "it must be a number"),
+        (["attack", "tampered/clean", "--out", "new"], "its sha256 differs"),
+        (["attack", "other/clean", "--out", "new"], "does not hold the model of its run.json"),
+        (["simulate", "new", "--eta", "inf"], "it must be a number"),
+        (["simulate", "new", "--keep", "every:" + "9" * 5000], "--keep knows no"),
+        (["audit", CLEAN, "--fragment", "block:" + "9" * 5000], "names no block size"),
+        (["audit", "x" * 300], "there is no directory"),
+        (["audit", CLEAN, "-o", "x" * 300], "cannot be written: File name too long"),
+        (["inspect", "x" * 300], "there is no directory"),
+        (["inspect", "pipe"], "'pipe' is not a regular file"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_2(
@@ -77,6 +91,15 @@ def test_what_cannot_be_done_is_one_line_and_2(
     write_flat_round(tmp_path / "two", 2)
     write_flat_round(tmp_path / "flat", 4)
     shutil.copytree(CLEAN, tmp_path / "elsewhere")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("tampered", "other"):
+        shutil.copytree(CLEAN, tmp_path / name / "clean")
+        shutil.copy(FIXTURES / "run.json", tmp_path / name)
+    with (tmp_path / "tampered/clean/participants/p03.safetensors").open("r+b") as file:
+        file.seek(-4, os.SEEK_END)
+        file.write(b"\x00\x00\x00\x00")
+    run = (tmp_path / "other" / "run.json").read_text()
+    (tmp_path / "other" / "run.json").write_text(run.replace('"hidden": 32', '"hidden": 16'))
     before = sorted(os.listdir(tmp_path))
     done = ariba(*arguments)
     error = done.stderr.decode()
@@ -96,6 +119,7 @@ def test_what_cannot_be_done_is_one_line_and_2(
         (["audit", CLEAN, "--fail-on", "share>=0.2"], 1),
         (["audit", CLEAN, "--fail-on", "unsealed"], 0),
         (["audit", "spoiled", "--fail-on", "unsealed"], 1),
+        (["audit", "garbage", "--fail-on", "unsealed"], 1),
         (["audit", "spoiled", "--fail-on", "nonfinite"], 1),
         (["audit", "spoiled", "--fail-on", "refused"], 1),
         (["audit", "spoiled", "--fail-on", "duplicate"], 1),
@@ -116,6 +140,8 @@ def test_exit_codes(tmp_path: Path, ariba: Ariba, arguments: list[object], code:
     model["conv2.weight"][0] = float("nan")
     write_model(root / "nan.safetensors", model)
     (root / "refused").write_bytes(b"")
+    shutil.copytree(CLEAN, tmp_path / "garbage")
+    (tmp_path / "garbage" / "manifest.json").write_text("garbage")
     done = ariba(*arguments)
     assert done.returncode == code
     assert done.stdout if code < 2 else not done.stdout
@@ -161,3 +187,17 @@ def test_a_signal_leaves_nothing_half_written(tmp_path: Path, number: int, code:
     assert out == b""
     assert error.count(b"\n") == 1
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_wait_while_libraries_are_imported(number: int) -> None:
+    arrived = []
+    before = signal.signal(number, lambda *_: arrived.append(number))
+    try:
+        with held_back():
+            os.kill(os.getpid(), number)
+            time.sleep(0.05)
+            assert arrived == []
+        assert arrived == [number]
+    finally:
+        signal.signal(number, before)

@@ -99,6 +99,46 @@ def test_a_full_disk_is_an_error_and_not_silence() -> None:
     assert done.stderr == b"error: stdout cannot be written: No space left on device\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("audit {round} -f json 2>&-", 0),
+        ("audit {round} -f csv 2>/dev/full", 0),
+        ("audit nowhere 2>&-", 2),
+        ("audit nowhere 2>/dev/full", 2),
+        ("audit {round} >&-", 0),
+        ("--help | true", 0),
+        ("--help > /dev/full", 2),
+        ("--version > /dev/full", 2),
+    ],
+)
+def test_missing_and_full_streams(command: str, code: int) -> None:
+    line = f"{sys.executable} -m ariba_cli {command.format(round=ATTACKED)}"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], env=environment(), capture_output=True, check=False
+    )
+    assert done.returncode == code
+    assert b"unexpected" not in done.stderr
+    assert done.stderr.count(b"\n") == done.stderr.count(b"error: ")
+    assert b"error" not in done.stdout
+
+
+def test_csv_says_what_is_wrong_on_stderr(tmp_path: Path, ariba: Ariba) -> None:
+    root = Path(shutil.copytree(ATTACKED, tmp_path / "round"))
+    (root / "participants" / "p18.safetensors").write_bytes(b"")
+    done = ariba("audit", root, "-f", "csv", "-q")
+    assert b"warning: refused: p18: is in no known format" in done.stderr
+
+
+def test_source_date_epoch_must_be_a_number(ariba: Ariba) -> None:
+    for value in ("soon", "9" * 17):
+        done = ariba("audit", ATTACKED, "-f", "json", SOURCE_DATE_EPOCH=value)
+        assert done.returncode == 2
+        assert b"it must be a number of seconds" in done.stderr
+    done = ariba(*AUDIT, "-f", "json", SOURCE_DATE_EPOCH="")
+    assert json.loads(done.stdout)["run"]["started"] == "1970-01-01T00:00:00Z"
+
+
 def test_devices_and_links_are_written_through(tmp_path: Path, ariba: Ariba) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "file")
     os.mkfifo(tmp_path / "pipe")

@@ -1,9 +1,13 @@
 """P_m%, C and AUC against counts made by hand."""
 
+from pathlib import Path
+
 import pytest
 
+from ariba_cli.errors import InputError
 from ariba_cli.evaluation import evaluate
-from ariba_cli.verdict import Coverage, Method, Ranked, Verdict
+from ariba_cli.rounds.truth import read_truth
+from ariba_cli.verdict import Coverage, Input, Method, Ranked, Verdict
 
 
 def verdict(shares: dict[str, float], k_est: int) -> Verdict:
@@ -12,7 +16,8 @@ def verdict(shares: dict[str, float], k_est: int) -> Verdict:
         for rank, (name, share) in enumerate(shares.items(), 1)
     )
     method = Method("mahalanobis", ("w",), "named", "row", k_est)
-    return Verdict(method, (), (), ranking, False, Coverage(1, 1, 1, 1), ())
+    inputs = tuple(Input("participant", name, name, 1, None, "ok") for name in (*shares, "gone"))
+    return Verdict(method, inputs, (), ranking, False, Coverage(1, 1, 1, 1), ())
 
 
 def test_measures_of_a_verdict() -> None:
@@ -34,8 +39,33 @@ def test_a_compromised_participant_that_was_left_out_counts_as_missed() -> None:
     found = evaluate(verdict({"a": 0.9, "b": 0.5, "c": 0.5}, 2), ["a", "gone"])
     assert found.caught == 0.5
     assert found.confidence == pytest.approx(0.45)
-    assert found.auc == 1.0
+    assert found.auc == 0.5
 
 
 def test_auc_needs_both_groups() -> None:
-    assert evaluate(verdict({"a": 0.9, "b": 0.5, "c": 0.5}, 2), ["gone"]).auc is None
+    assert evaluate(verdict({"a": 0.9, "b": 0.5, "c": 0.5}, 2), ["a", "b", "c"]).auc is None
+
+
+def test_the_truth_of_another_round_is_refused() -> None:
+    with pytest.raises(InputError, match="names 'x', who is not in the round"):
+        evaluate(verdict({"a": 0.9, "b": 0.5, "c": 0.5}, 2), ["a", "x"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"compromised": "p03"}',
+        '{"compromised": {"p03": 1}}',
+        '{"compromised": []}',
+        '{"compromised": [3]}',
+        '{"compromised": ["p03", "p03"]}',
+        '{"compromised": ["p03"], "attack": 1}',
+    ],
+)
+def test_a_truth_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "truth.json").write_text(content)
+    with pytest.raises(InputError, match="compromised"):
+        read_truth(tmp_path)

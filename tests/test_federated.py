@@ -117,7 +117,7 @@ def test_rounds_are_sealed_and_follow_each_other(tmp_path: Path, format_name: st
         member = found.global_model if name == "global" else members[name]
         assert member is not None
         with found.open(member) as model:
-            return {key: value.astype(np.float32) for key, value in model.read_floats().items()}
+            return {key: value.astype(np.float32) for key, value in model.floats()}
 
     updates = [weights(done.rounds[0], f"p{i}") for i in range(4)]
     expected = fedavg(weights(done.rounds[0], "global"), updates, 1.0)

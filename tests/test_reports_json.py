@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from ariba_cli.reports.canonical import rounded
 from fixtures.make import GOLDEN
 from tests.conftest import FIXTURES, Ariba
 
@@ -48,6 +49,18 @@ def test_a_schema_forbids_what_it_does_not_know(ariba: Ariba) -> None:
     found["result"]["method"]["more"] = 1
     with pytest.raises(jsonschema.ValidationError, match="'more' was unexpected"):
         jsonschema.validate(found, schema("audit"))
+
+
+def test_numbers_are_short_and_the_same_everywhere() -> None:
+    for number, shown in [
+        (1.0, "1"),
+        (0.1234567, "0.123457"),
+        (123456789.0, "123457000"),
+        (1e150, "1e+150"),
+        (1.3e-05, "1.3e-05"),
+        (-0.0, "0"),
+    ]:
+        assert json.dumps(rounded(number)) == shown
 
 
 def test_the_hash_is_of_the_canonical_result(ariba: Ariba) -> None:

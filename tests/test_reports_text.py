@@ -133,6 +133,19 @@ def test_no_name_reaches_the_terminal_as_it_is(hostile: Path) -> None:
     assert harmless(inspect_table(inspect_file(hostile / "names.safetensors"), PLAIN))
 
 
+def test_long_names_are_shown_whole(tmp_path: Path) -> None:
+    write_flat_round(tmp_path, 3)
+    for last in "ab":
+        write_model(tmp_path / f"{'x' * 200}{last}.safetensors", random_model(ord(last)))
+    verdict = audit(open_round(tmp_path), AuditSettings(layer="conv2"))
+    for text in (
+        inspect_table(inspect_round(open_round(tmp_path)), PLAIN),
+        audit_table(verdict, PLAIN),
+    ):
+        assert "…" not in text
+        assert text.count("x") >= 400
+
+
 def test_no_name_is_a_formula_in_csv(hostile: Path) -> None:
     text = audit_csv(audit(open_round(hostile), AuditSettings(layer="conv2"))).decode()
     assert harmless(text)

@@ -1,5 +1,6 @@
 """What counts as a round, who is in it, and what its seal says."""
 
+import json
 import os
 from pathlib import Path
 
@@ -77,10 +78,63 @@ def test_a_spoiled_seal_is_found_without_reading(attacked: Path) -> None:
     assert sorted(kinds(attacked)) == ["seal-broken", "seal-broken", "unlisted-file"]
 
 
-@pytest.mark.parametrize("manifest", ["", "[]", "{}", '{"layout": 2}', "[" * 100_000])
+EMPTY = {"layout": 1, "round": 1, "kind": "weights", "layers": [], "files": []}
+FILE = {"path": "a", "bytes": 1, "sha256": ""}
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        json.dumps({**EMPTY, "layout": 2}),
+        json.dumps({**EMPTY, "round": "1"}),
+        json.dumps({**EMPTY, "kind": "both"}),
+        json.dumps({**EMPTY, "layers": "abc"}),
+        json.dumps({**EMPTY, "files": {}}),
+        json.dumps({**EMPTY, "files": [{**FILE, "path": None}, {**FILE, "path": 5}]}),
+        json.dumps({**EMPTY, "files": [{**FILE, "bytes": "1"}]}),
+    ],
+)
 def test_a_manifest_that_is_none_is_a_finding(attacked: Path, manifest: str) -> None:
     (attacked / "manifest.json").write_text(manifest)
-    assert kinds(attacked) == [FindingKind.SEAL_BROKEN]
+    assert kinds(attacked) == [FindingKind.SEAL_BROKEN, FindingKind.UNSEALED]
+
+
+def test_a_manifest_larger_than_any_is_not_read(attacked: Path) -> None:
+    os.truncate(attacked / "manifest.json", 200 * 10**9)
+    assert kinds(attacked) == [FindingKind.SEAL_BROKEN, FindingKind.UNSEALED]
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "truth.json", "run.json", "global.safetensors"])
+def test_no_participant_can_take_a_name_of_ours(tmp_path: Path, name: str) -> None:
+    write_flat_round(tmp_path / "flat", 3)
+    write_model(tmp_path / "flat" / name, random_model(9))
+    write_flat_round(tmp_path / "deep" / "participants", 3)
+    write_model(tmp_path / "deep" / "participants" / name, random_model(9))
+    for root in (tmp_path / "flat", tmp_path / "deep"):
+        found = open_round(root)
+        everybody = [*found.participants, *filter(None, [found.global_model])]
+        assert len(everybody) == 4
+    assert open_round(tmp_path / "deep").global_model is None
+
+
+def test_of_two_global_models_none_is_believed(tmp_path: Path) -> None:
+    write_flat_round(tmp_path, 3)
+    write_model(tmp_path / "global.safetensors", random_model(9))
+    write_model(tmp_path / "global.h5", random_model(9), "hdf5")
+    found = open_round(tmp_path)
+    assert found.global_model is None
+    assert [member.id for member in found.participants][:2] == ["global.h5", "global.safetensors"]
+
+
+def test_a_file_called_participants_is_a_file(tmp_path: Path) -> None:
+    write_flat_round(tmp_path, 3)
+    (tmp_path / "participants").write_text("text")
+    ids = [member.id for member in open_round(tmp_path).participants]
+    assert ids == ["p0", "p1", "p2", "participants"]
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "directory"])

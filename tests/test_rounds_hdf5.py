@@ -56,9 +56,17 @@ def bomb(file: h5py.File) -> None:
     file.create_dataset("w", (50 * 10**9,), "<f4")
 
 
+def shared_bytes(file: h5py.File) -> None:
+    """One dataset under many names: small to send, and large to read."""
+    file["w"] = np.zeros(100, "<f4")
+    for index in range(50):
+        file[f"w{index}"] = file["w"]
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
+        (shared_bytes, "overlap"),
         (external_storage, "in one piece"),
         (virtual, "in one piece"),
         (soft_link, "holds a link"),
@@ -87,7 +95,7 @@ def test_a_file_by_the_plain_library_is_read(tmp_path: Path) -> None:
         for name, values in model.items():
             file[name] = values
     with open_model(tmp_path / "m.h5") as opened:
-        for name, values in opened.read_floats().items():
+        for name, values in opened.floats():
             np.testing.assert_array_equal(values, model[name])
 
 
@@ -106,3 +114,16 @@ def test_our_files_are_plain_hdf5(tmp_path: Path) -> None:
     with h5py.File(io.BytesIO((tmp_path / "m.h5").read_bytes())) as file:
         assert sorted(file) == sorted(model)
         np.testing.assert_array_equal(file["conv2.weight"][()], model["conv2.weight"])
+
+
+def test_whatever_the_library_raises_is_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_model(tmp_path / "m.h5", random_model(5), "hdf5")
+
+    def fail(*_: object) -> None:
+        raise OverflowError("a number that an attacker wrote")
+
+    monkeypatch.setattr(h5py.File, "__iter__", fail)
+    with pytest.raises(RefusedFileError, match=r"OverflowError"), open_model(tmp_path / "m.h5"):
+        pass

@@ -189,6 +189,22 @@ def test_copies_of_an_update_have_the_same_score() -> None:
     assert found.scores[9] == found.scores[5]
 
 
+def test_fragments_wider_than_a_block() -> None:
+    values = np.random.default_rng(6).standard_normal((12, 90 * 700)).astype(np.float32)
+    found = Layer(list(values), Cut(90, 700), 3).score()
+    assert found.scores.tolist() == oracle(list(values), 90, 700, 3).scores
+
+
+def test_numbers_too_small_to_square_are_scored() -> None:
+    """Also beside a coordinate that is zero in all."""
+    values = np.random.default_rng(8).standard_normal((10, 20, 9))
+    values[..., 0] = 0
+    expected = Layer(list(values.reshape(10, -1)), Cut(20, 9), 2).score()
+    found = Layer(list(1e-170 * values.reshape(10, -1)), Cut(20, 9), 2).score()
+    assert found.covariance_rank == expected.covariance_rank == 8
+    assert found.scores.tolist() == expected.scores.tolist()
+
+
 def test_more_participants_than_a_block_has_room_for() -> None:
     values = np.random.default_rng(5).standard_normal((9_000, 2 * 4)).astype(np.float32)
     found = Layer(list(values), Cut(2, 4), 50).score()

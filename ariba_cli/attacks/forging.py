@@ -1,7 +1,8 @@
 """A saved honest round → the same round with some participants compromised."""
 
+import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -16,13 +17,12 @@ from ariba_cli.federated.federation import Federation, FederationSettings
 from ariba_cli.federated.models import Weights
 from ariba_cli.federated.randomness import derived_seed
 from ariba_cli.federated.training import LocalTraining
+from ariba_cli.progress import Progress, silent
 from ariba_cli.registry import registered
-from ariba_cli.rounds.directory import TRUTH_NAME, Member, Round
+from ariba_cli.rounds.directory import RUN_NAME, TRUTH_NAME, Member, Round
 from ariba_cli.rounds.manifest import Manifest
 from ariba_cli.rounds.truth import Truth
 from ariba_cli.rounds.writing import RoundWriter, check_free, new_directory
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ def forge(
     run: FederationSettings,
     out: Path,
     settings: AttackSettings,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> Forged:
     """Write `round_` again to the new directory `out`, with some participants compromised.
 
@@ -114,12 +114,12 @@ def forge(
     sigma = settings.sigma if settings.sigma is not None else run.participants / run.eta
     attacker = _Attacker(federation, settings, sigma / len(compromised))
 
-    sent_out = _read(round_, global_member)
-    sent = {member.id: _read(round_, member) for member in round_.participants}
-    if list(sent) != federation.ids or any(
-        one.weights.keys() != sent_out.weights.keys() for one in sent.values()
-    ):
-        raise InputError(f"'{round_.root}' does not hold the participants of its run")
+    sent_out = _read(round_, manifest, global_member)
+    sent = {member.id: _read(round_, manifest, member) for member in round_.participants}
+    if list(sent) != federation.ids:
+        raise InputError(f"'{round_.root}' does not hold the participants of its {RUN_NAME}")
+    if any(_shapes(one.weights) != federation.trainer.shapes for one in (sent_out, *sent.values())):
+        raise InputError(f"'{round_.root}' does not hold the model of its {RUN_NAME}")
     updates = {name: one.weights for name, one in sent.items()}
     for done, name in enumerate(compromised, 1):
         index = federation.ids.index(name)
@@ -172,7 +172,10 @@ class _Attacker:
         trained = self._federation.trainer.train(
             global_weights, images, targets, settings.training, seed=order
         )
-        return self._strategy(global_weights, trained, self._sigma_i)
+        update = self._strategy(global_weights, trained, self._sigma_i)
+        if not all(np.isfinite(values).all() for values in update.values()):
+            raise UsageError("sigma is so large that float32 cannot hold the updates; use less")
+        return update
 
     def measure(self, weights: Weights) -> Measured:
         """Accuracy on the test set, and on its triggered images of every other class."""
@@ -236,15 +239,20 @@ def _choose(ids: Sequence[str], settings: AttackSettings) -> tuple[str, ...]:
     return tuple(ids[index] for index in sorted(draw[:k]))
 
 
-def _read(round_: Round, member: Member) -> _Sent:
+def _read(round_: Round, manifest: Manifest, member: Member) -> _Sent:
     try:
         with round_.open(member) as model:
-            weights = {
-                name: values.astype(np.float32) for name, values in model.read_floats().items()
-            }
-            return _Sent(model.format, model.file.read(0, model.file.size), weights)
+            weights = {name: values.astype(np.float32) for name, values in model.floats()}
+            data = model.file.read(0, model.file.size)
+            if hashlib.sha256(data).hexdigest() != manifest.files[member.path].sha256:
+                raise RefusedFileError("is not the file that was sealed: its sha256 differs")
+            return _Sent(model.format, data, weights)
     except RefusedFileError as error:
         raise InputError(f"'{round_.root / member.path}' {error}") from error
+
+
+def _shapes(weights: Weights) -> dict[str, tuple[int, ...]]:
+    return {name: values.shape for name, values in weights.items()}
 
 
 def _truth(forged: Forged, settings: AttackSettings) -> Truth:

@@ -16,8 +16,10 @@ from ariba_cli.cli.inspect import inspect
 from ariba_cli.cli.simulate import simulate
 from ariba_cli.errors import AribaError
 
-# Typer brings Click's exceptions without naming this one: what any usage error is.
-_CommandLineError = typer.BadParameter.__mro__[2]
+# What any usage error is. Typer brings Click's exceptions along without naming this one.
+_CommandLineError = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
 
 _HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
@@ -70,6 +72,7 @@ def _ariba(
 def main() -> int:
     """Run the command line; returns the exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    _open_missing_streams()
     try:
         # In this mode it returns the code of a typer.Exit, which is also how Ctrl-C ends.
         code = app(prog_name="ariba", standalone_mode=False) or Exit.COMPLETED
@@ -78,11 +81,16 @@ def main() -> int:
         return code
     except AribaError as error:
         return _fail(str(error))
+    except SystemExit:
+        # How Typer ends when the reader of its help has closed the pipe.
+        return Exit.COMPLETED
     except Terminated:
         say(sys.stderr, "terminated")
         return Exit.TERMINATED
     except MemoryError:
-        return _fail("out of memory; try a smaller layer")
+        return _fail("out of memory; the input is too large for this machine")
+    except OSError as error:
+        return _fail(f"{error.filename or 'stdout'}: {error.strerror}")
     except Exception as error:
         if isinstance(error, _CommandLineError):
             return _fail(_usage(error))
@@ -90,6 +98,12 @@ def main() -> int:
             raise
         where = "please report it; ARIBA_DEBUG=1 shows where"
         return _fail(f"unexpected {type(error).__name__}: {error} ({where})")
+
+
+def _open_missing_streams() -> None:
+    """Let what was closed before the start, as by `2>&-`, go nowhere."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
 
 
 def _fail(message: str) -> int:

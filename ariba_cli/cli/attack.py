@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from ariba_cli.cli import options
+from ariba_cli.cli.signals import held_back
+from ariba_cli.errors import UsageError
 
 
 def attack(
@@ -43,6 +45,7 @@ def attack(
         typer.Option(
             min=0.01,
             max=1.0,
+            callback=options.finite,
             help="The share of a participant's own images of other classes that it copies "
             "with the trigger.",
         ),
@@ -51,6 +54,7 @@ def attack(
         float | None,
         typer.Option(
             min=0.0,
+            callback=options.finite,
             help="σ, the sum of the σ_i by which updates are scaled. [default: n/η]",
             show_default=False,
         ),
@@ -68,13 +72,21 @@ def attack(
 
     Example: ariba attack runs/demo/round_0040 --out runs/demo/attacked --k 5
     """
-    from ariba_cli.attacks.forging import AttackSettings, forge
-    from ariba_cli.federated.run_file import read_run
-    from ariba_cli.rounds.directory import open_round
+    with held_back():
+        # What training needs, so that it is not imported later, when signals come through.
+        import sklearn.datasets  # noqa: F401
+        import torch  # noqa: F401
+
+        from ariba_cli.attacks.forging import AttackSettings, forge
+        from ariba_cli.federated.run_file import read_run
+        from ariba_cli.rounds.directory import open_round
 
     console = options.make_console(color, quiet, verbose)
+    named = tuple(compromised.split(",")) if compromised is not None else ()
+    if "" in named:
+        raise UsageError("--compromised names nobody between two commas; write it as p03,p17")
     settings = AttackSettings(
-        compromised=tuple(filter(None, (compromised or "").split(","))),
+        compromised=named,
         k=k,
         trigger=trigger,
         strategy=strategy,
@@ -83,6 +95,7 @@ def attack(
         poison_ratio=poison_ratio,
         seed=seed,
     )
+    console.detail(f"training with trigger {trigger} and strategy {strategy}")
     with console.progress() as progress:
         round_ = open_round(round_path)
         forged = forge(round_, read_run(round_path), out, settings, progress)

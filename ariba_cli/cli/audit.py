@@ -1,6 +1,7 @@
 """`ariba audit`: rank the participants of a round."""
 
 import re
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ import typer
 
 from ariba_cli.cli import options
 from ariba_cli.cli.exits import Exit
+from ariba_cli.cli.signals import held_back
 from ariba_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def audit(
         typer.Option(
             metavar="CONDITION",
             help="Exit with 1 when it holds: share>=X, refused, nonfinite, duplicate or "
-            "unsealed. Repeatable.",
+            "unsealed (no seal, or a broken one). Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -85,20 +87,25 @@ def audit(
 
     Example: ariba audit runs/demo/attacked --layer conv2 --k-est 10
     """
-    from ariba_cli.audit import AuditSettings
-    from ariba_cli.audit import audit as run_audit
-    from ariba_cli.cli.conditions import parse_condition
-    from ariba_cli.cli.output import Stopwatch, deliver
-    from ariba_cli.rounds.directory import open_round
+    with held_back():
+        from ariba_cli.audit import AuditSettings
+        from ariba_cli.audit import audit as run_audit
+        from ariba_cli.cli.conditions import parse_condition
+        from ariba_cli.cli.output import Stopwatch, deliver
+        from ariba_cli.evaluation import evaluate
+        from ariba_cli.rounds.directory import open_round
+        from ariba_cli.rounds.truth import read_truth
 
     stopwatch = Stopwatch()
     console = options.make_console(color, quiet, verbose)
     conditions = [parse_condition(text) for text in fail_on or ()]
     settings = AuditSettings(layer=layer, fragment=fragment, k_est=parse_k_est(k_est))
+    round_ = open_round(round_path)
+    known = read_truth(round_path) if truth else None
     with console.progress() as progress:
-        verdict = run_audit(open_round(round_path), settings, progress)
-    if truth:
-        verdict = _with_truth(verdict, round_path)
+        verdict = run_audit(round_, settings, progress)
+    if known is not None:
+        verdict = replace(verdict, evaluation=evaluate(verdict, known.compromised))
     _describe(verdict, console)
     deliver(_encode(verdict, format_, stopwatch, reproducible, output, console), output, console)
     for finding_condition in conditions:
@@ -127,15 +134,6 @@ def parse_k_est(text: str) -> "KEst":
     raise UsageError(f"'{text}' is no k_est; write a number, as 10, or a percentage, as 20%")
 
 
-def _with_truth(verdict: "Verdict", round_path: Path) -> "Verdict":
-    from dataclasses import replace
-
-    from ariba_cli.evaluation import evaluate
-    from ariba_cli.rounds.truth import read_truth
-
-    return replace(verdict, evaluation=evaluate(verdict, read_truth(round_path).compromised))
-
-
 def _describe(verdict: "Verdict", console: "Console") -> None:
     layer = verdict.layers[0]
     console.detail(
@@ -159,8 +157,11 @@ def _encode(
         return audit_json(verdict, stopwatch.record(reproducible=reproducible))
     if format_ is AuditFormat.CSV:
         from ariba_cli.reports.audit_csv import audit_csv
-        from ariba_cli.reports.words import coverage_in_words
+        from ariba_cli.reports.words import coverage_in_words, finding_in_words
 
+        # A table of numbers has no place for what is wrong with them.
+        for finding in verdict.findings:
+            console.warn(finding_in_words(finding))
         console.note(f"coverage: {coverage_in_words(verdict)}")
         return audit_csv(verdict)
     from ariba_cli.reports.audit_table import audit_table

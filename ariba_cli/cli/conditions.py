@@ -8,7 +8,13 @@ from ariba_cli.errors import UsageError
 from ariba_cli.findings import FindingKind
 from ariba_cli.verdict import Verdict
 
-_FINDINGS = ("refused", "nonfinite", "duplicate", "unsealed")
+# Which findings make each condition hold: a broken seal is none.
+_FINDINGS = {
+    "refused": {FindingKind.REFUSED},
+    "nonfinite": {FindingKind.NONFINITE},
+    "duplicate": {FindingKind.DUPLICATE},
+    "unsealed": {FindingKind.UNSEALED, FindingKind.SEAL_BROKEN, FindingKind.UNLISTED_FILE},
+}
 _SHARE = re.compile(r"share>=(\d+(?:\.\d+)?|\.\d+)")
 
 
@@ -33,7 +39,7 @@ def parse_condition(text: str) -> Condition:
         least = float(share[1])
         return Condition(text, lambda verdict: any(r.share >= least for r in verdict.ranking))
     if text in _FINDINGS:
-        kind = FindingKind(text)
-        return Condition(text, lambda verdict: any(f.kind is kind for f in verdict.findings))
+        kinds = _FINDINGS[text]
+        return Condition(text, lambda verdict: any(f.kind in kinds for f in verdict.findings))
     known = ", ".join(_FINDINGS)
     raise UsageError(f"--fail-on knows no '{text}'; use share>=X with X from 0 to 1, {known}")

@@ -109,9 +109,10 @@ def say(stream: TextIO, message: str) -> None:
     try:
         print(visible(message), file=stream, flush=True)
     except UnicodeEncodeError:
-        print(ascii(message)[1:-1], file=stream, flush=True)
-    except BrokenPipeError:
-        pass
+        say(stream, ascii(message)[1:-1])
+    except OSError:
+        # Nobody can be told that nobody can be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class ProgressBar(Protocol):

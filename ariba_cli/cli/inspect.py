@@ -1,5 +1,6 @@
 """`ariba inspect`: what is in a file or a round."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ariba_cli.cli import options
+from ariba_cli.cli.signals import held_back
 
 
 class InspectFormat(StrEnum):
@@ -39,14 +41,16 @@ def inspect(
 
     Example: ariba inspect runs/demo/attacked
     """
-    from ariba_cli.cli.output import Stopwatch, deliver
-    from ariba_cli.inspection import InspectedFile, InspectedRound, inspect_file, inspect_round
-    from ariba_cli.rounds.directory import open_round
+    with held_back():
+        from ariba_cli.cli.output import Stopwatch, deliver
+        from ariba_cli.inspection import InspectedFile, InspectedRound, inspect_file, inspect_round
+        from ariba_cli.rounds.directory import open_round
 
     stopwatch = Stopwatch()
     console = options.make_console(color, quiet, verbose)
     found: InspectedFile | InspectedRound
-    if path.is_file():
+    console.detail(f"reading {path}")
+    if os.path.lexists(path) and not os.path.isdir(path):
         found = inspect_file(path)
     else:
         with console.progress() as progress:

@@ -1,5 +1,6 @@
 """Options that several commands share: one definition, one spelling."""
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,13 @@ from typing import Annotated
 import typer
 
 from ariba_cli.cli.console import Console, Environment
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse NaN and infinity, which pass every range."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter("it must be a number")
+    return value
 
 
 class Color(StrEnum):

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import sys
 import time
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import ariba_cli
 from ariba_cli.cli.console import Console
-from ariba_cli.errors import OutputError
+from ariba_cli.errors import OutputError, UsageError
 from ariba_cli.reports.canonical import RunRecord
 
 _LIBRARIES = ("numpy", "h5py", "safetensors", "torch")
@@ -24,9 +25,9 @@ class Stopwatch:
 
     def record(self, *, reproducible: bool) -> RunRecord:
         """How the command was run, up to now."""
-        epoch = os.environ.get("SOURCE_DATE_EPOCH", "0" if reproducible else "")
-        fixed = epoch.isascii() and epoch.isdigit()
-        started = datetime.fromtimestamp(int(epoch), UTC) if fixed else self._started
+        epoch = _source_date_epoch() or (0 if reproducible else None)
+        fixed = epoch is not None
+        started = self._started if epoch is None else datetime.fromtimestamp(epoch, UTC)
         return RunRecord(
             ariba=ariba_cli.__version__,
             python=platform.python_version(),
@@ -52,11 +53,20 @@ def deliver(data: bytes, output: Path | None, console: Console) -> None:
 
     if output is None:
         console.data(data)
-    elif output.exists() and not output.is_file():
+    elif os.path.exists(output) and not os.path.isfile(output):
         _write_in_place(output, data)
     else:
         # Where a link points to is replaced, and not the link.
-        write_atomically(output.resolve(), data)
+        write_atomically(Path(os.path.realpath(output)), data)
+
+
+def _source_date_epoch() -> int | None:
+    text = os.environ.get("SOURCE_DATE_EPOCH")
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,11}", text):
+        raise UsageError(f"SOURCE_DATE_EPOCH is '{text}'; it must be a number of seconds")
+    return int(text)
 
 
 def _write_in_place(output: Path, data: bytes) -> None:

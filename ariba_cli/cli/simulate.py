@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ariba_cli.cli import options
+from ariba_cli.cli.signals import held_back
 
 
 class ModelFormat(StrEnum):
@@ -24,7 +25,10 @@ def simulate(
     participants: Annotated[int, typer.Option(min=3, help="How many train together.")] = 50,
     rounds: Annotated[int, typer.Option(min=1, help="How many rounds to train.")] = 40,
     eta: Annotated[
-        float, typer.Option(min=0.001, help="η, the server's learning rate in FedAvg.")
+        float,
+        typer.Option(
+            min=0.001, callback=options.finite, help="η, the server's learning rate in FedAvg."
+        ),
     ] = 1.0,
     keep: Annotated[
         str, typer.Option(metavar="all|last|every:N", help="Which rounds to write.")
@@ -48,9 +52,14 @@ def simulate(
 
     Example: ariba simulate runs/demo
     """
-    from ariba_cli.federated.federation import FederationSettings
-    from ariba_cli.federated.simulation import parse_keep
-    from ariba_cli.federated.simulation import simulate as run_simulation
+    with held_back():
+        # What training needs, so that it is not imported later, when signals come through.
+        import sklearn.datasets  # noqa: F401
+        import torch  # noqa: F401
+
+        from ariba_cli.federated.federation import FederationSettings
+        from ariba_cli.federated.simulation import parse_keep
+        from ariba_cli.federated.simulation import simulate as run_simulation
 
     console = options.make_console(color, quiet, verbose)
     settings = FederationSettings(participants=participants, rounds=rounds, eta=eta, seed=seed)

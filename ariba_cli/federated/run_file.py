@@ -1,6 +1,7 @@
 """`run.json`: how a run was made, with everything that is needed to repeat it."""
 
 import json
+import math
 import platform
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -12,7 +13,7 @@ from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.federated.federation import FederationSettings
 from ariba_cli.federated.training import LocalTraining
 from ariba_cli.rounds.directory import RUN_NAME
-from ariba_cli.rounds.opening import open_file
+from ariba_cli.rounds.opening import MOST_JSON_BYTES, open_file
 
 _LAYOUT = 1
 
@@ -41,7 +42,7 @@ def read_run(round_path: Path) -> FederationSettings:
     """
     path = round_path.resolve().parent / RUN_NAME
     try:
-        with open_file(path) as file:
+        with open_file(path, most_bytes=MOST_JSON_BYTES) as file:
             settings: dict[str, Any] = json.loads(file.read(0, file.size))["settings"]
         training = LocalTraining(**settings.pop("training"))
         found = FederationSettings(**settings, training=training)
@@ -63,7 +64,7 @@ def _check(found: object, default: object) -> None:
         value = getattr(found, field.name)
         if type(value) is not type(getattr(default, field.name)):
             raise TypeError(field.name)
-        if isinstance(value, int | float) and field.name != "seed" and not value > 0:
+        if isinstance(value, int | float) and field.name != "seed" and not 0 < value < math.inf:
             raise ValueError(field.name)
 
 

@@ -1,16 +1,15 @@
 """A whole run on disk: `run.json`, and a sealed round for every one that is kept."""
 
-from collections.abc import Callable
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ariba_cli.errors import UsageError
 from ariba_cli.federated.federation import Federation, FederationSettings, TrainedRound
 from ariba_cli.federated.run_file import encode_run
+from ariba_cli.progress import Progress, silent
 from ariba_cli.rounds.directory import RUN_NAME
 from ariba_cli.rounds.writing import RoundWriter, check_free, new_directory, write_atomically
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,9 @@ def parse_keep(text: str) -> Keep:
         return Keep()
     if text == "all":
         return Keep(every=1)
-    number = text.removeprefix("every:")
-    if number != text and number.isascii() and number.isdigit() and int(number) >= 1:
-        return Keep(every=int(number))
+    every = re.fullmatch(r"every:([1-9][0-9]{0,8})", text)
+    if every:
+        return Keep(every=int(every[1]))
     raise UsageError(f"--keep knows no '{text}'; use all, last or every:N, as every:10")
 
 
@@ -56,7 +55,7 @@ def simulate(
     *,
     keep: Keep,
     format_name: str,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> Simulated:
     """Train a federation from scratch and write it to the new directory `out`.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ariba_cli.federated.datasets import Dataset, FloatArray, LabelArray
 from ariba_cli.federated.models import Weights, build_cnn, load_weights, weights_of
+from ariba_cli.registry import registered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,11 @@ class Trainer:
     def __init__(self, dataset: Dataset, *, hidden: int) -> None:
         self._model = build_cnn(dataset, hidden=hidden)
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The model's tensors and their shapes."""
+        return {name: tuple(value.shape) for name, value in self._model.state_dict().items()}
+
     def train(
         self,
         weights: Weights,
@@ -62,7 +68,8 @@ class Trainer:
 
         load_weights(self._model, weights)
         algorithms = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
-        optimizer = algorithms[how.optimizer](self._model.parameters(), lr=how.learning_rate)
+        algorithm = registered(algorithms, how.optimizer, kind="optimizer")
+        optimizer = algorithm(self._model.parameters(), lr=how.learning_rate)
         order = torch.Generator().manual_seed(seed)
         x, y = torch.from_numpy(images), torch.from_numpy(targets)
         with one_thread():

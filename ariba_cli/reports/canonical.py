@@ -5,6 +5,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+# Beyond it not every integer is a float64, nor a number of every JSON reader.
+_EXACT = 2**53
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -45,4 +48,4 @@ def rounded(number: float) -> float:
     Programs disagree on how to write 1.0, and other tools shall find the same hash.
     """
     short = float(f"{number:.6g}")
-    return int(short) if short.is_integer() else short
+    return int(short) if short.is_integer() and abs(short) < _EXACT else short

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ariba_cli.inspection import InspectedFile, InspectedParticipant, InspectedRound
 from ariba_cli.reports.text import Paper, finding_lines, plain_table, render, sentence
-from ariba_cli.rounds.tensors import SIZES
 from ariba_cli.visible import visible
 
 if TYPE_CHECKING:
@@ -68,10 +67,7 @@ def _round_in_words(found: InspectedRound) -> str:
 def _layers(found: InspectedRound) -> "Table":
     table = plain_table(("layer", "left"), ("shape", "left"), ("type", "left"), ("bytes", "right"))
     for layer in found.layers:
-        size = SIZES[layer.dtype]
-        for extent in layer.shape:
-            size *= extent
-        table.add_row(visible(layer.name), _shape(layer.shape), layer.dtype, f"{size:,}")
+        table.add_row(visible(layer.name), _shape(layer.shape), layer.dtype, f"{layer.bytes:,}")
     return table
 
 
@@ -111,4 +107,7 @@ def _number(number: float | None) -> str:
 
 
 def _ratio(norm: float | None, median: float) -> str:
-    return "–" if norm is None or median == 0 else f"{norm / median:,.2f}"
+    if norm is None or median == 0:
+        return "–"
+    ratio = norm / median
+    return f"{ratio:.2f}" if ratio < 1e6 else f"{ratio:.2e}"

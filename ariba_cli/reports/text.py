@@ -59,7 +59,9 @@ def plain_table(*columns: tuple[str, str]) -> "Table":
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for header, side in columns:
-        table.add_column(Text(header), justify="right" if side == "right" else "left")
+        table.add_column(
+            Text(header), justify="right" if side == "right" else "left", overflow="fold"
+        )
     return table
 
 

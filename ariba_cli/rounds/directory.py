@@ -12,7 +12,7 @@ from ariba_cli.findings import Finding, FindingKind
 from ariba_cli.rounds import manifest as manifests
 from ariba_cli.rounds.manifest import Manifest
 from ariba_cli.rounds.models import ModelFile, open_model
-from ariba_cli.rounds.opening import open_file
+from ariba_cli.rounds.opening import MOST_JSON_BYTES, open_file
 
 PARTICIPANTS = "participants"
 PARTIAL_SUFFIX = ".partial"
@@ -75,16 +75,18 @@ def open_round(path: Path) -> Round:
     """
     _check_directory(path)
     found = sorted(_entries(path))
-    models = [entry for entry in found if entry not in _NOT_MODELS]
-    is_global = {entry: _stem(entry) == _GLOBAL_STEM and "/" not in entry for entry in models}
-    participants = [entry for entry in models if not is_global[entry]]
+    models = [entry for entry in found if not (entry in _NOT_MODELS and _is_json(path / entry))]
+    called_global = [e for e in models if _stem(e) == _GLOBAL_STEM and "/" not in e]
+    # Of several it is not known which is the global model: all are shown as participants.
+    global_path = called_global[0] if len(called_global) == 1 else None
+    participants = [entry for entry in models if entry != global_path]
     if not participants:
         raise InputError(f"'{path}' holds no updates; a round has one model file per participant")
     manifest, findings = _read_seal(path, found)
     return Round(
         root=path,
         participants=tuple(_members(participants)),
-        global_model=next((Member("global", entry) for entry in models if is_global[entry]), None),
+        global_model=Member(_GLOBAL_STEM, global_path) if global_path else None,
         manifest=manifest,
         findings=tuple(findings),
     )
@@ -93,11 +95,15 @@ def open_round(path: Path) -> Round:
 def _check_directory(path: Path) -> None:
     if path.name.endswith(PARTIAL_SUFFIX):
         raise InputError(f"'{path}' was never finished; audit a round that was sealed")
-    if path.is_file():
+    if os.path.isfile(path):
         raise InputError(f"'{path}' is a file, not a round directory; try ariba inspect {path}")
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise InputError(f"there is no directory '{path}'; give the directory of one round")
-    inside = [entry for entry in _list(path) if (path / entry / manifests.NAME).is_file()]
+    inside = [
+        entry
+        for entry in _list(path)
+        if entry != PARTICIPANTS and os.path.isfile(path / entry / manifests.NAME)
+    ]
     if inside:
         raise InputError(f"'{path}' holds rounds and is not one; try {path / max(inside)}")
 
@@ -105,10 +111,23 @@ def _check_directory(path: Path) -> None:
 def _entries(path: Path) -> Iterator[str]:
     """What is in the round and in its participants' folder, relative to the round."""
     for entry in _list(path):
-        if entry == PARTICIPANTS:
+        if entry == PARTICIPANTS and _is_directory(path / entry):
             yield from (f"{PARTICIPANTS}/{name}" for name in _list(path / PARTICIPANTS))
         else:
             yield entry
+
+
+def _is_directory(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _is_json(path: Path) -> bool:
+    """Whether a file with one of our names is no update that calls itself so."""
+    try:
+        with open_model(path):
+            return False
+    except RefusedFileError:
+        return True
 
 
 def _list(path: Path) -> list[str]:
@@ -137,10 +156,13 @@ def _read_seal(path: Path, found: list[str]) -> tuple[Manifest | None, list[Find
     if manifests.NAME not in found:
         return None, [Finding(FindingKind.UNSEALED, f"the round has no {manifests.NAME}")]
     try:
-        with open_file(path / manifests.NAME) as file:
+        with open_file(path / manifests.NAME, most_bytes=MOST_JSON_BYTES) as file:
             manifest = manifests.decode(file.read(0, file.size))
     except RefusedFileError as error:
-        return None, [Finding(FindingKind.SEAL_BROKEN, f"{manifests.NAME} {error}")]
+        return None, [
+            Finding(FindingKind.SEAL_BROKEN, f"{manifests.NAME} {error}"),
+            Finding(FindingKind.UNSEALED, f"the round has no sound {manifests.NAME}"),
+        ]
     return manifest, list(_seal_findings(path, manifest, found))
 
 

@@ -5,11 +5,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ariba_cli.errors import UsageError
 from ariba_cli.rounds.tensors import TensorSpec
 
 _WEIGHT = ".weight"
+
+Vote = TypeVar("Vote", str, tuple[int, ...])
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,17 @@ class Layer:
     dtype: str
     shape: tuple[int, ...]
 
+    @property
+    def bytes(self) -> int:
+        """How many bytes it takes."""
+        return TensorSpec(self.dtype, self.shape, 0).bytes
+
+    @property
+    def can_be_scored(self) -> bool:
+        """Whether it holds numbers that are no integers."""
+        spec = TensorSpec(self.dtype, self.shape, 0)
+        return spec.is_float and spec.values > 0
+
 
 def agreed_layers(
     catalogs: Sequence[Mapping[str, TensorSpec]], model_order: Sequence[str]
@@ -39,14 +53,20 @@ def agreed_layers(
     model_order : the names in the order of the model; those that are not in it come
         after those that are, in natural order.
     """
-    votes: dict[str, Counter[tuple[str, tuple[int, ...]]]] = {}
+    found: dict[str, list[TensorSpec]] = {}
     for catalog in catalogs:
         for name, spec in catalog.items():
-            votes.setdefault(name, Counter())[spec.dtype, spec.shape] += 1
+            found.setdefault(name, []).append(spec)
     position = {name: index for index, name in enumerate(model_order)}
-    names = [name for name, vote in votes.items() if vote.total() * 2 > len(catalogs)]
+    names = [name for name, specs in found.items() if 2 * len(specs) > len(catalogs)]
     names.sort(key=lambda name: (position.get(name, len(position)), _natural(name)))
-    return [Layer(name, *_most_common(votes[name])) for name in names]
+    return [_agreed(name, found[name]) for name in names]
+
+
+def _agreed(name: str, specs: Sequence[TensorSpec]) -> Layer:
+    """The shape that most give it, in the type in which most of those store it."""
+    shape = _most_common(spec.shape for spec in specs)
+    return Layer(name, _most_common(spec.dtype for spec in specs if spec.shape == shape), shape)
 
 
 def find_layer(layers: Sequence[Layer], name: str, *, where: str) -> Layer:
@@ -64,12 +84,13 @@ def find_layer(layers: Sequence[Layer], name: str, *, where: str) -> Layer:
     stems = [layer.name.removesuffix(_WEIGHT) for layer in layers]
     near = difflib.get_close_matches(name, [*by_name, *stems], n=1)
     hint = f"; did you mean '{near[0].removesuffix(_WEIGHT)}'?" if near else ""
-    raise UsageError(f"layer '{name}' is in none of the updates{hint} ({where} lists them)")
+    raise UsageError(f"no layer '{name}' is in most of the updates{hint} ({where} lists them)")
 
 
-def _most_common(vote: Counter[tuple[str, tuple[int, ...]]]) -> tuple[str, tuple[int, ...]]:
-    """The most frequent; of equally frequent ones the first by value, not by file order."""
-    return min(vote, key=lambda kind: (-vote[kind], kind))
+def _most_common(votes: Iterable[Vote]) -> Vote:
+    """The most frequent; of equally frequent ones the least, and not the first."""
+    counts = Counter(votes)
+    return min(counts, key=lambda vote: (-counts[vote], vote))
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

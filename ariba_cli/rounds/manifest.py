@@ -63,13 +63,14 @@ def decode(data: bytes) -> Manifest:
     try:
         content: dict[str, Any] = json.loads(data)
         if content["layout"] != LAYOUT:
-            raise RefusedFileError(f"has layout {content['layout']!r}; this version knows {LAYOUT}")
+            raise RefusedFileError(f"has another layout than {LAYOUT}, which this version knows")
         manifest = Manifest(
             round=content["round"],
             kind=content["kind"],
-            layers=tuple(content["layers"]),
+            layers=tuple(_list(content["layers"])),
             files={
-                file["path"]: SealedFile(file["bytes"], file["sha256"]) for file in content["files"]
+                file["path"]: SealedFile(file["bytes"], file["sha256"])
+                for file in _list(content["files"])
             },
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -78,11 +79,18 @@ def decode(data: bytes) -> Manifest:
     return manifest
 
 
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return value
+
+
 def _check(manifest: Manifest) -> None:
     sound = (
         type(manifest.round) is int
         and manifest.kind in get_args(Kind)
         and all(isinstance(name, str) for name in manifest.layers)
+        and all(isinstance(path, str) for path in manifest.files)
         and all(
             type(file.bytes) is int and isinstance(file.sha256, str)
             for file in manifest.files.values()

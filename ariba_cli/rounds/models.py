@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.errors import RefusedFileError
 from ariba_cli.rounds.formats import FORMATS, format_of
 from ariba_cli.rounds.opening import OpenFile, open_file
 from ariba_cli.rounds.tensors import TensorSpec, to_array
@@ -31,15 +32,18 @@ class ModelFile:
     def read(self, name: str) -> bytes:
         """The bytes of one tensor, and no others."""
         spec = self.tensors[name]
-        return self.file.read(spec.offset, spec.bytes)
+        try:
+            return self.file.read(spec.offset, spec.bytes)
+        except MemoryError:
+            raise RefusedFileError(
+                f"has a tensor of {spec.bytes:,} bytes, which memory cannot hold"
+            ) from None
 
-    def read_floats(self) -> dict[str, npt.NDArray[np.floating]]:
-        """The values of all float tensors, by name."""
-        return {
-            name: to_array(spec, self.read(name))
-            for name, spec in self.tensors.items()
-            if spec.is_float
-        }
+    def floats(self) -> Iterator[tuple[str, npt.NDArray[np.floating]]]:
+        """Names and values of the float tensors, read one after the other."""
+        for name, spec in self.tensors.items():
+            if spec.is_float:
+                yield name, to_array(spec, self.read(name))
 
 
 @contextmanager

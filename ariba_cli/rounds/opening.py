@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 from ariba_cli.errors import RefusedFileError
 
+# More than any file of a model that is kept in one piece, and than any list of files.
+MOST_MODEL_BYTES = 2**35
+MOST_JSON_BYTES = 2**26
+
 
 @dataclass(frozen=True)
 class OpenFile:
@@ -36,13 +40,16 @@ class OpenFile:
 
 
 @contextmanager
-def open_file(path: str | os.PathLike[str]) -> Iterator[OpenFile]:
+def open_file(
+    path: str | os.PathLike[str], *, most_bytes: int = MOST_MODEL_BYTES
+) -> Iterator[OpenFile]:
     """Open a regular file without following a link at its end and without blocking.
 
     Raises
     ------
     RefusedFileError
-        When it is no regular file, cannot be read, or changes while it is open.
+        When it is no regular file, is larger than `most_bytes`, cannot be read, or changes
+        while it is open.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -52,6 +59,8 @@ def open_file(path: str | os.PathLike[str]) -> Iterator[OpenFile]:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise RefusedFileError("is not a regular file")
+        if before.st_size > most_bytes:
+            raise RefusedFileError(f"has {before.st_size:,} bytes, more than {most_bytes:,}")
         yield OpenFile(descriptor, before.st_size)
         after = os.fstat(descriptor)
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):

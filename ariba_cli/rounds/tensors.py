@@ -1,10 +1,13 @@
 """What a model file says of its tensors, and how their bytes become numbers."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from ariba_cli.errors import RefusedFileError
 
 # Bytes per value of every type that a model file may hold.
 SIZES = {
@@ -27,6 +30,11 @@ SIZES = {
 
 # The types that can be scored, as NumPy reads their little-endian bytes.
 _FLOATS = {"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8"}
+
+
+_MOST_DIMENSIONS = 8
+_MOST_VALUES = 2**53
+_MOST_NAME_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,39 @@ class TensorSpec:
     def is_float(self) -> bool:
         """Whether it can be scored."""
         return self.dtype in _FLOATS
+
+
+def check_tensor(name: str, shape: Sequence[int]) -> None:
+    """Refuse names and shapes that no model has, before anything is computed from them.
+
+    Raises
+    ------
+    RefusedFileError
+        When a name is too long to be shown, or a shape too large to be multiplied.
+    """
+    if len(name.encode("utf-8", "surrogatepass")) > _MOST_NAME_BYTES:
+        raise RefusedFileError(f"has a tensor with a name of {len(name):,} characters")
+    if len(shape) > _MOST_DIMENSIONS:
+        raise RefusedFileError(f"has a tensor of {len(shape):,} dimensions")
+    if math.prod(extent for extent in shape if extent > 0) > _MOST_VALUES:
+        raise RefusedFileError("has a tensor that is larger than any file")
+
+
+def check_disjoint(tensors: Mapping[str, TensorSpec]) -> None:
+    """Refuse tensors that share bytes: a small file could stand for any amount of data.
+
+    Raises
+    ------
+    RefusedFileError
+        When two do.
+    """
+    position = 0
+    for name, spec in sorted(tensors.items(), key=lambda item: (item[1].offset, item[1].bytes)):
+        if spec.bytes == 0:
+            continue
+        if spec.offset < position:
+            raise RefusedFileError(f"has an overlap at {name!r}")
+        position = spec.offset + spec.bytes
 
 
 def to_array(spec: TensorSpec, data: bytes) -> npt.NDArray[np.floating]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.rounds.directory import TRUTH_NAME
-from ariba_cli.rounds.opening import open_file
+from ariba_cli.rounds.opening import MOST_JSON_BYTES, open_file
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ def read_truth(root: Path) -> Truth:
         When there is none, or it names nobody.
     """
     try:
-        with open_file(root / TRUTH_NAME) as file:
+        with open_file(root / TRUTH_NAME, most_bytes=MOST_JSON_BYTES) as file:
             content = json.loads(file.read(0, file.size))
-        compromised = tuple(content["compromised"])
+        compromised = content["compromised"]
         attack = dict(content.get("attack", {}))
     except RefusedFileError as error:
         raise InputError(
@@ -42,6 +42,12 @@ def read_truth(root: Path) -> Truth:
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"'{root / TRUTH_NAME}' does not say who was compromised") from error
-    if not compromised or not all(isinstance(name, str) for name in compromised):
-        raise InputError(f"'{root / TRUTH_NAME}' names no compromised participant")
-    return Truth(compromised, attack)
+    sound = (
+        isinstance(compromised, list)
+        and compromised
+        and all(isinstance(name, str) for name in compromised)
+        and len(set(compromised)) == len(compromised)
+    )
+    if not sound:
+        raise InputError(f"'{root / TRUTH_NAME}' is no list of compromised participants")
+    return Truth(tuple(compromised), attack)

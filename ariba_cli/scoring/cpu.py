@@ -1,5 +1,6 @@
 """The NumPy engine: passes over blocks of fragments that stay in the processor's cache."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,7 +24,7 @@ def score(fragments: Fragments, k_est: int) -> Marks:
     # Powers of two change no digit, and keep squares from overflowing.
     exponent = int(exponents.max())
     moments = Moments(exponents)
-    for _, block in _blocks(fragments):
+    for _, block in _blocks(fragments, least_rows=moments.rows_worth_a_product):
         moments.add(block.reshape(-1, cut.dimension))
     factored = whitening(moments.sums(exponent) / fragments.total)
     if not can_tell_apart(factored.rank, fragments.participants, cut.fragments):
@@ -32,10 +33,10 @@ def score(fragments: Fragments, k_est: int) -> Marks:
     return mark_most_distant(distances, k_est * cut.fragments, factored.rank)
 
 
-def _blocks(fragments: Fragments) -> Iterator[tuple[slice, Float64]]:
+def _blocks(fragments: Fragments, *, least_rows: int = 1) -> Iterator[tuple[slice, Float64]]:
     """Runs of fragments of all participants, and their δ̂ of shape (n, run, d)."""
     per_fragment = fragments.participants * fragments.cut.dimension
-    run = max(1, _BLOCK_VALUES // per_fragment)
+    run = max(_BLOCK_VALUES // per_fragment, math.ceil(least_rows / fragments.participants))
     for start in range(0, fragments.cut.fragments, run):
         stop = min(start + run, fragments.cut.fragments)
         yield slice(start, stop), fragments.centred(start, stop)

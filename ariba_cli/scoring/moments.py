@@ -35,6 +35,11 @@ class Moments:
         self._products = np.zeros((width, width), dtype=np.int64)
         self._rows = 0
 
+    @property
+    def rows_worth_a_product(self) -> int:
+        """How many rows to add at once: with fewer, wide sums cost more than the products."""
+        return len(self._products)
+
     def add(self, rows: Float64) -> None:
         """Add rows, an array of shape (any, d).
 
@@ -69,8 +74,10 @@ class Moments:
 
 
 def exponents_of(magnitudes: Float64) -> npt.NDArray[np.intc]:
-    """The least exponents e with magnitudes < 2^e; 0 for a magnitude of zero."""
+    """The least exponents e with magnitudes < 2^e; for zero, the least of the others."""
     exponents: npt.NDArray[np.intc] = np.frexp(magnitudes)[1]
+    if magnitudes.any():
+        exponents[magnitudes == 0] = exponents[magnitudes > 0].min()
     return exponents
 
 

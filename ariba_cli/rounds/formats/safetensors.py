@@ -13,13 +13,12 @@ import numpy.typing as npt
 
 from ariba_cli.errors import RefusedFileError
 from ariba_cli.rounds.opening import OpenFile
-from ariba_cli.rounds.tensors import SIZES, TensorSpec
+from ariba_cli.rounds.tensors import SIZES, TensorSpec, check_tensor
 
 SUFFIX = ".safetensors"
 
 _LENGTH_BYTES = 8
 _MOST_HEADER_BYTES = 32 * 2**20
-_MOST_VALUES = 2**53
 
 
 def recognises(head: bytes) -> bool:
@@ -80,16 +79,16 @@ def _check_metadata(metadata: object) -> None:
 
 
 def _tensor(name: str, entry: Any, start: int) -> TensorSpec:
+    check_tensor(name, ())
     match entry:
         case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [first, last]} if (
             len(entry) == 3 and dtype in SIZES and all(map(_is_count, [*shape, first, last]))
         ):
+            check_tensor(name, shape)
             spec = TensorSpec(dtype, tuple(shape), start + first)
-            if spec.values <= _MOST_VALUES and spec.bytes == last - first:
+            if spec.bytes == last - first:
                 return spec
-            raise RefusedFileError(
-                f"gives {name!r} {last - first:,} bytes, which its shape does not fill"
-            )
+            raise RefusedFileError(f"gives {name!r} bytes that its shape does not fill")
         case _:
             raise RefusedFileError(
                 f"describes {name!r} by something other than type, shape and offsets"
@@ -97,7 +96,7 @@ def _tensor(name: str, entry: Any, start: int) -> TensorSpec:
 
 
 def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value <= _MOST_VALUES
+    return type(value) is int and value >= 0
 
 
 def _check_layout(tensors: Mapping[str, TensorSpec], start: int, size: int) -> None:
