@@ -108,10 +108,9 @@ def audit(
         verdict = replace(verdict, evaluation=evaluate(verdict, known.compromised))
     _describe(verdict, console)
     deliver(_encode(verdict, format_, stopwatch, reproducible, output, console), output, console)
-    for finding_condition in conditions:
-        if finding_condition.holds(verdict):
-            console.note(f"condition holds: {finding_condition.text}")
-    if any(condition.holds(verdict) for condition in conditions):
+    holding = [condition.text for condition in conditions if condition.holds(verdict)]
+    if holding:
+        console.note(f"condition holds: {', '.join(holding)}")
         raise typer.Exit(Exit.CONDITION_HOLDS)
 
 

@@ -25,8 +25,9 @@ class Stopwatch:
 
     def record(self, *, reproducible: bool) -> RunRecord:
         """How the command was run, up to now."""
-        epoch = _source_date_epoch() or (0 if reproducible else None)
-        fixed = epoch is not None
+        epoch = _source_date_epoch()
+        if epoch is None and reproducible:
+            epoch = 0
         started = self._started if epoch is None else datetime.fromtimestamp(epoch, UTC)
         return RunRecord(
             ariba=ariba_cli.__version__,
@@ -36,7 +37,7 @@ class Stopwatch:
             },
             argv=sys.argv[1:],
             started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            seconds=0.0 if fixed else round(time.perf_counter() - self._ticks, 3),
+            seconds=round(time.perf_counter() - self._ticks, 3) if epoch is None else 0.0,
             device="cpu",
         )
 
