@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ariba_cli.cli import options
-from ariba_cli.cli.signals import held_back
+from ariba_cli.cli.signals import held_back, import_training_libraries
 from ariba_cli.errors import UsageError
 
 
@@ -73,10 +73,6 @@ def attack(
     Example: ariba attack runs/demo/round_0040 --out runs/demo/attacked --k 5
     """
     with held_back():
-        # What training needs, so that it is not imported later, when signals come through.
-        import sklearn.datasets  # noqa: F401
-        import torch  # noqa: F401
-
         from ariba_cli.attacks.forging import AttackSettings, forge
         from ariba_cli.federated.run_file import read_run
         from ariba_cli.rounds.directory import open_round
@@ -95,10 +91,12 @@ def attack(
         poison_ratio=poison_ratio,
         seed=seed,
     )
+    round_ = open_round(round_path)
+    run = read_run(round_path)
+    import_training_libraries()
     console.detail(f"training with trigger {trigger} and strategy {strategy}")
     with console.progress() as progress:
-        round_ = open_round(round_path)
-        forged = forge(round_, read_run(round_path), out, settings, progress)
+        forged = forge(round_, run, out, settings, progress)
     lines = [
         f"compromised   {', '.join(forged.compromised)}",
         f"sigma         {forged.sigma:g}",

@@ -1,5 +1,6 @@
 """SIGINT and SIGTERM, held back while they could do harm."""
 
+import importlib
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,3 +25,13 @@ def held_back() -> Iterator[None]:
             signal.signal(number, handler)
     for arrived in waiting:
         signal.raise_signal(arrived)
+
+
+def import_training_libraries() -> None:
+    """Import what training needs, after the arguments were checked and before it starts.
+
+    The library would import it when it is first used, where signals come through.
+    """
+    with held_back():
+        for name in ("sklearn.datasets", "torch"):
+            importlib.import_module(name)

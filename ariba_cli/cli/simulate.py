@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ariba_cli.cli import options
-from ariba_cli.cli.signals import held_back
+from ariba_cli.cli.signals import held_back, import_training_libraries
 
 
 class ModelFormat(StrEnum):
@@ -53,17 +53,16 @@ def simulate(
     Example: ariba simulate runs/demo
     """
     with held_back():
-        # What training needs, so that it is not imported later, when signals come through.
-        import sklearn.datasets  # noqa: F401
-        import torch  # noqa: F401
-
         from ariba_cli.federated.federation import FederationSettings
         from ariba_cli.federated.simulation import parse_keep
         from ariba_cli.federated.simulation import simulate as run_simulation
+        from ariba_cli.rounds.writing import check_free
 
     console = options.make_console(color, quiet, verbose)
     settings = FederationSettings(participants=participants, rounds=rounds, eta=eta, seed=seed)
     kept = parse_keep(keep)
+    check_free(out)
+    import_training_libraries()
     console.detail(f"training {participants} participants for {rounds} rounds")
     with console.progress() as progress:
         done = run_simulation(settings, out, keep=kept, format_name=format_, progress=progress)

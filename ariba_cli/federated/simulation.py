@@ -9,7 +9,7 @@ from ariba_cli.federated.federation import Federation, FederationSettings, Train
 from ariba_cli.federated.run_file import encode_run
 from ariba_cli.progress import Progress, silent
 from ariba_cli.rounds.directory import RUN_NAME
-from ariba_cli.rounds.writing import RoundWriter, check_free, new_directory, write_atomically
+from ariba_cli.rounds.writing import RoundWriter, new_directory, write_atomically
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,6 @@ def simulate(
     OutputError
         When `out` exists or cannot be written; then nothing is left of it.
     """
-    check_free(out)
     federation = Federation(settings)
     names, accuracy = [], []
     with new_directory(out) as partial:
