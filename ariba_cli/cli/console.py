@@ -84,7 +84,7 @@ class Console:
         terminal = stdout.isatty() and not for_file
         return Paper(
             width=shutil.get_terminal_size().columns if terminal else _PIPE_WIDTH,
-            color=self._wants_color(terminal),
+            color=self._wants_color(terminal=terminal),
             encoding="utf-8" if for_file else stdout.encoding or "utf-8",
         )
 
@@ -92,10 +92,11 @@ class Console:
     def progress(self) -> Iterator["ProgressBar"]:
         """A progress bar on stderr, if it is a terminal, for what takes over a second."""
         shown = self._environment.stderr.isatty() and not self._quiet
-        with _RichBar(self._environment.stderr) if shown else _NoBar() as bar:
+        color = self._wants_color(terminal=True)
+        with _RichBar(self._environment.stderr, color=color) if shown else _NoBar() as bar:
             yield bar
 
-    def _wants_color(self, terminal: bool) -> bool:
+    def _wants_color(self, *, terminal: bool) -> bool:
         if self._color != "auto":
             return self._color == "always"
         return terminal and not self._environment.variables.get("NO_COLOR")
@@ -135,8 +136,9 @@ class _NoBar:
 
 
 class _RichBar:
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, color: bool) -> None:
         self._stream = stream
+        self._color = color
         self._started = time.monotonic()
         self._progress: Progress | None = None
         self._task: TaskID | None = None
@@ -177,7 +179,7 @@ class _RichBar:
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            console=RichConsole(file=self._stream, markup=False),
+            console=RichConsole(file=self._stream, markup=False, no_color=not self._color),
             transient=True,
         )
         progress.start()

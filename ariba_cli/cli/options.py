@@ -46,7 +46,7 @@ ReproducibleOption = Annotated[
     ),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Where all randomness comes from.")]
-ColorOption = Annotated[Color, typer.Option(help="Colour in tables; NO_COLOR is obeyed.")]
+ColorOption = Annotated[Color, typer.Option(help="When to use colour; NO_COLOR is obeyed.")]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only errors and warnings on stderr.")
 ]
