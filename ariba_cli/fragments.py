@@ -123,20 +123,25 @@ class Fragments:
         """How many fragments they have together, n·m."""
         return self.participants * self.cut.fragments
 
-    def centred(self, start: int, stop: int) -> npt.NDArray[np.float64]:
+    def centred(
+        self, start: int, stop: int, buffer: npt.NDArray[np.float64] | None = None
+    ) -> npt.NDArray[np.float64]:
         """Fragments start to stop of every δ̂_i = θ_i − mean_i θ_i (Eqs. 5 and 6).
 
-        Returns an array of shape (n, stop − start, d), in float64. The first participant's
+        Returns an array of shape (n, stop − start, d), in float64; in the buffer, if one of
+        at least that many values is given. The first participant's
         values are taken away before the mean is: where all participants are equal, what is
         left is zero and not the rounding of a mean. The sum goes from one participant to the
         next, since `sum` would choose its order by the block's shape.
         """
         values = slice(start * self.cut.dimension, stop * self.cut.dimension)
         first = self._flat[0][values].astype(np.float64)
-        block = np.empty((self.participants, len(first)))
+        size = self.participants * len(first)
+        block = (np.empty(size) if buffer is None else buffer[:size]).reshape(-1, len(first))
         mean = np.zeros_like(first)
         for row, flat in zip(block, self._flat, strict=True):
-            np.subtract(flat[values], first, out=row)
+            row[:] = flat[values]
+            row -= first
             mean += row
         mean /= self.participants
         block -= mean

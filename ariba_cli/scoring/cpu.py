@@ -14,6 +14,8 @@ from ariba_cli.scoring.whitening import Whitening, whitening
 Float64 = npt.NDArray[np.float64]
 
 # Values in a block: 256 KiB of float64, which with its temporaries fits a 1 MiB L2 cache.
+# Whatever is as large as a block is allocated once: the kernel clears new pages, and
+# takes longer for it than the arithmetic does.
 _BLOCK_VALUES = 2**15
 
 
@@ -24,7 +26,7 @@ def score(fragments: Fragments, k_est: int) -> Marks:
     # Powers of two change no digit, and keep squares from overflowing.
     exponent = int(exponents.max())
     moments = Moments(exponents)
-    for _, block in _blocks(fragments, least_rows=moments.rows_worth_a_product):
+    for _, block in _blocks(fragments, least_rows=cut.dimension):
         moments.add(block.reshape(-1, cut.dimension))
     factored = whitening(moments.sums(exponent) / fragments.total)
     if not can_tell_apart(factored.rank, fragments.participants, cut.fragments):
@@ -34,19 +36,25 @@ def score(fragments: Fragments, k_est: int) -> Marks:
 
 
 def _blocks(fragments: Fragments, *, least_rows: int = 1) -> Iterator[tuple[slice, Float64]]:
-    """Runs of fragments of all participants, and their δ̂ of shape (n, run, d)."""
+    """Runs of fragments of all participants, and their δ̂ of shape (n, run, d).
+
+    The next block takes the place of the one before.
+    """
     per_fragment = fragments.participants * fragments.cut.dimension
     run = max(_BLOCK_VALUES // per_fragment, math.ceil(least_rows / fragments.participants))
+    run = min(run, fragments.cut.fragments)
+    buffer = np.empty(run * per_fragment)
     for start in range(0, fragments.cut.fragments, run):
         stop = min(start + run, fragments.cut.fragments)
-        yield slice(start, stop), fragments.centred(start, stop)
+        yield slice(start, stop), fragments.centred(start, stop, buffer)
 
 
 def _magnitudes(fragments: Fragments) -> Float64:
     """The largest |δ̂| in each of the d coordinates."""
     largest = np.zeros(fragments.cut.dimension)
     for _, block in _blocks(fragments):
-        np.maximum(largest, np.abs(block).max(axis=(0, 1)), out=largest)
+        np.abs(block, out=block)
+        np.maximum(largest, block.max(axis=(0, 1)), out=largest)
     return largest
 
 
@@ -54,6 +62,7 @@ def _distances(fragments: Fragments, exponent: int, factored: Whitening) -> Floa
     """The distance of every fragment, of shape (n, m); Σ is that of fragments · 2^−exponent."""
     distances = np.empty((fragments.participants, fragments.cut.fragments))
     for run, block in _blocks(fragments):
-        rows = np.ldexp(block.reshape(-1, fragments.cut.dimension), -exponent)
-        distances[:, run] = factored.distances(rows).reshape(fragments.participants, -1)
+        np.ldexp(block, -exponent, out=block)
+        found = factored.distances(block.reshape(-1, fragments.cut.dimension))
+        distances[:, run] = found.reshape(fragments.participants, -1)
     return distances

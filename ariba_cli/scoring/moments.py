@@ -17,6 +17,7 @@ Float64 = npt.NDArray[np.float64]
 
 _BITS = 18
 _SLICES = 3
+_PAIRS = [(first, second) for first in range(_SLICES) for second in range(first, _SLICES)]
 ROWS_PER_PRODUCT = 2 ** (53 - 2 * _BITS)
 MOST_ROWS = 2 ** (62 - 2 * _BITS)
 
@@ -30,15 +31,11 @@ class Moments:
     """
 
     def __init__(self, exponents: npt.NDArray[np.intc]) -> None:
+        d = len(exponents)
         self._exponents = exponents
-        width = _SLICES * len(exponents)
-        self._products = np.zeros((width, width), dtype=np.int64)
+        self._products = {pair: np.zeros((d, d), dtype=np.int64) for pair in _PAIRS}
         self._rows = 0
-
-    @property
-    def rows_worth_a_product(self) -> int:
-        """How many rows to add at once: with fewer, wide sums cost more than the products."""
-        return len(self._products)
+        self._workspace = np.empty(0)
 
     def add(self, rows: Float64) -> None:
         """Add rows, an array of shape (any, d).
@@ -55,22 +52,36 @@ class Moments:
                 "try a larger one, as --fragment filter"
             )
         for start in range(0, len(rows), ROWS_PER_PRODUCT):
-            slices = _integers(np.ldexp(rows[start : start + ROWS_PER_PRODUCT], -self._exponents))
-            self._products += (slices.T @ slices).astype(np.int64)
+            slices = self._integers(rows[start : start + ROWS_PER_PRODUCT])
+            for first, second in _PAIRS:
+                product = slices[first].T @ slices[second]
+                self._products[first, second] += product.astype(np.int64)
 
     def sums(self, exponent: int) -> Float64:
         """The sum so far, of shape (d, d), for rows that are all scaled by 2^−exponent."""
-        d = len(self._exponents)
-        total = np.zeros((d, d))
+        total = np.zeros((len(self._exponents), len(self._exponents)))
         # From the least significant products to the most, so that little is lost.
-        for weight in range(2 * _SLICES, 1, -1):
-            for first in range(max(1, weight - _SLICES), min(_SLICES, weight - 1) + 1):
-                left = slice((first - 1) * d, first * d)
-                right = slice((weight - first - 1) * d, (weight - first) * d)
-                total += np.ldexp(self._products[left, right].astype(np.float64), -_BITS * weight)
+        for first, second in sorted(_PAIRS, key=sum, reverse=True):
+            product = self._products[first, second]
+            if first != second:
+                product = product + product.T
+            total += np.ldexp(product.astype(np.float64), -_BITS * (first + second + 2))
         common = self._exponents - exponent
         scaled: Float64 = np.ldexp(total, common[:, None] + common)
         return scaled
+
+    def _integers(self, rows: Float64) -> Float64:
+        """Rows of shape (any, d) as integers of 18 bits, of shape (3, any, d)."""
+        if (_SLICES + 1) * rows.size > self._workspace.size:
+            self._workspace = np.empty((_SLICES + 1) * rows.size)
+        parts = self._workspace[: (_SLICES + 1) * rows.size].reshape(_SLICES + 1, *rows.shape)
+        slices, rest = parts[:_SLICES], parts[_SLICES]
+        np.ldexp(rows, -self._exponents, out=rest)
+        for whole in slices:
+            rest *= 2.0**_BITS
+            np.rint(rest, out=whole)
+            rest -= whole
+        return slices
 
 
 def exponents_of(magnitudes: Float64) -> npt.NDArray[np.intc]:
@@ -79,15 +90,3 @@ def exponents_of(magnitudes: Float64) -> npt.NDArray[np.intc]:
     if magnitudes.any():
         exponents[magnitudes == 0] = exponents[magnitudes > 0].min()
     return exponents
-
-
-def _integers(scaled: Float64) -> Float64:
-    """Values in (−1, 1) of shape (rows, d) as integers of 18 bits, of shape (rows, 3·d)."""
-    slices = []
-    rest = scaled
-    for _ in range(_SLICES):
-        rest = rest * 2.0**_BITS
-        whole = np.rint(rest)
-        slices.append(whole)
-        rest = rest - whole
-    return np.hstack(slices)
