@@ -84,9 +84,19 @@ class Forged:
 class _Sent:
     """A model file of the honest round: its bytes, and what they say."""
 
+    member: Member
     format: str
     data: bytes
     weights: Weights
+
+
+@dataclass(frozen=True)
+class _HonestRound:
+    """Everything that is in the round that is to be attacked, participants by id."""
+
+    manifest: Manifest
+    sent_out: _Sent
+    sent: dict[str, _Sent]
 
 
 def forge(
@@ -108,40 +118,24 @@ def forge(
         When `out` exists or cannot be written; then nothing is left of it.
     """
     check_free(out)
-    manifest, global_member = _check_round(round_)
     federation = Federation(run)
+    honest = _read_round(round_, federation)
     compromised = _choose(federation.ids, settings)
     sigma = settings.sigma if settings.sigma is not None else run.participants / run.eta
     attacker = _Attacker(federation, settings, sigma / len(compromised))
-
-    sent_out = _read(round_, manifest, global_member)
-    sent = {member.id: _read(round_, manifest, member) for member in round_.participants}
-    if list(sent) != federation.ids:
-        raise InputError(f"'{round_.root}' does not hold the participants of its {RUN_NAME}")
-    if any(_shapes(one.weights) != federation.trainer.shapes for one in (sent_out, *sent.values())):
-        raise InputError(f"'{round_.root}' does not hold the model of its {RUN_NAME}")
-    updates = {name: one.weights for name, one in sent.items()}
+    start, number = honest.sent_out.weights, honest.manifest.round
+    forgeries = {}
     for done, name in enumerate(compromised, 1):
-        index = federation.ids.index(name)
-        updates[name] = attacker.update(sent_out.weights, index, manifest.round)
+        forgeries[name] = attacker.update(start, federation.ids.index(name), number)
         progress("training the compromised", done, len(compromised))
-
+    updates = {name: one.weights for name, one in honest.sent.items()} | forgeries
     forged = Forged(
         compromised,
         sigma,
-        before=attacker.measure(sent_out.weights),
-        after=attacker.measure(fedavg(sent_out.weights, list(updates.values()), run.eta)),
+        before=attacker.measure(start),
+        after=attacker.measure(fedavg(start, list(updates.values()), run.eta)),
     )
-    with new_directory(out) as partial:
-        writer = RoundWriter(partial, format_name=sent_out.format)
-        writer.copy(global_member.path, sent_out.data)
-        for member in round_.participants:
-            if member.id in compromised:
-                writer.write_participant(member.id, updates[member.id])
-            else:
-                writer.copy(member.path, sent[member.id].data)
-        writer.write_truth(_truth(forged, settings))
-        writer.seal(round_number=manifest.round, kind="weights", layers=manifest.layers)
+    _write_round(out, honest, forgeries, _truth(forged, settings))
     return forged
 
 
@@ -209,15 +203,40 @@ class _Attacker:
         )
 
 
-def _check_round(round_: Round) -> tuple[Manifest, Member]:
-    if round_.manifest is None or round_.findings:
-        why = round_.findings[0].detail if round_.findings else "it has no seal"
+def _read_round(round_: Round, federation: Federation) -> _HonestRound:
+    """Read the whole round, and hold it against its seal and its run."""
+    manifest, global_model = round_.manifest, round_.global_model
+    if manifest is None or round_.findings:
+        why = round_.findings[0].detail
         raise InputError(f"'{round_.root}' is not a sealed round as it was written: {why}")
-    if round_.global_model is None or round_.manifest.kind != "weights":
+    if global_model is None or manifest.kind != "weights":
         raise InputError(f"'{round_.root}' has no global model to train from")
-    if TRUTH_NAME in round_.manifest.files:
+    if TRUTH_NAME in manifest.files:
         raise InputError(f"'{round_.root}' is attacked already; give an honest round")
-    return round_.manifest, round_.global_model
+    sent_out = _read(round_, manifest, global_model)
+    sent = {member.id: _read(round_, manifest, member) for member in round_.participants}
+    if list(sent) != federation.ids:
+        raise InputError(f"'{round_.root}' does not hold the participants of its {RUN_NAME}")
+    expected = federation.trainer.shapes
+    if any(_shapes(one.weights) != expected for one in (sent_out, *sent.values())):
+        raise InputError(f"'{round_.root}' does not hold the model of its {RUN_NAME}")
+    return _HonestRound(manifest, sent_out, sent)
+
+
+def _write_round(
+    out: Path, honest: _HonestRound, forgeries: dict[str, Weights], truth: Truth
+) -> None:
+    """Write the round again: forgeries in the place of what was sent, the rest as it is."""
+    manifest = honest.manifest
+    with new_directory(out) as partial:
+        writer = RoundWriter(partial, format_name=honest.sent_out.format)
+        for one in (honest.sent_out, *honest.sent.values()):
+            if one.member.id in forgeries:
+                writer.write_participant(one.member.id, forgeries[one.member.id])
+            else:
+                writer.copy(one.member.path, one.data)
+        writer.write_truth(truth)
+        writer.seal(round_number=manifest.round, kind="weights", layers=manifest.layers)
 
 
 def _choose(ids: Sequence[str], settings: AttackSettings) -> tuple[str, ...]:
@@ -246,7 +265,7 @@ def _read(round_: Round, manifest: Manifest, member: Member) -> _Sent:
             data = model.file.read(0, model.file.size)
             if hashlib.sha256(data).hexdigest() != manifest.files[member.path].sha256:
                 raise RefusedFileError("is not the file that was sealed: its sha256 differs")
-            return _Sent(model.format, data, weights)
+            return _Sent(member, model.format, data, weights)
     except RefusedFileError as error:
         raise InputError(f"'{round_.root / member.path}' {error}") from error
 
