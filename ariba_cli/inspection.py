@@ -2,6 +2,8 @@
 
 import hashlib
 import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +15,8 @@ from ariba_cli.findings import Finding, FindingKind
 from ariba_cli.progress import Progress, silent
 from ariba_cli.rounds.directory import Member, Round
 from ariba_cli.rounds.layers import Layer, agreed_layers
-from ariba_cli.rounds.models import ModelFile, open_model
-from ariba_cli.rounds.opening import OpenFile
+from ariba_cli.rounds.models import ModelFile, as_model, open_model
+from ariba_cli.rounds.opening import OpenFile, open_file
 from ariba_cli.rounds.tensors import TensorSpec, to_array
 
 Tensors = dict[str, npt.NDArray[np.floating]]
@@ -101,6 +103,7 @@ def inspect_file(path: Path) -> InspectedFile:
 def inspect_round(round_: Round, progress: Progress = silent) -> InspectedRound:
     """Read a whole round: hash every file that its seal lists, and take every norm."""
     findings = list(round_.findings)
+    _check_others(round_, findings)
     reference = _reference(round_, findings)
     participants, catalogs = [], []
     for done, member in enumerate(round_.participants, 1):
@@ -133,43 +136,57 @@ def _seal(round_: Round, findings: list[Finding]) -> str:
 
 def _reference(round_: Round, findings: list[Finding]) -> Tensors:
     """What is to be taken away from the participants' values to give their updates."""
-    if round_.global_model is None or (round_.manifest and round_.manifest.kind == "difference"):
+    if round_.global_model is None:
         return {}
+    path = round_.global_model.path
     try:
-        with round_.open(round_.global_model) as model:
-            _check_seal(round_, round_.global_model, model, None, findings)
-            return dict(model.floats())
+        with _open_sealed(round_, path, None, findings) as file:
+            if round_.manifest and round_.manifest.kind == "difference":
+                return {}
+            return dict(as_model(file).floats())
     except RefusedFileError as error:
-        findings.append(Finding(FindingKind.REFUSED, f"{round_.global_model.path} {error}"))
+        findings.append(Finding(FindingKind.REFUSED, f"{path} {error}"))
         return {}
 
 
 def _inspect_participant(
     round_: Round, member: Member, reference: Tensors, findings: list[Finding]
-) -> tuple[InspectedParticipant, dict[str, TensorSpec] | None]:
+) -> tuple[InspectedParticipant, Mapping[str, TensorSpec] | None]:
     try:
-        with round_.open(member) as model:
-            _check_seal(round_, member, model, member.id, findings)
+        with _open_sealed(round_, member.path, member.id, findings) as file:
+            model = as_model(file)
             norm = _norm(model, reference)
             if norm is None:
                 detail = "holds NaN, Inf, or values too large to square"
                 findings.append(Finding(FindingKind.NONFINITE, detail, member.id))
-            inspected = InspectedParticipant(
-                member.id, member.path, model.format, model.file.size, norm
-            )
-            return inspected, dict(model.tensors)
+            inspected = InspectedParticipant(member.id, member.path, model.format, file.size, norm)
+            return inspected, model.tensors
     except RefusedFileError as error:
         findings.append(Finding(FindingKind.REFUSED, str(error), member.id))
         return InspectedParticipant(member.id, member.path, None, None, None), None
 
 
-def _check_seal(
-    round_: Round, member: Member, model: ModelFile, who: str | None, findings: list[Finding]
-) -> None:
-    sealed = round_.manifest.files.get(member.path) if round_.manifest else None
-    if sealed is not None and _sha256(model.file) != sealed.sha256:
-        detail = f"{member.path} is not the file that was sealed: its sha256 differs"
-        findings.append(Finding(FindingKind.SEAL_BROKEN, detail, who))
+def _check_others(round_: Round, findings: list[Finding]) -> None:
+    """Hold the files that are no models against the seal."""
+    for path in round_.others:
+        try:
+            with _open_sealed(round_, path, None, findings):
+                pass
+        except RefusedFileError as error:
+            findings.append(Finding(FindingKind.REFUSED, f"{path} {error}"))
+
+
+@contextmanager
+def _open_sealed(
+    round_: Round, path: str, who: str | None, findings: list[Finding]
+) -> Iterator[OpenFile]:
+    """Open a file and hold it against the seal, before anything is made of its contents."""
+    with open_file(round_.root / path) as file:
+        sealed = round_.manifest.files.get(path) if round_.manifest else None
+        if sealed is not None and _sha256(file) != sealed.sha256:
+            detail = f"{path} is not the file that was sealed: its sha256 differs"
+            findings.append(Finding(FindingKind.SEAL_BROKEN, detail, who))
+        yield file
 
 
 def _sha256(file: OpenFile) -> str:

@@ -48,6 +48,21 @@ def test_a_flipped_bit_breaks_the_seal(attacked: Path) -> None:
     assert inspect(attacked).seal == "broken"
 
 
+def test_the_seal_is_checked_on_files_that_are_no_models(attacked: Path) -> None:
+    truth = attacked / "truth.json"
+    truth.write_text(truth.read_text().replace('"p15"', '"p14"'))
+    found = inspect(attacked)
+    assert (found.seal, kinds(found)) == ("broken", [("seal-broken", None)])
+
+
+def test_the_seal_is_checked_on_files_that_are_refused(attacked: Path) -> None:
+    path = attacked / "participants" / "p03.safetensors"
+    path.write_bytes(b"x" * path.stat().st_size)
+    found = inspect(attacked)
+    assert found.seal == "broken"
+    assert kinds(found) == [("seal-broken", "p03"), ("refused", "p03")]
+
+
 def test_what_cannot_be_read_is_a_finding(attacked: Path) -> None:
     (attacked / "participants" / "p02.safetensors").write_bytes(b"")
     (attacked / "global.safetensors").write_bytes(b"")

@@ -18,7 +18,7 @@ PARTICIPANTS = "participants"
 PARTIAL_SUFFIX = ".partial"
 RUN_NAME = "run.json"
 TRUTH_NAME = "truth.json"
-_GLOBAL_STEM = "global"
+GLOBAL_STEM = "global"
 _NOT_MODELS = (manifests.NAME, TRUTH_NAME, RUN_NAME)
 
 
@@ -45,6 +45,7 @@ class Round:
     root : the directory.
     participants : one member per participant, ordered by the UTF-8 bytes of the ids.
     global_model : the model that the server sent out, where there is one.
+    others : files of ours that are no models, as `truth.json`, but for the manifest.
     manifest : the seal, where there is a sound one.
     findings : what the directory and its seal say against each other.
     """
@@ -52,6 +53,7 @@ class Round:
     root: Path
     participants: tuple[Member, ...]
     global_model: Member | None
+    others: tuple[str, ...]
     manifest: Manifest | None
     findings: tuple[Finding, ...]
 
@@ -76,7 +78,7 @@ def open_round(path: Path) -> Round:
     _check_directory(path)
     found = sorted(_entries(path))
     models = [entry for entry in found if not (entry in _NOT_MODELS and _is_json(path / entry))]
-    called_global = [e for e in models if _stem(e) == _GLOBAL_STEM and "/" not in e]
+    called_global = [e for e in models if _stem(e) == GLOBAL_STEM and "/" not in e]
     # Of several it is not known which is the global model: all are shown as participants.
     global_path = called_global[0] if len(called_global) == 1 else None
     participants = [entry for entry in models if entry != global_path]
@@ -86,7 +88,8 @@ def open_round(path: Path) -> Round:
     return Round(
         root=path,
         participants=tuple(_members(participants)),
-        global_model=Member(_GLOBAL_STEM, global_path) if global_path else None,
+        global_model=Member(GLOBAL_STEM, global_path) if global_path else None,
+        others=tuple(sorted(set(found) - {*models, manifests.NAME})),
         manifest=manifest,
         findings=tuple(findings),
     )

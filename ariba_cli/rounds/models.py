@@ -56,5 +56,10 @@ def open_model(path: str | os.PathLike[str]) -> Iterator[ModelFile]:
         When anything about it is not expressly allowed.
     """
     with open_file(path) as file:
-        name = format_of(file)
-        yield ModelFile(name, FORMATS[name].catalog(file), file)
+        yield as_model(file)
+
+
+def as_model(file: OpenFile) -> ModelFile:
+    """What an open file holds as a model; see `open_model`."""
+    name = format_of(file)
+    return ModelFile(name, FORMATS[name].catalog(file), file)

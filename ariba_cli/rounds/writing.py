@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ariba_cli.errors import OutputError
 from ariba_cli.rounds import manifest as manifests
-from ariba_cli.rounds.directory import PARTIAL_SUFFIX, PARTICIPANTS, TRUTH_NAME
+from ariba_cli.rounds.directory import GLOBAL_STEM, PARTIAL_SUFFIX, PARTICIPANTS, TRUTH_NAME
 from ariba_cli.rounds.formats import FORMATS
 from ariba_cli.rounds.manifest import Kind, Manifest, SealedFile
 from ariba_cli.rounds.truth import Truth
@@ -97,7 +97,7 @@ class RoundWriter:
 
     def write_global(self, tensors: Tensors) -> None:
         """Write the model that the server sent out."""
-        self._write("global" + self._format.SUFFIX, self._format.encode(tensors))
+        self._write(GLOBAL_STEM + self._format.SUFFIX, self._format.encode(tensors))
 
     def write_participant(self, identifier: str, tensors: Tensors) -> None:
         """Write what one participant sent. The id must be one that this program made."""
