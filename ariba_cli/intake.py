@@ -1,7 +1,7 @@
 """What each participant sent, as far as it can be used: checked before any mean is taken."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,7 +35,7 @@ class Submission:
     """
 
     member: Member
-    tensors: dict[str, TensorSpec] = field(default_factory=dict)
+    tensors: Mapping[str, TensorSpec] = field(default_factory=dict)
     file_bytes: int | None = None
     finding: Finding | None = None
     digest: str | None = None
@@ -72,7 +72,7 @@ def open_submissions(round_: Round, progress: Progress) -> list[Submission]:
     for done, submission in enumerate(submissions, 1):
         try:
             with round_.open(submission.member) as model:
-                submission.tensors = dict(model.tensors)
+                submission.tensors = model.tensors
                 submission.file_bytes = model.file.size
         except RefusedFileError as error:
             submission.reject(FindingKind.REFUSED, str(error))

@@ -8,14 +8,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 from ariba_cli.errors import OutputError
+from ariba_cli.progress import Progress, silent
 from ariba_cli.reports.text import Paper
 from ariba_cli.visible import visible
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
 _PIPE_WIDTH = 100
 _SECONDS_BEFORE_PROGRESS = 1.0
@@ -89,11 +91,13 @@ class Console:
         )
 
     @contextmanager
-    def progress(self) -> Iterator["ProgressBar"]:
+    def progress(self) -> Iterator[Progress]:
         """A progress bar on stderr, if it is a terminal, for what takes over a second."""
-        shown = self._environment.stderr.isatty() and not self._quiet
+        if self._quiet or not self._environment.stderr.isatty():
+            yield silent
+            return
         color = self._wants_color(terminal=True)
-        with _RichBar(self._environment.stderr, color=color) if shown else _NoBar() as bar:
+        with _RichBar(self._environment.stderr, color=color) as bar:
             yield bar
 
     def _wants_color(self, *, terminal: bool) -> bool:
@@ -116,31 +120,12 @@ def say(stream: TextIO, message: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-class ProgressBar(Protocol):
-    """Told how far the work is."""
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """`done` of `total` steps of `what` are done."""
-        ...
-
-
-class _NoBar:
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        pass
-
-
 class _RichBar:
     def __init__(self, stream: TextIO, *, color: bool) -> None:
         self._stream = stream
         self._color = color
         self._started = time.monotonic()
-        self._progress: Progress | None = None
+        self._progress: RichProgress | None = None
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
@@ -164,17 +149,17 @@ class _RichBar:
             self._task = self._progress.add_task(visible(what), total=total)
         self._progress.update(self._task, description=visible(what), completed=done, total=total)
 
-    def _begin(self) -> "Progress":
+    def _begin(self) -> "RichProgress":
         from rich.console import Console as RichConsole
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
-            Progress,
             TextColumn,
             TimeRemainingColumn,
         )
+        from rich.progress import Progress as RichProgress
 
-        progress = Progress(
+        progress = RichProgress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),

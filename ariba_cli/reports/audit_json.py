@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from typing import Any
 
-from ariba_cli.findings import Finding
 from ariba_cli.reports.canonical import RunRecord, document, rounded
 from ariba_cli.reports.words import coverage_in_words
 from ariba_cli.verdict import Evaluation, Verdict
@@ -34,16 +33,11 @@ def audit_result(verdict: Verdict) -> dict[str, Any]:
         ],
         "tie_at_cut": verdict.tie_at_cut,
         "coverage": {**asdict(verdict.coverage), "in_words": coverage_in_words(verdict)},
-        "findings": [finding_entry(finding) for finding in verdict.findings],
+        "findings": [asdict(finding) for finding in verdict.findings],
     }
     if verdict.evaluation is not None:
         result["evaluation"] = _evaluation(verdict.evaluation)
     return result
-
-
-def finding_entry(finding: Finding) -> dict[str, Any]:
-    """A finding as it stands in every JSON report."""
-    return asdict(finding)
 
 
 def _evaluation(evaluation: Evaluation) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def plain_table(*columns: tuple[str, str]) -> "Table":
 
 def finding_lines(findings: tuple[Finding, ...]) -> "list[RenderableType]":
     """The findings, one a line."""
-    return [sentence(f"{finding_in_words(finding)}", style="yellow") for finding in findings]
+    return [sentence(finding_in_words(finding), style="yellow") for finding in findings]
 
 
 def sentence(text: str, style: str = "") -> "Text":

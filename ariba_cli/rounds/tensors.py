@@ -31,7 +31,6 @@ SIZES = {
 # The types that can be scored, as NumPy reads their little-endian bytes.
 _FLOATS = {"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8"}
 
-
 _MOST_DIMENSIONS = 8
 _MOST_VALUES = 2**53
 _MOST_NAME_BYTES = 1024
@@ -68,16 +67,26 @@ class TensorSpec:
         return self.dtype in _FLOATS
 
 
-def check_tensor(name: str, shape: Sequence[int]) -> None:
-    """Refuse names and shapes that no model has, before anything is computed from them.
+def check_name(name: str) -> None:
+    """Refuse a name that is too long to be shown.
 
     Raises
     ------
     RefusedFileError
-        When a name is too long to be shown, or a shape too large to be multiplied.
+        When it is.
     """
     if len(name.encode("utf-8", "surrogatepass")) > _MOST_NAME_BYTES:
         raise RefusedFileError(f"has a tensor with a name of {len(name):,} characters")
+
+
+def check_shape(shape: Sequence[int]) -> None:
+    """Refuse a shape that no model has, before anything is computed from it.
+
+    Raises
+    ------
+    RefusedFileError
+        When it has too many dimensions, or too many values in them.
+    """
     if len(shape) > _MOST_DIMENSIONS:
         raise RefusedFileError(f"has a tensor of {len(shape):,} dimensions")
     if math.prod(extent for extent in shape if extent > 0) > _MOST_VALUES:

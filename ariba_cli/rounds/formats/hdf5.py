@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ariba_cli.errors import RefusedFileError
 from ariba_cli.rounds.opening import OpenFile
-from ariba_cli.rounds.tensors import TensorSpec, check_disjoint, check_tensor
+from ariba_cli.rounds.tensors import TensorSpec, check_disjoint, check_name, check_shape
 
 if TYPE_CHECKING:
     import h5py
@@ -76,7 +76,7 @@ def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
 def _tensor(opened: "h5py.File", name: str, file_size: int) -> TensorSpec:
     import h5py
 
-    check_tensor(name, ())
+    check_name(name)
     if not isinstance(opened.get(name, getlink=True), h5py.HardLink):
         raise RefusedFileError(f"holds a link at {name!r}")
     dataset = opened[name]
@@ -87,7 +87,7 @@ def _tensor(opened: "h5py.File", name: str, file_size: int) -> TensorSpec:
         raise RefusedFileError(f"does not hold {name!r} in one piece")
     if dataset.dtype.str not in _TYPES or dataset.shape is None:
         raise RefusedFileError(f"holds {name!r} as {dataset.dtype}, which is no type of a weight")
-    check_tensor(name, dataset.shape)
+    check_shape(dataset.shape)
     offset = dataset.id.get_offset()
     spec = TensorSpec(_TYPES[dataset.dtype.str], dataset.shape, offset or 0)
     if spec.bytes > 0 and (offset is None or offset + spec.bytes > file_size):

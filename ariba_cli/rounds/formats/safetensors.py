@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ariba_cli.errors import RefusedFileError
 from ariba_cli.rounds.opening import OpenFile
-from ariba_cli.rounds.tensors import SIZES, TensorSpec, check_tensor
+from ariba_cli.rounds.tensors import SIZES, TensorSpec, check_name, check_shape
 
 SUFFIX = ".safetensors"
 
@@ -79,12 +79,12 @@ def _check_metadata(metadata: object) -> None:
 
 
 def _tensor(name: str, entry: Any, start: int) -> TensorSpec:
-    check_tensor(name, ())
+    check_name(name)
     match entry:
         case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [first, last]} if (
             len(entry) == 3 and dtype in SIZES and all(map(_is_count, [*shape, first, last]))
         ):
-            check_tensor(name, shape)
+            check_shape(shape)
             spec = TensorSpec(dtype, tuple(shape), start + first)
             if spec.bytes == last - first:
                 return spec
