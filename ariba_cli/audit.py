@@ -12,8 +12,9 @@ from ariba_cli.intake import Scorable, Submission, open_submissions, read_layer
 from ariba_cli.masking import masking_findings
 from ariba_cli.progress import Progress, silent
 from ariba_cli.registry import registered
-from ariba_cli.rounds.directory import Round, id_order
+from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer, agreed_layers, find_layer
+from ariba_cli.rounds.members import id_order
 from ariba_cli.scoring.marks import Marks
 from ariba_cli.verdict import Coverage, Input, LayerResult, Method, Ranked, Verdict
 
@@ -71,14 +72,14 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -
     """
     submissions = open_submissions(round_, progress)
     layers = agreed_layers(
-        [submission.tensors for submission in submissions if submission.finding is None],
+        [submission.model.tensors for submission in submissions if submission.model is not None],
         round_.manifest.layers if round_.manifest else (),
     )
     layer, layer_choice = _chosen_layer(round_, layers, settings.layer)
     fragment = settings.fragment or default_fragment(layer.shape)
     cut = cut_layer(layer.name, layer.shape, fragment)
 
-    scored = read_layer(round_, submissions, layer, progress)
+    scored = read_layer(submissions, layer, progress)
     k_est = settings.k_est.resolve(len(scored))
     detect = registered(DETECTORS, settings.detector, kind="detector")
     marks = detect([one.values for one in scored], cut, k_est)
@@ -150,7 +151,7 @@ def _inputs(round_: Round, submissions: Sequence[Submission]) -> tuple[Input, ..
             role="participant",
             id=submission.member.id,
             path=submission.member.path,
-            bytes=submission.file_bytes,
+            bytes=submission.model.bytes if submission.model is not None else None,
             tensor_sha256=submission.digest,
             status=submission.status,
         )
@@ -163,9 +164,10 @@ def _inputs(round_: Round, submissions: Sequence[Submission]) -> tuple[Input, ..
 
 
 def _coverage(layers: Sequence[Layer], examined: Layer) -> Coverage:
+    weights = [layer for layer in layers if layer.is_weight]
     return Coverage(
         layers_examined=1,
-        layers_total=len(layers),
-        parameters_examined=math.prod(examined.shape),
-        parameters_total=sum(math.prod(layer.shape) for layer in layers),
+        layers_total=len(weights),
+        parameters_examined=examined.spec.values,
+        parameters_total=sum(layer.spec.values for layer in weights),
     )

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -100,17 +101,30 @@ def _times(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape)) or "()"
 
 
+class Flat(Protocol):
+    """The values of one tensor in storage order: an array, or what gives them when asked."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        ...
+
+    def __getitem__(self, which: slice, /) -> npt.NDArray[np.floating]:
+        """Some of them, one after the other."""
+        ...
+
+
 class Fragments:
     """The fragments of n participants, widened to float64 and centred as they are asked for.
 
     Parameters
     ----------
-    tensors : one array per participant, in id order, of one shape and any float type.
+    tensors : the values of each participant, in id order, as many and of any float type.
     cut : how that shape is cut.
     """
 
-    def __init__(self, tensors: Sequence[npt.NDArray[np.floating]], cut: Cut) -> None:
-        self._flat = [tensor.reshape(-1) for tensor in tensors]
+    def __init__(self, tensors: Sequence[Flat], cut: Cut) -> None:
+        self._flat = tensors
         self.cut = cut
 
     @property

@@ -1,9 +1,10 @@
-"""What is in a model file or a round: seal, participants, layers, norms, findings."""
+"""What is in a model or a round: seal, participants, layers, norms, findings."""
 
-import hashlib
 import math
+import os
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +14,19 @@ import numpy.typing as npt
 from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.findings import Finding, FindingKind
 from ariba_cli.progress import Progress, silent
-from ariba_cli.rounds.directory import Member, Round
-from ariba_cli.rounds.layers import Layer, agreed_layers
-from ariba_cli.rounds.models import ModelFile, as_model, open_model
-from ariba_cli.rounds.opening import OpenFile, open_file
-from ariba_cli.rounds.tensors import TensorSpec, to_array
+from ariba_cli.rounds.directory import Round
+from ariba_cli.rounds.formats import open_model
+from ariba_cli.rounds.layers import Catalog, Layer, agreed_layers
+from ariba_cli.rounds.members import Member
+from ariba_cli.rounds.model import Model, Scratch, Terms, Values
+from ariba_cli.rounds.names import is_counter, is_statistic, plain_names
+from ariba_cli.rounds.opening import open_file
+from ariba_cli.rounds.sealing import file_sha256
 
-Tensors = dict[str, npt.NDArray[np.floating]]
+# The values of a model by their names without prefixes.
+Reference = Mapping[str, npt.NDArray[np.floating]]
 
-_CHUNK_BYTES = 2**22
+_BLOCK = 2**18
 
 
 @dataclass(frozen=True)
@@ -36,19 +41,36 @@ class InspectedLayer:
 
 
 @dataclass(frozen=True)
+class HashedFile:
+    """One file, by its name beside the others of its model."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class InspectedFile:
-    """One model file."""
+    """One model, in a file or in a folder of files.
+
+    Attributes
+    ----------
+    sha256 : of the file; None when there are several.
+    layers : the weights, and `statistics` what batch normalisation measured.
+    """
 
     path: str
     format: str
     bytes: int
-    sha256: str
+    sha256: str | None
+    files: tuple[HashedFile, ...]
     layers: tuple[InspectedLayer, ...]
+    statistics: tuple[InspectedLayer, ...]
 
 
 @dataclass(frozen=True)
 class InspectedParticipant:
-    """One participant's file; norm is None when it could not be read."""
+    """What one participant sent; norm is None when it could not be read."""
 
     id: str
     path: str
@@ -66,6 +88,7 @@ class InspectedRound:
     seal : `intact` (every listed file was hashed again), `broken` or `none`.
     norm_of : what the norms are of: the `update`, or the `values` as they are stored
         when there is no global model to take away.
+    layers : the weights, and `statistics` what batch normalisation measured.
     """
 
     path: str
@@ -76,11 +99,12 @@ class InspectedRound:
     norm_of: str
     participants: tuple[InspectedParticipant, ...]
     layers: tuple[Layer, ...]
+    statistics: tuple[Layer, ...]
     findings: tuple[Finding, ...]
 
 
-def inspect_file(path: Path) -> InspectedFile:
-    """Look into one model file.
+def inspect_file(path: Path, terms: Terms | None = None) -> InspectedFile:
+    """Look into one model.
 
     Raises
     ------
@@ -88,41 +112,43 @@ def inspect_file(path: Path) -> InspectedFile:
         When it is refused.
     """
     try:
-        with open_model(path) as model:
-            return InspectedFile(
-                path=path.resolve().name,
-                format=model.format,
-                bytes=model.file.size,
-                sha256=_sha256(model.file),
-                layers=tuple(_inspected_layer(model, name) for name in model.tensors),
-            )
+        model = open_model(path, terms or Terms())
+        scratch = Scratch()
+        listed = [
+            _inspected_layer(model, name, scratch) for name in model.tensors if not is_counter(name)
+        ]
+        files = tuple(_hashed(model))
     except RefusedFileError as error:
         raise InputError(f"'{path}' {error}") from error
+    return InspectedFile(
+        path=path.resolve().name,
+        format=model.format,
+        bytes=model.bytes,
+        sha256=files[0].sha256 if len(files) == 1 else None,
+        files=files,
+        layers=tuple(layer for layer in listed if not is_statistic(layer.name)),
+        statistics=tuple(layer for layer in listed if is_statistic(layer.name)),
+    )
 
 
 def inspect_round(round_: Round, progress: Progress = silent) -> InspectedRound:
     """Read a whole round: hash every file that its seal lists, and take every norm."""
-    findings = list(round_.findings)
-    _check_others(round_, findings)
-    reference = _reference(round_, findings)
-    participants, catalogs = [], []
-    for done, member in enumerate(round_.participants, 1):
-        participant, catalog = _inspect_participant(round_, member, reference, findings)
-        participants.append(participant)
-        catalogs.append(catalog)
-        progress("reading updates", done, len(round_.participants))
+    findings = [*round_.findings, *round_.verify_seal(progress)]
+    is_difference = round_.manifest is not None and round_.manifest.kind == "difference"
+    reference = {} if is_difference else _reference(round_, findings)
+    participants, catalogs = _inspect_participants(round_, reference, findings, progress)
     manifest = round_.manifest
-    readable = [catalog for catalog in catalogs if catalog is not None]
-    is_update = bool(reference) or (manifest is not None and manifest.kind == "difference")
+    layers = agreed_layers(catalogs, manifest.layers if manifest else ())
     return InspectedRound(
         path=round_.root.resolve().name,
         seal=_seal(round_, findings),
         round=manifest.round if manifest else None,
         kind=manifest.kind if manifest else None,
         has_global=round_.global_model is not None,
-        norm_of="update" if is_update else "values",
+        norm_of="update" if reference or is_difference else "values",
         participants=tuple(participants),
-        layers=tuple(agreed_layers(readable, manifest.layers if manifest else ())),
+        layers=tuple(layer for layer in layers if layer.is_weight),
+        statistics=tuple(layer for layer in layers if not layer.is_weight),
         findings=tuple(findings),
     )
 
@@ -134,93 +160,97 @@ def _seal(round_: Round, findings: list[Finding]) -> str:
     return "intact" if round_.manifest else "none"
 
 
-def _reference(round_: Round, findings: list[Finding]) -> Tensors:
+def _reference(round_: Round, findings: list[Finding]) -> Reference:
     """What is to be taken away from the participants' values to give their updates."""
-    if round_.global_model is None:
+    member = round_.global_model
+    if member is None:
         return {}
-    path = round_.global_model.path
     try:
-        with _open_sealed(round_, path, None, findings) as file:
-            if round_.manifest and round_.manifest.kind == "difference":
-                return {}
-            return dict(as_model(file).floats())
+        model = round_.open(member)
+        names = plain_names(model.tensors)
+        values = dict(model.floats())
+        return {name: values[stored] for name, stored in names.items() if stored in values}
     except RefusedFileError as error:
-        findings.append(Finding(FindingKind.REFUSED, f"{path} {error}"))
+        findings.append(Finding(FindingKind.REFUSED, f"{member.path} {error}"))
         return {}
+
+
+def _inspect_participants(
+    round_: Round, reference: Reference, findings: list[Finding], progress: Progress
+) -> tuple[list[InspectedParticipant], list[Catalog]]:
+    """Read what each participant sent, several at a time."""
+    kept = threading.local()
+
+    def inspect(member: Member) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
+        if not hasattr(kept, "scratch"):
+            kept.scratch = Scratch()
+        return _inspect_participant(round_, member, reference, kept.scratch)
+
+    participants, catalogs = [], []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for done, one in enumerate(pool.map(inspect, round_.participants), 1):
+            participant, catalog, finding = one
+            participants.append(participant)
+            catalogs += [catalog] if catalog is not None else []
+            findings += [finding] if finding is not None else []
+            progress("reading updates", done, len(round_.participants))
+    return participants, catalogs
 
 
 def _inspect_participant(
-    round_: Round, member: Member, reference: Tensors, findings: list[Finding]
-) -> tuple[InspectedParticipant, Mapping[str, TensorSpec] | None]:
+    round_: Round, member: Member, reference: Reference, scratch: Scratch
+) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
     try:
-        with _open_sealed(round_, member.path, member.id, findings) as file:
-            model = as_model(file)
-            norm = _norm(model, reference)
-            if norm is None:
-                detail = "holds NaN, Inf, or values too large to square"
-                findings.append(Finding(FindingKind.NONFINITE, detail, member.id))
-            inspected = InspectedParticipant(member.id, member.path, model.format, file.size, norm)
-            return inspected, model.tensors
+        model = round_.open(member)
+        norm = _norm(model, reference, scratch)
     except RefusedFileError as error:
-        findings.append(Finding(FindingKind.REFUSED, str(error), member.id))
-        return InspectedParticipant(member.id, member.path, None, None, None), None
+        refused = Finding(FindingKind.REFUSED, str(error), member.id)
+        return InspectedParticipant(member.id, member.path, None, None, None), None, refused
+    finding = None
+    if norm is None:
+        detail = "holds NaN, Inf, or values too large to square"
+        finding = Finding(FindingKind.NONFINITE, detail, member.id)
+    inspected = InspectedParticipant(member.id, member.path, model.format, model.bytes, norm)
+    return inspected, model.tensors, finding
 
 
-def _check_others(round_: Round, findings: list[Finding]) -> None:
-    """Hold the files that are no models against the seal."""
-    for path in round_.others:
-        try:
-            with _open_sealed(round_, path, None, findings):
-                pass
-        except RefusedFileError as error:
-            findings.append(Finding(FindingKind.REFUSED, f"{path} {error}"))
+def _hashed(model: Model) -> Iterator[HashedFile]:
+    for path, stamp in model.files:
+        with open_file(path, model.terms.limits, expected=stamp) as file:
+            yield HashedFile(path.name, stamp.size, file_sha256(file))
 
 
-@contextmanager
-def _open_sealed(
-    round_: Round, path: str, who: str | None, findings: list[Finding]
-) -> Iterator[OpenFile]:
-    """Open a file and hold it against the seal, before anything is made of its contents."""
-    with open_file(round_.root / path) as file:
-        sealed = round_.manifest.files.get(path) if round_.manifest else None
-        if sealed is not None and _sha256(file) != sealed.sha256:
-            detail = f"{path} is not the file that was sealed: its sha256 differs"
-            findings.append(Finding(FindingKind.SEAL_BROKEN, detail, who))
-        yield file
-
-
-def _sha256(file: OpenFile) -> str:
-    digest = hashlib.sha256()
-    for start in range(0, file.size, _CHUNK_BYTES):
-        digest.update(file.read(start, min(_CHUNK_BYTES, file.size - start)))
-    return digest.hexdigest()
-
-
-def _inspected_layer(model: ModelFile, name: str) -> InspectedLayer:
-    spec = model.tensors[name]
+def _inspected_layer(model: Model, name: str, scratch: Scratch) -> InspectedLayer:
+    tensor = model.tensors[name]
     norm = None
-    if spec.is_float:
-        norm = _root(_squares(to_array(spec, model.read(name))))
-    return InspectedLayer(name, spec.dtype, spec.shape, spec.bytes, norm)
+    if tensor.spec.is_float:
+        norm = _root(_squares(tensor.values(model.read(name, scratch))))
+    return InspectedLayer(name, tensor.spec.dtype, tensor.spec.shape, tensor.spec.bytes, norm)
 
 
-def _norm(model: ModelFile, reference: Tensors) -> float | None:
-    """The l2 norm of all float tensors, less the reference where it has the same shape."""
+def _norm(model: Model, reference: Reference, scratch: Scratch) -> float | None:
+    """The l2 norm of all weights, less the reference where it has the same shape."""
     total = 0.0
-    for name, values in model.floats():
-        start = reference.get(name)
-        fits = start is not None and start.shape == values.shape
-        total += _squares(values, start if fits else None)
+    for name, stored in plain_names(model.tensors).items():
+        tensor = model.tensors[stored]
+        if tensor.spec.is_float and not is_statistic(name):
+            start = reference.get(name)
+            fits = start is not None and start.shape == tensor.spec.shape
+            values = tensor.values(model.read(stored, scratch))
+            total += _squares(values, start.reshape(-1) if start is not None and fits else None)
     return _root(total)
 
 
-def _squares(
-    values: npt.NDArray[np.floating], start: npt.NDArray[np.floating] | None = None
-) -> float:
+def _squares(values: Values, start: npt.NDArray[np.floating] | None = None) -> float:
     """The sum of the squares of values less those that they started from."""
+    total = 0.0
     with np.errstate(over="ignore", invalid="ignore"):
-        moved = np.subtract(values, 0.0 if start is None else start, dtype=np.float64)
-        return float(np.square(moved).sum())
+        for first in range(0, values.size, _BLOCK):
+            block = slice(first, first + _BLOCK)
+            reference = 0.0 if start is None else start[block]
+            moved = np.subtract(values[block], reference, dtype=np.float64)
+            total += float(np.square(moved).sum())
+    return total
 
 
 def _root(squares: float) -> float | None:

@@ -1,45 +1,43 @@
 """What each participant sent, as far as it can be used: checked before any mean is taken."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.findings import Finding, FindingKind
 from ariba_cli.progress import Progress
-from ariba_cli.rounds.directory import Member, Round
+from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer
-from ariba_cli.rounds.tensors import TensorSpec, to_array
+from ariba_cli.rounds.members import Member
+from ariba_cli.rounds.model import Model, Values
 
 FEWEST_PARTICIPANTS = 3
 
 # No weight of a trained model comes near float32's largest; beyond it, sums overflow.
 LARGEST_VALUE = float(np.finfo(np.float32).max)
 
-Array = npt.NDArray[np.floating]
+_BLOCK = 2**20
 
 
 @dataclass
 class Submission:
-    """What is known so far of one participant's file.
+    """What is known so far of what one participant sent.
 
     Attributes
     ----------
-    tensors : what the file says it holds.
-    file_bytes : its size; None when it could not be opened.
+    model : what it says it holds; None when it could not be opened.
     finding : why it is left out, if it is.
     digest : the sha256 of the layer's bytes, and `values` what they say.
     """
 
     member: Member
-    tensors: Mapping[str, TensorSpec] = field(default_factory=dict)
-    file_bytes: int | None = None
+    model: Model | None = None
     finding: Finding | None = None
     digest: str | None = None
-    values: Array | None = None
+    values: Values | None = None
 
     def reject(self, kind: FindingKind, detail: str) -> None:
         """Leave the participant out."""
@@ -56,12 +54,12 @@ class Scorable:
     """A participant whose layer can be scored."""
 
     id: str
-    values: Array
+    values: Values
     digest: str
 
 
 def open_submissions(round_: Round, progress: Progress) -> list[Submission]:
-    """Open every participant's file and list its tensors.
+    """List the tensors of what every participant sent.
 
     Raises
     ------
@@ -71,9 +69,7 @@ def open_submissions(round_: Round, progress: Progress) -> list[Submission]:
     submissions = [Submission(member) for member in round_.participants]
     for done, submission in enumerate(submissions, 1):
         try:
-            with round_.open(submission.member) as model:
-                submission.tensors = model.tensors
-                submission.file_bytes = model.file.size
+            submission.model = round_.open(submission.member)
         except RefusedFileError as error:
             submission.reject(FindingKind.REFUSED, str(error))
         progress("opening", done, len(submissions))
@@ -82,7 +78,7 @@ def open_submissions(round_: Round, progress: Progress) -> list[Submission]:
 
 
 def read_layer(
-    round_: Round, submissions: Sequence[Submission], layer: Layer, progress: Progress
+    submissions: Sequence[Submission], layer: Layer, progress: Progress
 ) -> list[Scorable]:
     """Read one layer of every participant that is not left out yet, and check it.
 
@@ -92,10 +88,8 @@ def read_layer(
         When too few can be scored.
     """
     for done, submission in enumerate(submissions, 1):
-        if submission.finding is None:
-            _check_layer(submission, layer)
-        if submission.finding is None:
-            _take_layer(round_, submission, layer)
+        if submission.finding is None and submission.model is not None:
+            _take_layer(submission, submission.model, layer)
         progress(f"reading {layer.name}", done, len(submissions))
     _check_enough(submissions)
     return [
@@ -118,43 +112,42 @@ def _check_enough(submissions: Sequence[Submission]) -> None:
         )
 
 
-def _check_layer(submission: Submission, layer: Layer) -> None:
-    spec = submission.tensors.get(layer.name)
-    if spec is None:
+def _take_layer(submission: Submission, model: Model, layer: Layer) -> None:
+    """Read the layer, if it is there and such as the others have it, and check its values."""
+    name = layer.name_in(model.tensors)
+    if name is None:
         submission.reject(FindingKind.MISSING_LAYER, f"has no {layer.name}")
-    elif spec.shape != layer.shape:
+        return
+    spec = model.tensors[name].spec
+    if spec.shape != layer.shape:
         detail = f"{layer.name} has shape {spec.shape}, the others have {layer.shape}"
         submission.reject(FindingKind.WRONG_SHAPE, detail)
     elif not spec.is_float:
         submission.reject(FindingKind.WRONG_TYPE, f"{layer.name} is of type {spec.dtype}")
+    else:
+        try:
+            data = model.read(name)
+        except RefusedFileError as error:
+            submission.reject(FindingKind.REFUSED, str(error))
+            return
+        # The bytes that are hashed are those that are analysed.
+        submission.digest = hashlib.sha256(data).hexdigest()
+        submission.values = model.tensors[name].values(data)
+        unusable = _count_unusable(submission.values)
+        if unusable:
+            submission.reject(FindingKind.NONFINITE, f"{unusable} in {layer.name}")
 
 
-def _take_layer(round_: Round, submission: Submission, layer: Layer) -> None:
-    """Take the layer's bytes: those that are hashed are those that are analysed."""
-    spec = submission.tensors[layer.name]
-    try:
-        with round_.open(submission.member) as model:
-            if model.tensors.get(layer.name) != spec:
-                raise RefusedFileError("changed while it was read")
-            data = model.read(layer.name)
-    except RefusedFileError as error:
-        submission.reject(FindingKind.REFUSED, str(error))
-        return
-    submission.digest = hashlib.sha256(data).hexdigest()
-    submission.values = to_array(spec, data)
-    # NaN is not less than anything.
-    if not float(np.abs(submission.values).max(initial=0.0)) <= LARGEST_VALUE:
-        detail = f"{_count_unusable(submission.values)} in {layer.name}"
-        submission.reject(FindingKind.NONFINITE, detail)
-
-
-def _count_unusable(stored: Array) -> str:
-    values = stored.astype(np.float64)
-    counts = {
-        "NaN": np.count_nonzero(np.isnan(values)),
-        "Inf": np.count_nonzero(np.isinf(values)),
-        f"beyond ±{LARGEST_VALUE:.1e}": np.count_nonzero(
-            np.isfinite(values) & (np.abs(values) > LARGEST_VALUE)
-        ),
-    }
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+def _count_unusable(values: Values) -> str:
+    """How many values cannot be reckoned with, in words; empty when there are none."""
+    counts = {"NaN": 0, "Inf": 0, f"beyond ±{LARGEST_VALUE:.1e}": 0}
+    for start in range(0, values.size, _BLOCK):
+        block = np.abs(values[start : start + _BLOCK])
+        # NaN is not less than anything.
+        if not float(block.max(initial=0.0)) <= LARGEST_VALUE:
+            nan, inf = np.isnan(block), np.isinf(block)
+            # In float64: as float16, what is too large would be infinite itself.
+            large = np.isfinite(block) & (block.astype(np.float64) > LARGEST_VALUE)
+            for kind, found in zip(counts, (nan, inf, large), strict=True):
+                counts[kind] += int(np.count_nonzero(found))
+    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)

@@ -1,19 +1,22 @@
 """What can keep a ranking from meaning what it says, though every input is sound."""
 
 import hashlib
+import math
 import statistics
 from collections.abc import Sequence
 
 import numpy as np
 
 from ariba_cli.findings import Finding, FindingKind
-from ariba_cli.intake import Array, Scorable
+from ariba_cli.intake import Scorable
+from ariba_cli.rounds.model import Values
 from ariba_cli.verdict import LayerResult
 
 # An update moves the mean by 1/n of itself. From four times the typical difference of
 # two updates, what all others have in common after centring outweighs what they differ in.
 _DOMINANT_SHIFT = 4.0
 _SAMPLED_VALUES = 4096
+_BLOCK = 2**18
 
 
 def masking_findings(scored: Sequence[Scorable], result: LayerResult, k_est: int) -> list[Finding]:
@@ -64,14 +67,18 @@ def _ordinary(scored: Sequence[Scorable]) -> Scorable:
     entropy = hashlib.sha256("".join(one.digest for one in scored).encode()).digest()
     rng = np.random.default_rng(int.from_bytes(entropy, "big"))
     sample = rng.integers(scored[0].values.size, size=_SAMPLED_VALUES)
-    values = np.stack([one.values.reshape(-1)[sample] for one in scored]).astype(np.float64)
+    values = np.stack([one.values[sample] for one in scored]).astype(np.float64)
     distances = np.square(values - np.median(values, axis=0)).sum(axis=1)
     return scored[int(np.argsort(distances, kind="stable")[(len(scored) - 1) // 2])]
 
 
-def _difference(one: Array, other: Array) -> float:
+def _difference(one: Values, other: Values) -> float:
     """The l2 distance of two tensors."""
-    return float(np.sqrt(np.square(np.subtract(one, other, dtype=np.float64)).sum()))
+    total = 0.0
+    for start in range(0, one.size, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        total += float(np.square(np.subtract(one[block], other[block], dtype=np.float64)).sum())
+    return math.sqrt(total)
 
 
 def _degenerate(result: LayerResult) -> list[Finding]:

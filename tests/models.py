@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.rounds.formats import FORMATS
+from ariba_cli.rounds.formats import ENCODERS
 
 Tensors = Mapping[str, npt.NDArray[np.floating]]
 
@@ -25,7 +25,7 @@ def random_model(seed: int, scale: float = 1.0) -> dict[str, npt.NDArray[np.floa
 def write_model(path: Path, tensors: Tensors, format_name: str = "safetensors") -> None:
     """Write a model file by the project's own encoder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(FORMATS[format_name].encode(tensors))
+    path.write_bytes(ENCODERS[format_name].encode(tensors))
 
 
 def write_flat_round(root: Path, participants: int = 6, *, boosted: int = 1) -> Path:

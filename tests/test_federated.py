@@ -19,7 +19,7 @@ from ariba_cli.federated.run_file import encode_run, read_run
 from ariba_cli.federated.simulation import Keep, parse_keep, simulate
 from ariba_cli.inspection import inspect_round
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.formats import FORMATS
+from ariba_cli.rounds.formats import ENCODERS
 from tests.conftest import environment
 
 SMALL = FederationSettings(participants=4, rounds=3)
@@ -100,7 +100,7 @@ def test_another_seed_gives_other_updates() -> None:
     assert not np.array_equal(one, other)
 
 
-@pytest.mark.parametrize("format_name", list(FORMATS))
+@pytest.mark.parametrize("format_name", list(ENCODERS))
 def test_rounds_are_sealed_and_follow_each_other(tmp_path: Path, format_name: str) -> None:
     done = simulate(SMALL, tmp_path / "run", keep=Keep(every=2), format_name=format_name)
     assert [path.name for path in done.rounds] == ["round_0002", "round_0003"]
@@ -116,8 +116,8 @@ def test_rounds_are_sealed_and_follow_each_other(tmp_path: Path, format_name: st
         members = {member.id: member for member in found.participants}
         member = found.global_model if name == "global" else members[name]
         assert member is not None
-        with found.open(member) as model:
-            return {key: value.astype(np.float32) for key, value in model.floats()}
+        model = found.open(member)
+        return {key: value.astype(np.float32) for key, value in model.floats()}
 
     updates = [weights(done.rounds[0], f"p{i}") for i in range(4)]
     expected = fedavg(weights(done.rounds[0], "global"), updates, 1.0)

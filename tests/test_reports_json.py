@@ -14,10 +14,14 @@ from ariba_cli.reports.canonical import rounded
 from fixtures.make import GOLDEN
 from tests.conftest import FIXTURES, Ariba
 
+VERSIONS = {"audit": "1.0.0", "inspect": "1.1.0"}
+
 
 def schema(name: str) -> dict[str, Any]:
     folder = resources.files("ariba_cli.reports") / "schemas"
-    content: dict[str, Any] = json.loads((folder / f"{name}-1.0.0.schema.json").read_text())
+    content: dict[str, Any] = json.loads(
+        (folder / f"{name}-{VERSIONS[name]}.schema.json").read_text()
+    )
     return content
 
 

@@ -9,7 +9,10 @@ import pytest
 from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.findings import FindingKind
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.models import open_model
+from ariba_cli.rounds.formats import open_model
+from ariba_cli.rounds.limits import Limits
+from ariba_cli.rounds.model import Terms
+from ariba_cli.rounds.opening import open_file
 from tests.conftest import FIXTURES
 from tests.models import random_model, write_flat_round, write_model
 
@@ -59,16 +62,25 @@ def test_what_is_no_round(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "round_0001.partial").mkdir()
     (tmp_path / "file").touch()
-    os.symlink(FIXTURES / "clean", tmp_path / "round_0001")
+    (tmp_path / "run" / "round_0002.partial").mkdir(parents=True)
+    (tmp_path / "run" / "run.json").touch()
+    os.symlink(FIXTURES / "clean", tmp_path / "run" / "round_0001")
     for path, message in [
         ("nowhere", "there is no directory"),
         ("empty", "holds no updates"),
         ("round_0001.partial", "never finished"),
         ("file", "try ariba inspect"),
-        ("", "holds rounds and is not one; try .*round_0001"),
+        ("run", "holds rounds and is not one; try .*round_0001"),
     ]:
         with pytest.raises(InputError, match=message):
             open_round(tmp_path / path)
+
+
+def test_no_participant_can_pass_a_round_off_as_a_run(tmp_path: Path) -> None:
+    write_flat_round(tmp_path, 3)
+    (tmp_path / "p9").mkdir()
+    (tmp_path / "p9" / "manifest.json").write_text("{}")
+    assert len(open_round(tmp_path).participants) == 4
 
 
 def test_a_spoiled_seal_is_found_without_reading(attacked: Path) -> None:
@@ -79,7 +91,7 @@ def test_a_spoiled_seal_is_found_without_reading(attacked: Path) -> None:
 
 
 EMPTY = {"layout": 1, "round": 1, "kind": "weights", "layers": [], "files": []}
-FILE = {"path": "a", "bytes": 1, "sha256": ""}
+FILE = {"path": "a", "bytes": 1, "sha256": "0" * 64}
 
 
 @pytest.mark.parametrize(
@@ -96,6 +108,9 @@ FILE = {"path": "a", "bytes": 1, "sha256": ""}
         json.dumps({**EMPTY, "files": {}}),
         json.dumps({**EMPTY, "files": [{**FILE, "path": None}, {**FILE, "path": 5}]}),
         json.dumps({**EMPTY, "files": [{**FILE, "bytes": "1"}]}),
+        json.dumps({**EMPTY, "files": [{**FILE, "sha256": "0" * 63 + "\n"}]}),
+        json.dumps({**EMPTY, "files": [{**FILE, "path": "/etc/passwd"}]}),
+        json.dumps({**EMPTY, "files": [{**FILE, "path": "a/../../b"}]}),
     ],
 )
 def test_a_manifest_that_is_none_is_a_finding(attacked: Path, manifest: str) -> None:
@@ -148,12 +163,16 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path: Path, kind: str) -> Non
             os.mkfifo(path)
         case "directory":
             path.mkdir()
-    with pytest.raises(RefusedFileError, match=r"link|regular"), open_model(path):
-        pass
+    with pytest.raises(RefusedFileError, match=r"link|regular|folder"):
+        open_model(path, Terms())
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m"
     write_model(path, random_model(1))
-    with pytest.raises(RefusedFileError, match="changed"), open_model(path):
+    with pytest.raises(RefusedFileError, match="changed"), open_file(path, Limits()):
         os.utime(path, (1, 1))
+    model = open_model(path, Terms())
+    os.utime(path, (2, 2))
+    with pytest.raises(RefusedFileError, match="changed"):
+        model.read("conv1.weight")

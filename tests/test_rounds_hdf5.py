@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ariba_cli.errors import RefusedFileError
-from ariba_cli.rounds.models import open_model
+from ariba_cli.rounds.formats import open_model
+from ariba_cli.rounds.model import Terms
 from tests.models import random_model, write_model
 
 
@@ -29,18 +30,6 @@ def soft_link(file: h5py.File) -> None:
 
 def external_link(file: h5py.File) -> None:
     file["w"] = h5py.ExternalLink("other.h5", "/w")
-
-
-def group(file: h5py.File) -> None:
-    file.create_group("w")
-
-
-def compressed(file: h5py.File) -> None:
-    file.create_dataset("w", data=np.zeros(2**20, "<f4"), compression="gzip")
-
-
-def chunked(file: h5py.File) -> None:
-    file.create_dataset("w", data=np.zeros(4, "<f4"), chunks=(2,))
 
 
 def strings(file: h5py.File) -> None:
@@ -67,13 +56,10 @@ def shared_bytes(file: h5py.File) -> None:
     ("make", "reason"),
     [
         (shared_bytes, "overlap"),
-        (external_storage, "in one piece"),
-        (virtual, "in one piece"),
+        (external_storage, "in another file"),
+        (virtual, "from other datasets"),
         (soft_link, "holds a link"),
         (external_link, "holds a link"),
-        (group, "other than a dataset"),
-        (compressed, "in one piece"),
-        (chunked, "in one piece"),
         (strings, "no type of a weight"),
         (big_endian, "no type of a weight"),
         (bomb, "truncated"),
@@ -85,8 +71,8 @@ def test_what_is_not_allowed_is_refused(
     path = tmp_path / "m.h5"
     with h5py.File(path, "w") as file:
         make(file)
-    with pytest.raises(RefusedFileError, match=reason), open_model(path):
-        pass
+    with pytest.raises(RefusedFileError, match=reason):
+        open_model(path, Terms())
 
 
 def test_a_file_by_the_plain_library_is_read(tmp_path: Path) -> None:
@@ -94,18 +80,18 @@ def test_a_file_by_the_plain_library_is_read(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "m.h5", "w") as file:
         for name, values in model.items():
             file[name] = values
-    with open_model(tmp_path / "m.h5") as opened:
-        for name, values in opened.floats():
-            np.testing.assert_array_equal(values, model[name])
+    for name, values in open_model(tmp_path / "m.h5", Terms()).floats():
+        np.testing.assert_array_equal(values, model[name])
 
 
 def test_truncation_is_refused(tmp_path: Path) -> None:
+    terms = Terms()
     write_model(tmp_path / "m.h5", random_model(3), "hdf5")
     data = (tmp_path / "m.h5").read_bytes()
     for length in range(8, len(data), 97):
         (tmp_path / "m.h5").write_bytes(data[:length])
-        with pytest.raises(RefusedFileError), open_model(tmp_path / "m.h5"):
-            pass
+        with pytest.raises(RefusedFileError):
+            open_model(tmp_path / "m.h5", terms)
 
 
 def test_our_files_are_plain_hdf5(tmp_path: Path) -> None:
@@ -114,16 +100,3 @@ def test_our_files_are_plain_hdf5(tmp_path: Path) -> None:
     with h5py.File(io.BytesIO((tmp_path / "m.h5").read_bytes())) as file:
         assert sorted(file) == sorted(model)
         np.testing.assert_array_equal(file["conv2.weight"][()], model["conv2.weight"])
-
-
-def test_whatever_the_library_raises_is_a_refusal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_model(tmp_path / "m.h5", random_model(5), "hdf5")
-
-    def fail(*_: object) -> None:
-        raise OverflowError("a number that an attacker wrote")
-
-    monkeypatch.setattr(h5py.File, "__iter__", fail)
-    with pytest.raises(RefusedFileError, match=r"OverflowError"), open_model(tmp_path / "m.h5"):
-        pass

@@ -19,8 +19,10 @@ from ariba_cli.federated.randomness import derived_seed
 from ariba_cli.federated.training import LocalTraining
 from ariba_cli.progress import Progress, silent
 from ariba_cli.registry import registered
-from ariba_cli.rounds.directory import RUN_NAME, TRUTH_NAME, Member, Round
+from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME
+from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.manifest import Manifest
+from ariba_cli.rounds.members import Member
 from ariba_cli.rounds.truth import Truth
 from ariba_cli.rounds.writing import RoundWriter, check_free, new_directory
 
@@ -260,12 +262,13 @@ def _choose(ids: Sequence[str], settings: AttackSettings) -> tuple[str, ...]:
 
 def _read(round_: Round, manifest: Manifest, member: Member) -> _Sent:
     try:
-        with round_.open(member) as model:
-            weights = {name: values.astype(np.float32) for name, values in model.floats()}
-            data = model.file.read(0, model.file.size)
-            if hashlib.sha256(data).hexdigest() != manifest.files[member.path].sha256:
-                raise RefusedFileError("is not the file that was sealed: its sha256 differs")
-            return _Sent(member, model.format, data, weights)
+        model = round_.open(member)
+        weights = {name: values.astype(np.float32) for name, values in model.floats()}
+        with model.open(0) as file:
+            data = file.read(0, file.size)
+        if hashlib.sha256(data).hexdigest() != manifest.files[member.path].sha256:
+            raise RefusedFileError("is not the file that was sealed: its sha256 differs")
+        return _Sent(member, model.format, data, weights)
     except RefusedFileError as error:
         raise InputError(f"'{round_.root / member.path}' {error}") from error
 

@@ -7,19 +7,16 @@ all detectors.
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from ariba_cli.detectors import mahalanobis
-from ariba_cli.fragments import Cut
+from ariba_cli.fragments import Cut, Flat
 from ariba_cli.scoring.marks import Marks
 
 
 class Detector(Protocol):
     """Scores participants by one layer of their updates."""
 
-    def __call__(self, tensors: Sequence[npt.NDArray[np.floating]], cut: Cut, k_est: int) -> Marks:
-        """Score n tensors of one shape, in id order, cut into fragments; k_est is k̃."""
+    def __call__(self, tensors: Sequence[Flat], cut: Cut, k_est: int) -> Marks:
+        """Score the values of n tensors, in id order, cut into fragments; k_est is k̃."""
         ...
 
 

@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
-
-from ariba_cli.fragments import Cut, Fragments
+from ariba_cli.fragments import Cut, Flat, Fragments
 from ariba_cli.scoring import Scorer, cpu
 from ariba_cli.scoring.marks import Marks
 
 
 def detect(
-    tensors: Sequence[npt.NDArray[np.floating]],
+    tensors: Sequence[Flat],
     cut: Cut,
     k_est: int,
     *,

@@ -12,8 +12,9 @@ import numpy as np
 from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.federated.federation import FederationSettings
 from ariba_cli.federated.training import LocalTraining
-from ariba_cli.rounds.directory import RUN_NAME
-from ariba_cli.rounds.opening import MOST_JSON_BYTES, open_file
+from ariba_cli.rounds.contents import RUN_NAME
+from ariba_cli.rounds.limits import Limits
+from ariba_cli.rounds.opening import read_small
 
 _LAYOUT = 1
 
@@ -42,8 +43,7 @@ def read_run(round_path: Path) -> FederationSettings:
     """
     path = round_path.resolve().parent / RUN_NAME
     try:
-        with open_file(path, most_bytes=MOST_JSON_BYTES) as file:
-            settings: dict[str, Any] = json.loads(file.read(0, file.size))["settings"]
+        settings: dict[str, Any] = json.loads(read_small(path, Limits()))["settings"]
         training = LocalTraining(**settings.pop("training"))
         found = FederationSettings(**settings, training=training)
         _check(found, FederationSettings())

@@ -8,7 +8,7 @@ from ariba_cli.errors import UsageError
 from ariba_cli.federated.federation import Federation, FederationSettings, TrainedRound
 from ariba_cli.federated.run_file import encode_run
 from ariba_cli.progress import Progress, silent
-from ariba_cli.rounds.directory import RUN_NAME
+from ariba_cli.rounds.contents import RUN_NAME
 from ariba_cli.rounds.writing import RoundWriter, new_directory, write_atomically
 
 

@@ -1,4 +1,4 @@
-"""What is in a file or a round → JSON, schema `inspect-1.0.0`."""
+"""What is in a file or a round → JSON, schema `inspect-1.1.0`."""
 
 from dataclasses import asdict
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from ariba_cli.inspection import InspectedFile, InspectedRound
 from ariba_cli.reports.canonical import RunRecord, document, rounded
 
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "1.1.0"
 
 
 def inspect_json(found: InspectedFile | InspectedRound, run: RunRecord) -> bytes:

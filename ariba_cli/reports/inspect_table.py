@@ -4,8 +4,15 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ariba_cli.inspection import InspectedFile, InspectedParticipant, InspectedRound
+from ariba_cli.inspection import (
+    HashedFile,
+    InspectedFile,
+    InspectedLayer,
+    InspectedParticipant,
+    InspectedRound,
+)
 from ariba_cli.reports.text import Paper, finding_lines, plain_table, render, sentence
+from ariba_cli.rounds.layers import Layer
 from ariba_cli.visible import visible
 
 if TYPE_CHECKING:
@@ -20,34 +27,45 @@ def inspect_table(found: InspectedFile | InspectedRound, paper: Paper) -> str:
 
 
 def _file(found: InspectedFile) -> "list[RenderableType]":
+    parts: list[RenderableType] = [
+        sentence(f"{visible(found.path)}: {found.format}, {found.bytes:,} bytes"),
+        *(sentence(_hash_in_words(found, file)) for file in found.files),
+    ]
+    for what, layers in (("layer", found.layers), ("batch-norm statistic", found.statistics)):
+        if layers:
+            parts += ["", _tensors_of_file(what, layers)]
+    return parts
+
+
+def _hash_in_words(found: InspectedFile, file: HashedFile) -> str:
+    return f"sha256 {file.sha256}" + ("" if found.sha256 else f"  {visible(file.path)}")
+
+
+def _tensors_of_file(what: str, layers: Sequence[InspectedLayer]) -> "Table":
     table = plain_table(
-        ("layer", "left"),
+        (what, "left"),
         ("shape", "left"),
         ("type", "left"),
         ("bytes", "right"),
         ("l2 norm", "right"),
     )
-    for layer in found.layers:
+    for layer in layers:
         shape = _shape(layer.shape)
         table.add_row(
             visible(layer.name), shape, layer.dtype, f"{layer.bytes:,}", _number(layer.norm)
         )
-    return [
-        sentence(f"{visible(found.path)}: {found.format}, {found.bytes:,} bytes"),
-        sentence(f"sha256 {found.sha256}"),
-        "",
-        table,
-    ]
+    return table
 
 
 def _round(found: InspectedRound) -> "list[RenderableType]":
     parts: list[RenderableType] = [
         sentence(_round_in_words(found)),
         "",
-        _layers(found),
-        "",
-        _participants(found),
+        _layers("layer", found.layers),
     ]
+    if found.statistics:
+        parts += ["", _layers("batch-norm statistic", found.statistics)]
+    parts += ["", _participants(found)]
     if found.findings:
         parts += ["", *finding_lines(found.findings)]
     return parts
@@ -64,10 +82,11 @@ def _round_in_words(found: InspectedRound) -> str:
     )
 
 
-def _layers(found: InspectedRound) -> "Table":
-    table = plain_table(("layer", "left"), ("shape", "left"), ("type", "left"), ("bytes", "right"))
-    for layer in found.layers:
-        table.add_row(visible(layer.name), _shape(layer.shape), layer.dtype, f"{layer.bytes:,}")
+def _layers(what: str, layers: Sequence[Layer]) -> "Table":
+    table = plain_table((what, "left"), ("shape", "left"), ("type", "left"), ("bytes", "right"))
+    for layer in layers:
+        size = f"{layer.spec.bytes:,}"
+        table.add_row(visible(layer.name), _shape(layer.shape), layer.dtype, size)
     return table
 
 

@@ -1,39 +1,21 @@
 """A directory of updates, as it was found: who is in it, and what its seal says."""
 
 import os
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.findings import Finding, FindingKind
+from ariba_cli.progress import Progress, silent
 from ariba_cli.rounds import manifest as manifests
+from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME, list_contents
+from ariba_cli.rounds.formats import open_model, open_part
 from ariba_cli.rounds.manifest import Manifest
-from ariba_cli.rounds.models import ModelFile, open_model
-from ariba_cli.rounds.opening import MOST_JSON_BYTES, open_file
+from ariba_cli.rounds.members import GLOBAL_STEM, Member, find_members, members_of_file
+from ariba_cli.rounds.model import Model, Terms
+from ariba_cli.rounds.sealing import read_seal, verify_seal
 
-PARTICIPANTS = "participants"
-PARTIAL_SUFFIX = ".partial"
-RUN_NAME = "run.json"
-TRUTH_NAME = "truth.json"
-GLOBAL_STEM = "global"
 _NOT_MODELS = (manifests.NAME, TRUTH_NAME, RUN_NAME)
-
-
-@dataclass(frozen=True)
-class Member:
-    """A model file of a round.
-
-    Attributes
-    ----------
-    id : the participant's id: the stem of the file's name. It is data, never a path.
-    path : where the file is, relative to the round, with `/`.
-    """
-
-    id: str
-    path: str
 
 
 @dataclass(frozen=True)
@@ -45,140 +27,126 @@ class Round:
     root : the directory.
     participants : one member per participant, ordered by the UTF-8 bytes of the ids.
     global_model : the model that the server sent out, where there is one.
-    others : files of ours that are no models, as `truth.json`, but for the manifest.
+    files : every file in it, by its path relative to the round.
     manifest : the seal, where there is a sound one.
     findings : what the directory and its seal say against each other.
+    terms : under which its files are opened.
     """
 
     root: Path
     participants: tuple[Member, ...]
     global_model: Member | None
-    others: tuple[str, ...]
+    files: tuple[str, ...]
     manifest: Manifest | None
     findings: tuple[Finding, ...]
+    terms: Terms = field(default_factory=Terms)
 
-    def open(self, member: Member) -> AbstractContextManager[ModelFile]:
-        """Open one model file; see `open_model`."""
-        return open_model(self.root / member.path)
+    def open(self, member: Member) -> Model:
+        """List the tensors of one model; see `formats.open_model`."""
+        path = self.root / member.path
+        if member.group is not None:
+            return open_part(path, member.group, self.terms)
+        return open_model(path, self.terms)
+
+    def verify_seal(self, progress: Progress = silent) -> list[Finding]:
+        """Hash every file that the seal lists; what differs, beyond the `findings`."""
+        if self.manifest is None:
+            return []
+        limits = self.terms.limits
+        return verify_seal(self.root, self.manifest, self._owners(), limits, progress)
+
+    def _owners(self) -> dict[str, str]:
+        ids = {member.path: member.id for member in self.participants if member.group is None}
+        return {
+            name: ids[path]
+            for name in self.files
+            for path in (name, name.rpartition("/")[0])
+            if path in ids
+        }
 
 
-def id_order(identifier: str) -> bytes:
-    """The key by which ids are ordered: their UTF-8 bytes."""
-    return identifier.encode("utf-8", "surrogateescape")
-
-
-def open_round(path: Path) -> Round:
+def open_round(
+    path: Path,
+    terms: Terms | None = None,
+    *,
+    global_path: Path | None = None,
+    not_models: tuple[Path, ...] = (),
+) -> Round:
     """Look at a directory of updates, without opening the updates.
+
+    A file with a group per participant will do, too.
+
+    Parameters
+    ----------
+    global_path : the model that the server sent out, wherever it is; None to take the
+        file or folder of the round that is called `global`.
+    not_models : files that are no updates, though they may lie in the directory.
 
     Raises
     ------
     InputError
         When there is no such directory, it is unfinished, or it holds no updates.
     """
-    _check_directory(path)
-    found = sorted(_entries(path))
-    models = [entry for entry in found if not (entry in _NOT_MODELS and _is_json(path / entry))]
-    called_global = [e for e in models if _stem(e) == GLOBAL_STEM and "/" not in e]
-    # Of several it is not known which is the global model: all are shown as participants.
-    global_path = called_global[0] if len(called_global) == 1 else None
-    participants = [entry for entry in models if entry != global_path]
+    terms = terms or Terms()
+    if os.path.isfile(path):
+        return _open_round_file(path, terms, global_path)
+    contents = list_contents(path, terms.limits)
+    set_apart = {_within(path, other) for other in (global_path, *not_models) if other is not None}
+    models = [
+        entry
+        for entry in contents.entries
+        if entry not in set_apart and not (entry in _NOT_MODELS and _is_ours(path / entry, terms))
+    ]
+    sent_out, participants = find_members(path, contents, models, terms)
     if not participants:
-        raise InputError(f"'{path}' holds no updates; a round has one model file per participant")
-    manifest, findings = _read_seal(path, found)
+        raise InputError(f"'{path}' holds no updates; a round has one model per participant")
+    manifest, findings = read_seal(path, contents.files, terms.limits)
     return Round(
         root=path,
-        participants=tuple(_members(participants)),
-        global_model=Member(GLOBAL_STEM, global_path) if global_path else None,
-        others=tuple(sorted(set(found) - {*models, manifests.NAME})),
+        participants=tuple(participants),
+        global_model=_named_global(path, global_path) or sent_out,
+        files=contents.files,
         manifest=manifest,
         findings=tuple(findings),
+        terms=terms,
     )
 
 
-def _check_directory(path: Path) -> None:
-    if path.name.endswith(PARTIAL_SUFFIX):
-        raise InputError(f"'{path}' was never finished; audit a round that was sealed")
-    if os.path.isfile(path):
-        raise InputError(f"'{path}' is a file, not a round directory; try ariba inspect {path}")
-    if not os.path.isdir(path):
-        raise InputError(f"there is no directory '{path}'; give the directory of one round")
-    inside = [
-        entry
-        for entry in _list(path)
-        if entry != PARTICIPANTS and os.path.isfile(path / entry / manifests.NAME)
-    ]
-    if inside:
-        raise InputError(f"'{path}' holds rounds and is not one; try {path / max(inside)}")
+def _open_round_file(path: Path, terms: Terms, global_path: Path | None) -> Round:
+    members = members_of_file(path.parent, path.name, terms)
+    if members is None:
+        raise InputError(
+            f"'{path}' is a file and holds no groups of participants; give the directory of one "
+            f"round, or try ariba inspect {path}"
+        )
+    return Round(
+        root=path.parent,
+        participants=tuple(members[1]),
+        global_model=_named_global(path.parent, global_path) or members[0],
+        files=(path.name,),
+        manifest=None,
+        findings=(Finding(FindingKind.UNSEALED, "one file is no sealed round"),),
+        terms=terms,
+    )
 
 
-def _entries(path: Path) -> Iterator[str]:
-    """What is in the round and in its participants' folder, relative to the round."""
-    for entry in _list(path):
-        if entry == PARTICIPANTS and _is_directory(path / entry):
-            yield from (f"{PARTICIPANTS}/{name}" for name in _list(path / PARTICIPANTS))
-        else:
-            yield entry
+def _named_global(root: Path, global_path: Path | None) -> Member | None:
+    if global_path is None:
+        return None
+    if not os.path.lexists(global_path):
+        raise InputError(f"there is no '{global_path}'; --global names the model that was sent out")
+    return Member(GLOBAL_STEM, _within(root, global_path))
 
 
-def _is_directory(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
+def _within(root: Path, path: Path) -> str:
+    """A path as seen from the round, by names alone."""
+    return Path(os.path.relpath(path, root)).as_posix()
 
 
-def _is_json(path: Path) -> bool:
+def _is_ours(path: Path, terms: Terms) -> bool:
     """Whether a file with one of our names is no update that calls itself so."""
     try:
-        with open_model(path):
-            return False
+        open_model(path, terms)
     except RefusedFileError:
         return True
-
-
-def _list(path: Path) -> list[str]:
-    try:
-        return os.listdir(path)
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be listed: {error.strerror}") from error
-
-
-def _stem(path: str) -> str:
-    return Path(path).stem
-
-
-def _members(paths: list[str]) -> list[Member]:
-    """Name the participants; where stems are the same, by the whole name of the file."""
-    stems = Counter(map(_stem, paths))
-    members = [
-        Member(_stem(path) if stems[_stem(path)] == 1 else Path(path).name, path) for path in paths
-    ]
-    if len({member.id for member in members}) < len(members):
-        members = [Member(path, path) for path in paths]
-    return sorted(members, key=lambda member: id_order(member.id))
-
-
-def _read_seal(path: Path, found: list[str]) -> tuple[Manifest | None, list[Finding]]:
-    if manifests.NAME not in found:
-        return None, [Finding(FindingKind.UNSEALED, f"the round has no {manifests.NAME}")]
-    try:
-        with open_file(path / manifests.NAME, most_bytes=MOST_JSON_BYTES) as file:
-            manifest = manifests.decode(file.read(0, file.size))
-    except RefusedFileError as error:
-        return None, [
-            Finding(FindingKind.SEAL_BROKEN, f"{manifests.NAME} {error}"),
-            Finding(FindingKind.UNSEALED, f"the round has no sound {manifests.NAME}"),
-        ]
-    return manifest, list(_seal_findings(path, manifest, found))
-
-
-def _seal_findings(path: Path, manifest: Manifest, found: list[str]) -> Iterator[Finding]:
-    """What can be held against the manifest without reading the files."""
-    for name in found:
-        sealed = manifest.files.get(name)
-        if name == manifests.NAME:
-            continue
-        if sealed is None:
-            yield Finding(FindingKind.UNLISTED_FILE, f"{name} is not in {manifests.NAME}")
-        elif (actual := os.lstat(path / name).st_size) != sealed.bytes:
-            detail = f"{name} has {actual:,} bytes; {manifests.NAME} says {sealed.bytes:,}"
-            yield Finding(FindingKind.SEAL_BROKEN, detail)
-    for name in sorted(set(manifest.files) - set(found)):
-        yield Finding(FindingKind.SEAL_BROKEN, f"{name} is in {manifests.NAME}, but missing")
+    return False

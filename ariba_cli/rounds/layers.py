@@ -5,14 +5,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from ariba_cli.errors import UsageError
+from ariba_cli.rounds.model import Tensor
+from ariba_cli.rounds.names import is_counter, is_statistic, plain_name, plain_names
 from ariba_cli.rounds.tensors import TensorSpec
 
 _WEIGHT = ".weight"
 
-Vote = TypeVar("Vote", str, tuple[int, ...])
+Catalog = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -21,76 +22,112 @@ class Layer:
 
     Attributes
     ----------
-    name : its name in the files.
+    name : what it is called, without the prefixes that frameworks add.
+    stored_name : its name in most files.
     dtype : the type that most participants store it in.
     shape : the shape that most participants give it.
     """
 
     name: str
+    stored_name: str
     dtype: str
     shape: tuple[int, ...]
 
     @property
-    def bytes(self) -> int:
-        """How many bytes it takes."""
-        return TensorSpec(self.dtype, self.shape, 0).bytes
+    def spec(self) -> TensorSpec:
+        """Its type and shape."""
+        return TensorSpec(self.dtype, self.shape)
+
+    @property
+    def is_weight(self) -> bool:
+        """Whether it is trained, and not what batch normalisation measured."""
+        return not is_statistic(self.name)
 
     @property
     def can_be_scored(self) -> bool:
-        """Whether it holds numbers that are no integers."""
-        spec = TensorSpec(self.dtype, self.shape, 0)
-        return spec.is_float and spec.values > 0
+        """Whether it holds weights, in numbers that are no integers."""
+        return self.is_weight and self.spec.is_float and self.spec.values > 0
+
+    def name_in(self, catalog: Catalog) -> str | None:
+        """Its name in one participant's file; None where it is not there, or is there twice.
+
+        The name that most files have comes first: it is the one that the server reads.
+        """
+        if self.stored_name in catalog:
+            return self.stored_name
+        plain = plain_name(self.name)
+        found = [name for name in catalog if plain_name(name) == plain]
+        return found[0] if len(found) == 1 else None
 
 
-def agreed_layers(
-    catalogs: Sequence[Mapping[str, TensorSpec]], model_order: Sequence[str]
-) -> list[Layer]:
+class _Votes:
+    """What participants say of one layer."""
+
+    def __init__(self) -> None:
+        self.names: Counter[str] = Counter()
+        self.specs: Counter[TensorSpec] = Counter()
+
+    def layer(self, name: str) -> Layer:
+        """The shape that most give it, in the type in which most of those store it."""
+        shapes: Counter[tuple[int, ...]] = Counter()
+        for spec, count in self.specs.items():
+            shapes[spec.shape] += count
+        shape = min(shapes, key=lambda one: (-shapes[one], one))
+        types = {spec.dtype: count for spec, count in self.specs.items() if spec.shape == shape}
+        dtype = min(types, key=lambda one: (-types[one], one))
+        stored_name = min(self.names, key=lambda one: (-self.names[one], one))
+        return Layer(name, stored_name, dtype, shape)
+
+
+def agreed_layers(catalogs: Iterable[Catalog], model_order: Sequence[str]) -> list[Layer]:
     """The layers that more than half of the participants have, in model order.
 
     Parameters
     ----------
-    catalogs : the tensors of each participant, in id order.
+    catalogs : the tensors of each participant.
     model_order : the names in the order of the model; those that are not in it come
         after those that are, in natural order.
     """
-    found: dict[str, list[TensorSpec]] = {}
-    for catalog in catalogs:
-        for name, spec in catalog.items():
-            found.setdefault(name, []).append(spec)
-    position = {name: index for index, name in enumerate(model_order)}
-    names = [name for name, specs in found.items() if 2 * len(specs) > len(catalogs)]
-    names.sort(key=lambda name: (position.get(name, len(position)), _natural(name)))
-    return [_agreed(name, found[name]) for name in names]
-
-
-def _agreed(name: str, specs: Sequence[TensorSpec]) -> Layer:
-    """The shape that most give it, in the type in which most of those store it."""
-    shape = _most_common(spec.shape for spec in specs)
-    return Layer(name, _most_common(spec.dtype for spec in specs if spec.shape == shape), shape)
+    held = list(catalogs)
+    shared = {id(catalog): catalog for catalog in held}
+    votes: dict[str, _Votes] = {}
+    for identity, count in Counter(map(id, held)).items():
+        catalog = shared[identity]
+        for name, stored_name in plain_names(catalog).items():
+            if not is_counter(name):
+                vote = votes.setdefault(name, _Votes())
+                vote.names[stored_name] += count
+                vote.specs[catalog[stored_name].spec] += count
+    names = [name for name, vote in votes.items() if 2 * vote.names.total() > len(held)]
+    position = {plain_name(name): index for index, name in enumerate(model_order)}
+    names.sort(key=lambda name: (position.get(plain_name(name), len(position)), _natural(name)))
+    return [votes[name].layer(name) for name in names]
 
 
 def find_layer(layers: Sequence[Layer], name: str, *, where: str) -> Layer:
-    """The layer of that name; `layer3.0.conv1` also means `layer3.0.conv1.weight`.
+    """The layer of that name; `layer3.0.conv1` also means `module.layer3.0.conv1.weight`.
 
     Raises
     ------
     UsageError
-        When there is none, with the nearest name; `where` tells how to list them.
+        When there is none, with the nearest name; `where` tells how to list them. When it
+        holds no weights.
     """
     by_name = {layer.name: layer for layer in layers}
-    for candidate in (name, name + _WEIGHT):
+    plain = plain_name(name)
+    for candidate in (name, name + _WEIGHT, plain, plain + _WEIGHT):
         if candidate in by_name:
-            return by_name[candidate]
+            return _weight(by_name[candidate])
     stems = [layer.name.removesuffix(_WEIGHT) for layer in layers]
     near = difflib.get_close_matches(name, [*by_name, *stems], n=1)
     hint = f"; did you mean '{near[0].removesuffix(_WEIGHT)}'?" if near else ""
     raise UsageError(f"no layer '{name}' is in most of the updates{hint} ({where} lists them)")
 
 
-def _most_common(votes: Iterable[Vote]) -> Vote:
-    """The most frequent; of equally frequent ones the least, and not the first."""
-    counts = Counter(votes)
-    return min(counts, key=lambda vote: (-counts[vote], vote))
+def _weight(layer: Layer) -> Layer:
+    if not layer.is_weight:
+        raise UsageError(f"'{layer.name}' is a statistic of batch normalisation and no weight")
+    return layer
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

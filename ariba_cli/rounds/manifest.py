@@ -1,6 +1,7 @@
 """The seal of a round: a list of its files with their sizes and hashes."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -98,3 +99,8 @@ def _check(manifest: Manifest) -> None:
     )
     if not sound:
         raise RefusedFileError("is not a manifest (a field has the wrong type)")
+    for path, file in manifest.files.items():
+        if path.startswith("/") or any(part in ("", ".", "..") for part in path.split("/")):
+            raise RefusedFileError(f"lists {path!r}, which is no path within the round")
+        if not re.fullmatch(r"[0-9a-f]{64}", file.sha256):
+            raise RefusedFileError(f"lists {path!r} with something that is no sha256")

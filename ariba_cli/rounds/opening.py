@@ -3,22 +3,44 @@
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 from ariba_cli.errors import RefusedFileError
+from ariba_cli.rounds.limits import Limits
 
-# More than any file of a model that is kept in one piece, and than any list of files.
-MOST_MODEL_BYTES = 2**35
-MOST_JSON_BYTES = 2**26
+_HEAD_BYTES = 16
+
+
+class Stamp(NamedTuple):
+    """What tells a file from another, and from itself once it was changed."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int
 
 
 @dataclass(frozen=True)
 class OpenFile:
     """A regular file, opened for reading; bytes are taken by position, none are mapped."""
 
+    path: Path
     descriptor: int
-    size: int
+    stamp: Stamp
+    limits: Limits
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return self.stamp.size
+
+    @property
+    def head(self) -> bytes:
+        """Its first bytes, by which its format is known."""
+        return self.read(0, min(self.size, _HEAD_BYTES))
 
     def read(self, offset: int, length: int) -> bytes:
         """Exactly these bytes.
@@ -28,42 +50,69 @@ class OpenFile:
         RefusedFileError
             When the file ends before them.
         """
-        parts = []
-        while length > 0:
-            part = os.pread(self.descriptor, length, offset)
-            if not part:
+        buffer = bytearray(length)
+        self.read_into(memoryview(buffer), offset)
+        return bytes(buffer)
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        """Fill a buffer with the bytes that start there; see `read`."""
+        while buffer:
+            taken = os.preadv(self.descriptor, [buffer], offset)
+            if not taken:
                 raise RefusedFileError(f"ends at byte {offset:,}, before its contents do")
-            parts.append(part)
-            offset += len(part)
-            length -= len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            buffer = buffer[taken:]
+            offset += taken
+
+
+@dataclass(frozen=True)
+class OpenFolder:
+    """A folder that one participant sent; only the files that it lists can be opened."""
+
+    path: Path
+    names: frozenset[str]
+    limits: Limits
+
+    def open(self, name: str, *, most_bytes: int | None = None) -> AbstractContextManager[OpenFile]:
+        """Open one of its files; see `open_file`."""
+        if name not in self.names:
+            raise RefusedFileError(f"has no file {name!r}")
+        return open_file(self.path / name, self.limits, most_bytes=most_bytes)
 
 
 @contextmanager
 def open_file(
-    path: str | os.PathLike[str], *, most_bytes: int = MOST_MODEL_BYTES
+    path: Path,
+    limits: Limits,
+    *,
+    most_bytes: int | None = None,
+    expected: Stamp | None = None,
 ) -> Iterator[OpenFile]:
     """Open a regular file without following a link at its end and without blocking.
+
+    Parameters
+    ----------
+    most_bytes : how large it may be; None for the limit of a model file.
+    expected : what the file was when it was first looked at.
 
     Raises
     ------
     RefusedFileError
-        When it is no regular file, is larger than `most_bytes`, cannot be read, or changes
-        while it is open.
+        When it is no regular file, is too large, cannot be read, or changes while it is
+        open or has changed since it was first looked at.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         raise RefusedFileError(_why_not_opened(path, error)) from error
     try:
-        before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            raise RefusedFileError("is not a regular file")
-        if before.st_size > most_bytes:
-            raise RefusedFileError(f"has {before.st_size:,} bytes, more than {most_bytes:,}")
-        yield OpenFile(descriptor, before.st_size)
-        after = os.fstat(descriptor)
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        stamp = _stamp(descriptor)
+        most = limits.file_bytes if most_bytes is None else most_bytes
+        if stamp.size > most:
+            raise RefusedFileError(f"has {stamp.size:,} bytes, more than {most:,}")
+        if expected is not None and stamp != expected:
+            raise RefusedFileError("changed while it was read")
+        yield OpenFile(path, descriptor, stamp, limits)
+        if _stamp(descriptor) != stamp:
             raise RefusedFileError("changed while it was read")
     except OSError as error:
         raise RefusedFileError(f"cannot be read: {error.strerror}") from error
@@ -71,7 +120,39 @@ def open_file(
         os.close(descriptor)
 
 
-def _why_not_opened(path: str | os.PathLike[str], error: OSError | ValueError) -> str:
+def open_folder(path: Path, limits: Limits) -> OpenFolder:
+    """List a folder without following a link at its end.
+
+    Raises
+    ------
+    RefusedFileError
+        When it is a link, cannot be listed, or holds too many files.
+    """
+    if path.is_symlink():
+        raise RefusedFileError("is a link")
+    try:
+        names = frozenset(os.listdir(path))
+    except OSError as error:
+        raise RefusedFileError(f"cannot be listed: {error.strerror}") from error
+    if len(names) > limits.files:
+        raise RefusedFileError(f"holds {len(names):,} files, more than {limits.files:,}")
+    return OpenFolder(path, names, limits)
+
+
+def read_small(path: Path, limits: Limits) -> bytes:
+    """All bytes of a file of ours, an index, or a configuration; see `open_file`."""
+    with open_file(path, limits, most_bytes=limits.json_bytes) as file:
+        return file.read(0, file.size)
+
+
+def _stamp(descriptor: int) -> Stamp:
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise RefusedFileError("is not a regular file")
+    return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _why_not_opened(path: Path, error: OSError | ValueError) -> str:
     if os.path.islink(path):
         return "is a link"
     reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -1,13 +1,14 @@
 """What a model file says of its tensors, and how their bytes become numbers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.errors import RefusedFileError
+from ariba_cli.rounds.limits import Limits
 
 # Bytes per value of every type that a model file may hold.
 SIZES = {
@@ -28,28 +29,34 @@ SIZES = {
     "F64": 8,
 }
 
+# How NumPy writes the types that it has: little-endian only.
+NUMPY_TYPES = {
+    "|b1": "BOOL",
+    "|u1": "U8",
+    "|i1": "I8",
+    "<u2": "U16",
+    "<i2": "I16",
+    "<f2": "F16",
+    "<u4": "U32",
+    "<i4": "I32",
+    "<f4": "F32",
+    "<u8": "U64",
+    "<i8": "I64",
+    "<f8": "F64",
+}
+
 # The types that can be scored, as NumPy reads their little-endian bytes.
 _FLOATS = {"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8"}
 
-_MOST_DIMENSIONS = 8
 _MOST_VALUES = 2**53
-_MOST_NAME_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """One tensor of a model file, and where its bytes are.
-
-    Attributes
-    ----------
-    dtype : its type, by the name that safetensors gives it.
-    shape : its shape.
-    offset : its first byte, counted from the start of the file.
-    """
+    """The type of a tensor, by the name that safetensors gives it, and its shape."""
 
     dtype: str
     shape: tuple[int, ...]
-    offset: int
 
     @property
     def values(self) -> int:
@@ -67,7 +74,7 @@ class TensorSpec:
         return self.dtype in _FLOATS
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, limits: Limits) -> None:
     """Refuse a name that is too long to be shown.
 
     Raises
@@ -75,11 +82,11 @@ def check_name(name: str) -> None:
     RefusedFileError
         When it is.
     """
-    if len(name.encode("utf-8", "surrogatepass")) > _MOST_NAME_BYTES:
+    if len(name.encode("utf-8", "surrogatepass")) > limits.name_bytes:
         raise RefusedFileError(f"has a tensor with a name of {len(name):,} characters")
 
 
-def check_shape(shape: Sequence[int]) -> None:
+def check_shape(shape: Sequence[int], limits: Limits) -> None:
     """Refuse a shape that no model has, before anything is computed from it.
 
     Raises
@@ -87,33 +94,42 @@ def check_shape(shape: Sequence[int]) -> None:
     RefusedFileError
         When it has too many dimensions, or too many values in them.
     """
-    if len(shape) > _MOST_DIMENSIONS:
+    if len(shape) > limits.dimensions:
         raise RefusedFileError(f"has a tensor of {len(shape):,} dimensions")
     if math.prod(extent for extent in shape if extent > 0) > _MOST_VALUES:
         raise RefusedFileError("has a tensor that is larger than any file")
 
 
-def check_disjoint(tensors: Mapping[str, TensorSpec]) -> None:
-    """Refuse tensors that share bytes: a small file could stand for any amount of data.
+def check_count(count: int, limits: Limits) -> None:
+    """Refuse more tensors than any model has.
 
     Raises
     ------
     RefusedFileError
-        When two do.
+        When there are.
     """
-    position = 0
-    for name, spec in sorted(tensors.items(), key=lambda item: (item[1].offset, item[1].bytes)):
-        if spec.bytes == 0:
-            continue
-        if spec.offset < position:
-            raise RefusedFileError(f"has an overlap at {name!r}")
-        position = spec.offset + spec.bytes
+    if count > limits.tensors:
+        raise RefusedFileError(f"has {count:,} tensors, more than {limits.tensors:,}")
 
 
-def to_array(spec: TensorSpec, data: bytes) -> npt.NDArray[np.floating]:
-    """The values of a float tensor, of its shape, widened only where NumPy lacks the type."""
-    values = np.frombuffer(data, dtype=_FLOATS[spec.dtype])
+def check_expanded(specs: Iterable[TensorSpec], limits: Limits) -> None:
+    """Refuse to expand more than the budget of a file: a small one could ask for anything.
+
+    Raises
+    ------
+    RefusedFileError
+        When its tensors take more than that.
+    """
+    total = sum(spec.bytes for spec in specs)
+    if total > limits.expanded_bytes:
+        raise RefusedFileError(
+            f"would expand to {total:,} bytes, more than {limits.expanded_bytes:,}"
+        )
+
+
+def to_array(spec: TensorSpec, data: bytes | memoryview) -> npt.NDArray[np.floating]:
+    """The values of a float tensor, flat, widened only where NumPy lacks the type."""
+    values: npt.NDArray[np.floating] = np.frombuffer(data, dtype=_FLOATS[spec.dtype])
     if spec.dtype == "BF16":
         values = (values.astype(np.uint32) << 16).view(np.float32)
-    array: npt.NDArray[np.floating] = values.reshape(spec.shape)
-    return array
+    return values

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ariba_cli.errors import InputError, RefusedFileError
-from ariba_cli.rounds.directory import TRUTH_NAME
-from ariba_cli.rounds.opening import MOST_JSON_BYTES, open_file
+from ariba_cli.rounds.contents import TRUTH_NAME
+from ariba_cli.rounds.limits import Limits
+from ariba_cli.rounds.opening import read_small
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,7 @@ def read_truth(root: Path) -> Truth:
         When there is none, or it names nobody.
     """
     try:
-        with open_file(root / TRUTH_NAME, most_bytes=MOST_JSON_BYTES) as file:
-            content = json.loads(file.read(0, file.size))
+        content = json.loads(read_small(root / TRUTH_NAME, Limits()))
         compromised = content["compromised"]
         attack = dict(content.get("attack", {}))
     except RefusedFileError as error:

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from ariba_cli.errors import OutputError
 from ariba_cli.rounds import manifest as manifests
-from ariba_cli.rounds.directory import GLOBAL_STEM, PARTIAL_SUFFIX, PARTICIPANTS, TRUTH_NAME
-from ariba_cli.rounds.formats import FORMATS
+from ariba_cli.rounds.contents import PARTIAL_SUFFIX, PARTICIPANTS, TRUTH_NAME
+from ariba_cli.rounds.formats import ENCODERS
 from ariba_cli.rounds.manifest import Kind, Manifest, SealedFile
+from ariba_cli.rounds.members import GLOBAL_STEM
 from ariba_cli.rounds.truth import Truth
 
 Tensors = Mapping[str, npt.NDArray[np.floating]]
@@ -86,12 +87,12 @@ class RoundWriter:
     Parameters
     ----------
     directory : where to, as `new_directory` yields it.
-    format_name : the name of the model file format, as in `FORMATS`.
+    format_name : the name of the model file format, as in `ENCODERS`.
     """
 
     def __init__(self, directory: Path, *, format_name: str) -> None:
         self._directory = directory
-        self._format = FORMATS[format_name]
+        self._format = ENCODERS[format_name]
         self._files: dict[str, SealedFile] = {}
         (directory / PARTICIPANTS).mkdir()
 

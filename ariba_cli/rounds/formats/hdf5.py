@@ -1,69 +1,54 @@
-"""HDF5: one file per participant, each tensor a contiguous dataset in the root group.
+"""HDF5: one file per participant, or one file for the round with a group per participant.
 
-The HDF5 library is asked only where the bytes are; they are then read like those of any
-other format. Links out of the file, external storage, virtual datasets and filters can
-make a file larger than it is or reach beyond it, and are refused.
+The HDF5 library parses in a child process (`isolation`). Tensors that lie in the file in
+one piece are then read like those of any other format; the child unpacks the others.
 """
 
 import io
-import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.errors import RefusedFileError
+from ariba_cli.rounds.model import Extent, ListedFile, Model, Tensor, Terms, check_disjoint
 from ariba_cli.rounds.opening import OpenFile
-from ariba_cli.rounds.tensors import TensorSpec, check_disjoint, check_name, check_shape
+from ariba_cli.rounds.tensors import SIZES, TensorSpec, check_name, check_shape, to_array
 
-if TYPE_CHECKING:
-    import h5py
-
+NAME = "hdf5"
 SUFFIX = ".h5"
 
-_TYPES = {
-    "|b1": "BOOL",
-    "|u1": "U8",
-    "|i1": "I8",
-    "<u2": "U16",
-    "<i2": "I16",
-    "<f2": "F16",
-    "<u4": "U32",
-    "<i4": "I32",
-    "<f4": "F32",
-    "<u8": "U64",
-    "<i8": "I64",
-    "<f8": "F64",
-}
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
-def recognises(head: bytes) -> bool:
+def recognises(source: OpenFile) -> bool:
     """Whether a file starts with the HDF5 signature."""
-    return head.startswith(b"\x89HDF\r\n\x1a\n")
+    return source.head.startswith(_SIGNATURE)
 
 
-def catalog(file: OpenFile) -> dict[str, TensorSpec]:
-    """Where the tensors of a file are; see `Format`."""
-    import h5py
+def open_model(source: OpenFile, terms: Terms) -> Model:
+    """List the tensors of a file; see `Format`."""
+    return open_group(source, "/", terms)
 
-    try:
-        with (
-            os.fdopen(os.dup(file.descriptor), "rb", buffering=0) as stream,
-            h5py.File(stream, "r") as opened,
-        ):
-            tensors = {name: _tensor(opened, name, file.size) for name in opened}
-            check_disjoint(tensors)
-            return tensors
-    except RefusedFileError:
-        raise
-    except Exception as error:
-        # The library lets many kinds through, OverflowError and UnicodeDecodeError among them.
-        raise RefusedFileError(f"is not sound HDF5 ({type(error).__name__})") from error
+
+def open_group(source: OpenFile, group: str, terms: Terms) -> Model:
+    """List the tensors of one group of a file; see `Format`."""
+    found = terms.hdf5.ask(source, "tensors", group=group)
+    tensors = {entry[0]: _tensor(entry, group, terms) for entry in _listed(found)}
+    in_place = {name: one for name, one in tensors.items() if isinstance(one, Extent)}
+    check_disjoint(in_place, source.size)
+    return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms)
+
+
+def groups(source: OpenFile, group: str, terms: Terms) -> list[str]:
+    """The groups in a group of a file, where it holds nothing else."""
+    return [str(name) for name in terms.hdf5.ask(source, "groups", group=group)]
 
 
 def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
-    """The bytes of an HDF5 file; see `Format`."""
+    """The bytes of an HDF5 file; see `Encoder`."""
     import h5py
 
     buffer = io.BytesIO()
@@ -73,23 +58,44 @@ def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
     return buffer.getvalue()
 
 
-def _tensor(opened: "h5py.File", name: str, file_size: int) -> TensorSpec:
-    import h5py
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A tensor that the HDF5 library has to unpack."""
 
-    check_name(name)
-    if not isinstance(opened.get(name, getlink=True), h5py.HardLink):
-        raise RefusedFileError(f"holds a link at {name!r}")
-    dataset = opened[name]
-    if not isinstance(dataset, h5py.Dataset):
-        raise RefusedFileError(f"holds something other than a dataset at {name!r}")
-    creation = dataset.id.get_create_plist()
-    if creation.get_layout() != h5py.h5d.CONTIGUOUS or creation.get_external_count() > 0:
-        raise RefusedFileError(f"does not hold {name!r} in one piece")
-    if dataset.dtype.str not in _TYPES or dataset.shape is None:
-        raise RefusedFileError(f"holds {name!r} as {dataset.dtype}, which is no type of a weight")
-    check_shape(dataset.shape)
-    offset = dataset.id.get_offset()
-    spec = TensorSpec(_TYPES[dataset.dtype.str], dataset.shape, offset or 0)
-    if spec.bytes > 0 and (offset is None or offset + spec.bytes > file_size):
-        raise RefusedFileError(f"is truncated: {name!r} ends beyond byte {file_size:,}")
-    return spec
+    spec: TensorSpec
+    group: str
+    name: str
+
+    @property
+    def raw_bytes(self) -> int:
+        return self.spec.bytes
+
+    def read_into(self, model: Model, buffer: memoryview) -> None:
+        tensor = [self.name, self.spec.dtype, list(self.spec.shape), None]
+        with model.open(0) as file:
+            model.terms.hdf5.ask(file, "values", into=buffer, group=self.group, tensor=tensor)
+
+    def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
+        return to_array(self.spec, raw)
+
+
+def _listed(found: Any) -> list[Any]:
+    if not isinstance(found, list) or len({str(entry[0]) for entry in found}) < len(found):
+        raise RefusedFileError("is not sound HDF5 (its list of tensors)")
+    return found
+
+
+def _tensor(entry: Any, group: str, terms: Terms) -> Tensor:
+    """What the child says of a tensor, believed as little as the file."""
+    match entry:
+        case [str(name), str(dtype), list(shape), int() | None as offset] if dtype in SIZES and all(
+            type(extent) is int and extent >= 0 for extent in shape
+        ):
+            check_name(name, terms.limits)
+            check_shape(shape, terms.limits)
+            spec = TensorSpec(dtype, tuple(shape))
+            if offset is None:
+                return _Packed(spec, group, name)
+            return Extent(spec, offset)
+        case _:
+            raise RefusedFileError("is not sound HDF5 (its list of tensors)")

@@ -1,0 +1,95 @@
+"""What lies in the directory of a round, by name alone: nothing is opened here."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ariba_cli.errors import InputError
+from ariba_cli.rounds import manifest as manifests
+from ariba_cli.rounds.limits import Limits
+
+PARTICIPANTS = "participants"
+PARTIAL_SUFFIX = ".partial"
+RUN_NAME = "run.json"
+TRUTH_NAME = "truth.json"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Paths relative to the directory, with `/`, in order.
+
+    Attributes
+    ----------
+    entries : the files and folders of the directory and of its participants' folder.
+    folders : those of the entries that are folders.
+    files : every file, those in the folders of participants included.
+    """
+
+    entries: tuple[str, ...]
+    folders: frozenset[str]
+    files: tuple[str, ...]
+
+
+def list_contents(path: Path, limits: Limits) -> Contents:
+    """Look at a directory that may be a round.
+
+    Raises
+    ------
+    InputError
+        When there is no such directory, it holds whole rounds, it was never finished, or
+        it holds too many files.
+    """
+    _check_directory(path)
+    entries, folders, files = [], set(), []
+    for name, is_folder in _entries(path):
+        entries.append(name)
+        if is_folder:
+            folders.add(name)
+            files += [f"{name}/{inside}" for inside, _ in _scan(path / name)]
+        else:
+            files.append(name)
+        if len(files) > limits.files:
+            raise InputError(f"'{path}' holds more than {limits.files:,} files; give one round")
+    return Contents(tuple(sorted(entries)), frozenset(folders), tuple(sorted(files)))
+
+
+def _check_directory(path: Path) -> None:
+    if path.name.endswith(PARTIAL_SUFFIX):
+        raise InputError(f"'{path}' was never finished; audit a round that was sealed")
+    if not os.path.isdir(path):
+        raise InputError(f"there is no directory '{path}'; give the directory of one round")
+    rounds = _rounds_inside(path)
+    if rounds:
+        raise InputError(f"'{path}' holds rounds and is not one; try {path / max(rounds)}")
+
+
+def _rounds_inside(path: Path) -> list[str]:
+    """The sealed rounds in the directory of a run; none when it holds anything else too.
+
+    One participant's folder with a manifest in it must not pass a round off as a run.
+    """
+    rounds = []
+    for name, _ in _scan(path):
+        if os.path.isfile(path / name / manifests.NAME):
+            rounds.append(name)
+        elif not name.endswith((PARTIAL_SUFFIX, ".json")):
+            return []
+    return rounds if PARTICIPANTS not in rounds else []
+
+
+def _entries(path: Path) -> Iterator[tuple[str, bool]]:
+    """What is in the round and in its participants' folder, and whether it is a folder."""
+    for name, is_folder in _scan(path):
+        if name == PARTICIPANTS and is_folder:
+            yield from ((f"{name}/{inside}", folder) for inside, folder in _scan(path / name))
+        else:
+            yield name, is_folder
+
+
+def _scan(path: Path) -> list[tuple[str, bool]]:
+    try:
+        with os.scandir(path) as entries:
+            return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be listed: {error.strerror}") from error

@@ -1,0 +1,190 @@
+"""`.npz`: a zip archive of `.npy` arrays, as `numpy.savez` writes it.
+
+Archives of anything else, as PyTorch's `.pt`, hold pickles and are refused. Arrays that
+were saved without names are called `arr_0`, `arr_1`, …; `Terms.names` says what they are.
+"""
+
+import io
+import re
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.errors import RefusedFileError
+from ariba_cli.rounds.formats import npy
+from ariba_cli.rounds.limits import Limits
+from ariba_cli.rounds.model import Extent, ListedFile, Model, Tensor, Terms, check_disjoint
+from ariba_cli.rounds.opening import OpenFile
+from ariba_cli.rounds.tensors import TensorSpec, check_count, check_expanded, check_name
+
+NAME = "npz"
+
+PICKLE = (
+    "is a PyTorch pickle, which is never opened here; "
+    "ariba convert ROUND --out DIR --trust-pickles writes it again as safetensors"
+)
+
+_MAGIC = b"PK\x03\x04"
+_SUFFIX = ".npy"
+_UNNAMED = re.compile(r"arr_(0|[1-9][0-9]{0,8})")
+_LOCAL_HEADER_BYTES = 30
+_ENCRYPTED = 1
+_PIECE_BYTES = 2**20
+
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+# What the standard library raises over archives that are none.
+_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError, EOFError, KeyError)
+
+
+def recognises(source: OpenFile) -> bool:
+    """Whether a file starts as a zip archive does."""
+    return source.head.startswith(_MAGIC)
+
+
+def open_model(source: OpenFile, terms: Terms) -> Model:
+    """List the arrays of an archive; see `Format`."""
+    try:
+        with zipfile.ZipFile(_Positioned(source)) as archive:
+            entries = archive.infolist()
+            _check_entries(entries, terms.limits)
+            found = {e.filename.removesuffix(_SUFFIX): _array(archive, e, source) for e in entries}
+    except _ERRORS as error:
+        raise RefusedFileError(f"is no sound zip archive ({type(error).__name__})") from error
+    packed = [one.spec for one in found.values() if isinstance(one, _Deflated)]
+    check_expanded(packed, terms.limits)
+    in_place = {name: one for name, one in found.items() if isinstance(one, Extent)}
+    check_disjoint(in_place, source.size)
+    tensors = _named(found, terms)
+    return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Deflated:
+    """An array that is compressed in the archive."""
+
+    spec: TensorSpec
+    entry: str
+    start: int
+    column_order: bool
+
+    @property
+    def raw_bytes(self) -> int:
+        return self.spec.bytes
+
+    def read_into(self, model: Model, buffer: memoryview) -> None:
+        try:
+            with (
+                model.open(0) as file,
+                zipfile.ZipFile(_Positioned(file)) as archive,
+                archive.open(self.entry) as stream,
+            ):
+                _take(stream, self.start)
+                while buffer:
+                    piece = _take(stream, min(_PIECE_BYTES, len(buffer)))
+                    buffer[: len(piece)] = piece
+                    buffer = buffer[len(piece) :]
+                if stream.read(1):
+                    raise RefusedFileError(f"holds more in {self.entry!r} than its shape says")
+        except _ERRORS as error:
+            raise RefusedFileError(f"is no sound zip archive ({type(error).__name__})") from error
+
+    def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
+        return Extent(self.spec, 0, column_order=self.column_order).values(raw)
+
+
+class _Positioned:
+    """An open file as the standard library wants it; directories beyond the limit are not read."""
+
+    def __init__(self, file: OpenFile) -> None:
+        self._file = file
+        self._position = 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._file.size}[whence]
+        if start + offset < 0:
+            raise ValueError(offset)
+        self._position = start + offset
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self._file.size - self._position)
+        size = left if size < 0 else min(size, left)
+        if size > self._file.limits.header_bytes:
+            raise RefusedFileError(f"has a list of contents of {size:,} bytes")
+        data = self._file.read(self._position, size)
+        self._position += size
+        return data
+
+
+def _check_entries(entries: Sequence[zipfile.ZipInfo], limits: Limits) -> None:
+    check_count(len(entries), limits)
+    names = [entry.filename for entry in entries]
+    if any(name.endswith("/data.pkl") for name in names):
+        raise RefusedFileError(PICKLE)
+    for entry, count in zip(entries, map(Counter(names).__getitem__, names), strict=True):
+        check_name(entry.filename, limits)
+        if not entry.filename.endswith(_SUFFIX):
+            raise RefusedFileError(f"holds {entry.filename!r}, which is no array of NumPy's")
+        if count > 1:
+            raise RefusedFileError(f"holds {entry.filename!r} twice")
+        if entry.flag_bits & _ENCRYPTED or entry.compress_type not in _PACKINGS:
+            raise RefusedFileError(f"packs {entry.filename!r} in a way that is not allowed")
+
+
+def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, source: OpenFile) -> Tensor:
+    """Where the values of an array are, from the header that it starts with."""
+    with archive.open(entry) as stream:
+        preamble = _take(stream, npy.PREAMBLE_BYTES)
+        start = npy.header_bytes(preamble)
+        header = preamble + _take(stream, start - len(preamble))
+    spec, column_order = npy.parse_header(header, source.limits)
+    if entry.file_size != start + spec.bytes:
+        raise RefusedFileError(
+            f"declares {entry.file_size:,} bytes for {entry.filename!r}, whose array takes "
+            f"{start + spec.bytes:,} with its header"
+        )
+    if entry.compress_type == zipfile.ZIP_STORED:
+        return Extent(spec, _first_byte(entry, source) + start, column_order=column_order)
+    return _Deflated(spec, entry.filename, start, column_order)
+
+
+def _first_byte(entry: zipfile.ZipInfo, source: OpenFile) -> int:
+    """Where the contents of an entry start: after a header that the library has checked."""
+    local = source.read(entry.header_offset, _LOCAL_HEADER_BYTES)
+    name_bytes, extra_bytes = (int.from_bytes(local[at : at + 2], "little") for at in (26, 28))
+    return entry.header_offset + _LOCAL_HEADER_BYTES + name_bytes + extra_bytes
+
+
+def _take(stream: IO[bytes], size: int) -> bytes:
+    """Exactly as many bytes."""
+    data = stream.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data
+
+
+def _named(found: Mapping[str, Tensor], terms: Terms) -> Mapping[str, Tensor]:
+    """Give arrays without names the names that they were given by hand."""
+    matches = [_UNNAMED.fullmatch(name) for name in found]
+    indices = [int(match[1]) for match in matches if match]
+    if terms.names is None or sorted(indices) != list(range(len(found))):
+        return found
+    if len(terms.names) != len(found):
+        raise RefusedFileError(
+            f"holds {len(found)} arrays, and {len(terms.names)} names were given"
+        )
+    by_index = dict(zip(indices, found.values(), strict=True))
+    return {name: by_index[index] for index, name in enumerate(terms.names)}

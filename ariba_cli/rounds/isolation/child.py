@@ -1,0 +1,92 @@
+"""The side that answers: a process that may take little memory and time, and open no files.
+
+    python -m ariba_cli.rounds.isolation.child DESCRIPTOR ARGUMENTS
+
+It has imported and tried all that it needs before it takes its limits; from then on the
+only file that it can have open is the one that it was handed.
+"""
+
+import importlib
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from typing import Any, BinaryIO
+
+from ariba_cli.errors import RefusedFileError
+from ariba_cli.rounds.isolation import messages
+from ariba_cli.rounds.limits import Limits
+
+_MOST_REQUEST_BYTES = 2**20
+
+
+def main() -> None:
+    """Answer until the other side is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    arguments = json.loads(sys.argv[2])
+    limits = Limits(**arguments["limits"])
+    library = importlib.import_module(f"ariba_cli.rounds.isolation.{arguments['library']}")
+    library.try_out()
+    with socket.socket(fileno=int(sys.argv[1])) as connection:
+        _take_limits(limits)
+        while True:
+            try:
+                request, descriptor = messages.receive_with_file(connection, _MOST_REQUEST_BYTES)
+            except EOFError:
+                return
+            _limit_time(limits)
+            with os.fdopen(descriptor, "rb", buffering=0) as stream:
+                _answer(connection, library.QUESTIONS[request["question"]], stream, limits, request)
+
+
+def _answer(
+    connection: socket.socket,
+    question: Any,
+    stream: BinaryIO,
+    limits: Limits,
+    request: dict[str, Any],
+) -> None:
+    """Send what is found, and then the bytes that belong to it, piece by piece."""
+    try:
+        answer, pieces = question(stream, limits, **request["arguments"])
+        messages.send(connection, {"answer": answer})
+        for piece in pieces:
+            data = memoryview(piece).cast("B")
+            messages.send(connection, {"bytes": len(data)})
+            connection.sendall(data)
+    except RefusedFileError as error:
+        messages.send(connection, {"refused": str(error)})
+    except MemoryError:
+        reason = f"needs more than {limits.memory_bytes:,} bytes of memory to parse"
+        messages.send(connection, {"refused": reason})
+
+
+def _take_limits(limits: Limits) -> None:
+    """Give up what no file needs; what this process holds already stays."""
+    if sys.platform == "linux":
+        with open("/proc/self/statm", "rb") as statm:
+            held = int(statm.read().split()[0]) * resource.getpagesize()
+        _limit(resource.RLIMIT_AS, held + limits.memory_bytes)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NPROC, 0)
+    next_descriptor = os.dup(0)
+    os.close(next_descriptor)
+    _limit(resource.RLIMIT_NOFILE, next_descriptor + 1)
+
+
+def _limit(what: int, most: int) -> None:
+    resource.setrlimit(what, (most, most))
+
+
+def _limit_time(limits: Limits) -> None:
+    """Have the kernel end this process, should nobody be left to do it."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime + limits.seconds) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+
+
+if __name__ == "__main__":
+    main()

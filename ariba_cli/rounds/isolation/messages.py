@@ -1,0 +1,65 @@
+"""How the two processes talk: a length, JSON of that length, and the bytes it announces."""
+
+import json
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+_LENGTH_BYTES = 8
+
+
+def send(
+    connection: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()
+) -> None:
+    """Send a message, and with it the files of these descriptors."""
+    data = json.dumps(message).encode("ascii")
+    head = len(data).to_bytes(_LENGTH_BYTES, "little")
+    if descriptors:
+        socket.send_fds(connection, [head], list(descriptors))
+    else:
+        connection.sendall(head)
+    connection.sendall(data)
+
+
+def receive(connection: socket.socket, most_bytes: int) -> dict[str, Any]:
+    """The next message.
+
+    Raises
+    ------
+    EOFError
+        When the other side is gone.
+    ValueError
+        When it is no message, or larger than it may be.
+    """
+    head = bytearray(_LENGTH_BYTES)
+    fill(connection, memoryview(head))
+    return _message(connection, bytes(head), most_bytes)
+
+
+def receive_with_file(connection: socket.socket, most_bytes: int) -> tuple[dict[str, Any], int]:
+    """The next message, and the descriptor of the file that came with it; see `receive`."""
+    head, descriptors, _, _ = socket.recv_fds(connection, _LENGTH_BYTES, 1)
+    if len(head) < _LENGTH_BYTES:
+        raise EOFError
+    return _message(connection, head, most_bytes), descriptors[0]
+
+
+def fill(connection: socket.socket, buffer: memoryview) -> None:
+    """Fill a buffer with the bytes that come next; see `receive`."""
+    while buffer:
+        taken = connection.recv_into(buffer)
+        if not taken:
+            raise EOFError
+        buffer = buffer[taken:]
+
+
+def _message(connection: socket.socket, head: bytes, most_bytes: int) -> dict[str, Any]:
+    length = int.from_bytes(head, "little")
+    if length > most_bytes:
+        raise ValueError(length)
+    data = bytearray(length)
+    fill(connection, memoryview(data))
+    message = json.loads(data)
+    if not isinstance(message, dict):
+        raise ValueError(type(message))
+    return message

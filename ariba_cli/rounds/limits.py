@@ -1,0 +1,34 @@
+"""What a file may take of the machine that reads it: every limit, in one place."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most that is read, held and waited for.
+
+    Attributes
+    ----------
+    file_bytes : of a model file.
+    json_bytes : of a file of ours, an index, or a configuration.
+    header_bytes : of a model file's description of its tensors.
+    expanded_bytes : what the tensors of one file may take that are not stored as they are,
+        but compressed or in chunks.
+    tensors : in one file.
+    dimensions : of one tensor.
+    name_bytes : of a tensor's name, in UTF-8.
+    files : in a round.
+    seconds : for one question to the process that parses HDF5 or pickles.
+    memory_bytes : what that process may take beyond what it starts with.
+    """
+
+    file_bytes: int = 2**35
+    json_bytes: int = 2**26
+    header_bytes: int = 2**24
+    expanded_bytes: int = 2**30
+    tensors: int = 100_000
+    dimensions: int = 8
+    name_bytes: int = 1024
+    files: int = 100_000
+    seconds: float = 60.0
+    memory_bytes: int = 2**31

@@ -1,0 +1,55 @@
+"""A matrix that is given by two thin factors, as an adapter's change of a layer is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """s·B·A, of which only those values are ever formed that are asked for.
+
+    The sum over the rank goes from one term to the next in float64, so that the values
+    depend neither on how many are asked for at a time nor on a BLAS.
+
+    Attributes
+    ----------
+    left : B, of shape (rows, r), in float64.
+    right : A, of shape (r, columns), in float64.
+    scale : s, a finite number.
+    """
+
+    left: npt.NDArray[np.float64]
+    right: npt.NDArray[np.float64]
+    scale: float
+
+    @property
+    def size(self) -> int:
+        """How many values the matrix has."""
+        return len(self.left) * int(self.right.shape[1])
+
+    def __getitem__(self, which: slice | npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+        """Some of its values, counted row by row."""
+        columns = self.right.shape[1]
+        if isinstance(which, slice):
+            start, stop, _ = which.indices(self.size)
+            first, last = start // columns, -(-stop // columns)
+            block = self._rows(self.left[first:last], self.right)
+            return block.reshape(-1)[start - first * columns : stop - first * columns]
+        rows, places = np.divmod(which, columns)
+        return self._rows(self.left[rows], self.right[:, places], paired=True)
+
+    def _rows(
+        self,
+        left: npt.NDArray[np.float64],
+        right: npt.NDArray[np.float64],
+        *,
+        paired: bool = False,
+    ) -> npt.NDArray[np.float64]:
+        total = np.zeros(len(left) if paired else (len(left), right.shape[1]))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for one, other in zip(left.T, right, strict=True):
+                total += one * other if paired else one[:, None] * other
+            total *= self.scale
+        return total

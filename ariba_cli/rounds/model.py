@@ -1,0 +1,194 @@
+"""A model on disk, as its format describes it: which tensors it has, and how to read them."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.errors import RefusedFileError
+from ariba_cli.rounds.isolation.parent import Child
+from ariba_cli.rounds.limits import Limits
+from ariba_cli.rounds.lowrank import LowRank
+from ariba_cli.rounds.opening import OpenFile, Stamp, open_file
+from ariba_cli.rounds.tensors import TensorSpec, to_array
+
+# The numbers of one tensor, in storage order: an array, or what gives them when asked.
+Values = npt.NDArray[np.floating] | LowRank
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Under which terms files are opened.
+
+    Attributes
+    ----------
+    limits : what a file may take.
+    names : what arrays without names are called, in the order of the model.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    names: tuple[str, ...] | None = None
+
+    @cached_property
+    def hdf5(self) -> Child:
+        """The process that parses HDF5."""
+        return Child("hdf5", self.limits)
+
+
+class ListedFile(NamedTuple):
+    """One of the files of a model, and what it was when its tensors were listed."""
+
+    path: Path
+    stamp: Stamp
+
+
+class Tensor(Protocol):
+    """One tensor of a model, and how its bytes are read."""
+
+    @property
+    def spec(self) -> TensorSpec:
+        """Its type and shape."""
+        ...
+
+    @property
+    def raw_bytes(self) -> int:
+        """How many bytes are read for it."""
+        ...
+
+    def read_into(self, model: "Model", buffer: memoryview) -> None:
+        """Fill a buffer of that size; raises `RefusedFileError` when that cannot be."""
+        ...
+
+    def values(self, raw: memoryview) -> Values:
+        """What the bytes say, for a tensor of a float type."""
+        ...
+
+
+@dataclass(frozen=True)
+class Model:
+    """What one participant sent, or the server. Its files are not open.
+
+    Attributes
+    ----------
+    format : its name in `FORMATS`.
+    files : the files that it is made of.
+    tensors : its tensors by name, in the file's order.
+    terms : under which its files are opened again, to be read.
+    """
+
+    format: str
+    files: tuple[ListedFile, ...]
+    tensors: Mapping[str, Tensor]
+    terms: Terms
+
+    @property
+    def bytes(self) -> int:
+        """The size of its files."""
+        return sum(file.stamp.size for file in self.files)
+
+    def open(self, index: int) -> AbstractContextManager[OpenFile]:
+        """Open one of its files again; raises `RefusedFileError` when it has changed."""
+        path, stamp = self.files[index]
+        return open_file(path, self.terms.limits, expected=stamp)
+
+    def read(self, name: str, scratch: "Scratch | None" = None) -> memoryview:
+        """The bytes of one tensor, and no others.
+
+        Parameters
+        ----------
+        scratch : memory for them, which the next tensor may take; None for memory of its own.
+
+        Raises
+        ------
+        RefusedFileError
+            When they cannot be read, or memory cannot hold them.
+        """
+        tensor = self.tensors[name]
+        try:
+            buffer = (scratch or Scratch()).take(tensor.raw_bytes)
+        except MemoryError:
+            raise RefusedFileError(
+                f"has a tensor of {tensor.raw_bytes:,} bytes, which memory cannot hold"
+            ) from None
+        tensor.read_into(self, buffer)
+        return buffer
+
+    def floats(self) -> Iterator[tuple[str, npt.NDArray[np.floating]]]:
+        """Names and values, in their shapes, of the float tensors, one after the other."""
+        for name, tensor in self.tensors.items():
+            if tensor.spec.is_float:
+                values = tensor.values(self.read(name))
+                yield name, values[:].reshape(tensor.spec.shape)
+
+
+class Scratch:
+    """Memory that is used again for one tensor after the other."""
+
+    def __init__(self) -> None:
+        self._memory = np.empty(0, np.uint8)
+
+    def take(self, size: int) -> memoryview:
+        """As many bytes; what was in those that were taken before is lost."""
+        if len(self._memory) < size:
+            self._memory = np.empty(size, np.uint8)
+        return self._memory.data[:size]
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A tensor whose bytes lie in one piece in a file of its model.
+
+    Attributes
+    ----------
+    offset : its first byte, counted from the start of the file.
+    file : which of the model's files.
+    column_order : whether its values are stored with the first index running fastest.
+    """
+
+    spec: TensorSpec
+    offset: int
+    file: int = 0
+    column_order: bool = False
+
+    @property
+    def raw_bytes(self) -> int:
+        """See `Tensor`."""
+        return self.spec.bytes
+
+    def read_into(self, model: Model, buffer: memoryview) -> None:
+        """See `Tensor`."""
+        with model.open(self.file) as file:
+            file.read_into(buffer, self.offset)
+
+    def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
+        """See `Tensor`."""
+        values = to_array(self.spec, raw)
+        if self.column_order:
+            values = values.reshape(self.spec.shape, order="F").reshape(-1)
+        return values
+
+
+def check_disjoint(tensors: Mapping[str, Extent], size: int) -> None:
+    """Refuse tensors that end beyond their file, or share bytes in it.
+
+    A small file could otherwise stand for any amount of data.
+
+    Raises
+    ------
+    RefusedFileError
+        When one does.
+    """
+    position = 0
+    for name, one in sorted(tensors.items(), key=lambda item: (item[1].offset, item[1].raw_bytes)):
+        if one.raw_bytes == 0:
+            continue
+        if one.offset < position:
+            raise RefusedFileError(f"has an overlap at {name!r}")
+        position = one.offset + one.raw_bytes
+        if position > size:
+            raise RefusedFileError(f"is truncated: {name!r} ends beyond byte {size:,}")
