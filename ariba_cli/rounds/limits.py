@@ -19,7 +19,7 @@ class Limits:
     name_bytes : of a tensor's name, in UTF-8.
     files : in a round.
     seconds : for one question to the process that parses HDF5 or pickles.
-    memory_bytes : what that process may take beyond what it starts with.
+    memory_bytes : what that process may take beyond what it starts with and twice the file.
     """
 
     file_bytes: int = 2**35

@@ -29,15 +29,22 @@ class Terms:
     ----------
     limits : what a file may take.
     names : what arrays without names are called, in the order of the model.
+    trust_pickles : whether PyTorch's pickles are opened at all.
     """
 
     limits: Limits = field(default_factory=Limits)
     names: tuple[str, ...] | None = None
+    trust_pickles: bool = False
 
     @cached_property
     def hdf5(self) -> Child:
         """The process that parses HDF5."""
         return Child("hdf5", self.limits)
+
+    @cached_property
+    def pickles(self) -> Child:
+        """The process that unpickles."""
+        return Child("pickles", self.limits)
 
 
 class ListedFile(NamedTuple):

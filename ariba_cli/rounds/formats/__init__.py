@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.errors import RefusedFileError
-from ariba_cli.rounds.formats import hdf5, npy, npz, peft, safetensors, sharded
+from ariba_cli.rounds.formats import hdf5, npy, npz, peft, pytorch, safetensors, sharded
 from ariba_cli.rounds.model import Model, Terms
 from ariba_cli.rounds.opening import OpenFile, OpenFolder, open_file, open_folder
 
@@ -45,7 +45,7 @@ class Encoder(Protocol):
         ...
 
 
-FILE_FORMATS: tuple[Format[OpenFile], ...] = (safetensors, hdf5, npz, npy)
+FILE_FORMATS: tuple[Format[OpenFile], ...] = (safetensors, hdf5, pytorch, npz, npy)
 FOLDER_FORMATS: tuple[Format[OpenFolder], ...] = (peft, sharded)
 ENCODERS: dict[str, Encoder] = {"safetensors": safetensors, "hdf5": hdf5}
 
@@ -100,9 +100,7 @@ def _open_file(file: OpenFile, terms: Terms) -> Model:
     for format_ in FILE_FORMATS:
         if format_.recognises(file):
             return format_.open_model(file, terms)
-    if file.head[:1] == b"\x80":
-        raise RefusedFileError(npz.PICKLE)
-    known = ", ".join(format_.NAME for format_ in FILE_FORMATS)
+    known = ", ".join(format_.NAME for format_ in FILE_FORMATS if format_ is not pytorch)
     raise RefusedFileError(f"is in no known format ({known})")
 
 

@@ -1,13 +1,11 @@
 """`.npz`: a zip archive of `.npy` arrays, as `numpy.savez` writes it.
 
-Archives of anything else, as PyTorch's `.pt`, hold pickles and are refused. Arrays that
-were saved without names are called `arr_0`, `arr_1`, …; `Terms.names` says what they are.
+Arrays that were saved without names are called `arr_0`, `arr_1`, …; `Terms.names` says
+what they are.
 """
 
-import io
 import re
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.errors import RefusedFileError
+from ariba_cli.rounds.archive import MAGIC, open_archive
 from ariba_cli.rounds.formats import npy
 from ariba_cli.rounds.limits import Limits
 from ariba_cli.rounds.model import Extent, ListedFile, Model, Tensor, Terms, check_disjoint
@@ -25,12 +24,6 @@ from ariba_cli.rounds.tensors import TensorSpec, check_count, check_expanded, ch
 
 NAME = "npz"
 
-PICKLE = (
-    "is a PyTorch pickle, which is never opened here; "
-    "ariba convert ROUND --out DIR --trust-pickles writes it again as safetensors"
-)
-
-_MAGIC = b"PK\x03\x04"
 _SUFFIX = ".npy"
 _UNNAMED = re.compile(r"arr_(0|[1-9][0-9]{0,8})")
 _LOCAL_HEADER_BYTES = 30
@@ -39,24 +32,18 @@ _PIECE_BYTES = 2**20
 
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
-# What the standard library raises over archives that are none.
-_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError, EOFError, KeyError)
-
 
 def recognises(source: OpenFile) -> bool:
     """Whether a file starts as a zip archive does."""
-    return source.head.startswith(_MAGIC)
+    return source.head.startswith(MAGIC)
 
 
 def open_model(source: OpenFile, terms: Terms) -> Model:
     """List the arrays of an archive; see `Format`."""
-    try:
-        with zipfile.ZipFile(_Positioned(source)) as archive:
-            entries = archive.infolist()
-            _check_entries(entries, terms.limits)
-            found = {e.filename.removesuffix(_SUFFIX): _array(archive, e, source) for e in entries}
-    except _ERRORS as error:
-        raise RefusedFileError(f"is no sound zip archive ({type(error).__name__})") from error
+    with open_archive(source) as archive:
+        entries = archive.infolist()
+        _check_entries(entries, terms.limits)
+        found = {e.filename.removesuffix(_SUFFIX): _array(archive, e, source) for e in entries}
     packed = [one.spec for one in found.values() if isinstance(one, _Deflated)]
     check_expanded(packed, terms.limits)
     in_place = {name: one for name, one in found.items() if isinstance(one, Extent)}
@@ -79,61 +66,26 @@ class _Deflated:
         return self.spec.bytes
 
     def read_into(self, model: Model, buffer: memoryview) -> None:
-        try:
-            with (
-                model.open(0) as file,
-                zipfile.ZipFile(_Positioned(file)) as archive,
-                archive.open(self.entry) as stream,
-            ):
-                _take(stream, self.start)
-                while buffer:
-                    piece = _take(stream, min(_PIECE_BYTES, len(buffer)))
-                    buffer[: len(piece)] = piece
-                    buffer = buffer[len(piece) :]
-                if stream.read(1):
-                    raise RefusedFileError(f"holds more in {self.entry!r} than its shape says")
-        except _ERRORS as error:
-            raise RefusedFileError(f"is no sound zip archive ({type(error).__name__})") from error
+        with (
+            model.open(0) as file,
+            open_archive(file) as archive,
+            archive.open(self.entry) as stream,
+        ):
+            _take(stream, self.start)
+            while buffer:
+                piece = _take(stream, min(_PIECE_BYTES, len(buffer)))
+                buffer[: len(piece)] = piece
+                buffer = buffer[len(piece) :]
+            if stream.read(1):
+                raise RefusedFileError(f"holds more in {self.entry!r} than its shape says")
 
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
         return Extent(self.spec, 0, column_order=self.column_order).values(raw)
 
 
-class _Positioned:
-    """An open file as the standard library wants it; directories beyond the limit are not read."""
-
-    def __init__(self, file: OpenFile) -> None:
-        self._file = file
-        self._position = 0
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._file.size}[whence]
-        if start + offset < 0:
-            raise ValueError(offset)
-        self._position = start + offset
-        return self._position
-
-    def read(self, size: int = -1) -> bytes:
-        left = max(0, self._file.size - self._position)
-        size = left if size < 0 else min(size, left)
-        if size > self._file.limits.header_bytes:
-            raise RefusedFileError(f"has a list of contents of {size:,} bytes")
-        data = self._file.read(self._position, size)
-        self._position += size
-        return data
-
-
 def _check_entries(entries: Sequence[zipfile.ZipInfo], limits: Limits) -> None:
     check_count(len(entries), limits)
     names = [entry.filename for entry in entries]
-    if any(name.endswith("/data.pkl") for name in names):
-        raise RefusedFileError(PICKLE)
     for entry, count in zip(entries, map(Counter(names).__getitem__, names), strict=True):
         check_name(entry.filename, limits)
         if not entry.filename.endswith(_SUFFIX):

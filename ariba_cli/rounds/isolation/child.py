@@ -21,6 +21,9 @@ from ariba_cli.rounds.limits import Limits
 
 _MOST_REQUEST_BYTES = 2**20
 
+# A pickle is held as it was read and as it is sent.
+_COPIES = 2
+
 
 def main() -> None:
     """Answer until the other side is gone."""
@@ -30,14 +33,14 @@ def main() -> None:
     library = importlib.import_module(f"ariba_cli.rounds.isolation.{arguments['library']}")
     library.try_out()
     with socket.socket(fileno=int(sys.argv[1])) as connection:
-        _take_limits(limits)
+        held = _take_limits(limits)
         while True:
             try:
                 request, descriptor = messages.receive_with_file(connection, _MOST_REQUEST_BYTES)
             except EOFError:
                 return
-            _limit_time(limits)
             with os.fdopen(descriptor, "rb", buffering=0) as stream:
+                _limit_question(limits, held, os.fstat(descriptor).st_size)
                 _answer(connection, library.QUESTIONS[request["question"]], stream, limits, request)
 
 
@@ -63,26 +66,30 @@ def _answer(
         messages.send(connection, {"refused": reason})
 
 
-def _take_limits(limits: Limits) -> None:
-    """Give up what no file needs; what this process holds already stays."""
+def _take_limits(limits: Limits) -> int:
+    """Give up what no file needs; returns the address space that is held already."""
+    held = 0
     if sys.platform == "linux":
         with open("/proc/self/statm", "rb") as statm:
             held = int(statm.read().split()[0]) * resource.getpagesize()
-        _limit(resource.RLIMIT_AS, held + limits.memory_bytes)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NPROC, 0)
     next_descriptor = os.dup(0)
     os.close(next_descriptor)
     _limit(resource.RLIMIT_NOFILE, next_descriptor + 1)
+    return held
 
 
 def _limit(what: int, most: int) -> None:
     resource.setrlimit(what, (most, most))
 
 
-def _limit_time(limits: Limits) -> None:
-    """Have the kernel end this process, should nobody be left to do it."""
+def _limit_question(limits: Limits, held: int, file_bytes: int) -> None:
+    """Allow memory for the file and what is made of it, and an end should nobody wait for it."""
+    if held:
+        most = held + limits.memory_bytes + _COPIES * file_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime + limits.seconds) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
