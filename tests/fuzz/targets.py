@@ -1,0 +1,138 @@
+"""The readers that are fuzzed, one row each: a new reader is a new row."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from ariba_cli.errors import RefusedFileError
+from ariba_cli.federated.run_file import read_run
+from ariba_cli.progress import silent
+from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME
+from ariba_cli.rounds.formats import open_model, parts
+from ariba_cli.rounds.isolation.parent import Child
+from ariba_cli.rounds.manifest import NAME as MANIFEST_NAME
+from ariba_cli.rounds.model import Model, Scratch, Terms
+from ariba_cli.rounds.sealing import read_seal, verify_seal
+from ariba_cli.rounds.truth import read_truth
+from tests.fuzz import hdf5_mutators, mutators, packing, seeds
+from tests.fuzz.harness import INPUT_BYTES, LIMITS, TENSOR_BYTES, TENSORS, Target
+
+TERMS = Terms(LIMITS, trust_pickles=True)
+
+
+def child_peaks() -> list[int]:
+    """The most bytes that each child has held, as far as they run and that is known."""
+    return [_peak(child) for child in vars(TERMS).values() if isinstance(child, Child)]
+
+
+def _peak(child: Child) -> int:
+    running = child._running
+    try:
+        with open(f"/proc/{running.process.pid if running else 0}/status", "rb") as status:
+            found = re.search(rb"VmHWM:\s*([0-9]+)", status.read())
+        return int(found[1]) * 1024 if found else 0
+    except OSError:
+        return 0
+
+
+def _file(name: str) -> Callable[[bytes, Path], Path]:
+    def place(data: bytes, scratch: Path) -> Path:
+        path = scratch / name
+        path.unlink(missing_ok=True)
+        path.write_bytes(data)
+        return path
+
+    return place
+
+
+def _folder(names: tuple[str, ...]) -> Callable[[bytes, Path], Path]:
+    def place(data: bytes, scratch: Path) -> Path:
+        path = scratch / "folder"
+        packing.write(packing.unpack(data, names), path)
+        return path
+
+    return place
+
+
+def _beside(name: str) -> Callable[[bytes, Path], Path]:
+    """A file of ours in a round with one empty update."""
+
+    def place(data: bytes, scratch: Path) -> Path:
+        (scratch / seeds.SEALED).touch()
+        (scratch / name).write_bytes(data)
+        return scratch
+
+    return place
+
+
+def _read_model(path: Path) -> str:
+    """List a model and read its float tensors, and some of their values by themselves."""
+    model = open_model(path, TERMS)
+    scratch, left = Scratch(), INPUT_BYTES
+    for name, tensor in list(model.tensors.items())[:TENSORS]:
+        spec = tensor.spec
+        size = max(tensor.raw_bytes, spec.bytes)
+        if not spec.is_float or size > min(left, TENSOR_BYTES):
+            continue
+        left -= size
+        values = tensor.values(model.read(name, scratch))
+        assert values.size == spec.values
+        values[:].reshape(spec.shape)
+        values[1:3]
+    return _described(model)
+
+
+def _described(model: Model) -> str:
+    kinds = {
+        f"{type(one).__name__} {one.spec.dtype} {len(one.spec.shape)}"
+        for one in list(model.tensors.values())[:TENSORS]
+    }
+    return f"{model.format} of {min(len(model.tensors), 8)}: {', '.join(sorted(kinds))}"
+
+
+def _read_hdf5(path: Path) -> str:
+    inside = parts(path, "/", TERMS)
+    return f"{_read_model(path)}; {min(len(inside), 4)} groups"
+
+
+def _read_seal(path: Path) -> str:
+    files = [entry.name for entry in path.iterdir()]
+    manifest, findings = read_seal(path, files, LIMITS)
+    if manifest is None:
+        raise RefusedFileError(findings[0].detail)
+    findings += verify_seal(path, manifest, {}, LIMITS, silent)
+    manifest.encode()
+    return ", ".join(sorted({finding.kind for finding in findings}))
+
+
+def _read_truth(path: Path) -> str:
+    truth = read_truth(path)
+    return f"truth of {min(len(truth.compromised), 4)}"
+
+
+def _read_run(path: Path) -> str:
+    read_run(path / "round_0001")
+    return "run"
+
+
+_FOLDERS = {
+    names: mutators.mutate_folder(names, mutators.mutate_by_suffix)
+    for names in (seeds.SHARDS, seeds.ADAPTER)
+}
+
+TARGETS: dict[str, Target] = {
+    "safetensors": Target(
+        seeds.safetensors, _file("model"), _read_model, mutators.mutate_safetensors
+    ),
+    "sharded": Target(seeds.sharded, _folder(seeds.SHARDS), _read_model, _FOLDERS[seeds.SHARDS]),
+    "peft": Target(seeds.adapters, _folder(seeds.ADAPTER), _read_model, _FOLDERS[seeds.ADAPTER]),
+    "hdf5": Target(seeds.hdf5, _file("model"), _read_hdf5, hdf5_mutators.mutate_hdf5),
+    "pickles": Target(
+        seeds.pickles, _file("model"), _read_model, mutators.mutate_pickle_or_archive
+    ),
+    "npz": Target(seeds.npz, _file("model"), _read_model, mutators.mutate_npz),
+    "npy": Target(seeds.npy, _file("model"), _read_model, mutators.mutate_npy),
+    "manifest": Target(seeds.manifests, _beside(MANIFEST_NAME), _read_seal, mutators.mutate_json),
+    "truth": Target(seeds.truths, _beside(TRUTH_NAME), _read_truth, mutators.mutate_json),
+    "run": Target(seeds.runs, _beside(RUN_NAME), _read_run, mutators.mutate_json),
+}
