@@ -248,7 +248,7 @@ def _parsed(data: bytes) -> Any:
 def _changed(tree: Any, rng: Random) -> Any:
     slots = list(_slots(tree))
     if not slots:
-        return rng.choice(_VALUES)
+        return _value(rng)
     container, index = rng.choice(slots)
     entry = container[index]
     value = entry[1] if isinstance(container, Pairs) else entry
@@ -256,7 +256,7 @@ def _changed(tree: Any, rng: Random) -> Any:
         case 0:
             del container[index]
         case 1:
-            container.insert(rng.randrange(len(container) + 1), entry)
+            container.insert(rng.randrange(len(container) + 1), _copy(entry))
         case 2 if isinstance(container, Pairs):
             other, place = rng.choice(slots)
             name = other[place][0] if isinstance(other, Pairs) else str(rng.choice(_VALUES))
@@ -264,23 +264,27 @@ def _changed(tree: Any, rng: Random) -> Any:
         case 3 | 4:
             other, place = rng.choice(slots)
             taken = other[place][1] if isinstance(other, Pairs) else other[place]
-            _put_value(container, index, json_copy(taken))
+            _put_value(container, index, _copy(taken))
         case 5 if isinstance(value, int):
             _put_value(container, index, value + rng.choice((-8, -4, -1, 1, 4, 8)))
         case 6:
             _put_value(container, index, rng.choice(([value], Pairs([("a", value)]))))
         case _:
-            _put_value(container, index, rng.choice(_VALUES))
+            _put_value(container, index, _value(rng))
     return tree
 
 
-def json_copy(tree: Any) -> Any:
-    """A copy in which nothing is shared: what holds itself has no end."""
+def _copy(tree: Any) -> Any:
+    """A copy, in which nothing is shared: what holds itself has no end."""
     if isinstance(tree, Pairs):
-        return Pairs((name, json_copy(value)) for name, value in tree)
-    if isinstance(tree, list):
-        return [json_copy(value) for value in tree]
+        return Pairs((name, _copy(value)) for name, value in tree)
+    if isinstance(tree, list | tuple):
+        return type(tree)(_copy(value) for value in tree)
     return tree
+
+
+def _value(rng: Random) -> Any:
+    return _copy(rng.choice(_VALUES))
 
 
 def _put_value(container: list[Any], index: int, value: Any) -> None:
@@ -340,7 +344,7 @@ def _sized(header: bytes, body: bytes) -> bytes:
     shape = re.search(rb"'shape': \(([0-9, ]*)\)", header)
     if not descr or not shape or descr[1].decode("latin-1") not in NUMPY_TYPES:
         return body
-    values = math.prod(int(extent) for extent in shape[1].split(b",") if extent.strip())
+    values = math.prod(int(extent) for extent in re.findall(rb"[0-9]+", shape[1]))
     size = values * SIZES[NUMPY_TYPES[descr[1].decode()]]
     return body[:size].ljust(min(size, _REPAIRED_BYTES), b"\1")
 

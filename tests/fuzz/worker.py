@@ -98,7 +98,10 @@ class _Search:
         rng = Random(seed)
         if rng.random() < _FROM_A_SEED:
             data = rng.choice(self.seeds)
-        changed = self.target.mutate(data, rng, lambda some: self._plainly(some, max_size))
+        try:
+            changed = self.target.mutate(data, rng, lambda some: self._plainly(some, max_size))
+        except (RecursionError, ValueError):
+            changed = self._plainly(data, max_size)
         return changed[:max_size]
 
     def _plainly(self, data: bytes, max_size: int) -> bytes:
