@@ -236,8 +236,8 @@ def _write_round(
             if one.member.id in forgeries:
                 writer.write_participant(one.member.id, forgeries[one.member.id])
             else:
-                writer.copy(one.member.path, one.data)
-        writer.write_truth(truth)
+                writer.write(one.member.path, [one.data])
+        writer.write(TRUTH_NAME, [truth.encode()])
         writer.seal(round_number=manifest.round, kind="weights", layers=manifest.layers)
 
 

@@ -15,7 +15,7 @@ from ariba_cli.rounds.isolation.parent import Child
 from ariba_cli.rounds.limits import Limits
 from ariba_cli.rounds.lowrank import LowRank
 from ariba_cli.rounds.opening import OpenFile, Stamp, open_file
-from ariba_cli.rounds.tensors import TensorSpec, to_array
+from ariba_cli.rounds.tensors import TensorSpec, to_array, to_row_order
 
 # The numbers of one tensor, in storage order: an array, or what gives them when asked.
 Values = npt.NDArray[np.floating] | LowRank
@@ -68,7 +68,13 @@ class Tensor(Protocol):
         ...
 
     def read_into(self, model: "Model", buffer: memoryview) -> None:
-        """Fill a buffer of that size; raises `RefusedFileError` when that cannot be."""
+        """Fill a buffer of that size with its bytes, the last index running fastest.
+
+        Raises
+        ------
+        RefusedFileError
+            When that cannot be.
+        """
         ...
 
     def values(self, raw: memoryview) -> Values:
@@ -171,13 +177,12 @@ class Extent:
         """See `Tensor`."""
         with model.open(self.file) as file:
             file.read_into(buffer, self.offset)
+        if self.column_order:
+            to_row_order(self.spec, buffer)
 
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
         """See `Tensor`."""
-        values = to_array(self.spec, raw)
-        if self.column_order:
-            values = values.reshape(self.spec.shape, order="F").reshape(-1)
-        return values
+        return to_array(self.spec, raw)
 
 
 def check_disjoint(tensors: Mapping[str, Extent], size: int) -> None:

@@ -20,7 +20,14 @@ from ariba_cli.rounds.formats import npy
 from ariba_cli.rounds.limits import Limits
 from ariba_cli.rounds.model import Extent, ListedFile, Model, Tensor, Terms, check_disjoint
 from ariba_cli.rounds.opening import OpenFile
-from ariba_cli.rounds.tensors import TensorSpec, check_count, check_expanded, check_name
+from ariba_cli.rounds.tensors import (
+    TensorSpec,
+    check_count,
+    check_expanded,
+    check_name,
+    to_array,
+    to_row_order,
+)
 
 NAME = "npz"
 
@@ -66,6 +73,7 @@ class _Deflated:
         return self.spec.bytes
 
     def read_into(self, model: Model, buffer: memoryview) -> None:
+        whole = buffer
         with (
             model.open(0) as file,
             open_archive(file) as archive,
@@ -78,9 +86,11 @@ class _Deflated:
                 buffer = buffer[len(piece) :]
             if stream.read(1):
                 raise RefusedFileError(f"holds more in {self.entry!r} than its shape says")
+        if self.column_order:
+            to_row_order(self.spec, whole)
 
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
-        return Extent(self.spec, 0, column_order=self.column_order).values(raw)
+        return to_array(self.spec, raw)
 
 
 def _check_entries(entries: Sequence[zipfile.ZipInfo], limits: Limits) -> None:
