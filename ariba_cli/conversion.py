@@ -122,9 +122,10 @@ class _Conversion:
 
     def _write(self, model: Model, stem: str) -> None:
         if model.format == peft.NAME:
-            for index, (path, stamp) in enumerate(model.files):
-                with model.open(index) as file:
-                    self._writer.write(f"{stem}/{path.name}", [file.read(0, stamp.size)])
+            with model.reading() as reading:
+                for index, (path, stamp) in enumerate(model.files):
+                    data = reading.file(index).read(0, stamp.size)
+                    self._writer.write(f"{stem}/{path.name}", [data])
         else:
             self._writer.write(stem + safetensors.SUFFIX, _as_safetensors(model))
 
@@ -135,16 +136,17 @@ def _as_safetensors(model: Model) -> Iterator[bytes | memoryview]:
     order = sorted(specs, key=lambda name: -SIZES[specs[name].dtype])
     yield safetensors.encode_header({name: specs[name] for name in order})
     scratch = Scratch()
-    for name in order:
-        yield model.read(name, scratch)
+    with model.reading() as reading:
+        for name in order:
+            yield reading.read(name, scratch)
 
 
 def _hashes(model: Model) -> list[dict[str, Any]]:
-    found = []
-    for index, (path, stamp) in enumerate(model.files):
-        with model.open(index) as file:
-            found.append({"name": path.name, "bytes": stamp.size, "sha256": file_sha256(file)})
-    return found
+    with model.reading() as reading:
+        return [
+            {"name": path.name, "bytes": stamp.size, "sha256": file_sha256(reading.file(index))}
+            for index, (path, stamp) in enumerate(model.files)
+        ]
 
 
 def _number_in(name: str) -> int:

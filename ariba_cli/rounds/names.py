@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from ariba_cli.errors import InputError
@@ -14,6 +15,9 @@ _PREFIXES = ("module.", "base_model.model.", "model.", "_orig_mod.")
 
 _STATISTICS = ("running_mean", "running_var")
 _COUNTER = "num_batches_tracked"
+
+# All participants of a round use the same names.
+_KEPT_NAMES = 4096
 
 
 def read_names(path: Path, limits: Limits) -> tuple[str, ...]:
@@ -42,6 +46,7 @@ def read_names(path: Path, limits: Limits) -> tuple[str, ...]:
     return tuple(names)
 
 
+@lru_cache(maxsize=_KEPT_NAMES)
 def plain_name(name: str) -> str:
     """A tensor's name without the prefixes that frameworks add.
 

@@ -18,7 +18,7 @@ from ariba_cli.errors import RefusedFileError
 from ariba_cli.rounds.archive import MAGIC, open_archive
 from ariba_cli.rounds.formats import npy
 from ariba_cli.rounds.limits import Limits
-from ariba_cli.rounds.model import Extent, ListedFile, Model, Tensor, Terms, check_disjoint
+from ariba_cli.rounds.model import Extent, ListedFile, Model, Reading, Tensor, Terms, check_disjoint
 from ariba_cli.rounds.opening import OpenFile
 from ariba_cli.rounds.tensors import (
     TensorSpec,
@@ -72,13 +72,9 @@ class _Deflated:
     def raw_bytes(self) -> int:
         return self.spec.bytes
 
-    def read_into(self, model: Model, buffer: memoryview) -> None:
+    def read_into(self, reading: Reading, buffer: memoryview) -> None:
         whole = buffer
-        with (
-            model.open(0) as file,
-            open_archive(file) as archive,
-            archive.open(self.entry) as stream,
-        ):
+        with open_archive(reading.file(0)) as archive, archive.open(self.entry) as stream:
             _take(stream, self.start)
             while buffer:
                 piece = _take(stream, min(_PIECE_BYTES, len(buffer)))
