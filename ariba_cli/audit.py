@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ariba_cli.detectors import DETECTORS
-from ariba_cli.errors import UsageError
+from ariba_cli.errors import InputError, UsageError
 from ariba_cli.fragments import Cut, cut_layer, default_fragment, is_convolution
-from ariba_cli.intake import Scorable, Submission, open_submissions, read_layer
+from ariba_cli.intake import (
+    Scorable,
+    Submission,
+    differing_scales,
+    open_submissions,
+    read_layer,
+)
 from ariba_cli.masking import masking_findings
 from ariba_cli.progress import Progress, silent
 from ariba_cli.registry import registered
@@ -50,12 +56,20 @@ class KEst:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditSettings:
-    """What the user can choose; None leaves the choice to the round."""
+    """What the user can choose; None leaves the choice to the round.
+
+    Attributes
+    ----------
+    verify_seal : whether to hash every file that the seal lists.
+    strict : whether to stop when a participant has to be left out.
+    """
 
     layer: str | None = None
     fragment: str | None = None
     k_est: KEst = KEst()
     detector: str = "mahalanobis"
+    verify_seal: bool = False
+    strict: bool = False
 
 
 def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -> Verdict:
@@ -68,8 +82,10 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -
     UsageError
         When a setting does not fit the round.
     InputError
-        When fewer than three participants can be scored.
+        When fewer than three participants can be scored, or fewer than all and `strict`
+        is set.
     """
+    broken = round_.verify_seal(progress) if settings.verify_seal else []
     submissions = open_submissions(round_, progress)
     layers = agreed_layers(
         [submission.model.tensors for submission in submissions if submission.model is not None],
@@ -80,21 +96,36 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -
     cut = cut_layer(layer.name, layer.shape, fragment)
 
     scored = read_layer(submissions, layer, progress)
+    left_out = [submission.finding for submission in submissions if submission.finding]
+    if left_out and settings.strict:
+        raise InputError(f"{left_out[0].participant}: {left_out[0].detail} (--strict stops here)")
     k_est = settings.k_est.resolve(len(scored))
     detect = registered(DETECTORS, settings.detector, kind="detector")
     marks = detect([one.values for one in scored], cut, k_est)
 
     result = _layer_result(layer, cut, scored, marks)
     ranking = _ranking(result, k_est) if result.marked else ()
-    left_out = [submission.finding for submission in submissions if submission.finding]
     return Verdict(
-        method=Method(settings.detector, (layer.name,), layer_choice, fragment, k_est),
+        method=Method(
+            detector=settings.detector,
+            layers=(layer.name,),
+            layer_choice=layer_choice,
+            fragment=fragment,
+            k_est=k_est,
+            seal_verified=settings.verify_seal and round_.manifest is not None,
+        ),
         inputs=_inputs(round_, submissions),
         layers=(result,),
         ranking=ranking,
         tie_at_cut=bool(ranking) and ranking[k_est - 1].score == ranking[k_est].score,
         coverage=_coverage(layers, layer),
-        findings=(*round_.findings, *left_out, *masking_findings(scored, result, k_est)),
+        findings=(
+            *round_.findings,
+            *broken,
+            *left_out,
+            *differing_scales(submissions, layer),
+            *masking_findings(scored, result, k_est),
+        ),
     )
 
 

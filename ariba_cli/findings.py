@@ -11,6 +11,7 @@ class FindingKind(StrEnum):
     MISSING_LAYER = "missing-layer"
     WRONG_SHAPE = "wrong-shape"
     WRONG_TYPE = "wrong-type"
+    WRONG_SCALE = "wrong-scale"
     NONFINITE = "nonfinite"
     DUPLICATE = "duplicate"
     DOMINANT = "dominant"

@@ -18,9 +18,8 @@ from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.formats import open_model
 from ariba_cli.rounds.layers import Catalog, Layer, agreed_layers
 from ariba_cli.rounds.members import Member
-from ariba_cli.rounds.model import Model, Scratch, Terms, Values
+from ariba_cli.rounds.model import Reading, Scratch, Terms, Values
 from ariba_cli.rounds.names import is_counter, is_statistic, plain_names
-from ariba_cli.rounds.opening import open_file
 from ariba_cli.rounds.sealing import file_sha256
 
 # The values of a model by their names without prefixes.
@@ -113,11 +112,11 @@ def inspect_file(path: Path, terms: Terms | None = None) -> InspectedFile:
     """
     try:
         model = open_model(path, terms or Terms())
-        scratch = Scratch()
-        listed = [
-            _inspected_layer(model, name, scratch) for name in model.tensors if not is_counter(name)
-        ]
-        files = tuple(_hashed(model))
+        with model.reading() as reading:
+            scratch = Scratch()
+            names = [name for name in model.tensors if not is_counter(name)]
+            listed = [_inspected_layer(reading, name, scratch) for name in names]
+            files = tuple(_hashed(reading))
     except RefusedFileError as error:
         raise InputError(f"'{path}' {error}") from error
     return InspectedFile(
@@ -202,7 +201,8 @@ def _inspect_participant(
 ) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
     try:
         model = round_.open(member)
-        norm = _norm(model, reference, scratch)
+        with model.reading() as reading:
+            norm = _norm(reading, reference, scratch)
     except RefusedFileError as error:
         refused = Finding(FindingKind.REFUSED, str(error), member.id)
         return InspectedParticipant(member.id, member.path, None, None, None), None, refused
@@ -214,29 +214,28 @@ def _inspect_participant(
     return inspected, model.tensors, finding
 
 
-def _hashed(model: Model) -> Iterator[HashedFile]:
-    for path, stamp in model.files:
-        with open_file(path, model.terms.limits, expected=stamp) as file:
-            yield HashedFile(path.name, stamp.size, file_sha256(file))
+def _hashed(reading: Reading) -> Iterator[HashedFile]:
+    for index, (path, stamp) in enumerate(reading.model.files):
+        yield HashedFile(path.name, stamp.size, file_sha256(reading.file(index)))
 
 
-def _inspected_layer(model: Model, name: str, scratch: Scratch) -> InspectedLayer:
-    tensor = model.tensors[name]
+def _inspected_layer(reading: Reading, name: str, scratch: Scratch) -> InspectedLayer:
+    tensor = reading.model.tensors[name]
     norm = None
     if tensor.spec.is_float:
-        norm = _root(_squares(tensor.values(model.read(name, scratch))))
+        norm = _root(_squares(tensor.values(reading.read(name, scratch))))
     return InspectedLayer(name, tensor.spec.dtype, tensor.spec.shape, tensor.spec.bytes, norm)
 
 
-def _norm(model: Model, reference: Reference, scratch: Scratch) -> float | None:
+def _norm(reading: Reading, reference: Reference, scratch: Scratch) -> float | None:
     """The l2 norm of all weights, less the reference where it has the same shape."""
-    total = 0.0
+    model, total = reading.model, 0.0
     for name, stored in plain_names(model.tensors).items():
         tensor = model.tensors[stored]
         if tensor.spec.is_float and not is_statistic(name):
             start = reference.get(name)
             fits = start is not None and start.shape == tensor.spec.shape
-            values = tensor.values(model.read(stored, scratch))
+            values = tensor.values(reading.read(stored, scratch))
             total += _squares(values, start.reshape(-1) if start is not None and fits else None)
     return _root(total)
 

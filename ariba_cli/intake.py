@@ -1,6 +1,7 @@
 """What each participant sent, as far as it can be used: checked before any mean is taken."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.findings import Finding, FindingKind
 from ariba_cli.progress import Progress
 from ariba_cli.rounds.directory import Round
+from ariba_cli.rounds.formats.peft import Change
 from ariba_cli.rounds.layers import Layer
 from ariba_cli.rounds.members import Member
 from ariba_cli.rounds.model import Model, Values
@@ -98,6 +100,33 @@ def read_layer(
         if submission.finding is None
         and submission.values is not None
         and submission.digest is not None
+    ]
+
+
+def differing_scales(submissions: Sequence[Submission], layer: Layer) -> list[Finding]:
+    """Who scales the factors of an adapter otherwise than most, and so is seen otherwise.
+
+    The scale is in a file of the participant's own, while a server may apply its own.
+    """
+    scales = {}
+    for submission in submissions:
+        if submission.finding is None and submission.model is not None:
+            name = layer.name_in(submission.model.tensors)
+            tensor = submission.model.tensors[name] if name is not None else None
+            if isinstance(tensor, Change):
+                scales[submission.member.id] = tensor.scale
+    if not scales:
+        return []
+    counts = Counter(scales.values())
+    usual = min(counts, key=lambda scale: (-counts[scale], scale))
+    return [
+        Finding(
+            FindingKind.WRONG_SCALE,
+            f"scales {layer.name} by {scale:g} and most by {usual:g}; it is scored as it says",
+            identifier,
+        )
+        for identifier, scale in scales.items()
+        if scale != usual
     ]
 
 

@@ -16,6 +16,7 @@ from ariba_cli.verdict import LayerResult
 # two updates, what all others have in common after centring outweighs what they differ in.
 _DOMINANT_SHIFT = 4.0
 _SAMPLED_VALUES = 4096
+_SAMPLED_OF_ALL = 2**20
 _BLOCK = 2**18
 
 
@@ -66,7 +67,8 @@ def _ordinary(scored: Sequence[Scorable]) -> Scorable:
     """
     entropy = hashlib.sha256("".join(one.digest for one in scored).encode()).digest()
     rng = np.random.default_rng(int.from_bytes(entropy, "big"))
-    sample = rng.integers(scored[0].values.size, size=_SAMPLED_VALUES)
+    sampled = min(_SAMPLED_VALUES, max(1, _SAMPLED_OF_ALL // len(scored)))
+    sample = rng.integers(scored[0].values.size, size=sampled)
     values = np.stack([one.values[sample] for one in scored]).astype(np.float64)
     distances = np.square(values - np.median(values, axis=0)).sum(axis=1)
     return scored[int(np.argsort(distances, kind="stable")[(len(scored) - 1) // 2])]

@@ -16,6 +16,7 @@ class Method:
     layer_choice : `named` by the user, or the `middle` convolution by default.
     fragment : kernel, filter, row or block:D.
     k_est : k̃, how many suspects are named.
+    seal_verified : whether every file that the seal lists was hashed again.
     """
 
     detector: str
@@ -23,6 +24,7 @@ class Method:
     layer_choice: str
     fragment: str
     k_est: int
+    seal_verified: bool = False
 
 
 @dataclass(frozen=True)

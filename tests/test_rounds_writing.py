@@ -7,6 +7,7 @@ import pytest
 
 from ariba_cli.errors import OutputError
 from ariba_cli.inspection import inspect_round
+from ariba_cli.rounds.contents import TRUTH_NAME
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.truth import Truth, read_truth
 from ariba_cli.rounds.writing import RoundWriter, new_directory, write_atomically
@@ -19,7 +20,7 @@ def write_round(path: Path) -> None:
         writer.write_global(random_model(0))
         for index in range(3):
             writer.write_participant(f"p{index}", random_model(index))
-        writer.write_truth(Truth(("p1",)))
+        writer.write(TRUTH_NAME, [Truth(("p1",)).encode()])
         writer.seal(round_number=7, kind="weights", layers=list(random_model(0)))
 
 
@@ -35,7 +36,7 @@ def test_a_round_is_written_and_its_seal_holds(tmp_path: Path) -> None:
 def test_files_have_the_mode_that_the_umask_allows(tmp_path: Path) -> None:
     old = os.umask(0o027)
     try:
-        write_atomically(tmp_path / "file", b"data")
+        write_atomically(tmp_path / "file", [b"data"])
     finally:
         os.umask(old)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
@@ -44,7 +45,7 @@ def test_files_have_the_mode_that_the_umask_allows(tmp_path: Path) -> None:
 def test_nothing_is_left_of_a_directory_that_failed(tmp_path: Path) -> None:
     def fail() -> None:
         with new_directory(tmp_path / "new") as partial:
-            write_atomically(partial / "file", b"data")
+            write_atomically(partial / "file", [b"data"])
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -65,7 +66,7 @@ def test_what_exists_is_not_overwritten(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_replaced_stays_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(OutputError, match="cannot be written"):
-        write_atomically(tmp_path / "folder", b"data")
+        write_atomically(tmp_path / "folder", [b"data"])
     with pytest.raises(OutputError, match="cannot be written"):
-        write_atomically(tmp_path / "nowhere" / "file", b"data")
+        write_atomically(tmp_path / "nowhere" / "file", [b"data"])
     assert os.listdir(tmp_path) == ["folder"]

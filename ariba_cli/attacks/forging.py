@@ -236,8 +236,8 @@ def _write_round(
             if one.member.id in forgeries:
                 writer.write_participant(one.member.id, forgeries[one.member.id])
             else:
-                writer.copy(one.member.path, one.data)
-        writer.write_truth(truth)
+                writer.write(one.member.path, [one.data])
+        writer.write(TRUTH_NAME, [truth.encode()])
         writer.seal(round_number=manifest.round, kind="weights", layers=manifest.layers)
 
 
@@ -264,8 +264,8 @@ def _read(round_: Round, manifest: Manifest, member: Member) -> _Sent:
     try:
         model = round_.open(member)
         weights = {name: values.astype(np.float32) for name, values in model.floats()}
-        with model.open(0) as file:
-            data = file.read(0, file.size)
+        with model.reading() as reading:
+            data = reading.file(0).read(0, model.bytes)
         if hashlib.sha256(data).hexdigest() != manifest.files[member.path].sha256:
             raise RefusedFileError("is not the file that was sealed: its sha256 differs")
         return _Sent(member, model.format, data, weights)

@@ -11,6 +11,7 @@ import ariba_cli
 from ariba_cli.cli.attack import attack
 from ariba_cli.cli.audit import audit
 from ariba_cli.cli.console import say
+from ariba_cli.cli.convert import convert
 from ariba_cli.cli.exits import Exit
 from ariba_cli.cli.inspect import inspect
 from ariba_cli.cli.simulate import simulate
@@ -33,6 +34,7 @@ app = typer.Typer(
 for _command, _short_help in (
     (simulate, "Train a federation and write its rounds."),
     (attack, "Compromise participants of a saved round."),
+    (convert, "Write any directory of updates again as a sealed round."),
     (inspect, "Show what is in a file or a round."),
     (audit, "Rank the participants of a round."),
 ):

@@ -71,6 +71,15 @@ def audit(
             show_default=False,
         ),
     ] = None,
+    names: options.NamesOption = None,
+    global_: options.GlobalOption = None,
+    verify_seal: Annotated[
+        bool,
+        typer.Option("--verify-seal", help="Hash every file that the seal lists."),
+    ] = False,
+    strict: options.StrictOption = False,
+    max_file_bytes: options.MaxFileBytesOption = options.LIMITS.file_bytes,
+    timeout: options.TimeoutOption = options.LIMITS.seconds,
     truth: Annotated[
         bool,
         typer.Option("--truth", help="Measure the verdict against truth.json (simulated rounds)."),
@@ -99,8 +108,15 @@ def audit(
     stopwatch = Stopwatch()
     console = options.make_console(color, quiet, verbose)
     conditions = [parse_condition(text) for text in fail_on or ()]
-    settings = AuditSettings(layer=layer, fragment=fragment, k_est=parse_k_est(k_est))
-    round_ = open_round(round_path)
+    settings = AuditSettings(
+        layer=layer,
+        fragment=fragment,
+        k_est=parse_k_est(k_est),
+        verify_seal=verify_seal,
+        strict=strict,
+    )
+    terms = options.make_terms(max_file_bytes, timeout, names)
+    round_ = open_round(round_path, terms, global_path=global_, not_models=options.paths(names))
     known = read_truth(round_path) if truth else None
     with console.progress() as progress:
         verdict = run_audit(round_, settings, progress)

@@ -1,6 +1,5 @@
 """`ariba inspect`: what is in a file or a round."""
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +20,11 @@ class InspectFormat(StrEnum):
 def inspect(
     path: Annotated[
         Path,
-        typer.Argument(metavar="PATH", help="A model file, or the directory of one round."),
+        typer.Argument(
+            metavar="PATH",
+            help="A model (a file, or a folder of shards or with an adapter), or the directory "
+            "of one round.",
+        ),
     ],
     format_: Annotated[
         InspectFormat,
@@ -29,32 +32,52 @@ def inspect(
             "--format", "-f", envvar="ARIBA_INSPECT_FORMAT", help="How to write what is found."
         ),
     ] = InspectFormat.TABLE,
+    names: options.NamesOption = None,
+    global_: options.GlobalOption = None,
+    sha256sums: Annotated[
+        bool,
+        typer.Option(
+            "--sha256sums",
+            help="Print only what the seal says of each file, for sha256sum -c in the round.",
+        ),
+    ] = False,
+    max_file_bytes: options.MaxFileBytesOption = options.LIMITS.file_bytes,
+    timeout: options.TimeoutOption = options.LIMITS.seconds,
     output: options.OutputOption = None,
     reproducible: options.ReproducibleOption = False,
     color: options.ColorOption = options.Color.AUTO,
     quiet: options.QuietOption = False,
     verbose: options.VerboseOption = False,
 ) -> None:
-    """Show what is in a model file or a round: seal, participants, layers, norms, findings.
+    """Show what is in a model or a round: seal, participants, layers, norms, findings.
 
     Every file is read whole, and compared with the seal where there is one.
 
     Example: ariba inspect runs/demo/attacked
+
+    Example: ariba inspect runs/demo/attacked --sha256sums | (cd runs/demo/attacked; sha256sum -c)
     """
     with held_back():
         from ariba_cli.cli.output import Stopwatch, deliver
         from ariba_cli.inspection import InspectedFile, InspectedRound, inspect_file, inspect_round
-        from ariba_cli.rounds.directory import open_round
+        from ariba_cli.reports.sha256sums import sha256sums as list_hashes
+        from ariba_cli.rounds.directory import is_one_model, open_round
 
     stopwatch = Stopwatch()
     console = options.make_console(color, quiet, verbose)
-    found: InspectedFile | InspectedRound
+    terms = options.make_terms(max_file_bytes, timeout, names)
     console.detail(f"reading {path}")
-    if os.path.lexists(path) and not os.path.isdir(path):
-        found = inspect_file(path)
+    if sha256sums:
+        deliver(list_hashes(open_round(path, terms)), output, console)
+        return
+    found: InspectedFile | InspectedRound
+    if is_one_model(path, terms):
+        found = inspect_file(path, terms)
     else:
+        not_models = options.paths(names)
+        round_ = open_round(path, terms, global_path=global_, not_models=not_models)
         with console.progress() as progress:
-            found = inspect_round(open_round(path), progress)
+            found = inspect_round(round_, progress)
     if format_ is InspectFormat.JSON:
         from ariba_cli.reports.inspect_json import inspect_json
 

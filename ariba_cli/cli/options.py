@@ -1,13 +1,20 @@
 """Options that several commands share: one definition, one spelling."""
 
 import math
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ariba_cli.cli.console import Console, Environment
+from ariba_cli.rounds.limits import Limits
+
+if TYPE_CHECKING:
+    from ariba_cli.rounds.model import Terms
+
+LIMITS = Limits()
 
 
 def finite(value: float | None) -> float | None:
@@ -27,6 +34,40 @@ class Color(StrEnum):
 
 RoundArgument = Annotated[
     Path, typer.Argument(metavar="ROUND", help="The directory of one round.", show_default=False)
+]
+NamesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="What arrays without names are called (.npz, .npy): one name a line, in the order "
+        "of the model.",
+        show_default=False,
+    ),
+]
+GlobalOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--global",
+        metavar="PATH",
+        help="The model that the server sent out. [default: what is called global in the round]",
+        show_default=False,
+    ),
+]
+StrictOption = Annotated[
+    bool,
+    typer.Option("--strict", help="Stop at the first update that cannot be used; exit with 2."),
+]
+MaxFileBytesOption = Annotated[
+    int, typer.Option(metavar="BYTES", min=1, help="Refuse larger model files.")
+]
+TimeoutOption = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS",
+        min=0.001,
+        callback=finite,
+        help="Refuse a file that takes longer to parse (HDF5, PyTorch).",
+    ),
 ]
 OutputOption = Annotated[
     Path | None,
@@ -53,6 +94,23 @@ QuietOption = Annotated[
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Say on stderr what is being done.")
 ]
+
+
+def make_terms(
+    max_file_bytes: int, timeout: float, names: Path | None, *, trust_pickles: bool = False
+) -> "Terms":
+    """The terms that the shared options ask for."""
+    from ariba_cli.rounds.model import Terms
+    from ariba_cli.rounds.names import read_names
+
+    limits = replace(LIMITS, file_bytes=max_file_bytes, seconds=timeout)
+    given = None if names is None else read_names(names, limits)
+    return Terms(limits, given, trust_pickles)
+
+
+def paths(*given: Path | None) -> tuple[Path, ...]:
+    """Those that were given."""
+    return tuple(path for path in given if path is not None)
 
 
 def make_console(color: Color, quiet: bool, verbose: bool) -> Console:

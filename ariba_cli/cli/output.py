@@ -58,7 +58,7 @@ def deliver(data: bytes, output: Path | None, console: Console) -> None:
         _write_in_place(output, data)
     else:
         # Where a link points to is replaced, and not the link.
-        write_atomically(Path(os.path.realpath(output)), data)
+        write_atomically(Path(os.path.realpath(output)), [data])
 
 
 def _source_date_epoch() -> int | None:

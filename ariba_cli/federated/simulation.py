@@ -74,7 +74,7 @@ def simulate(
                 _write_round(trained, partial / names[-1], format_name)
             what = f"round {trained.number}, accuracy {trained.accuracy:.3f}"
             progress(what, trained.number, settings.rounds)
-        write_atomically(partial / RUN_NAME, encode_run(settings, accuracy))
+        write_atomically(partial / RUN_NAME, [encode_run(settings, accuracy)])
     return Simulated(tuple(out / name for name in names), tuple(accuracy))
 
 

@@ -1,4 +1,4 @@
-"""A verdict → the JSON report, schema `audit-1.0.0`."""
+"""A verdict → the JSON report, schema `audit-1.0.1`."""
 
 from dataclasses import asdict
 from typing import Any
@@ -7,7 +7,7 @@ from ariba_cli.reports.canonical import RunRecord, document, rounded
 from ariba_cli.reports.words import coverage_in_words
 from ariba_cli.verdict import Evaluation, Verdict
 
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "1.0.1"
 
 
 def audit_json(verdict: Verdict, run: RunRecord) -> bytes:

@@ -13,6 +13,7 @@ PARTICIPANTS = "participants"
 PARTIAL_SUFFIX = ".partial"
 RUN_NAME = "run.json"
 TRUTH_NAME = "truth.json"
+CONVERSION_NAME = "conversion.json"
 
 
 @dataclass(frozen=True)

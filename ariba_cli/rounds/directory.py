@@ -8,14 +8,14 @@ from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.findings import Finding, FindingKind
 from ariba_cli.progress import Progress, silent
 from ariba_cli.rounds import manifest as manifests
-from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME, list_contents
-from ariba_cli.rounds.formats import open_model, open_part
+from ariba_cli.rounds.contents import CONVERSION_NAME, RUN_NAME, TRUTH_NAME, list_contents
+from ariba_cli.rounds.formats import is_model_folder, open_model, open_part
 from ariba_cli.rounds.manifest import Manifest
 from ariba_cli.rounds.members import GLOBAL_STEM, Member, find_members, members_of_file
 from ariba_cli.rounds.model import Model, Terms
 from ariba_cli.rounds.sealing import read_seal, verify_seal
 
-_NOT_MODELS = (manifests.NAME, TRUTH_NAME, RUN_NAME)
+_NOT_MODELS = (manifests.NAME, TRUTH_NAME, RUN_NAME, CONVERSION_NAME)
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,13 @@ def open_round(
         findings=tuple(findings),
         terms=terms,
     )
+
+
+def is_one_model(path: Path, terms: Terms) -> bool:
+    """Whether a path is that of one model, and not of a round."""
+    if os.path.isdir(path):
+        return not os.path.islink(path) and is_model_folder(path, terms)
+    return os.path.lexists(path) and members_of_file(path.parent, path.name, terms) is None
 
 
 def _open_round_file(path: Path, terms: Terms, global_path: Path | None) -> Round:

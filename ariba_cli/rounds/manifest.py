@@ -100,7 +100,16 @@ def _check(manifest: Manifest) -> None:
     if not sound:
         raise RefusedFileError("is not a manifest (a field has the wrong type)")
     for path, file in manifest.files.items():
-        if path.startswith("/") or any(part in ("", ".", "..") for part in path.split("/")):
+        if not _is_within(path):
             raise RefusedFileError(f"lists {path!r}, which is no path within the round")
         if not re.fullmatch(r"[0-9a-f]{64}", file.sha256):
             raise RefusedFileError(f"lists {path!r} with something that is no sha256")
+
+
+def _is_within(path: str) -> bool:
+    """Whether it could be the path of a file in the round, relative to it."""
+    try:
+        path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in path and all(part not in ("", ".", "..") for part in path.split("/"))

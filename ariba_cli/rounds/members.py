@@ -1,15 +1,19 @@
 """Who is in a round: which of its files and folders are whose update."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 from ariba_cli.rounds.contents import PARTICIPANTS, Contents
 from ariba_cli.rounds.formats import parts
 from ariba_cli.rounds.model import Terms
 
 GLOBAL_STEM = "global"
+
+_LONGEST_STEM = 200
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,23 @@ class Member:
 def id_order(identifier: str) -> bytes:
     """The key by which ids are ordered: their UTF-8 bytes."""
     return identifier.encode("utf-8", "surrogateescape")
+
+
+def file_stem(identifier: str) -> str:
+    """A file name, without its suffix, for what a participant sent.
+
+    Ids may be anything: whatever is no plain letter, digit, `-`, `_` or `.` is percent-encoded,
+    and what is then too long for a file name is hashed.
+
+    >>> file_stem("p00"), file_stem("../global")
+    ('p00', '%2E.%2Fglobal')
+    """
+    stem = quote(id_order(identifier), safe="")
+    if stem.startswith("."):
+        stem = "%2E" + stem[1:]
+    if len(stem) > _LONGEST_STEM:
+        return hashlib.sha256(id_order(identifier)).hexdigest()
+    return stem.replace("~", "%7E")
 
 
 def find_members(

@@ -1,7 +1,7 @@
 """A model on disk, as its format describes it: which tensors it has, and how to read them."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from ariba_cli.rounds.isolation.parent import Child
 from ariba_cli.rounds.limits import Limits
 from ariba_cli.rounds.lowrank import LowRank
 from ariba_cli.rounds.opening import OpenFile, Stamp, open_file
-from ariba_cli.rounds.tensors import TensorSpec, to_array
+from ariba_cli.rounds.tensors import TensorSpec, to_array, to_row_order
 
 # The numbers of one tensor, in storage order: an array, or what gives them when asked.
 Values = npt.NDArray[np.floating] | LowRank
@@ -67,8 +67,14 @@ class Tensor(Protocol):
         """How many bytes are read for it."""
         ...
 
-    def read_into(self, model: "Model", buffer: memoryview) -> None:
-        """Fill a buffer of that size; raises `RefusedFileError` when that cannot be."""
+    def read_into(self, reading: "Reading", buffer: memoryview) -> None:
+        """Fill a buffer of that size with its bytes, the last index running fastest.
+
+        Raises
+        ------
+        RefusedFileError
+            When that cannot be.
+        """
         ...
 
     def values(self, raw: memoryview) -> Values:
@@ -98,10 +104,47 @@ class Model:
         """The size of its files."""
         return sum(file.stamp.size for file in self.files)
 
-    def open(self, index: int) -> AbstractContextManager[OpenFile]:
-        """Open one of its files again; raises `RefusedFileError` when it has changed."""
-        path, stamp = self.files[index]
-        return open_file(path, self.terms.limits, expected=stamp)
+    @contextmanager
+    def reading(self) -> Iterator["Reading"]:
+        """Open its files again, each once and when it is first needed.
+
+        Raises
+        ------
+        RefusedFileError
+            When one has changed since the tensors were listed, or until the block ends.
+        """
+        with ExitStack() as opened:
+            yield Reading(self, opened)
+
+    def read(self, name: str) -> memoryview:
+        """The bytes of one tensor; see `Reading.read`."""
+        with self.reading() as reading:
+            return reading.read(name)
+
+    def floats(self) -> Iterator[tuple[str, npt.NDArray[np.floating]]]:
+        """Names and values, in their shapes, of the float tensors, one after the other."""
+        with self.reading() as reading:
+            for name, tensor in self.tensors.items():
+                if tensor.spec.is_float:
+                    values = tensor.values(reading.read(name))
+                    yield name, values[:].reshape(tensor.spec.shape)
+
+
+class Reading:
+    """A model whose files stay open; see `Model.reading`."""
+
+    def __init__(self, model: Model, opened: ExitStack) -> None:
+        self.model = model
+        self._opened = opened
+        self._files: dict[int, OpenFile] = {}
+
+    def file(self, index: int) -> OpenFile:
+        """One of its files."""
+        if index not in self._files:
+            path, stamp = self.model.files[index]
+            opening = open_file(path, self.model.terms.limits, expected=stamp)
+            self._files[index] = self._opened.enter_context(opening)
+        return self._files[index]
 
     def read(self, name: str, scratch: "Scratch | None" = None) -> memoryview:
         """The bytes of one tensor, and no others.
@@ -115,7 +158,7 @@ class Model:
         RefusedFileError
             When they cannot be read, or memory cannot hold them.
         """
-        tensor = self.tensors[name]
+        tensor = self.model.tensors[name]
         try:
             buffer = (scratch or Scratch()).take(tensor.raw_bytes)
         except MemoryError:
@@ -124,13 +167,6 @@ class Model:
             ) from None
         tensor.read_into(self, buffer)
         return buffer
-
-    def floats(self) -> Iterator[tuple[str, npt.NDArray[np.floating]]]:
-        """Names and values, in their shapes, of the float tensors, one after the other."""
-        for name, tensor in self.tensors.items():
-            if tensor.spec.is_float:
-                values = tensor.values(self.read(name))
-                yield name, values[:].reshape(tensor.spec.shape)
 
 
 class Scratch:
@@ -167,17 +203,15 @@ class Extent:
         """See `Tensor`."""
         return self.spec.bytes
 
-    def read_into(self, model: Model, buffer: memoryview) -> None:
+    def read_into(self, reading: Reading, buffer: memoryview) -> None:
         """See `Tensor`."""
-        with model.open(self.file) as file:
-            file.read_into(buffer, self.offset)
+        reading.file(self.file).read_into(buffer, self.offset)
+        if self.column_order:
+            to_row_order(self.spec, buffer)
 
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
         """See `Tensor`."""
-        values = to_array(self.spec, raw)
-        if self.column_order:
-            values = values.reshape(self.spec.shape, order="F").reshape(-1)
-        return values
+        return to_array(self.spec, raw)
 
 
 def check_disjoint(tensors: Mapping[str, Extent], size: int) -> None:

@@ -1,7 +1,13 @@
 """What tensors are called: the names that frameworks decorate, and what is no weight."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from ariba_cli.errors import InputError
+from ariba_cli.rounds.limits import Limits
 
 # What wrappers put before the names: DistributedDataParallel and others, Hugging Face's
 # models, PEFT, torch.compile.
@@ -10,7 +16,37 @@ _PREFIXES = ("module.", "base_model.model.", "model.", "_orig_mod.")
 _STATISTICS = ("running_mean", "running_var")
 _COUNTER = "num_batches_tracked"
 
+# All participants of a round use the same names.
+_KEPT_NAMES = 4096
 
+
+def read_names(path: Path, limits: Limits) -> tuple[str, ...]:
+    """The names of a model's arrays from a file: one a line, or a JSON list of them.
+
+    The file is the user's own: it may be a link or a pipe.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, names nothing, or names something twice.
+    """
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(limits.json_bytes).decode("utf-8")
+        names = json.loads(text) if text.lstrip().startswith("[") else text.split()
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"'{path}' holds no list of names; --names takes one a line") from error
+    if not names or not all(isinstance(name, str) for name in names):
+        raise InputError(f"'{path}' names nothing; --names takes one name a line")
+    if len(set(names)) < len(names):
+        twice = Counter(names).most_common(1)[0][0]
+        raise InputError(f"'{path}' names '{twice}' twice")
+    return tuple(names)
+
+
+@lru_cache(maxsize=_KEPT_NAMES)
 def plain_name(name: str) -> str:
     """A tensor's name without the prefixes that frameworks add.
 

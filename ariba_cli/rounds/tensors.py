@@ -127,6 +127,12 @@ def check_expanded(specs: Iterable[TensorSpec], limits: Limits) -> None:
         )
 
 
+def to_row_order(spec: TensorSpec, data: memoryview) -> None:
+    """Reorder in place the bytes of a tensor that was stored with its first index fastest."""
+    items = np.frombuffer(data, np.dtype((np.void, SIZES[spec.dtype])))
+    data[:] = items.reshape(spec.shape, order="F").tobytes()
+
+
 def to_array(spec: TensorSpec, data: bytes | memoryview) -> npt.NDArray[np.floating]:
     """The values of a float tensor, flat, widened only where NumPy lacks the type."""
     values: npt.NDArray[np.floating] = np.frombuffer(data, dtype=_FLOATS[spec.dtype])

@@ -4,7 +4,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,28 +13,35 @@ import numpy.typing as npt
 
 from ariba_cli.errors import OutputError
 from ariba_cli.rounds import manifest as manifests
-from ariba_cli.rounds.contents import PARTIAL_SUFFIX, PARTICIPANTS, TRUTH_NAME
+from ariba_cli.rounds.contents import PARTIAL_SUFFIX, PARTICIPANTS
 from ariba_cli.rounds.formats import ENCODERS
 from ariba_cli.rounds.manifest import Kind, Manifest, SealedFile
-from ariba_cli.rounds.members import GLOBAL_STEM
-from ariba_cli.rounds.truth import Truth
+from ariba_cli.rounds.members import GLOBAL_STEM, file_stem
 
 Tensors = Mapping[str, npt.NDArray[np.floating]]
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, pieces: Iterable[bytes | memoryview]) -> SealedFile:
     """Write a file whole or not at all, with the mode that the umask allows.
+
+    Parameters
+    ----------
+    pieces : its bytes, one after the other; each may be gone once the next is asked for.
 
     Raises
     ------
     OutputError
         When it cannot be written.
     """
+    digest, size = hashlib.sha256(), 0
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
+            for piece in pieces:
+                stream.write(piece)
+                digest.update(piece)
+                size += len(piece)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
@@ -44,6 +51,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         if isinstance(error, OSError):
             raise OutputError(f"'{path}' cannot be written: {error.strerror}") from error
         raise
+    return SealedFile(size, digest.hexdigest())
 
 
 @contextmanager
@@ -90,7 +98,7 @@ class RoundWriter:
     format_name : the name of the model file format, as in `ENCODERS`.
     """
 
-    def __init__(self, directory: Path, *, format_name: str) -> None:
+    def __init__(self, directory: Path, *, format_name: str = "safetensors") -> None:
         self._directory = directory
         self._format = ENCODERS[format_name]
         self._files: dict[str, SealedFile] = {}
@@ -98,30 +106,23 @@ class RoundWriter:
 
     def write_global(self, tensors: Tensors) -> None:
         """Write the model that the server sent out."""
-        self._write(GLOBAL_STEM + self._format.SUFFIX, self._format.encode(tensors))
+        self.write(GLOBAL_STEM + self._format.SUFFIX, [self._format.encode(tensors)])
 
     def write_participant(self, identifier: str, tensors: Tensors) -> None:
-        """Write what one participant sent. The id must be one that this program made."""
-        name = f"{PARTICIPANTS}/{identifier}{self._format.SUFFIX}"
-        self._write(name, self._format.encode(tensors))
+        """Write what one participant sent."""
+        name = f"{PARTICIPANTS}/{file_stem(identifier)}{self._format.SUFFIX}"
+        self.write(name, [self._format.encode(tensors)])
 
-    def copy(self, path: str, data: bytes) -> None:
-        """Take over a file of another sealed round, as it is."""
-        self._write(path, data)
-
-    def write_truth(self, truth: Truth) -> None:
-        """Write who is compromised."""
-        self._write(TRUTH_NAME, truth.encode())
+    def write(self, path: str, pieces: Iterable[bytes | memoryview]) -> None:
+        """Write any file, by its path relative to the round; see `write_atomically`."""
+        (self._directory / path).parent.mkdir(exist_ok=True)
+        self._files[path] = write_atomically(self._directory / path, pieces)
 
     def seal(self, *, round_number: int, kind: Kind, layers: Sequence[str]) -> None:
         """Write the manifest: the round is complete."""
         manifest = Manifest(round_number, kind, tuple(layers), self._files)
         _sync_directory(self._directory / PARTICIPANTS)
-        write_atomically(self._directory / manifests.NAME, manifest.encode())
-
-    def _write(self, name: str, data: bytes) -> None:
-        write_atomically(self._directory / name, data)
-        self._files[name] = SealedFile(len(data), hashlib.sha256(data).hexdigest())
+        write_atomically(self._directory / manifests.NAME, [manifest.encode()])
 
 
 def check_free(path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.errors import RefusedFileError
-from ariba_cli.rounds.model import Extent, ListedFile, Model, Tensor, Terms, check_disjoint
+from ariba_cli.rounds.model import Extent, ListedFile, Model, Reading, Tensor, Terms, check_disjoint
 from ariba_cli.rounds.opening import OpenFile
 from ariba_cli.rounds.tensors import SIZES, TensorSpec, check_name, check_shape, to_array
 
@@ -70,10 +70,10 @@ class _Packed:
     def raw_bytes(self) -> int:
         return self.spec.bytes
 
-    def read_into(self, model: Model, buffer: memoryview) -> None:
+    def read_into(self, reading: Reading, buffer: memoryview) -> None:
+        child, file = reading.model.terms.hdf5, reading.file(0)
         tensor = [self.name, self.spec.dtype, list(self.spec.shape), None]
-        with model.open(0) as file:
-            model.terms.hdf5.ask(file, "values", into=buffer, group=self.group, tensor=tensor)
+        child.ask(file, "values", into=buffer, group=self.group, tensor=tensor)
 
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
         return to_array(self.spec, raw)

@@ -18,9 +18,16 @@ from ariba_cli.errors import RefusedFileError
 from ariba_cli.rounds.archive import MAGIC, open_archive
 from ariba_cli.rounds.formats import npy
 from ariba_cli.rounds.limits import Limits
-from ariba_cli.rounds.model import Extent, ListedFile, Model, Tensor, Terms, check_disjoint
+from ariba_cli.rounds.model import Extent, ListedFile, Model, Reading, Tensor, Terms, check_disjoint
 from ariba_cli.rounds.opening import OpenFile
-from ariba_cli.rounds.tensors import TensorSpec, check_count, check_expanded, check_name
+from ariba_cli.rounds.tensors import (
+    TensorSpec,
+    check_count,
+    check_expanded,
+    check_name,
+    to_array,
+    to_row_order,
+)
 
 NAME = "npz"
 
@@ -65,12 +72,9 @@ class _Deflated:
     def raw_bytes(self) -> int:
         return self.spec.bytes
 
-    def read_into(self, model: Model, buffer: memoryview) -> None:
-        with (
-            model.open(0) as file,
-            open_archive(file) as archive,
-            archive.open(self.entry) as stream,
-        ):
+    def read_into(self, reading: Reading, buffer: memoryview) -> None:
+        whole = buffer
+        with open_archive(reading.file(0)) as archive, archive.open(self.entry) as stream:
             _take(stream, self.start)
             while buffer:
                 piece = _take(stream, min(_PIECE_BYTES, len(buffer)))
@@ -78,9 +82,11 @@ class _Deflated:
                 buffer = buffer[len(piece) :]
             if stream.read(1):
                 raise RefusedFileError(f"holds more in {self.entry!r} than its shape says")
+        if self.column_order:
+            to_row_order(self.spec, whole)
 
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
-        return Extent(self.spec, 0, column_order=self.column_order).values(raw)
+        return to_array(self.spec, raw)
 
 
 def _check_entries(entries: Sequence[zipfile.ZipInfo], limits: Limits) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from ariba_cli.errors import RefusedFileError
 from ariba_cli.rounds.formats import safetensors
 from ariba_cli.rounds.lowrank import LowRank
-from ariba_cli.rounds.model import Model, Tensor, Terms
+from ariba_cli.rounds.model import ListedFile, Model, Reading, Tensor, Terms
 from ariba_cli.rounds.opening import OpenFolder
 from ariba_cli.rounds.strict_json import parse_object
 from ariba_cli.rounds.tensors import TensorSpec, check_shape
@@ -40,6 +40,7 @@ def open_model(source: OpenFolder, terms: Terms) -> Model:
     """List the changes of an adapter; see `Format`."""
     with source.open(CONFIG, most_bytes=terms.limits.json_bytes) as file:
         config = _Config.read(parse_object(file.read(0, file.size), CONFIG))
+        config_file = ListedFile(file.path, file.stamp)
     with source.open(WEIGHTS) as file:
         if not safetensors.recognises(file):
             raise RefusedFileError(f"has a {WEIGHTS} that is no safetensors")
@@ -49,7 +50,7 @@ def open_model(source: OpenFolder, terms: Terms) -> Model:
         if name in tensors:
             raise RefusedFileError(f"gives {name!r} twice")
         tensors[name] = tensor
-    return Model(NAME, stored.files, tensors, terms)
+    return Model(NAME, (*stored.files, config_file), tensors, terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,11 @@ class Change:
         """The bytes of A, of B, and of the scale as a float64: all that decides ΔW."""
         return self.right.raw_bytes + self.left.raw_bytes + _SCALE_BYTES
 
-    def read_into(self, model: Model, buffer: memoryview) -> None:
+    def read_into(self, reading: Reading, buffer: memoryview) -> None:
         """See `Tensor`."""
         middle = self.right.raw_bytes
-        self.right.read_into(model, buffer[:middle])
-        self.left.read_into(model, buffer[middle:-_SCALE_BYTES])
+        self.right.read_into(reading, buffer[:middle])
+        self.left.read_into(reading, buffer[middle:-_SCALE_BYTES])
         buffer[-_SCALE_BYTES:] = np.float64(self.scale).tobytes()
 
     def values(self, raw: memoryview) -> LowRank:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ariba_cli.errors import RefusedFileError
 from ariba_cli.rounds.archive import MAGIC, open_archive
-from ariba_cli.rounds.model import ListedFile, Model, Tensor, Terms
+from ariba_cli.rounds.model import ListedFile, Model, Reading, Tensor, Terms
 from ariba_cli.rounds.opening import OpenFile
 from ariba_cli.rounds.tensors import SIZES, TensorSpec, check_name, check_shape, to_array
 
@@ -59,9 +59,9 @@ class _Pickled:
     def raw_bytes(self) -> int:
         return self.spec.bytes
 
-    def read_into(self, model: Model, buffer: memoryview) -> None:
-        with model.open(0) as file:
-            model.terms.pickles.ask(file, "values", into=buffer, name=self.name)
+    def read_into(self, reading: Reading, buffer: memoryview) -> None:
+        child = reading.model.terms.pickles
+        child.ask(reading.file(0), "values", into=buffer, name=self.name)
 
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
         return to_array(self.spec, raw)

@@ -4,6 +4,7 @@ The header is checked here, more strictly than the safetensors library does: it 
 duplicate names, of which the last wins, and fields that it does not know.
 """
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,7 @@ NAME = "safetensors"
 SUFFIX = ".safetensors"
 
 _LENGTH_BYTES = 8
+_ALIGNMENT = 8
 
 # Participants of one round send the same header: what it says is worked out and kept once.
 _KEPT_HEADERS = 8
@@ -53,6 +55,19 @@ def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
     from safetensors.numpy import save
 
     return save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()})
+
+
+def encode_header(tensors: Mapping[str, TensorSpec]) -> bytes:
+    """What a file starts with that then holds the bytes of these tensors, in this order."""
+    entries, position = {}, 0
+    for name, spec in tensors.items():
+        offsets = [position, position + spec.bytes]
+        entries[name] = {"dtype": spec.dtype, "shape": spec.shape, "data_offsets": offsets}
+        position += spec.bytes
+    header = json.dumps(entries, separators=(",", ":")).encode("ascii")
+    # The bytes of the tensors shall start where every type may.
+    header += b" " * (-len(header) % _ALIGNMENT)
+    return len(header).to_bytes(_LENGTH_BYTES, "little") + header
 
 
 def _list(header: bytes, size: int, limits: Limits) -> Mapping[str, Extent]:

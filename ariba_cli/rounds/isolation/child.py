@@ -33,7 +33,7 @@ def main() -> None:
     library = importlib.import_module(f"ariba_cli.rounds.isolation.{arguments['library']}")
     library.try_out()
     with socket.socket(fileno=int(sys.argv[1])) as connection:
-        held = _take_limits(limits)
+        held = _take_limits()
         while True:
             try:
                 request, descriptor = messages.receive_with_file(connection, _MOST_REQUEST_BYTES)
@@ -66,7 +66,7 @@ def _answer(
         messages.send(connection, {"refused": reason})
 
 
-def _take_limits(limits: Limits) -> int:
+def _take_limits() -> int:
     """Give up what no file needs; returns the address space that is held already."""
     held = 0
     if sys.platform == "linux":

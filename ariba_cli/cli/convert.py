@@ -1,0 +1,76 @@
+"""`ariba convert`: any directory of updates into a sealed round."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ariba_cli.cli import options
+from ariba_cli.cli.signals import held_back
+
+
+class Kind(StrEnum):
+    """What participants send."""
+
+    WEIGHTS = "weights"
+    DIFFERENCE = "difference"
+
+
+def convert(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SRC",
+            help="A directory with the updates of one round, or an HDF5 file that holds them all.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="The directory to make.", show_default=False),
+    ],
+    trust_pickles: Annotated[
+        bool,
+        typer.Option(
+            "--trust-pickles",
+            help="Open PyTorch files (.pt, .pth, .bin) too, in a process without access to files. "
+            "Only for files from people that you trust.",
+        ),
+    ] = False,
+    names: options.NamesOption = None,
+    global_: options.GlobalOption = None,
+    kind: Annotated[
+        Kind, typer.Option(help="What the participants sent; a sealed round says it itself.")
+    ] = Kind.WEIGHTS,
+    strict: options.StrictOption = False,
+    max_file_bytes: options.MaxFileBytesOption = options.LIMITS.file_bytes,
+    timeout: options.TimeoutOption = options.LIMITS.seconds,
+    color: options.ColorOption = options.Color.AUTO,
+    quiet: options.QuietOption = False,
+    verbose: options.VerboseOption = False,
+) -> None:
+    """Write any directory of updates again as a sealed round of safetensors.
+
+    Every tensor keeps its name, its type and its bits, so that an audit gives the same
+    scores; conversion.json in the round says which files it was made of. Prints the
+    directory of the round.
+
+    Example: ariba convert server/round_7 --out round_0007 --names layers.txt
+    """
+    with held_back():
+        from ariba_cli.conversion import convert as run_conversion
+        from ariba_cli.reports.words import finding_in_words
+        from ariba_cli.rounds.directory import open_round
+        from ariba_cli.rounds.writing import check_free
+
+    console = options.make_console(color, quiet, verbose)
+    check_free(out)
+    terms = options.make_terms(max_file_bytes, timeout, names, trust_pickles=trust_pickles)
+    round_ = open_round(source, terms, global_path=global_, not_models=options.paths(names))
+    with console.progress() as progress:
+        done = run_conversion(round_, out, kind=kind.value, strict=strict, progress=progress)
+    for finding in done.refused:
+        console.warn(finding_in_words(finding))
+    console.note(f"{len(done.participants)} converted, {len(done.refused)} refused")
+    console.data(f"{out}\n".encode("utf-8", "surrogateescape"))
