@@ -23,6 +23,7 @@ _CHILD = "ariba_cli.rounds.isolation.child"
 
 # A reply lists tensors with their names and shapes.
 _MOST_REPLY_BYTES = 2**28
+_SECONDS_TO_START = 300.0
 _SECONDS_TO_GO = 0.5
 
 _ENVIRONMENT = {
@@ -81,6 +82,10 @@ class Child:
         """The connection, and an end to the child whenever something goes wrong with it."""
         self._running = running = self._running or _Running(self._library, self._limits)
         try:
+            if not running.is_ready:
+                # What it imports takes long on a busy machine, and is no file's doing.
+                _Wire(running.connection, time.monotonic() + _SECONDS_TO_START).reply("ready")
+                running.is_ready = True
             yield _Wire(running.connection, time.monotonic() + self._limits.seconds)
         except RefusedFileError:
             raise
@@ -141,6 +146,7 @@ class _Running:
                 stderr=subprocess.DEVNULL,
             )
         self.end = weakref.finalize(self, _end, self.process, self.connection)
+        self.is_ready = False
 
 
 def _count(announced: object, most: int) -> int:
