@@ -33,7 +33,7 @@ TENSORS = 64
 _MARGIN_SECONDS = 10.0
 # What an input may add to the memory of the process that reads it: one tensor and its
 # values, twice what may be expanded, and the descriptions.
-_MOST_GROWN = 2**27
+_MOST_GROWN = 2**26
 _MOST_REASON = 2**14
 
 

@@ -370,6 +370,10 @@ def _change_members(
             members[index] = (_entry(rng.choice(names + others), entry), data)
         case 3:
             entry.compress_type = rng.choice((0, 8, 8, 12, 14))
+        case 4 if rng.random() < 0.02:
+            # Little that becomes much.
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            members[index] = (entry, data + bytes(2**26))
         case _:
             members[index] = (entry, inside(entry.filename)(data, rng, plain))
 
