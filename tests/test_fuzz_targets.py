@@ -20,7 +20,7 @@ KEPT = sorted(path for path in (FIXTURES / "hostile" / "fuzz").glob("*/*"))
 def test_every_seed_is_read(tmp_path: Path, reader: str) -> None:
     for name, data in TARGETS[reader].seeds().items():
         outcome = attempt(TARGETS[reader], data, tmp_path)
-        assert outcome.found is not None, (name, outcome)
+        assert (outcome.found is None) == (name == "refused"), outcome
         assert outcome.failure is None, (name, outcome)
 
 
@@ -28,7 +28,6 @@ def test_every_seed_is_read(tmp_path: Path, reader: str) -> None:
 def test_what_was_found_once_is_read_or_refused(tmp_path: Path, path: Path) -> None:
     outcome = attempt(TARGETS[path.parent.name], path.read_bytes(), tmp_path)
     assert outcome.failure is None, outcome
-    assert "the process that parses it" not in (outcome.reason or "")
 
 
 @pytest.mark.parametrize("reader", TARGETS)

@@ -78,14 +78,10 @@ _VALUES: tuple[Any, ...] = (
     [0, 0],
     Pairs(),
     Pairs([("dtype", "F32"), ("shape", [1]), ("data_offsets", [0, 4])]),
-    Literal("NaN"),
-    Literal("-Infinity"),
-    Literal("1e999"),
-    Literal("9" * 5000),
-    Literal("[" * 2000),
     *_EDGES,
     *SIZES,
 )
+_LITERALS = tuple(map(Literal, ("NaN", "-Infinity", "1e999", "9" * 5000, "[" * 2000)))
 
 
 def plain_mutation(data: bytes, rng: Random) -> bytes:
@@ -184,6 +180,31 @@ def mutate_archive(inside: Callable[[str], Mutate]) -> Mutate:
     return mutate
 
 
+def mutate_replies(data: bytes, rng: Random, plain: Plain) -> bytes:
+    """Change one message, or which there are; most times the lengths fit again."""
+    pieces = _messages(data[1:])
+    if not pieces or rng.random() < 0.1:
+        return plain(data)
+    index = rng.randrange(len(pieces))
+    match rng.randrange(8):
+        case 0:
+            del pieces[index]
+        case 1:
+            pieces.insert(rng.randrange(len(pieces) + 1), pieces[index])
+        case _:
+            end = 8 + min(int.from_bytes(pieces[index][:8], "little"), len(pieces[index]))
+            changed = mutate_json(pieces[index][8:end], rng, plain)
+            length = len(changed) if rng.random() < 0.95 else rng.choice(_EDGES)
+            pieces[index] = length.to_bytes(8, "little") + changed + pieces[index][end:]
+    return data[:1] + b"".join(pieces)
+
+
+def _messages(data: bytes) -> list[bytes]:
+    """Messages with their lengths; what is between them goes with the one before it."""
+    starts = [found.start() for found in re.finditer(rb"[\0-\xff][\0-\x20]\0{6}\{", data)]
+    return [data[a:b] for a, b in pairwise([*starts, len(data)])]
+
+
 def mutate_pickle(data: bytes, rng: Random, plain: Plain) -> bytes:
     """Change, move, double and leave out instructions, so that most of them still are some."""
     pieces = _instructions(data)
@@ -256,6 +277,8 @@ def _changed(tree: Any, rng: Random) -> Any:
         case 0:
             del container[index]
         case 1:
+            if isinstance(container, Pairs) and rng.random() < 0.8:
+                entry = (f"{entry[0]}{rng.randrange(10)}", value)
             container.insert(rng.randrange(len(container) + 1), _copy(entry))
         case 2 if isinstance(container, Pairs):
             other, place = rng.choice(slots)
@@ -284,7 +307,7 @@ def _copy(tree: Any) -> Any:
 
 
 def _value(rng: Random) -> Any:
-    return _copy(rng.choice(_VALUES))
+    return rng.choice(_LITERALS) if rng.random() < 0.05 else _copy(rng.choice(_VALUES))
 
 
 def _put_value(container: list[Any], index: int, value: Any) -> None:

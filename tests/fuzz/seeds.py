@@ -176,6 +176,31 @@ def _pickled(state: object, *, as_archive: bool) -> bytes:
     return out.getvalue()
 
 
+def replies() -> dict[str, bytes]:
+    """What a child says when all is well; the first byte says whose child it is."""
+    tensors = [["w", "F32", [2], None], ["v", "F64", [1, 0], 40], ["n", "I64", [], 48]]
+    pickled = [["w", "F32", [2]], ["b", "BF16", [3]], ["n", "I64", []]]
+    first = messages({"answer": None}, {"bytes": 8}, bytes(8))
+    return {
+        "hdf5": b"\0" + messages({"answer": tensors}) + first,
+        "pickles": b"\1"
+        + messages({"answer": pickled})
+        + first
+        + messages({"answer": None}, {"bytes": 4}, bytes(4), {"bytes": 2}, bytes(2)),
+        "groups": b"\2" + messages({"answer": ["p1", "p2"]}),
+        "refused": b"\0" + messages({"refused": "is not sound HDF5 (OSError)"}),
+    }
+
+
+def messages(*parts: object) -> bytes:
+    """Messages as a child sends them, and bytes as they are."""
+    return b"".join(part if isinstance(part, bytes) else _framed(_json(part)) for part in parts)
+
+
+def _framed(data: bytes) -> bytes:
+    return len(data).to_bytes(8, "little") + data
+
+
 def manifests() -> dict[str, bytes]:
     """The seals of two rounds; the one file that lies there is sealed in the first."""
     files = {

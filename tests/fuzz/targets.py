@@ -1,8 +1,10 @@
 """The readers that are fuzzed, one row each: a new reader is a new row."""
 
 import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -10,10 +12,11 @@ from ariba_cli.errors import RefusedFileError
 from ariba_cli.federated.run_file import read_run
 from ariba_cli.progress import silent
 from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME
-from ariba_cli.rounds.formats import open_model, parts
+from ariba_cli.rounds.formats import hdf5, open_model, parts
 from ariba_cli.rounds.isolation.parent import Child
 from ariba_cli.rounds.manifest import NAME as MANIFEST_NAME
 from ariba_cli.rounds.model import Model, Scratch, Terms
+from ariba_cli.rounds.opening import open_file
 from ariba_cli.rounds.sealing import read_seal, verify_seal
 from ariba_cli.rounds.truth import read_truth
 from tests.fuzz import hdf5_mutators, mutators, packing, seeds
@@ -105,6 +108,31 @@ def _read_pickle(path: Path) -> str:
     return _read_model(path, _TRUSTING)
 
 
+def _read_replies(path: Path) -> str:
+    """Read a model of which another child says what it likes, and then ends."""
+    data = path.read_bytes()
+    ours, theirs = socket.socketpair()
+    terms = Terms(LIMITS, trust_pickles=True)
+    with ours, theirs:
+        theirs.setblocking(False)
+        theirs.send(data[1:])
+        theirs.shutdown(socket.SHUT_WR)
+        for name in ("hdf5", "pickles"):
+            vars(terms)[name] = child = Child(name, LIMITS)
+            vars(child)["_running"] = SimpleNamespace(
+                connection=ours,
+                is_ready=True,
+                end=lambda: None,
+                process=SimpleNamespace(returncode=-(len(data) % 66)),
+            )
+        sound = b"\x80" if data[:1] == b"\1" else b"\x89HDF\r\n\x1a\n"
+        path.write_bytes(sound + bytes(100))
+        if data[:1] == b"\2":
+            with open_file(path, LIMITS) as file:
+                return f"{min(len(hdf5.groups(file, '/', terms)), 4)} groups"
+        return _read_model(path, terms)
+
+
 def _read_seal(path: Path) -> str:
     files = [entry.name for entry in path.iterdir()]
     manifest, findings = read_seal(path, files, LIMITS)
@@ -140,6 +168,7 @@ TARGETS: dict[str, Target] = {
     "pickles": Target(
         seeds.pickles, _file("model"), _read_pickle, mutators.mutate_pickle_or_archive
     ),
+    "replies": Target(seeds.replies, _file("replies"), _read_replies, mutators.mutate_replies),
     "npz": Target(seeds.npz, _file("model"), _read_model, mutators.mutate_npz),
     "npy": Target(seeds.npy, _file("model"), _read_model, mutators.mutate_npy),
     "manifest": Target(seeds.manifests, _beside(MANIFEST_NAME), _read_seal, mutators.mutate_json),

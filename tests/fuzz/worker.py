@@ -179,7 +179,7 @@ def template(reason: str) -> str:
     reason = re.sub(r"b?(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")", "…", reason)
     reason = re.sub(r" as .*, which is no type", " as …, which is no type", reason)
     reason = re.sub(r"GLOBAL|asks for [\w.]+", "asks for …", reason)
-    return re.sub(r"\((?:N(?:, )?)*,?\)", "(…)", re.sub(r"[0-9][0-9,]*", "N", reason))
+    return re.sub(r"\((?:N(?:, )?)*,?\)", "(…)", re.sub(r"(?<![A-Za-z])[0-9][0-9,]*", "N", reason))
 
 
 def _marks(fuzzer: ModuleType) -> list[Any]:

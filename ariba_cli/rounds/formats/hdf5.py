@@ -44,7 +44,10 @@ def open_group(source: OpenFile, group: str, terms: Terms) -> Model:
 
 def groups(source: OpenFile, group: str, terms: Terms) -> list[str]:
     """The groups in a group of a file, where it holds nothing else."""
-    return [str(name) for name in terms.hdf5.ask(source, "groups", group=group)]
+    found = terms.hdf5.ask(source, "groups", group=group)
+    if not isinstance(found, list):
+        raise RefusedFileError("is not sound HDF5 (its list of groups)")
+    return [str(name) for name in found]
 
 
 def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
@@ -80,9 +83,11 @@ class _Packed:
 
 
 def _listed(found: Any) -> list[Any]:
-    if not isinstance(found, list) or len({str(entry[0]) for entry in found}) < len(found):
+    entries = found if isinstance(found, list) else [None]
+    sound = all(isinstance(entry, list) and entry for entry in entries)
+    if not sound or len({str(entry[0]) for entry in entries}) < len(entries):
         raise RefusedFileError("is not sound HDF5 (its list of tensors)")
-    return found
+    return entries
 
 
 def _tensor(entry: Any, group: str, terms: Terms) -> Tensor:

@@ -44,6 +44,8 @@ def open_model(source: OpenFile, terms: Terms) -> Model:
     if not terms.trust_pickles:
         raise RefusedFileError(REFUSAL)
     found = terms.pickles.ask(source, "tensors")
+    if not isinstance(found, list):
+        raise RefusedFileError("is no sound PyTorch file (its list of tensors)")
     tensors = dict(_tensor(entry, terms) for entry in found)
     return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms)
 

@@ -23,6 +23,7 @@ _CHILD = "ariba_cli.rounds.isolation.child"
 
 # A reply lists tensors with their names and shapes.
 _MOST_REPLY_BYTES = 2**28
+_LONGEST_REASON = 2**14
 _SECONDS_TO_START = 300.0
 _SECONDS_TO_GO = 0.5
 
@@ -119,7 +120,7 @@ class _Wire:
         self._hurry()
         message = messages.receive(self.connection, _MOST_REPLY_BYTES)
         if "refused" in message:
-            raise RefusedFileError(str(message["refused"]))
+            raise RefusedFileError(_line(message["refused"]))
         return message[key]
 
     def fill(self, buffer: memoryview) -> None:
@@ -149,6 +150,13 @@ class _Running:
         self.is_ready = False
 
 
+def _line(reason: object) -> str:
+    """A reason that can be told; the child gives no other while it is itself."""
+    if not isinstance(reason, str) or not reason.isprintable() or len(reason) > _LONGEST_REASON:
+        raise ValueError
+    return reason
+
+
 def _count(announced: object, most: int) -> int:
     if type(announced) is not int or not 0 < announced <= most:
         raise ValueError(announced)
@@ -168,4 +176,8 @@ def _end(process: "subprocess.Popen[bytes]", connection: socket.socket) -> None:
 def _what_happened(code: int | None) -> str:
     if code is None or code >= 0:
         return f"stopped the process that parses it (exit code {code})"
-    return f"crashed the process that parses it ({signal.Signals(-code).name})"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:  # Not all have one.
+        name = f"signal {-code}"
+    return f"crashed the process that parses it ({name})"
