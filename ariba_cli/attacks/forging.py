@@ -21,8 +21,9 @@ from ariba_cli.progress import Progress, silent
 from ariba_cli.registry import registered
 from ariba_cli.rounds.directory import RUN_NAME, TRUTH_NAME, Member, Round
 from ariba_cli.rounds.manifest import Manifest
+from ariba_cli.rounds.partial import check_free
 from ariba_cli.rounds.truth import Truth
-from ariba_cli.rounds.writing import RoundWriter, check_free, new_directory
+from ariba_cli.rounds.writing import RoundWriter, new_directory
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,7 +56,7 @@ def simulate(
         from ariba_cli.federated.federation import FederationSettings
         from ariba_cli.federated.simulation import parse_keep
         from ariba_cli.federated.simulation import simulate as run_simulation
-        from ariba_cli.rounds.writing import check_free
+        from ariba_cli.rounds.partial import check_free
 
     console = options.make_console(color, quiet, verbose)
     settings = FederationSettings(participants=participants, rounds=rounds, eta=eta, seed=seed)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,10 +14,25 @@ import numpy.typing as npt
 
 from ariba_cli.errors import OutputError
 from ariba_cli.rounds import manifest as manifests
-from ariba_cli.rounds.directory import GLOBAL_STEM, PARTIAL_SUFFIX, PARTICIPANTS, TRUTH_NAME
+from ariba_cli.rounds.directory import GLOBAL_STEM, PARTICIPANTS, TRUTH_NAME
 from ariba_cli.rounds.formats import FORMATS
 from ariba_cli.rounds.manifest import Kind, Manifest, SealedFile
+from ariba_cli.rounds.partial import (
+    TEMPORARY,
+    check_contents,
+    hold,
+    publish,
+    remove,
+    sync_directory,
+)
 from ariba_cli.rounds.truth import Truth
+
+# Every path that a round can have in it while it is written; see `check_contents`.
+_MODEL = f"({'|'.join(re.escape(format_.SUFFIX) for format_ in FORMATS.values())})"
+ROUND_CONTENTS = (
+    f"{PARTICIPANTS}/|({PARTICIPANTS}/)?{TEMPORARY}|{PARTICIPANTS}/p[0-9]+{_MODEL}"
+    f"|{GLOBAL_STEM}{_MODEL}|{re.escape(manifests.NAME)}|{re.escape(TRUTH_NAME)}"
+)
 
 Tensors = Mapping[str, npt.NDArray[np.floating]]
 
@@ -46,38 +62,27 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def new_directory(path: Path) -> Iterator[Path]:
-    """A directory that gets its name when the block completes, and leaves nothing when not.
+def new_directory(path: Path, *, resume: bool = False) -> Iterator[Path]:
+    """A round that gets its name when the block completes, and leaves nothing when not.
 
-    Yields the path to fill, which is `NAME.partial` until then.
+    Yields the path to fill, which is `NAME.partial` until then. With `resume`, what a
+    killed run left there is emptied first.
 
     Raises
     ------
     OutputError
-        When the path exists, or cannot be made.
+        When the path exists or cannot be made, or when `NAME.partial` is there: see `hold`.
     """
-    partial = path.with_name(path.name + PARTIAL_SUFFIX)
-    check_free(path)
-    if os.path.lexists(partial):
-        raise OutputError(
-            f"'{partial}' is being written, or was left by a run that was killed; "
-            "remove it when no other run is at work"
-        )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.mkdir()
-    except OSError as error:
-        raise OutputError(f"'{path}' cannot be made: {error.strerror}") from error
-    try:
-        yield partial
+    with hold(path, resume=resume) as partial:
+        check_contents(partial, ROUND_CONTENTS)
         try:
-            _sync_directory(partial)
-            os.rename(partial, path)
-            _sync_directory(path.parent)
-        except OSError as error:
-            raise OutputError(f"'{path}' cannot be made: {error.strerror}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            for entry in list(partial.iterdir()):
+                remove(entry)
+            yield partial
+            publish(partial, path)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
 
 
 class RoundWriter:
@@ -115,29 +120,9 @@ class RoundWriter:
     def seal(self, *, round_number: int, kind: Kind, layers: Sequence[str]) -> None:
         """Write the manifest: the round is complete."""
         manifest = Manifest(round_number, kind, tuple(layers), self._files)
-        _sync_directory(self._directory / PARTICIPANTS)
+        sync_directory(self._directory / PARTICIPANTS)
         write_atomically(self._directory / manifests.NAME, manifest.encode())
 
     def _write(self, name: str, data: bytes) -> None:
         write_atomically(self._directory / name, data)
         self._files[name] = SealedFile(len(data), hashlib.sha256(data).hexdigest())
-
-
-def check_free(path: Path) -> None:
-    """Refuse to write where something is already.
-
-    Raises
-    ------
-    OutputError
-        When the path exists.
-    """
-    if os.path.lexists(path):
-        raise OutputError(f"'{path}' exists; name another directory, or remove it first")
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
