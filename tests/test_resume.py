@@ -372,6 +372,13 @@ def test_what_the_program_did_not_write_is_never_lost(tmp_path: Path, stranger: 
 
 
 @pytest.mark.usefixtures("quick")
+def test_what_is_left_is_the_finished_rounds_and_one_checkpoint(tmp_path: Path) -> None:
+    partial = leave(tmp_path / "run")
+    expected = ["checkpoint.json", "checkpoint_0001.safetensors", "round_0001"]
+    assert sorted(os.listdir(partial)) == expected
+
+
+@pytest.mark.usefixtures("quick")
 def test_finished_rounds_are_kept_and_not_written_again(tmp_path: Path) -> None:
     partial = leave(tmp_path / "run")
     before = snapshot(partial / "round_0001")

@@ -49,7 +49,7 @@ def hold(path: Path, *, resume: bool) -> Iterator[Path]:
                 "remove it"
             )
         try:
-            # The run that was seen at work, or was not seen, may have finished since.
+            # Another run may have finished between the first look and the lock.
             check_free(path)
             yield partial
         finally:
