@@ -83,7 +83,7 @@ class _Packed:
 
 
 def _listed(found: Any) -> list[Any]:
-    entries = found if isinstance(found, list) else [None]
+    entries: list[Any] = found if isinstance(found, list) else [None]
     sound = all(isinstance(entry, list) and entry for entry in entries)
     if not sound or len({str(entry[0]) for entry in entries}) < len(entries):
         raise RefusedFileError("is not sound HDF5 (its list of tensors)")
