@@ -117,16 +117,19 @@ class _Wire:
 
     def reply(self, key: str) -> Any:
         """What the next message says of it; a refusal is raised."""
-        self._hurry()
-        message = messages.receive(self.connection, _MOST_REPLY_BYTES)
+        message = messages.receive(self, _MOST_REPLY_BYTES)
         if "refused" in message:
             raise RefusedFileError(_line(message["refused"]))
         return message[key]
 
     def fill(self, buffer: memoryview) -> None:
         """The bytes that come next."""
+        messages.fill(self, buffer)
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """Some of them; they may come one at a time, but not for ever."""
         self._hurry()
-        messages.fill(self.connection, buffer)
+        return self.connection.recv_into(buffer)
 
     def _hurry(self) -> None:
         self.connection.settimeout(max(self._deadline - time.monotonic(), 0.001))
