@@ -105,6 +105,11 @@ class _Config:
         for option in ("use_dora", "use_qalora"):
             if found.get(option):
                 raise RefusedFileError(f"is an adapter with {option}, which is more than B·A")
+        rank_stabilised = found.get("use_rslora") or False
+        if not isinstance(rank_stabilised, bool):
+            raise RefusedFileError(
+                f"has a {CONFIG} with a use_rslora that is neither true nor false"
+            )
         alphas = found.get("alpha_pattern") or {}
         if not isinstance(alphas, dict):
             raise RefusedFileError(f"has a {CONFIG} whose alpha_pattern is no table")
@@ -115,7 +120,7 @@ class _Config:
         return cls(
             alpha=_number(found.get("lora_alpha", 8)),
             alphas={pattern: _number(alpha) for pattern, alpha in alphas.items()},
-            rank_stabilised=found.get("use_rslora") is True,
+            rank_stabilised=rank_stabilised,
         )
 
     def scale(self, module: str, rank: int) -> float:
