@@ -34,6 +34,7 @@ def main() -> None:
     library.try_out()
     with socket.socket(fileno=int(sys.argv[1])) as connection:
         held = _take_limits()
+        messages.send(connection, {"answer": "ready"})
         while True:
             try:
                 request, descriptor = messages.receive_with_file(connection, _MOST_REQUEST_BYTES)

@@ -23,6 +23,7 @@ _CHILD = "ariba_cli.rounds.isolation.child"
 
 # A reply lists tensors with their names and shapes.
 _MOST_REPLY_BYTES = 2**28
+_SECONDS_TO_START = 120.0
 _SECONDS_TO_GO = 0.5
 
 _ENVIRONMENT = {
@@ -79,9 +80,13 @@ class Child:
     @contextmanager
     def _watched(self) -> Iterator["_Wire"]:
         """The connection, and an end to the child whenever something goes wrong with it."""
+        fresh = self._running is None
         self._running = running = self._running or _Running(self._library, self._limits)
         try:
-            yield _Wire(running.connection, time.monotonic() + self._limits.seconds)
+            if fresh:
+                # What it takes to start is not the file's fault.
+                _Wire(running.connection, _SECONDS_TO_START).reply("answer")
+            yield _Wire(running.connection, self._limits.seconds)
         except RefusedFileError:
             raise
         except TimeoutError:
@@ -104,9 +109,9 @@ class Child:
 class _Wire:
     """A connection with a deadline."""
 
-    def __init__(self, connection: socket.socket, deadline: float) -> None:
+    def __init__(self, connection: socket.socket, seconds: float) -> None:
         self.connection = connection
-        self._deadline = deadline
+        self._deadline = time.monotonic() + seconds
         self._hurry()
 
     def reply(self, key: str) -> Any:

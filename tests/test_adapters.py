@@ -1,0 +1,169 @@
+"""PEFT adapters: participants are compared by ΔW = s·B·A, which is never formed as a whole."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import safetensors.numpy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ariba_cli.audit import AuditSettings, KEst, audit
+from ariba_cli.conversion import convert
+from ariba_cli.errors import RefusedFileError
+from ariba_cli.findings import FindingKind
+from ariba_cli.inspection import inspect_file
+from ariba_cli.rounds.directory import open_round
+from ariba_cli.rounds.formats import open_model
+from ariba_cli.rounds.lowrank import LowRank
+from ariba_cli.rounds.model import Terms
+
+Factors = dict[str, npt.NDArray[Any]]
+
+PREFIX = "base_model.model.layers.0.q_proj"
+CONFIG = {"peft_type": "LORA", "r": 4, "lora_alpha": 16}
+A, B = np.ones((4, 6), "f4"), np.ones((8, 4), "f4")
+
+
+def write_adapter(path: Path, factors: Factors, **config: Any) -> None:
+    path.mkdir(parents=True)
+    safetensors.numpy.save_file(factors, path / "adapter_model.safetensors")
+    (path / "adapter_config.json").write_text(json.dumps({**CONFIG, **config}))
+
+
+def factors(left: npt.NDArray[Any], right: npt.NDArray[Any], module: str = PREFIX) -> Factors:
+    return {f"{module}.lora_A.weight": right, f"{module}.lora_B.weight": left}
+
+
+def test_adapters_are_scored_as_their_products_are(tmp_path: Path) -> None:
+    for index in range(8):
+        rng = np.random.default_rng(index)
+        left = (rng.standard_normal((32, 4)) * (9 if index < 2 else 1)).astype("f4")
+        right = rng.standard_normal((4, 24)).astype("f4")
+        write_adapter(tmp_path / "adapters" / f"p{index}", factors(left, right))
+        # The same order of the same roundings as the definition in `LowRank`.
+        product = np.zeros((32, 24))
+        for rank in range(4):
+            product += left[:, rank : rank + 1].astype("f8") * right[rank].astype("f8")
+        (tmp_path / "products").mkdir(exist_ok=True)
+        product *= 16 / 4
+        path = tmp_path / "products" / f"p{index}.safetensors"
+        safetensors.numpy.save_file({"layers.0.q_proj.weight": product}, path)
+    convert(open_round(tmp_path / "adapters"), tmp_path / "converted")
+    settings = AuditSettings(layer="layers.0.q_proj", k_est=KEst(number=2), fragment="block:8")
+    adapters, products, converted = (
+        audit(open_round(tmp_path / name), settings)
+        for name in ("adapters", "products", "converted")
+    )
+    assert adapters.layers == products.layers == converted.layers
+    assert [one.id for one in adapters.suspects] == ["p0", "p1"]
+    assert [one.tensor_sha256 for one in adapters.inputs] == [
+        one.tensor_sha256 for one in converted.inputs
+    ]
+
+
+@given(st.data())
+def test_any_part_of_a_product_is_that_part_of_the_whole(data: st.DataObject) -> None:
+    rows, columns, rank = (data.draw(st.integers(1, 7)) for _ in range(3))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    left, right = rng.standard_normal((rows, rank)), rng.standard_normal((rank, columns))
+    product = LowRank(left, right, 0.5)
+    whole = product[:]
+    np.testing.assert_allclose(whole, 0.5 * (left @ right).reshape(-1), rtol=1e-12, atol=1e-12)
+    start = data.draw(st.integers(0, product.size))
+    stop = data.draw(st.integers(start, product.size))
+    np.testing.assert_array_equal(product[start:stop], whole[start:stop])
+    which = rng.integers(product.size, size=5)
+    np.testing.assert_array_equal(product[which], whole[which])
+
+
+@pytest.mark.parametrize(
+    ("config", "scale"),
+    [
+        ({}, 4.0),
+        ({"lora_alpha": 8}, 2.0),
+        ({"use_rslora": True}, 8.0),
+        ({"alpha_pattern": {"q_proj": 1}}, 0.25),
+        ({"alpha_pattern": {"proj": 1}}, 4.0),
+    ],
+)
+def test_the_scale_is_that_of_the_configuration(
+    tmp_path: Path, config: dict[str, Any], scale: float
+) -> None:
+    write_adapter(tmp_path / "p", factors(B, A), **config)
+    ((name, values),) = open_model(tmp_path / "p", Terms()).floats()
+    assert name == f"{PREFIX}.weight"
+    np.testing.assert_array_equal(values, np.full((8, 6), 4 * scale))
+
+
+def test_convolutions_are_adapted_too(tmp_path: Path) -> None:
+    right, left = np.ones((4, 2, 3, 3), "f4"), np.ones((8, 4, 1, 1), "f4")
+    write_adapter(tmp_path / "p", factors(left, right))
+    (change,) = open_model(tmp_path / "p", Terms()).tensors.values()
+    assert change.spec.shape == (8, 2, 3, 3)
+
+
+def test_what_was_trained_whole_is_a_layer_as_well(tmp_path: Path) -> None:
+    head = {"base_model.model.classifier.weight": np.ones((2, 8), "f4")}
+    write_adapter(tmp_path / "p", factors(B, A) | head)
+    found = inspect_file(tmp_path / "p")
+    assert found.format == "peft"
+    assert [file.path for file in found.files] == [
+        "adapter_model.safetensors",
+        "adapter_config.json",
+    ]
+    norms = {layer.name.rpartition(".model.")[2]: layer.norm for layer in found.layers}
+    assert norms == {"classifier.weight": 4.0, "layers.0.q_proj.weight": 16 * 48**0.5}
+
+
+@pytest.mark.parametrize(
+    ("tensors", "config", "reason"),
+    [
+        (factors(B, A), {"peft_type": "IA3"}, "another kind than LoRA"),
+        (factors(B, A), {"use_dora": True}, "use_dora"),
+        (factors(B, A), {"lora_alpha": "16"}, "no number"),
+        (factors(B, A), {"lora_alpha": True}, "no number"),
+        (factors(B, A), {"lora_alpha": 1e300}, "no number"),
+        (factors(B, A), {"alpha_pattern": ["a"]}, "no table"),
+        (factors(B, A), {"alpha_pattern": {"(a+)+$": 1}}, "the pattern"),
+        ({f"{PREFIX}.lora_A.weight": A}, {}, "only one of the two"),
+        (factors(B, A[:3]), {}, "do not fit"),
+        (factors(B, A.reshape(4, 6, 1)), {}, "do not fit"),
+        (factors(B[:, :0], A[:0]), {}, "do not fit"),
+        (factors(B.astype("i4"), A), {}, "do not fit"),
+        (factors(B, A) | {f"{PREFIX}.lora_magnitude_vector": A}, {}, "more than the factors"),
+        (factors(B, A) | {f"{PREFIX}.weight": A}, {}, "twice"),
+        (factors(B, A) | {f"{PREFIX}.lora_embedding_A": A}, {}, "twice"),
+    ],
+)
+def test_what_is_not_plain_lora_is_refused(
+    tmp_path: Path, tensors: Factors, config: dict[str, Any], reason: str
+) -> None:
+    write_adapter(tmp_path / "p", tensors, **config)
+    with pytest.raises(RefusedFileError, match=reason):
+        open_model(tmp_path / "p", Terms())
+
+
+def test_a_scale_of_ones_own_is_a_finding_and_no_way_out(tmp_path: Path) -> None:
+    for index in range(5):
+        rng = np.random.default_rng(index)
+        left, right = rng.standard_normal((8, 4)), rng.standard_normal((4, 6))
+        alpha = 0.001 if index == 3 else 16
+        write_adapter(tmp_path / f"p{index}", factors(left, right), lora_alpha=alpha)
+    found = audit(open_round(tmp_path), AuditSettings(layer="layers.0.q_proj"))
+    kinds = {finding.kind: finding.participant for finding in found.findings}
+    assert kinds[FindingKind.WRONG_SCALE] == "p3"
+    assert len(found.ranking) == 5
+
+
+def test_a_product_that_is_not_finite_is_left_out(tmp_path: Path) -> None:
+    for index in range(4):
+        rng = np.random.default_rng(index)
+        right = rng.standard_normal((4, 6)).astype("f4") * (1e38 if index == 2 else 1)
+        left = rng.standard_normal((8, 4)).astype("f4") * (1e38 if index == 2 else 1)
+        write_adapter(tmp_path / f"p{index}", factors(left.astype("f4"), right.astype("f4")))
+    found = audit(open_round(tmp_path), AuditSettings(layer="layers.0.q_proj"))
+    assert [one.status for one in found.inputs] == ["ok", "ok", "nonfinite", "ok"]

@@ -1,0 +1,83 @@
+"""Options that `audit`, `inspect` and `convert` share."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from tests.conftest import FIXTURES, Ariba
+from tests.models import random_model, write_flat_round, write_model
+
+
+def test_a_larger_file_than_allowed_is_refused_and_the_rest_goes_on(
+    tmp_path: Path, ariba: Ariba
+) -> None:
+    write_flat_round(tmp_path / "round", 4)
+    write_model(tmp_path / "round" / "p9.safetensors", {"w": np.zeros(2000)})
+    done = ariba("audit", "round", "--layer", "conv2", "--max-file-bytes", "9000", "-f", "json")
+    (finding,) = [f for f in json.loads(done.stdout)["result"]["findings"] if f["participant"]]
+    assert (finding["participant"], finding["kind"]) == ("p9", "refused")
+    assert "more than 9,000" in finding["detail"]
+
+
+def test_strict_stops_at_what_is_refused(tmp_path: Path, ariba: Ariba) -> None:
+    write_flat_round(tmp_path / "round", 4)
+    (tmp_path / "round" / "p9.pt").write_bytes(b"\x80\x04.")
+    assert ariba("audit", "round").returncode == 0
+    for command in (["audit", "round"], ["convert", "round", "--out", "out"]):
+        stopped = ariba(*command, "--strict")
+        assert (stopped.returncode, stopped.stdout) == (2, b"")
+        assert stopped.stderr.startswith(b"error: ")
+        assert b"p9" in stopped.stderr
+        assert b"is a pickle" in stopped.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_takes_too_long_is_refused(tmp_path: Path, ariba: Ariba) -> None:
+    for index in range(4):
+        write_model(tmp_path / "round" / f"p{index}.safetensors", random_model(index))
+    with h5py.File(tmp_path / "round" / "p9.h5", "w") as file:
+        for index in range(500):
+            file[f"layer{index}.weight"] = np.zeros(1)
+    done = ariba("audit", "round", "--timeout", "0.001", "-f", "csv")
+    assert done.returncode == 0
+    assert b"p9: took longer than 0.001 s to parse (--timeout allows more)" in done.stderr
+    assert ariba("audit", "round", "--timeout", "nan").returncode == 2
+
+
+def test_arrays_are_named_by_a_list_in_the_directory(tmp_path: Path, ariba: Ariba) -> None:
+    (tmp_path / "round").mkdir()
+    for index in range(4):
+        np.savez(tmp_path / "round" / f"p{index}.npz", *random_model(index).values())
+    (tmp_path / "round" / "layers.txt").write_text("\n".join(random_model(0)))
+    done = ariba("audit", "round", "--names", "round/layers.txt", "--layer", "conv2", "-f", "csv")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 5)
+    unnamed = ariba("audit", "round", "--layer", "conv2")
+    assert b"no layer 'conv2'" in unnamed.stderr
+
+
+def test_the_global_model_can_be_anywhere(tmp_path: Path, ariba: Ariba) -> None:
+    write_flat_round(tmp_path / "round", 4)
+    write_model(tmp_path / "sent.safetensors", random_model(3))
+    write_model(tmp_path / "round" / "start.safetensors", random_model(3))
+    for path in ("sent.safetensors", "round/start.safetensors"):
+        arguments = ("inspect", "round", "--global", path, "-f", "json")
+        found = json.loads(ariba(*arguments).stdout)["result"]
+        assert (found["has_global"], found["norm_of"]) == (True, "update")
+        norms = {one["id"]: one["norm"] for one in found["participants"]}
+        assert norms["p3"] == 0
+        assert ("start" in norms) == (path == "sent.safetensors")
+    missing = ariba("audit", "round", "--global", "nowhere")
+    assert b"there is no 'nowhere'; --global names the model" in missing.stderr
+
+
+def test_inspect_takes_a_model_in_a_folder(tmp_path: Path, ariba: Ariba) -> None:
+    folder = tmp_path / "p0"
+    write_model(folder / "one.safetensors", {"conv.weight": np.zeros((2, 2))})
+    index = {"weight_map": {"conv.weight": "one.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    found = json.loads(ariba("inspect", "p0", "-f", "json").stdout)["result"]
+    assert (found["type"], found["format"]) == ("file", "sharded-safetensors")
+    table = ariba("inspect", FIXTURES / "clean" / "participants" / "p00.safetensors").stdout
+    assert b"safetensors, 37,616 bytes" in table
