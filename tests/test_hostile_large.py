@@ -1,0 +1,38 @@
+"""Files that ask for more than they are: of memory, of time, of the screen."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ariba_cli.errors import RefusedFileError
+from ariba_cli.rounds.formats import open_model
+from ariba_cli.rounds.limits import Limits
+from ariba_cli.rounds.model import Terms
+from fixtures.hostile.weights import stored
+
+# What a machine may take that is busy with other things.
+SECONDS = 5.0
+
+
+def refused(path: Path, terms: Terms | None = None) -> str:
+    """Why a file or folder is refused, which must not take long."""
+    started = time.monotonic()
+    with pytest.raises(RefusedFileError) as caught:
+        list(open_model(path, terms or Terms()).floats())
+    assert time.monotonic() - started < SECONDS
+    assert len(str(caught.value)) < 1500
+    return str(caught.value)
+
+
+def test_an_adapter_with_more_patterns_than_can_be_compared(tmp_path: Path) -> None:
+    left, right = np.ones((2, 1)), np.ones((1, 2))
+    factors = {f"m{index}.lora_A": right for index in range(1000)}
+    factors |= {f"m{index}.lora_B": left for index in range(1000)}
+    (tmp_path / "adapter_model.safetensors").write_bytes(stored(factors))
+    patterns = {f"x{index}": 1 for index in range(100_000)}
+    config = {"peft_type": "LORA", "alpha_pattern": patterns}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    assert "with 100,000 patterns" in refused(tmp_path)
