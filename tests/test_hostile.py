@@ -101,7 +101,7 @@ def test_one_hostile_file_is_a_finding_and_changes_nothing_else(
         ((kind, detail),) = found
         assert kind == case.kind
         assert any(reason in detail for reason in case.reasons), detail
-        assert len(detail) < 1500
+        assert len(detail) < 1200
         assert scores(verdict) == alone
     assert os.listdir(tmp_path) == ["round"], f"{RAN} must not be there"
 

@@ -9,7 +9,6 @@ import pytest
 
 from ariba_cli.errors import RefusedFileError
 from ariba_cli.rounds.formats import open_model
-from ariba_cli.rounds.limits import Limits
 from ariba_cli.rounds.model import Terms
 from fixtures.hostile.weights import stored
 

@@ -75,7 +75,7 @@ class OpenFolder:
     def open(self, name: str, *, most_bytes: int | None = None) -> AbstractContextManager[OpenFile]:
         """Open one of its files; see `open_file`."""
         if name not in self.names:
-            raise RefusedFileError(f"has no file {name!r}")
+            raise RefusedFileError(f"has no file {name[:80]!r}")
         return open_file(self.path / name, self.limits, most_bytes=most_bytes)
 
 
