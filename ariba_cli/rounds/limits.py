@@ -17,7 +17,8 @@ class Limits:
     tensors : in one file.
     dimensions : of one tensor.
     name_bytes : of a tensor's name, in UTF-8.
-    files : in a round.
+    files : and folders of participants in a round.
+    folder_files : in the folder of one participant.
     seconds : for one question to the process that parses HDF5 or pickles.
     memory_bytes : what that process may take beyond what it starts with and twice the file.
     """
@@ -30,5 +31,6 @@ class Limits:
     dimensions: int = 8
     name_bytes: int = 1024
     files: int = 100_000
+    folder_files: int = 1_000
     seconds: float = 60.0
     memory_bytes: int = 2**31

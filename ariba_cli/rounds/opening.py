@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -131,11 +132,12 @@ def open_folder(path: Path, limits: Limits) -> OpenFolder:
     if path.is_symlink():
         raise RefusedFileError("is a link")
     try:
-        names = frozenset(os.listdir(path))
+        with os.scandir(path) as entries:
+            names = frozenset(entry.name for entry in islice(entries, limits.folder_files + 1))
     except OSError as error:
         raise RefusedFileError(f"cannot be listed: {error.strerror}") from error
-    if len(names) > limits.files:
-        raise RefusedFileError(f"holds {len(names):,} files, more than {limits.files:,}")
+    if len(names) > limits.folder_files:
+        raise RefusedFileError(f"holds more than {limits.folder_files:,} files")
     return OpenFolder(path, names, limits)
 
 
