@@ -22,6 +22,8 @@ class Stamp(NamedTuple):
     inode: int
     size: int
     modified: int
+    # Its owner can set the time at which it was modified, and this one not.
+    changed: int
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def _stamp(descriptor: int) -> Stamp:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         raise RefusedFileError("is not a regular file")
-    return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _why_not_opened(path: Path, error: OSError | ValueError) -> str:
