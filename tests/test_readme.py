@@ -15,12 +15,13 @@ DEMO = [
 ]
 
 
-def test_the_four_commands(tmp_path: Path, command_path: str) -> None:
+def test_the_five_commands(tmp_path: Path, command_path: str) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
     commands = "".join(blocks).splitlines()
     assert {command.split()[1] for command in commands} == {
         "simulate",
         "attack",
+        "convert",
         "inspect",
         "audit",
     }

@@ -1,0 +1,97 @@
+"""Rounds as other systems write them, by those systems themselves where they are installed.
+
+Every one of them is audited with the same scores as the same numbers in our own format.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import safetensors.numpy
+
+from ariba_cli.audit import AuditSettings, KEst, audit
+from ariba_cli.conversion import convert
+from ariba_cli.rounds.directory import open_round
+from ariba_cli.rounds.model import Terms
+from ariba_cli.verdict import LayerResult
+from tests.models import random_model
+
+CLIENTS = 8
+
+
+def state_dicts() -> Iterator[tuple[str, dict[str, npt.NDArray[np.float32]]]]:
+    for client in range(CLIENTS):
+        yield f"client_{client}", random_model(client, scale=20.0 if client < 2 else 1.0)
+
+
+def layer(path: Path, name: str = "conv2", **terms: Any) -> LayerResult:
+    settings = AuditSettings(layer=name, k_est=KEst(number=2))
+    return audit(open_round(path, Terms(**terms)), settings).layers[0]
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> LayerResult:
+    root = tmp_path_factory.mktemp("ours")
+    for name, state in state_dicts():
+        safetensors.numpy.save_file(state, root / f"{name}.safetensors")
+    return layer(root)
+
+
+def test_flower_parameters_saved_per_client(tmp_path: Path, ours: LayerResult) -> None:
+    """What a strategy has of each client are lists of arrays; its documentation saves them so."""
+    common = pytest.importorskip("flwr.common")
+    for name, state in state_dicts():
+        parameters = common.ndarrays_to_parameters(list(state.values()))
+        np.savez(tmp_path / f"{name}.npz", *common.parameters_to_ndarrays(parameters))
+    names = tuple(random_model(0))
+    assert layer(tmp_path, names=names) == ours
+    convert(open_round(tmp_path, Terms(names=names)), tmp_path / "converted")
+    assert layer(tmp_path / "converted") == ours
+
+
+def test_torch_state_dicts(tmp_path: Path, ours: LayerResult) -> None:
+    import torch
+
+    for name, state in state_dicts():
+        tensors = {key: torch.from_numpy(values) for key, values in state.items()}
+        torch.save(tensors, tmp_path / f"{name}.pt")
+    convert(open_round(tmp_path, Terms(trust_pickles=True)), tmp_path / "converted")
+    assert layer(tmp_path / "converted") == ours
+
+
+def test_peft_adapters(tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    import torch
+
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = torch.nn.Linear(24, 32)
+            self.head = torch.nn.Linear(32, 2)
+
+    for client in range(CLIENTS):
+        torch.manual_seed(client)
+        config = peft.LoraConfig(r=4, lora_alpha=16, target_modules=["attention"])
+        adapted = peft.get_peft_model(Model(), config)
+        weights = adapted.base_model.model.attention
+        torch.nn.init.normal_(weights.lora_B["default"].weight, std=9.0 if client < 2 else 1.0)
+        adapted.save_pretrained(tmp_path / "adapters" / f"client_{client}")
+        left = weights.lora_B["default"].weight.detach().numpy().astype("f8")
+        right = weights.lora_A["default"].weight.detach().numpy().astype("f8")
+        product = np.zeros((32, 24))
+        for rank in range(4):
+            product += left[:, rank : rank + 1] * right[rank]
+        product *= 16 / 4
+        (tmp_path / "ours").mkdir(exist_ok=True)
+        file = tmp_path / "ours" / f"client_{client}.safetensors"
+        safetensors.numpy.save_file({"attention.weight": product}, file)
+        change = weights.get_delta_weight("default").detach().numpy()
+        np.testing.assert_allclose(product, change, rtol=1e-4, atol=1e-5)
+    found = layer(tmp_path / "adapters", "attention")
+    assert found == layer(tmp_path / "ours", "attention")
+    assert min(found.scores["client_0"], found.scores["client_1"]) > max(
+        score for name, score in found.scores.items() if name not in ("client_0", "client_1")
+    )
