@@ -111,6 +111,8 @@ FILE = {"path": "a", "bytes": 1, "sha256": "0" * 64}
         json.dumps({**EMPTY, "files": [{**FILE, "sha256": "0" * 63 + "\n"}]}),
         json.dumps({**EMPTY, "files": [{**FILE, "path": "/etc/passwd"}]}),
         json.dumps({**EMPTY, "files": [{**FILE, "path": "a/../../b"}]}),
+        json.dumps({**EMPTY, "files": [{**FILE, "path": "../../etc/passwd"}]}),
+        json.dumps({**EMPTY, "files": [FILE, {**FILE, "sha256": "1" * 64}]}),
     ],
 )
 def test_a_manifest_that_is_none_is_a_finding(attacked: Path, manifest: str) -> None:

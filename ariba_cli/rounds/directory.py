@@ -53,7 +53,7 @@ class Round:
         if self.manifest is None:
             return []
         limits = self.terms.limits
-        return verify_seal(self.root, self.manifest, self._owners(), limits, progress)
+        return verify_seal(self.root, self.manifest, self.files, self._owners(), limits, progress)
 
     def _owners(self) -> dict[str, str]:
         ids = {member.path: member.id for member in self.participants if member.group is None}
