@@ -13,7 +13,7 @@ help:
 	@echo "make golden  make the golden reports of fixtures/ again"
 
 demo: $(VENV)/.complete
-	rm -rf runs/demo
+	rm -rf runs/demo runs/demo.partial
 	$(RUN)/ariba simulate runs/demo
 	$(RUN)/ariba attack runs/demo/round_0040 --out runs/demo/attacked
 	$(RUN)/ariba audit runs/demo/attacked --layer conv2 --k-est 10 --truth

@@ -45,6 +45,7 @@ def convert(
     *,
     kind: Kind = "weights",
     strict: bool = False,
+    resume: bool = False,
     progress: Progress = silent,
 ) -> Converted:
     """Write `round_` to the new directory `out` as safetensors, sealed.
@@ -56,6 +57,7 @@ def convert(
     ----------
     kind : what the participants sent, `weights` or a `difference`; a sealed round says itself.
     strict : whether to stop at the first model that is refused.
+    resume : whether to begin again over what a killed run left of `out`.
 
     Raises
     ------
@@ -65,7 +67,7 @@ def convert(
         When `out` exists or cannot be written; then nothing is left of it.
     """
     manifest = round_.manifest
-    with new_directory(out) as partial:
+    with new_directory(out, resume=resume) as partial:
         conversion = _Conversion(round_, RoundWriter(partial), strict=strict)
         if round_.global_model is not None:
             conversion.take(round_.global_model, GLOBAL_STEM)

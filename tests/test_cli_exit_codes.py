@@ -64,6 +64,11 @@ ATTACKED = FIXTURES / "attacked"
         (["attack", CLEAN, "--out", "new", "--trigger", "smile"], "no trigger 'smile'"),
         (["attack", CLEAN, "--out", "new", "--strategy", "hide"], "no strategy 'hide'"),
         (["attack", ATTACKED, "--out", "new"], "is attacked already"),
+        (["attack", CLEAN, "--out", "round_0001"], "finish it with --resume, or remove it"),
+        (["attack", CLEAN, "--out", "file", "--resume"], "'file' exists"),
+        (["simulate", "round_0001"], "finish it with --resume, or remove it"),
+        (["simulate", "file", "--resume"], "'file' exists"),
+        (["simulate", "empty", "--resume"], "'empty' exists"),
         (["attack", "flat", "--out", "new"], "it needs the run.json"),
         (["attack", "elsewhere", "--out", "new"], "it needs the run.json"),
         (["attack", CLEAN, "--out", "new", "--compromised", ","], "write it as p03,p17"),
@@ -172,21 +177,40 @@ def test_an_unexpected_error_is_one_line_unless_it_is_to_be_debugged(debug: str)
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
 )
-def test_a_signal_leaves_nothing_half_written(tmp_path: Path, number: int, code: int) -> None:
-    command = [sys.executable, "-m", "ariba_cli", "simulate", "run", "--keep", "all"]
+@pytest.mark.parametrize(
+    ("arguments", "awaited", "left", "hint"),
+    [
+        (["simulate", "run", "--keep", "all"], "run.partial/round_0001", ["run.partial"], True),
+        (["attack", CLEAN, "--out", "new"], "new.partial", [], False),
+    ],
+    ids=["simulate", "attack"],
+)
+def test_a_signal_leaves_nothing_half_written(
+    tmp_path: Path,
+    number: int,
+    code: int,
+    arguments: list[object],
+    awaited: str,
+    left: list[str],
+    hint: bool,
+) -> None:
+    command = [sys.executable, "-m", "ariba_cli", *map(str, arguments)]
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    for _ in range(600):
-        if (tmp_path / "run.partial" / "round_0001").exists():
+    for _ in range(6000):
+        if (tmp_path / awaited).exists():
             break
-        time.sleep(0.1)
+        time.sleep(0.01)
     process.send_signal(number)
     out, error = process.communicate(timeout=30)
     assert process.returncode == code
     assert out == b""
-    assert error.count(b"\n") == 1
-    assert os.listdir(tmp_path) == []
+    word = "interrupted" if number == signal.SIGINT else "terminated"
+    assert error.decode() == word + ("; finish it with --resume\n" if hint else "\n")
+    assert os.listdir(tmp_path) == left
+    # What a round was being written into is removed, what is finished is kept.
+    assert not list(tmp_path.rglob("round_*.partial")) + list(tmp_path.rglob(".*.tmp"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -14,15 +14,20 @@ from ariba_cli.federated.aggregation import fedavg
 from ariba_cli.federated.datasets import DATASETS, load_dataset
 from ariba_cli.federated.federation import Federation, FederationSettings
 from ariba_cli.federated.partitions import iid
+from ariba_cli.federated.plan import Keep, Plan, parse_keep
 from ariba_cli.federated.randomness import derived_seed
 from ariba_cli.federated.run_file import encode_run, read_run
-from ariba_cli.federated.simulation import Keep, parse_keep, simulate
+from ariba_cli.federated.simulation import simulate
 from ariba_cli.inspection import inspect_round
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.formats import ENCODERS
 from tests.conftest import environment
 
 SMALL = FederationSettings(participants=4, rounds=3)
+
+
+def small(keep: Keep, format_name: str = "safetensors") -> Plan:
+    return Plan(settings=SMALL, keep=keep, format_name=format_name)
 
 
 def contents(root: Path) -> dict[str, str]:
@@ -80,7 +85,7 @@ def test_fedavg_is_equation_1() -> None:
 
 
 def test_training_again_gives_the_same_bytes_in_another_process(tmp_path: Path) -> None:
-    simulate(SMALL, tmp_path / "one", keep=Keep(every=1), format_name="safetensors")
+    simulate(small(Keep(every=1)), tmp_path / "one")
     arguments = ["--participants", "4", "--rounds", "3", "--keep", "all"]
     subprocess.run(
         [sys.executable, "-m", "ariba_cli", "simulate", tmp_path / "other", *arguments],
@@ -102,7 +107,7 @@ def test_another_seed_gives_other_updates() -> None:
 
 @pytest.mark.parametrize("format_name", list(ENCODERS))
 def test_rounds_are_sealed_and_follow_each_other(tmp_path: Path, format_name: str) -> None:
-    done = simulate(SMALL, tmp_path / "run", keep=Keep(every=2), format_name=format_name)
+    done = simulate(small(Keep(every=2), format_name), tmp_path / "run")
     assert [path.name for path in done.rounds] == ["round_0002", "round_0003"]
     second, third = (inspect_round(open_round(path)) for path in done.rounds)
     for number, found in ((2, second), (3, third)):
@@ -126,7 +131,7 @@ def test_rounds_are_sealed_and_follow_each_other(tmp_path: Path, format_name: st
 
 
 def test_the_run_file_repeats_the_run(tmp_path: Path) -> None:
-    done = simulate(SMALL, tmp_path / "run", keep=Keep(), format_name="safetensors")
+    done = simulate(small(Keep()), tmp_path / "run")
     assert read_run(done.rounds[0]) == SMALL
     content = json.loads((tmp_path / "run" / "run.json").read_text())
     assert len(content["accuracy"]) == 3

@@ -23,8 +23,9 @@ from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.manifest import Manifest
 from ariba_cli.rounds.members import Member
+from ariba_cli.rounds.partial import check_free
 from ariba_cli.rounds.truth import Truth
-from ariba_cli.rounds.writing import RoundWriter, check_free, new_directory
+from ariba_cli.rounds.writing import RoundWriter, new_directory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +107,14 @@ def forge(
     run: FederationSettings,
     out: Path,
     settings: AttackSettings,
+    *,
+    resume: bool = False,
     progress: Progress = silent,
 ) -> Forged:
     """Write `round_` again to the new directory `out`, with some participants compromised.
+
+    With `resume`, what a killed run left in `OUT.partial` is removed first: all of it is
+    done again.
 
     Raises
     ------
@@ -117,7 +123,7 @@ def forge(
     InputError
         When the round is not one of an honest run, as `ariba simulate` writes it.
     OutputError
-        When `out` exists or cannot be written; then nothing is left of it.
+        When `out` exists or cannot be written; then nothing is left of it. See `hold`.
     """
     check_free(out)
     federation = Federation(run)
@@ -127,17 +133,19 @@ def forge(
     attacker = _Attacker(federation, settings, sigma / len(compromised))
     start, number = honest.sent_out.weights, honest.manifest.round
     forgeries = {}
-    for done, name in enumerate(compromised, 1):
-        forgeries[name] = attacker.update(start, federation.ids.index(name), number)
-        progress("training the compromised", done, len(compromised))
-    updates = {name: one.weights for name, one in honest.sent.items()} | forgeries
-    forged = Forged(
-        compromised,
-        sigma,
-        before=attacker.measure(start),
-        after=attacker.measure(fedavg(start, list(updates.values()), run.eta)),
-    )
-    _write_round(out, honest, forgeries, _truth(forged, settings))
+    # Held from here, so that no two runs train for the same directory.
+    with new_directory(out, resume=resume) as partial:
+        for done, name in enumerate(compromised, 1):
+            forgeries[name] = attacker.update(start, federation.ids.index(name), number)
+            progress("training the compromised", done, len(compromised))
+        updates = {name: one.weights for name, one in honest.sent.items()} | forgeries
+        forged = Forged(
+            compromised,
+            sigma,
+            before=attacker.measure(start),
+            after=attacker.measure(fedavg(start, list(updates.values()), run.eta)),
+        )
+        _write_round(partial, honest, forgeries, _truth(forged, settings))
     return forged
 
 
@@ -226,19 +234,18 @@ def _read_round(round_: Round, federation: Federation) -> _HonestRound:
 
 
 def _write_round(
-    out: Path, honest: _HonestRound, forgeries: dict[str, Weights], truth: Truth
+    partial: Path, honest: _HonestRound, forgeries: dict[str, Weights], truth: Truth
 ) -> None:
     """Write the round again: forgeries in the place of what was sent, the rest as it is."""
     manifest = honest.manifest
-    with new_directory(out) as partial:
-        writer = RoundWriter(partial, format_name=honest.sent_out.format)
-        for one in (honest.sent_out, *honest.sent.values()):
-            if one.member.id in forgeries:
-                writer.write_participant(one.member.id, forgeries[one.member.id])
-            else:
-                writer.write(one.member.path, [one.data])
-        writer.write(TRUTH_NAME, [truth.encode()])
-        writer.seal(round_number=manifest.round, kind="weights", layers=manifest.layers)
+    writer = RoundWriter(partial, format_name=honest.sent_out.format)
+    for one in (honest.sent_out, *honest.sent.values()):
+        if one.member.id in forgeries:
+            writer.write_participant(one.member.id, forgeries[one.member.id])
+        else:
+            writer.write(one.member.path, [one.data])
+    writer.write(TRUTH_NAME, [truth.encode()])
+    writer.seal(round_number=manifest.round, kind="weights", layers=manifest.layers)
 
 
 def _choose(ids: Sequence[str], settings: AttackSettings) -> tuple[str, ...]:

@@ -43,8 +43,22 @@ for _command, _short_help in (
     app.command(short_help=_short_help, context_settings=_HELP_OPTIONS | _variables)(_command)
 
 
-class Terminated(BaseException):
-    """SIGTERM arrived: unwind, so that nothing is left half-written."""
+# What is said, and the exit code, when a signal ends a command.
+_ENDS = {
+    signal.SIGINT: ("interrupted", Exit.INTERRUPTED),
+    signal.SIGTERM: ("terminated", Exit.TERMINATED),
+}
+
+
+class Stopped(BaseException):
+    """A signal arrived: unwind, so that nothing is left half-written.
+
+    Ctrl-C is one too, and no KeyboardInterrupt, of which Typer drops the notes.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = signal.Signals(number)
 
 
 def _print_version(wanted: bool) -> None:
@@ -73,26 +87,24 @@ def _ariba(
 
 def main() -> int:
     """Run the command line; returns the exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
+    _heed_signals()
     _open_missing_streams()
     try:
-        # In this mode it returns the code of a typer.Exit, which is also how Ctrl-C ends.
-        code = app(prog_name="ariba", standalone_mode=False) or Exit.COMPLETED
-        if code == Exit.INTERRUPTED:
-            say(sys.stderr, "interrupted")
-        return code
+        # In this mode it returns the code of a typer.Exit.
+        return app(prog_name="ariba", standalone_mode=False) or Exit.COMPLETED
     except AribaError as error:
-        return _fail(str(error))
+        return _fail(_with_notes(str(error), error))
     except SystemExit:
         # How Typer ends when the reader of its help has closed the pipe.
         return Exit.COMPLETED
-    except Terminated:
-        say(sys.stderr, "terminated")
-        return Exit.TERMINATED
-    except MemoryError:
-        return _fail("out of memory; the input is too large for this machine")
+    except Stopped as stop:
+        word, code = _ENDS[stop.number]
+        say(sys.stderr, _with_notes(word, stop))
+        return code
+    except MemoryError as error:
+        return _fail(_with_notes("out of memory; the input is too large for this machine", error))
     except OSError as error:
-        return _fail(f"{error.filename or 'stdout'}: {error.strerror}")
+        return _fail(_with_notes(f"{error.filename or 'stdout'}: {error.strerror}", error))
     except Exception as error:
         if isinstance(error, _CommandLineError):
             return _fail(_usage(error))
@@ -100,6 +112,13 @@ def main() -> int:
             raise
         where = "please report it; ARIBA_DEBUG=1 shows where"
         return _fail(f"unexpected {type(error).__name__}: {error} ({where})")
+
+
+def _heed_signals() -> None:
+    for number in _ENDS:
+        # A shell starts what runs in the background with SIGINT ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
 
 
 def _open_missing_streams() -> None:
@@ -121,5 +140,10 @@ def _usage(error: Exception) -> str:
     return f"{message.rstrip('.')} (see {command} --help)"
 
 
-def _terminate(*_: object) -> NoReturn:
-    raise Terminated
+def _stop(number: int, _: object) -> NoReturn:
+    raise Stopped(number)
+
+
+def _with_notes(message: str, error: BaseException) -> str:
+    """A message with what was noted on the way up, as that a run can be finished."""
+    return "; ".join([message, *getattr(error, "__notes__", [])])

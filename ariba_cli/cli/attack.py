@@ -60,6 +60,7 @@ def attack(
         ),
     ] = None,
     seed: options.SeedOption = 0,
+    resume: options.ResumeOption = False,
     color: options.ColorOption = options.Color.AUTO,
     quiet: options.QuietOption = False,
     verbose: options.VerboseOption = False,
@@ -96,7 +97,7 @@ def attack(
     import_training_libraries()
     console.detail(f"training with trigger {trigger} and strategy {strategy}")
     with console.progress() as progress:
-        forged = forge(round_, run, out, settings, progress)
+        forged = forge(round_, run, out, settings, resume=resume, progress=progress)
     lines = [
         f"compromised   {', '.join(forged.compromised)}",
         f"sigma         {forged.sigma:g}",

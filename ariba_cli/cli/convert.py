@@ -44,6 +44,7 @@ def convert(
         Kind, typer.Option(help="What the participants sent; a sealed round says it itself.")
     ] = Kind.WEIGHTS,
     strict: options.StrictOption = False,
+    resume: options.ResumeOption = False,
     max_file_bytes: options.MaxFileBytesOption = options.LIMITS.file_bytes,
     timeout: options.TimeoutOption = options.LIMITS.seconds,
     color: options.ColorOption = options.Color.AUTO,
@@ -62,14 +63,16 @@ def convert(
         from ariba_cli.conversion import convert as run_conversion
         from ariba_cli.reports.words import finding_in_words
         from ariba_cli.rounds.directory import open_round
-        from ariba_cli.rounds.writing import check_free
+        from ariba_cli.rounds.partial import check_free
 
     console = options.make_console(color, quiet, verbose)
     check_free(out)
     terms = options.make_terms(max_file_bytes, timeout, names, trust_pickles=trust_pickles)
     round_ = open_round(source, terms, global_path=global_, not_models=options.paths(names))
     with console.progress() as progress:
-        done = run_conversion(round_, out, kind=kind.value, strict=strict, progress=progress)
+        done = run_conversion(
+            round_, out, kind=kind.value, strict=strict, resume=resume, progress=progress
+        )
     for finding in done.refused:
         console.warn(finding_in_words(finding))
     console.note(f"{len(done.participants)} converted, {len(done.refused)} refused")

@@ -86,6 +86,9 @@ ReproducibleOption = Annotated[
         help="Leave time and duration out of the JSON; SOURCE_DATE_EPOCH does the same.",
     ),
 ]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Finish what a killed run left in OUT.partial.")
+]
 SeedOption = Annotated[int, typer.Option(min=0, help="Where all randomness comes from.")]
 ColorOption = Annotated[Color, typer.Option(help="When to use colour; NO_COLOR is obeyed.")]
 QuietOption = Annotated[

@@ -40,6 +40,7 @@ def simulate(
         ),
     ] = ModelFormat.SAFETENSORS,
     seed: options.SeedOption = 0,
+    resume: options.ResumeOption = False,
     color: options.ColorOption = options.Color.AUTO,
     quiet: options.QuietOption = False,
     verbose: options.VerboseOption = False,
@@ -48,23 +49,25 @@ def simulate(
 
     The data are the 1,797 handwritten digits that scikit-learn brings along, dealt out
     at random; the model is a CNN of two convolutions and two linear layers. Prints the
-    rounds that were written.
+    rounds that were written. A run that was stopped leaves OUT.partial; the same command
+    with --resume finishes it after its last round, and writes the same files.
 
     Example: ariba simulate runs/demo
     """
     with held_back():
         from ariba_cli.federated.federation import FederationSettings
-        from ariba_cli.federated.simulation import parse_keep
+        from ariba_cli.federated.plan import Plan, parse_keep
         from ariba_cli.federated.simulation import simulate as run_simulation
-        from ariba_cli.rounds.writing import check_free
+        from ariba_cli.rounds.partial import check_free
 
     console = options.make_console(color, quiet, verbose)
     settings = FederationSettings(participants=participants, rounds=rounds, eta=eta, seed=seed)
-    kept = parse_keep(keep)
-    check_free(out)
+    plan = Plan(settings=settings, keep=parse_keep(keep), format_name=format_.value)
+    if not resume:
+        check_free(out)
     import_training_libraries()
     console.detail(f"training {participants} participants for {rounds} rounds")
     with console.progress() as progress:
-        done = run_simulation(settings, out, keep=kept, format_name=format_, progress=progress)
+        done = run_simulation(plan, out, resume=resume, progress=progress)
     console.note(f"test accuracy {done.accuracy[-1]:.3f} after {rounds} rounds")
     console.data("".join(f"{path}\n" for path in done.rounds).encode("utf-8", "surrogateescape"))

@@ -50,12 +50,14 @@ class TrainedRound:
     number : t, from 1.
     global_weights : θ^t, which the server sent out.
     updates : what each participant sent back, by id.
+    following : θ^(t+1), the next global model.
     accuracy : of the next global model, on the test set, in [0, 1].
     """
 
     number: int
     global_weights: Weights
     updates: dict[str, Weights]
+    following: Weights
     accuracy: float
 
 
@@ -100,17 +102,23 @@ class Federation:
         """The share of the test set that a model gets right, in [0, 1]."""
         return self.agreement(weights, self.dataset.test_images, self.dataset.test_labels)
 
-    def rounds(self) -> Iterator[TrainedRound]:
-        """Train from scratch, round after round."""
+    def initial_weights(self) -> Weights:
+        """What the first round starts from."""
+        return initial_weights(self.dataset, hidden=self.settings.hidden, seed=self.settings.seed)
+
+    def rounds(
+        self, weights: Weights | None = None, *, finished: int = 0
+    ) -> Iterator[TrainedRound]:
+        """Train round after round: from scratch, or from the weights after a finished round."""
         settings = self.settings
-        weights = initial_weights(self.dataset, hidden=settings.hidden, seed=settings.seed)
-        for number in range(1, settings.rounds + 1):
+        weights = self.initial_weights() if weights is None else weights
+        for number in range(finished + 1, settings.rounds + 1):
             updates = {
                 name: self._honest_update(weights, participant, number)
                 for participant, name in enumerate(self.ids)
             }
             following = fedavg(weights, list(updates.values()), settings.eta)
-            yield TrainedRound(number, weights, updates, self.accuracy(following))
+            yield TrainedRound(number, weights, updates, following, self.accuracy(following))
             weights = following
 
     def _honest_update(self, weights: Weights, participant: int, number: int) -> Weights:

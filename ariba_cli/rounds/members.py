@@ -13,6 +13,9 @@ from ariba_cli.rounds.model import Terms
 
 GLOBAL_STEM = "global"
 
+# What `file_stem` makes.
+PLAIN_STEM = "[A-Za-z0-9%_.-]+"
+
 _LONGEST_STEM = 200
 
 

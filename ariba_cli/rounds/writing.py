@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,10 +14,28 @@ import numpy.typing as npt
 
 from ariba_cli.errors import OutputError
 from ariba_cli.rounds import manifest as manifests
-from ariba_cli.rounds.contents import PARTIAL_SUFFIX, PARTICIPANTS
-from ariba_cli.rounds.formats import ENCODERS
+from ariba_cli.rounds.contents import CONVERSION_NAME, PARTICIPANTS, TRUTH_NAME
+from ariba_cli.rounds.formats import ENCODERS, peft
 from ariba_cli.rounds.manifest import Kind, Manifest, SealedFile
-from ariba_cli.rounds.members import GLOBAL_STEM, file_stem
+from ariba_cli.rounds.members import GLOBAL_STEM, PLAIN_STEM, file_stem
+from ariba_cli.rounds.partial import (
+    TEMPORARY,
+    check_contents,
+    hold,
+    publish,
+    remove,
+    sync_directory,
+)
+
+# Every path that a round can have in it while it is written; see `check_contents`.
+_SUFFIXES = "|".join(re.escape(encoder.SUFFIX) for encoder in ENCODERS.values())
+_ADAPTER = "|".join(map(re.escape, (peft.WEIGHTS, peft.CONFIG)))
+_OURS = "|".join(map(re.escape, (manifests.NAME, TRUTH_NAME, CONVERSION_NAME)))
+_MODEL = f"({GLOBAL_STEM}|{PARTICIPANTS}/{PLAIN_STEM})"
+ROUND_CONTENTS = (
+    f"{PARTICIPANTS}/|({PARTICIPANTS}/)?{TEMPORARY}|{_OURS}"
+    f"|{_MODEL}({_SUFFIXES}|/|/({_ADAPTER}|{TEMPORARY}))"
+)
 
 Tensors = Mapping[str, npt.NDArray[np.floating]]
 
@@ -55,38 +74,27 @@ def write_atomically(path: Path, pieces: Iterable[bytes | memoryview]) -> Sealed
 
 
 @contextmanager
-def new_directory(path: Path) -> Iterator[Path]:
-    """A directory that gets its name when the block completes, and leaves nothing when not.
+def new_directory(path: Path, *, resume: bool = False) -> Iterator[Path]:
+    """A round that gets its name when the block completes, and leaves nothing when not.
 
-    Yields the path to fill, which is `NAME.partial` until then.
+    Yields the path to fill, which is `NAME.partial` until then. With `resume`, what a
+    killed run left there is emptied first.
 
     Raises
     ------
     OutputError
-        When the path exists, or cannot be made.
+        When the path exists or cannot be made, or when `NAME.partial` is there: see `hold`.
     """
-    partial = path.with_name(path.name + PARTIAL_SUFFIX)
-    check_free(path)
-    if os.path.lexists(partial):
-        raise OutputError(
-            f"'{partial}' is being written, or was left by a run that was killed; "
-            "remove it when no other run is at work"
-        )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.mkdir()
-    except OSError as error:
-        raise OutputError(f"'{path}' cannot be made: {error.strerror}") from error
-    try:
-        yield partial
+    with hold(path, resume=resume) as partial:
+        check_contents(partial, ROUND_CONTENTS)
         try:
-            _sync_directory(partial)
-            os.rename(partial, path)
-            _sync_directory(path.parent)
-        except OSError as error:
-            raise OutputError(f"'{path}' cannot be made: {error.strerror}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            for entry in list(partial.iterdir()):
+                remove(entry)
+            yield partial
+            publish(partial, path)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
 
 
 class RoundWriter:
@@ -121,25 +129,5 @@ class RoundWriter:
     def seal(self, *, round_number: int, kind: Kind, layers: Sequence[str]) -> None:
         """Write the manifest: the round is complete."""
         manifest = Manifest(round_number, kind, tuple(layers), self._files)
-        _sync_directory(self._directory / PARTICIPANTS)
+        sync_directory(self._directory / PARTICIPANTS)
         write_atomically(self._directory / manifests.NAME, [manifest.encode()])
-
-
-def check_free(path: Path) -> None:
-    """Refuse to write where something is already.
-
-    Raises
-    ------
-    OutputError
-        When the path exists.
-    """
-    if os.path.lexists(path):
-        raise OutputError(f"'{path}' exists; name another directory, or remove it first")
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

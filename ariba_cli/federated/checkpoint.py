@@ -1,0 +1,176 @@
+"""The checkpoint of a run: all that is needed to go on after its last finished round.
+
+`checkpoint.json` says how far the run is; the weights that the next round starts from
+are beside it. The weights are written first and the old ones removed last, so that the
+JSON always speaks of weights that are there.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ariba_cli.errors import InputError, RefusedFileError
+from ariba_cli.federated.models import Weights
+from ariba_cli.federated.plan import Keep, Plan
+from ariba_cli.federated.run_file import decode_accuracy, decode_settings, library_versions
+from ariba_cli.rounds.formats import ENCODERS, open_model
+from ariba_cli.rounds.limits import Limits
+from ariba_cli.rounds.model import Terms
+from ariba_cli.rounds.opening import read_small
+from ariba_cli.rounds.partial import sync_directory
+from ariba_cli.rounds.sealing import file_sha256
+from ariba_cli.rounds.tensors import TensorSpec
+from ariba_cli.rounds.writing import write_atomically
+
+NAME = "checkpoint.json"
+WEIGHTS = r"checkpoint_[0-9]{4,}\.safetensors"
+
+# What to do about a checkpoint, or rounds, that a run cannot go on with.
+REMOVE = "remove the directory to start again"
+
+_LAYOUT = 1
+_FORMAT = "safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """How far a run is.
+
+    Attributes
+    ----------
+    accuracy : after each finished round.
+    weights : what the next round starts from.
+    """
+
+    plan: Plan
+    accuracy: tuple[float, ...]
+    weights: Weights
+
+    @property
+    def finished(self) -> int:
+        """How many rounds are finished."""
+        return len(self.accuracy)
+
+
+def save(directory: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint in the place of the one before.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written; then the one before is still there.
+    """
+    weights = ENCODERS[_FORMAT].encode(checkpoint.weights)
+    name = _weights_name(checkpoint.finished)
+    write_atomically(directory / name, [weights])
+    sync_directory(directory)
+    write_atomically(directory / NAME, [_encode(checkpoint, weights)])
+    sync_directory(directory)
+    _remove_weights(directory, all_but=name)
+
+
+def load(directory: Path, plan: Plan, shapes: dict[str, tuple[int, ...]]) -> Checkpoint:
+    """Read the checkpoint of a run that is to go on by `plan`, with tensors of these shapes.
+
+    Raises
+    ------
+    UsageError
+        When the run was begun with another plan.
+    InputError
+        When the checkpoint is not sound, or other libraries would train on.
+    """
+    path = directory / NAME
+    try:
+        content: dict[str, Any] = json.loads(read_small(path, Limits()))
+        begun, accuracy = _decode(content)
+        plan.check_same(begun, str(directory))
+        check_versions(directory, content["versions"])
+        path = directory / _weights_name(len(accuracy))
+        return Checkpoint(plan, accuracy, _read_weights(path, content["sha256"], shapes))
+    except RefusedFileError as error:
+        raise InputError(f"'{path}' {error}; {REMOVE}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"'{path}' is not what ariba simulate writes; {REMOVE}") from error
+
+
+def discard(directory: Path) -> None:
+    """Remove the checkpoint: there is nothing left to train."""
+    (directory / NAME).unlink(missing_ok=True)
+    sync_directory(directory)
+    _remove_weights(directory)
+
+
+def check_versions(directory: Path, begun: dict[str, str]) -> None:
+    """Refuse to go on with other libraries than `run.json` would name for the whole run.
+
+    Raises
+    ------
+    InputError
+        Names the first that differs.
+    """
+    for name, version in library_versions().items():
+        if begun.get(name) != version:
+            raise InputError(
+                f"'{directory}' was begun with {name} {begun.get(name)}, and this is {version}; "
+                f"finish it with that, or {REMOVE}"
+            )
+
+
+def _weights_name(finished: int) -> str:
+    return f"checkpoint_{finished:04d}.safetensors"
+
+
+def _remove_weights(directory: Path, *, all_but: str | None = None) -> None:
+    for path in list(directory.iterdir()):
+        if re.fullmatch(WEIGHTS, path.name) and path.name != all_but:
+            path.unlink()
+
+
+def _encode(checkpoint: Checkpoint, weights: bytes) -> bytes:
+    plan = checkpoint.plan
+    content = {
+        "layout": _LAYOUT,
+        "finished": checkpoint.finished,
+        "accuracy": checkpoint.accuracy,
+        "settings": asdict(plan.settings),
+        "keep_every": plan.keep.every,
+        "format": plan.format_name,
+        "versions": library_versions(),
+        "sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("ascii")
+
+
+def _decode(content: dict[str, Any]) -> tuple[Plan, tuple[float, ...]]:
+    """The plan and the accuracies; raises much of what Python raises when they are not sound."""
+    settings = decode_settings(content["settings"])
+    every, accuracy = content["keep_every"], decode_accuracy(content["accuracy"])
+    sound = (
+        content["layout"] == _LAYOUT
+        and (every is None or (type(every) is int and every > 0))
+        and content["format"] in ENCODERS
+        and len(accuracy) == content["finished"] <= settings.rounds
+    )
+    if not sound:
+        raise ValueError
+    plan = Plan(settings=settings, keep=Keep(every), format_name=content["format"])
+    return plan, accuracy
+
+
+def _read_weights(path: Path, sha256: str, shapes: dict[str, tuple[int, ...]]) -> Weights:
+    """The weights in model order, which the file does not keep."""
+    model = open_model(path, Terms())
+    found = {name: tensor.spec for name, tensor in model.tensors.items()}
+    wanted = {name: TensorSpec("F32", shape) for name, shape in shapes.items()}
+    if model.format != _FORMAT or found != wanted:
+        raise RefusedFileError("does not hold the model of the run")
+    with model.reading() as reading:
+        if file_sha256(reading.file(0)) != sha256:
+            raise RefusedFileError(f"is not the file that {NAME} speaks of: its sha256 differs")
+    weights = {name: values.astype(np.float32) for name, values in model.floats()}
+    return {name: weights[name] for name in shapes}

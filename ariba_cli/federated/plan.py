@@ -1,0 +1,96 @@
+"""What a run is asked to compute and to write."""
+
+import re
+from dataclasses import dataclass
+
+from ariba_cli.errors import UsageError
+from ariba_cli.federated.federation import FederationSettings
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Which rounds are written: every `every`-th, and always the last."""
+
+    every: int | None = None
+
+    def keeps(self, number: int, last: int) -> bool:
+        """Whether this round of `last` is written."""
+        return number == last or (self.every is not None and number % self.every == 0)
+
+    def __str__(self) -> str:
+        """As `parse_keep` reads it."""
+        return {None: "last", 1: "all"}.get(self.every, f"every:{self.every}")
+
+
+def parse_keep(text: str) -> Keep:
+    """Read `all`, `last` or `every:N`.
+
+    Raises
+    ------
+    UsageError
+        When it is none of them.
+    """
+    if text == "last":
+        return Keep()
+    if text == "all":
+        return Keep(every=1)
+    every = re.fullmatch(r"every:([1-9][0-9]{0,8})", text)
+    if every:
+        return Keep(every=int(every[1]))
+    raise UsageError(f"--keep knows no '{text}'; use all, last or every:N, as every:10")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that decides which files a run writes.
+
+    Attributes
+    ----------
+    format_name : the name of the model file format, as in `FORMATS`.
+    """
+
+    settings: FederationSettings
+    keep: Keep
+    format_name: str
+
+    def kept(self, finished: int | None = None) -> list[int]:
+        """The rounds that are written until so many are finished; until the end without."""
+        last = self.settings.rounds
+        until = last if finished is None else min(finished, last)
+        return [number for number in range(1, until + 1) if self.keep.keeps(number, last)]
+
+    def check_same(self, begun: "Plan", where: str) -> None:
+        """Refuse to go on with what was begun with another plan.
+
+        Raises
+        ------
+        UsageError
+            Names the first option that differs, and both values.
+        """
+        asked = self._options()
+        for name, value in begun._options().items():
+            if value != asked[name]:
+                raise UsageError(
+                    f"'{where}' was begun with {name} {value}, and not {asked[name]}; give the "
+                    "same options, or name another directory"
+                )
+
+    def _options(self) -> dict[str, object]:
+        """By the names that the command line gives them, then what it cannot change."""
+        settings = self.settings
+        return {
+            "--participants": settings.participants,
+            "--rounds": settings.rounds,
+            "--eta": settings.eta,
+            "--keep": self.keep,
+            "--format": self.format_name,
+            "--seed": settings.seed,
+            "data set": settings.dataset,
+            "hidden": settings.hidden,
+            "training": settings.training,
+        }
+
+
+def round_name(number: int) -> str:
+    """The name of a round's directory."""
+    return f"round_{number:04d}"

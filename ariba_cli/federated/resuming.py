@@ -1,0 +1,143 @@
+"""What a run finds of itself when it starts: nothing, a part that it can go on with, or all."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from ariba_cli.errors import InputError, RefusedFileError
+from ariba_cli.federated import checkpoint as checkpoints
+from ariba_cli.federated.checkpoint import REMOVE, Checkpoint
+from ariba_cli.federated.federation import Federation
+from ariba_cli.federated.plan import Keep, Plan, round_name
+from ariba_cli.federated.run_file import Run, read_run_file
+from ariba_cli.rounds.contents import PARTIAL_SUFFIX, RUN_NAME
+from ariba_cli.rounds.directory import open_round
+from ariba_cli.rounds.formats import ENCODERS
+from ariba_cli.rounds.partial import TEMPORARY, check_contents, remove
+from ariba_cli.rounds.writing import ROUND_CONTENTS
+
+_ROUND = r"round_[0-9]{4,}"
+_UNFINISHED = rf"{_ROUND}{re.escape(PARTIAL_SUFFIX)}|{TEMPORARY}"
+_RUN_CONTENTS = (
+    rf"{re.escape(RUN_NAME)}|{re.escape(checkpoints.NAME)}|{checkpoints.WEIGHTS}|{TEMPORARY}"
+    rf"|{_ROUND}({re.escape(PARTIAL_SUFFIX)})?/({ROUND_CONTENTS})?"
+)
+
+
+def take_up(partial: Path, plan: Plan, federation: Federation) -> Checkpoint:
+    """How far the run in this directory is; what it had not finished writing is removed.
+
+    Raises
+    ------
+    UsageError
+        When it was begun with another plan.
+    InputError
+        When what is there is not sound.
+    OutputError
+        When something is there that this program did not write.
+    """
+    check_contents(partial, _RUN_CONTENTS)
+    found = _rounds_in(partial)
+    if os.path.lexists(partial / checkpoints.NAME):
+        point = checkpoints.load(partial, plan, federation.trainer.shapes)
+        # A round gets its name before the checkpoint says that it is finished.
+        if found not in (plan.kept(point.finished), plan.kept(point.finished + 1)):
+            raise InputError(
+                f"'{partial}' does not hold the rounds that its {checkpoints.NAME} speaks of; "
+                f"{REMOVE}"
+            )
+        _check_rounds(partial, found)
+    elif os.path.lexists(partial / RUN_NAME):
+        # The checkpoint goes last, and nothing is left to train then.
+        checkpoints.check_versions(partial, _read_run(partial).versions)
+        point = Checkpoint(plan, read_finished(partial, plan), {})
+    elif found:
+        raise InputError(f"'{partial}' has rounds, but no {checkpoints.NAME}; {REMOVE}")
+    else:
+        point = Checkpoint(plan, (), federation.initial_weights())
+    for path in list(partial.iterdir()):
+        if re.fullmatch(_UNFINISHED, path.name):
+            remove(path)
+    return point
+
+
+def read_finished(directory: Path, plan: Plan) -> tuple[float, ...]:
+    """The accuracies of a run that is complete, if it was made by `plan`.
+
+    Raises
+    ------
+    UsageError
+        When it was made by another plan.
+    InputError
+        When it is not sound.
+    """
+    run = _read_run(directory)
+    found = _rounds_in(directory)
+    as_long_as_it_says = len(run.accuracy) == run.settings.rounds
+    keep = _kept_by(replace(plan, settings=run.settings), found) if as_long_as_it_says else None
+    if keep is None:
+        raise InputError(f"'{directory}' does not hold the rounds of a run; {REMOVE}")
+    _check_rounds(directory, found)
+    format_name = _format_of(directory / round_name(found[-1]))
+    made = Plan(settings=run.settings, keep=keep, format_name=format_name)
+    plan.check_same(made, str(directory))
+    return run.accuracy
+
+
+@contextmanager
+def kept_for_resuming(partial: Path) -> Iterator[None]:
+    """When the block fails, keep what a run can go on with, and say so; remove what it cannot."""
+    try:
+        yield
+    except BaseException as error:
+        if any(os.path.lexists(partial / name) for name in (checkpoints.NAME, RUN_NAME)):
+            error.add_note("finish it with --resume")
+        elif partial.is_dir():
+            for path in list(partial.iterdir()):
+                remove(path)
+        raise
+
+
+def _kept_by(plan: Plan, found: list[int]) -> Keep | None:
+    """What `--keep` was when these rounds were written; the plan's own where that fits."""
+    if not found or found[0] < 1 or found[-1] != plan.settings.rounds:
+        return None
+    # Every N-th round begins with the N-th.
+    for keep in (plan.keep, Keep(), Keep(every=found[0])):
+        if replace(plan, keep=keep).kept() == found:
+            return keep
+    return None
+
+
+def _read_run(directory: Path) -> Run:
+    try:
+        return read_run_file(directory / RUN_NAME)
+    except RefusedFileError as error:
+        raise InputError(f"'{directory / RUN_NAME}' {error}; {REMOVE}") from error
+
+
+def _rounds_in(directory: Path) -> list[int]:
+    names = (entry for entry in os.listdir(directory) if re.fullmatch(_ROUND, entry))
+    return sorted(int(name.removeprefix("round_")) for name in names)
+
+
+def _check_rounds(directory: Path, numbers: list[int]) -> None:
+    """Refuse rounds that are not as they were sealed."""
+    for number in numbers:
+        path = directory / round_name(number)
+        round_ = open_round(path)
+        if round_.findings or round_.manifest is None or round_.manifest.round != number:
+            raise InputError(f"'{path}' is not a sealed round as it was written; {REMOVE}")
+
+
+def _format_of(path: Path) -> str:
+    """The name of the format that a round is written in."""
+    global_model = open_round(path).global_model
+    suffix = Path(global_model.path).suffix if global_model else ""
+    for name, format_ in ENCODERS.items():
+        if suffix == format_.SUFFIX:
+            return name
+    raise InputError(f"'{path}' has no global model; {REMOVE}")
