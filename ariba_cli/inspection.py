@@ -17,6 +17,7 @@ from ariba_cli.progress import Progress, silent
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.formats import open_model
 from ariba_cli.rounds.layers import Catalog, Layer, agreed_layers
+from ariba_cli.rounds.lowrank import LowRank
 from ariba_cli.rounds.members import Member
 from ariba_cli.rounds.model import Reading, Scratch, Terms, Values
 from ariba_cli.rounds.names import is_counter, is_statistic, plain_names
@@ -242,6 +243,8 @@ def _norm(reading: Reading, reference: Reference, scratch: Scratch) -> float | N
 
 def _squares(values: Values, start: npt.NDArray[np.floating] | None = None) -> float:
     """The sum of the squares of values less those that they started from."""
+    if isinstance(values, LowRank) and start is None:
+        return values.squares()
     total = 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         for first in range(0, values.size, _BLOCK):

@@ -78,6 +78,7 @@ def test_any_part_of_a_product_is_that_part_of_the_whole(data: st.DataObject) ->
     np.testing.assert_array_equal(product[start:stop], whole[start:stop])
     which = rng.integers(product.size, size=5)
     np.testing.assert_array_equal(product[which], whole[which])
+    np.testing.assert_allclose(product.squares(), np.square(whole).sum(), rtol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from ariba_cli.errors import RefusedFileError
+from ariba_cli.inspection import inspect_round
+from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.formats import open_model
 from ariba_cli.rounds.model import Terms
 from fixtures.hostile.weights import stored
+from tests.models import write_flat_round
 
 # What a machine may take that is busy with other things.
 SECONDS = 5.0
@@ -35,3 +38,17 @@ def test_an_adapter_with_more_patterns_than_can_be_compared(tmp_path: Path) -> N
     config = {"peft_type": "LORA", "alpha_pattern": patterns}
     (tmp_path / "adapter_config.json").write_text(json.dumps(config))
     assert "with 100,000 patterns" in refused(tmp_path)
+
+
+def test_an_adapter_that_stands_for_more_values_than_can_be_formed(tmp_path: Path) -> None:
+    """16 MB, and 2^42 values in the matrix that they make."""
+    write_flat_round(tmp_path, 3)
+    (tmp_path / "p9").mkdir()
+    size = 2**21
+    factors = {"m.lora_A": np.ones((1, size)), "m.lora_B": np.ones((size, 1))}
+    (tmp_path / "p9" / "adapter_model.safetensors").write_bytes(stored(factors))
+    (tmp_path / "p9" / "adapter_config.json").write_text('{"peft_type": "LORA", "lora_alpha": 1}')
+    started = time.monotonic()
+    found = inspect_round(open_round(tmp_path))
+    assert time.monotonic() - started < SECONDS
+    assert found.participants[3].norm == size
