@@ -21,6 +21,7 @@ from ariba_cli.rounds.lowrank import LowRank
 from ariba_cli.rounds.members import Member
 from ariba_cli.rounds.model import Reading, Scratch, Terms, Values
 from ariba_cli.rounds.names import is_counter, is_statistic, plain_names
+from ariba_cli.rounds.opening import enough_memory
 from ariba_cli.rounds.sealing import file_sha256
 
 # The values of a model by their names without prefixes.
@@ -202,7 +203,7 @@ def _inspect_participant(
 ) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
     try:
         model = round_.open(member)
-        with model.reading() as reading:
+        with enough_memory(), model.reading() as reading:
             norm = _norm(reading, reference, scratch)
     except RefusedFileError as error:
         refused = Finding(FindingKind.REFUSED, str(error), member.id)

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ariba_cli.audit import AuditSettings, audit
 from ariba_cli.errors import RefusedFileError
 from ariba_cli.inspection import inspect_round
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.formats import open_model
-from ariba_cli.rounds.model import Terms
+from ariba_cli.rounds.model import Extent, Terms
+from ariba_cli.rounds.tensors import to_array
 from fixtures.hostile.weights import stored
-from tests.models import write_flat_round
+from tests.models import random_model, write_flat_round, write_model
 
 # What a machine may take that is busy with other things.
 SECONDS = 5.0
@@ -52,3 +54,26 @@ def test_an_adapter_that_stands_for_more_values_than_can_be_formed(tmp_path: Pat
     found = inspect_round(open_round(tmp_path))
     assert time.monotonic() - started < SECONDS
     assert found.participants[3].norm == size
+
+
+def test_running_out_of_memory_over_one_update_is_not_the_end_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of p9 alone: its values are twice as wide as those of the others."""
+    write_flat_round(tmp_path / "round", 4)
+    wide = {name: values.astype("f8") for name, values in random_model(9).items()}
+    write_model(tmp_path / "round" / "p9.safetensors", wide)
+
+    def values(self: Extent, raw: memoryview) -> object:
+        if self.spec.dtype == "F64":
+            raise MemoryError
+        return to_array(self.spec, raw)
+
+    monkeypatch.setattr(Extent, "values", values)
+    round_ = open_round(tmp_path / "round")
+    verdict = audit(round_, AuditSettings(layer="conv2"))
+    assert len(verdict.ranking) == 4
+    for findings in (verdict.findings, inspect_round(round_).findings):
+        assert ("refused", "needs more memory than there is", "p9") in [
+            (one.kind, one.detail, one.participant) for one in findings
+        ]

@@ -13,6 +13,7 @@ from ariba_cli.rounds.formats import is_model_folder, open_model, open_part
 from ariba_cli.rounds.manifest import Manifest
 from ariba_cli.rounds.members import GLOBAL_STEM, Member, find_members, members_of_file
 from ariba_cli.rounds.model import Model, Terms
+from ariba_cli.rounds.opening import enough_memory
 from ariba_cli.rounds.sealing import read_seal, verify_seal
 
 _NOT_MODELS = (manifests.NAME, TRUTH_NAME, RUN_NAME, CONVERSION_NAME)
@@ -44,9 +45,10 @@ class Round:
     def open(self, member: Member) -> Model:
         """List the tensors of one model; see `formats.open_model`."""
         path = self.root / member.path
-        if member.group is not None:
-            return open_part(path, member.group, self.terms)
-        return open_model(path, self.terms)
+        with enough_memory():
+            if member.group is not None:
+                return open_part(path, member.group, self.terms)
+            return open_model(path, self.terms)
 
     def verify_seal(self, progress: Progress = silent) -> list[Finding]:
         """Hash every file that the seal lists; what differs, beyond the `findings`."""

@@ -123,6 +123,21 @@ def open_file(
         os.close(descriptor)
 
 
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Refuse one file for what would otherwise end the work on all.
+
+    Raises
+    ------
+    RefusedFileError
+        When the block runs out of memory.
+    """
+    try:
+        yield
+    except MemoryError:
+        raise RefusedFileError("needs more memory than there is") from None
+
+
 def open_folder(path: Path, limits: Limits) -> OpenFolder:
     """List a folder without following a link at its end.
 
