@@ -33,8 +33,12 @@ class Contents:
     files: tuple[str, ...]
 
 
-def list_contents(path: Path, limits: Limits) -> Contents:
+def list_contents(path: Path, limits: Limits, *, flat: bool = False) -> Contents:
     """Look at a directory that may be a round.
+
+    Parameters
+    ----------
+    flat : whether a folder called `participants` is that of one participant.
 
     Raises
     ------
@@ -44,7 +48,7 @@ def list_contents(path: Path, limits: Limits) -> Contents:
     """
     _check_directory(path)
     entries, folders, files = [], set(), []
-    for name, is_folder in _entries(path):
+    for name, is_folder in _scan(path) if flat else _entries(path):
         entries.append(name)
         if is_folder:
             folders.add(name)
