@@ -10,8 +10,8 @@ class Limits:
     Attributes
     ----------
     file_bytes : of a model file.
-    json_bytes : of a file of ours, an index, or a configuration.
-    header_bytes : of a model file's description of its tensors.
+    json_bytes : of a file of ours.
+    header_bytes : of a model's description of its tensors: a header, an index, a configuration.
     expanded_bytes : what the tensors of one file may take that are not stored as they are,
         but compressed or in chunks.
     tensors : in one file.

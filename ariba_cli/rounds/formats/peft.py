@@ -43,7 +43,7 @@ def recognises(source: OpenFolder) -> bool:
 
 def open_model(source: OpenFolder, terms: Terms) -> Model:
     """List the changes of an adapter; see `Format`."""
-    with source.open(CONFIG, most_bytes=terms.limits.json_bytes) as file:
+    with source.open(CONFIG, most_bytes=terms.limits.header_bytes) as file:
         config = _Config.read(parse_object(file.read(0, file.size), CONFIG))
         config_file = ListedFile(file.path, file.stamp)
     with source.open(WEIGHTS) as file:

@@ -26,7 +26,7 @@ def open_model(source: OpenFolder, terms: Terms) -> Model:
     indices = _indices(source)
     if len(indices) > 1:
         raise RefusedFileError(f"holds {len(indices)} indices of shards, and it takes one")
-    with source.open(indices[0], most_bytes=terms.limits.json_bytes) as file:
+    with source.open(indices[0], most_bytes=terms.limits.header_bytes) as file:
         index = _weight_map(parse_object(file.read(0, file.size), "an index"))
     check_count(len(index), terms.limits)
     for name in index:
