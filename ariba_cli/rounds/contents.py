@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ariba_cli.errors import InputError
+from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.rounds import manifest as manifests
 from ariba_cli.rounds.limits import Limits
+from ariba_cli.rounds.opening import open_folder
 
 PARTICIPANTS = "participants"
 PARTIAL_SUFFIX = ".partial"
@@ -32,8 +33,12 @@ class Contents:
     files: tuple[str, ...]
 
 
-def list_contents(path: Path, limits: Limits) -> Contents:
+def list_contents(path: Path, limits: Limits, *, flat: bool = False) -> Contents:
     """Look at a directory that may be a round.
+
+    Parameters
+    ----------
+    flat : whether a folder called `participants` is that of one participant.
 
     Raises
     ------
@@ -43,14 +48,14 @@ def list_contents(path: Path, limits: Limits) -> Contents:
     """
     _check_directory(path)
     entries, folders, files = [], set(), []
-    for name, is_folder in _entries(path):
+    for name, is_folder in _scan(path) if flat else _entries(path):
         entries.append(name)
         if is_folder:
             folders.add(name)
-            files += [f"{name}/{inside}" for inside, _ in _scan(path / name)]
+            files += [f"{name}/{inside}" for inside in _names_inside(path / name, limits)]
         else:
             files.append(name)
-        if len(files) > limits.files:
+        if len(entries) > limits.files:
             raise InputError(f"'{path}' holds more than {limits.files:,} files; give one round")
     return Contents(tuple(sorted(entries)), frozenset(folders), tuple(sorted(files)))
 
@@ -86,6 +91,17 @@ def _entries(path: Path) -> Iterator[tuple[str, bool]]:
             yield from ((f"{name}/{inside}", folder) for inside, folder in _scan(path / name))
         else:
             yield name, is_folder
+
+
+def _names_inside(folder: Path, limits: Limits) -> frozenset[str]:
+    """The files of one participant's folder; none when they cannot be listed.
+
+    That is one participant's affair, and a finding as soon as the folder is opened.
+    """
+    try:
+        return open_folder(folder, limits).names
+    except RefusedFileError:
+        return frozenset()
 
 
 def _scan(path: Path) -> list[tuple[str, bool]]:
