@@ -17,7 +17,7 @@ from ariba_cli.rounds.manifest import Kind
 from ariba_cli.rounds.members import GLOBAL_STEM, Member, file_stem
 from ariba_cli.rounds.model import Model, Scratch
 from ariba_cli.rounds.names import is_counter
-from ariba_cli.rounds.opening import read_small
+from ariba_cli.rounds.opening import enough_memory, read_small
 from ariba_cli.rounds.sealing import file_sha256
 from ariba_cli.rounds.tensors import SIZES
 from ariba_cli.rounds.writing import RoundWriter, new_directory
@@ -95,7 +95,8 @@ class _Conversion:
         """Write what one member sent, under another name."""
         try:
             model = self._round.open(member)
-            self._write(model, stem)
+            with enough_memory():
+                self._write(model, stem)
         except RefusedFileError as error:
             if self._strict:
                 raise InputError(f"'{self._round.root / member.path}' {error}") from error

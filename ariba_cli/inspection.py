@@ -17,9 +17,11 @@ from ariba_cli.progress import Progress, silent
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.formats import open_model
 from ariba_cli.rounds.layers import Catalog, Layer, agreed_layers
+from ariba_cli.rounds.lowrank import LowRank
 from ariba_cli.rounds.members import Member
 from ariba_cli.rounds.model import Reading, Scratch, Terms, Values
 from ariba_cli.rounds.names import is_counter, is_statistic, plain_names
+from ariba_cli.rounds.opening import enough_memory
 from ariba_cli.rounds.sealing import file_sha256
 
 # The values of a model by their names without prefixes.
@@ -201,7 +203,7 @@ def _inspect_participant(
 ) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
     try:
         model = round_.open(member)
-        with model.reading() as reading:
+        with enough_memory(), model.reading() as reading:
             norm = _norm(reading, reference, scratch)
     except RefusedFileError as error:
         refused = Finding(FindingKind.REFUSED, str(error), member.id)
@@ -242,6 +244,8 @@ def _norm(reading: Reading, reference: Reference, scratch: Scratch) -> float | N
 
 def _squares(values: Values, start: npt.NDArray[np.floating] | None = None) -> float:
     """The sum of the squares of values less those that they started from."""
+    if isinstance(values, LowRank) and start is None:
+        return values.squares()
     total = 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         for first in range(0, values.size, _BLOCK):

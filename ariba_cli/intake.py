@@ -15,6 +15,7 @@ from ariba_cli.rounds.formats.peft import Change
 from ariba_cli.rounds.layers import Layer
 from ariba_cli.rounds.members import Member
 from ariba_cli.rounds.model import Model, Values
+from ariba_cli.rounds.opening import enough_memory
 
 FEWEST_PARTICIPANTS = 3
 
@@ -155,13 +156,14 @@ def _take_layer(submission: Submission, model: Model, layer: Layer) -> None:
         submission.reject(FindingKind.WRONG_TYPE, f"{layer.name} is of type {spec.dtype}")
     else:
         try:
-            data = model.read(name)
+            with enough_memory():
+                data = model.read(name)
+                submission.values = model.tensors[name].values(data)
         except RefusedFileError as error:
             submission.reject(FindingKind.REFUSED, str(error))
             return
         # The bytes that are hashed are those that are analysed.
         submission.digest = hashlib.sha256(data).hexdigest()
-        submission.values = model.tensors[name].values(data)
         unusable = _count_unusable(submission.values)
         if unusable:
             submission.reject(FindingKind.NONFINITE, f"{unusable} in {layer.name}")

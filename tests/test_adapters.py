@@ -78,6 +78,7 @@ def test_any_part_of_a_product_is_that_part_of_the_whole(data: st.DataObject) ->
     np.testing.assert_array_equal(product[start:stop], whole[start:stop])
     which = rng.integers(product.size, size=5)
     np.testing.assert_array_equal(product[which], whole[which])
+    np.testing.assert_allclose(product.squares(), np.square(whole).sum(), rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +89,10 @@ def test_any_part_of_a_product_is_that_part_of_the_whole(data: st.DataObject) ->
         ({"use_rslora": True}, 8.0),
         ({"alpha_pattern": {"q_proj": 1}}, 0.25),
         ({"alpha_pattern": {"proj": 1}}, 4.0),
+        # To PEFT they are regular expressions, in which a dot is any character.
+        ({"alpha_pattern": {"0.q_pro.": 1}}, 0.25),
+        ({"alpha_pattern": {"q_pro.": 1, "q_proj": 2}}, 0.25),
+        ({"alpha_pattern": {"long.er.than." + PREFIX: 1}}, 4.0),
     ],
 )
 def test_the_scale_is_that_of_the_configuration(

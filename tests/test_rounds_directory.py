@@ -111,6 +111,8 @@ FILE = {"path": "a", "bytes": 1, "sha256": "0" * 64}
         json.dumps({**EMPTY, "files": [{**FILE, "sha256": "0" * 63 + "\n"}]}),
         json.dumps({**EMPTY, "files": [{**FILE, "path": "/etc/passwd"}]}),
         json.dumps({**EMPTY, "files": [{**FILE, "path": "a/../../b"}]}),
+        json.dumps({**EMPTY, "files": [{**FILE, "path": "../../etc/passwd"}]}),
+        json.dumps({**EMPTY, "files": [FILE, {**FILE, "sha256": "1" * 64}]}),
     ],
 )
 def test_a_manifest_that_is_none_is_a_finding(attacked: Path, manifest: str) -> None:
@@ -148,6 +150,24 @@ def test_of_two_global_models_none_is_believed(tmp_path: Path) -> None:
 def test_a_file_called_participants_is_a_file(tmp_path: Path) -> None:
     write_flat_round(tmp_path, 3)
     (tmp_path / "participants").write_text("text")
+    ids = [member.id for member in open_round(tmp_path).participants]
+    assert ids == ["p0", "p1", "p2", "participants"]
+
+
+def test_what_else_lies_beside_the_folder_of_participants_does_not_matter(tmp_path: Path) -> None:
+    write_flat_round(tmp_path / "participants", 4)
+    for name in ("global.h5", "global.safetensors"):
+        write_model(tmp_path / name, random_model(9), "hdf5")
+    for name in ("README.md", "notes.txt", "log", ".DS_Store"):
+        (tmp_path / name).write_text("text")
+    ids = [member.id for member in open_round(tmp_path).participants]
+    assert {"p0", "p1", "p2", "p3"} < set(ids)
+
+
+def test_a_participant_called_participants_is_one(tmp_path: Path) -> None:
+    """It could otherwise be a hundred, and outvote the others."""
+    write_flat_round(tmp_path, 3)
+    write_flat_round(tmp_path / "participants", 100)
     ids = [member.id for member in open_round(tmp_path).participants]
     assert ids == ["p0", "p1", "p2", "participants"]
 

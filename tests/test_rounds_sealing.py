@@ -65,6 +65,22 @@ def test_a_listed_file_that_became_a_link_breaks_the_seal(attacked: Path, tmp_pa
     assert [finding.kind for finding in findings] == [FindingKind.SEAL_BROKEN]
 
 
+def test_a_seal_leads_nowhere_through_a_link(attacked: Path, tmp_path: Path) -> None:
+    """Whether its sha256 is right would tell what is in a file that is none of the round's."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "canary").write_bytes(b"secret")
+    (attacked / "p9").symlink_to(tmp_path / "elsewhere")
+    path = attacked / "manifest.json"
+    content = json.loads(path.read_bytes())
+    content["files"].append({"path": "p9/canary", "bytes": 6, "sha256": "0" * 64})
+    path.write_text(json.dumps(content))
+    found = open_round(attacked)
+    assert [f.detail for f in [*found.findings, *found.verify_seal()]] == [
+        "p9 is not in manifest.json",
+        "p9/canary is in manifest.json, but missing",
+    ]
+
+
 def test_sha256sum_checks_a_seal(attacked: Path, ariba: Ariba) -> None:
     lines = ariba("inspect", attacked, "--sha256sums").stdout
     assert len(lines.splitlines()) == 22

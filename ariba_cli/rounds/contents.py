@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ariba_cli.errors import InputError
+from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.rounds import manifest as manifests
 from ariba_cli.rounds.limits import Limits
+from ariba_cli.rounds.opening import open_folder
 
 PARTICIPANTS = "participants"
 PARTIAL_SUFFIX = ".partial"
@@ -32,25 +33,28 @@ class Contents:
     files: tuple[str, ...]
 
 
-def list_contents(path: Path, limits: Limits) -> Contents:
+def list_contents(path: Path, limits: Limits, *, flat: bool = False) -> Contents:
     """Look at a directory that may be a round.
+
+    Parameters
+    ----------
+    flat : whether a folder called `participants` is that of one participant.
 
     Raises
     ------
     InputError
-        When there is no such directory, it holds whole rounds, it was never finished, or
-        it holds too many files.
+        When there is no such directory, it was never finished, or it holds too many files.
     """
     _check_directory(path)
     entries, folders, files = [], set(), []
-    for name, is_folder in _entries(path):
+    for name, is_folder in _scan(path) if flat else _entries(path):
         entries.append(name)
         if is_folder:
             folders.add(name)
-            files += [f"{name}/{inside}" for inside, _ in _scan(path / name)]
+            files += [f"{name}/{inside}" for inside in _names_inside(path / name, limits)]
         else:
             files.append(name)
-        if len(files) > limits.files:
+        if len(entries) > limits.files:
             raise InputError(f"'{path}' holds more than {limits.files:,} files; give one round")
     return Contents(tuple(sorted(entries)), frozenset(folders), tuple(sorted(files)))
 
@@ -60,23 +64,12 @@ def _check_directory(path: Path) -> None:
         raise InputError(f"'{path}' was never finished; audit a round that was sealed")
     if not os.path.isdir(path):
         raise InputError(f"there is no directory '{path}'; give the directory of one round")
-    rounds = _rounds_inside(path)
-    if rounds:
-        raise InputError(f"'{path}' holds rounds and is not one; try {path / max(rounds)}")
 
 
-def _rounds_inside(path: Path) -> list[str]:
-    """The sealed rounds in the directory of a run; none when it holds anything else too.
-
-    One participant's folder with a manifest in it must not pass a round off as a run.
-    """
-    rounds = []
-    for name, _ in _scan(path):
-        if os.path.isfile(path / name / manifests.NAME):
-            rounds.append(name)
-        elif not name.endswith((PARTIAL_SUFFIX, ".json")):
-            return []
-    return rounds if PARTICIPANTS not in rounds else []
+def rounds_inside(path: Path) -> list[str]:
+    """The folders in a directory that are sealed as rounds are."""
+    sealed = [name for name, _ in _scan(path) if os.path.isfile(path / name / manifests.NAME)]
+    return sorted(name for name in sealed if name != PARTICIPANTS)
 
 
 def _entries(path: Path) -> Iterator[tuple[str, bool]]:
@@ -86,6 +79,17 @@ def _entries(path: Path) -> Iterator[tuple[str, bool]]:
             yield from ((f"{name}/{inside}", folder) for inside, folder in _scan(path / name))
         else:
             yield name, is_folder
+
+
+def _names_inside(folder: Path, limits: Limits) -> frozenset[str]:
+    """The files of one participant's folder; none when they cannot be listed.
+
+    That is one participant's affair, and a finding as soon as the folder is opened.
+    """
+    try:
+        return open_folder(folder, limits).names
+    except RefusedFileError:
+        return frozenset()
 
 
 def _scan(path: Path) -> list[tuple[str, bool]]:

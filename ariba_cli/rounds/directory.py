@@ -8,13 +8,23 @@ from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.findings import Finding, FindingKind
 from ariba_cli.progress import Progress, silent
 from ariba_cli.rounds import manifest as manifests
-from ariba_cli.rounds.contents import CONVERSION_NAME, RUN_NAME, TRUTH_NAME, list_contents
+from ariba_cli.rounds.contents import (
+    CONVERSION_NAME,
+    RUN_NAME,
+    TRUTH_NAME,
+    Contents,
+    list_contents,
+    rounds_inside,
+)
 from ariba_cli.rounds.formats import is_model_folder, open_model, open_part
 from ariba_cli.rounds.manifest import Manifest
 from ariba_cli.rounds.members import GLOBAL_STEM, Member, find_members, members_of_file
 from ariba_cli.rounds.model import Model, Terms
+from ariba_cli.rounds.opening import enough_memory
 from ariba_cli.rounds.sealing import read_seal, verify_seal
 
+# Global models in two formats: more is a directory of updates.
+_MOST_BESIDE = 2
 _NOT_MODELS = (manifests.NAME, TRUTH_NAME, RUN_NAME, CONVERSION_NAME)
 
 
@@ -44,16 +54,17 @@ class Round:
     def open(self, member: Member) -> Model:
         """List the tensors of one model; see `formats.open_model`."""
         path = self.root / member.path
-        if member.group is not None:
-            return open_part(path, member.group, self.terms)
-        return open_model(path, self.terms)
+        with enough_memory():
+            if member.group is not None:
+                return open_part(path, member.group, self.terms)
+            return open_model(path, self.terms)
 
     def verify_seal(self, progress: Progress = silent) -> list[Finding]:
         """Hash every file that the seal lists; what differs, beyond the `findings`."""
         if self.manifest is None:
             return []
         limits = self.terms.limits
-        return verify_seal(self.root, self.manifest, self._owners(), limits, progress)
+        return verify_seal(self.root, self.manifest, self.files, self._owners(), limits, progress)
 
     def _owners(self) -> dict[str, str]:
         ids = {member.path: member.id for member in self.participants if member.group is None}
@@ -92,11 +103,11 @@ def open_round(
         return _open_round_file(path, terms, global_path)
     contents = list_contents(path, terms.limits)
     set_apart = {_within(path, other) for other in (global_path, *not_models) if other is not None}
-    models = [
-        entry
-        for entry in contents.entries
-        if entry not in set_apart and not (entry in _NOT_MODELS and _is_ours(path / entry, terms))
-    ]
+    models = _models(path, contents, set_apart, terms)
+    if _is_flat(path, models, terms):
+        contents = list_contents(path, terms.limits, flat=True)
+        models = _models(path, contents, set_apart, terms)
+    _check_no_run(path, models, terms)
     sent_out, participants = find_members(path, contents, models, terms)
     if not participants:
         raise InputError(f"'{path}' holds no updates; a round has one model per participant")
@@ -150,10 +161,47 @@ def _within(root: Path, path: Path) -> str:
     return Path(os.path.relpath(path, root)).as_posix()
 
 
+def _models(path: Path, contents: Contents, set_apart: set[str], terms: Terms) -> list[str]:
+    """The entries that are updates, or the global model, as far as names tell."""
+    return [
+        entry
+        for entry in contents.entries
+        if entry not in set_apart and not (entry in _NOT_MODELS and _is_ours(path / entry, terms))
+    ]
+
+
+def _check_no_run(path: Path, models: list[str], terms: Terms) -> None:
+    """Refuse the directory of a run, which holds rounds and no models.
+
+    One participant's folder with a manifest in it does not pass a round off as a run.
+    """
+    rounds = rounds_inside(path)
+    others = (entry for entry in models if entry not in rounds)
+    if rounds and not any(_is_model(path / entry, terms) for entry in others):
+        raise InputError(f"'{path}' holds rounds and is not one; try {path / rounds[-1]}")
+
+
+def _is_flat(path: Path, models: list[str], terms: Terms) -> bool:
+    """Whether a folder called `participants` is that of one participant, who chose the name.
+
+    Everything in it would be a participant of its own, enough of them to outvote the others.
+    Models lie beside the folder of all participants in no round of ours, but for the global one.
+    """
+    beside = [entry for entry in models if "/" not in entry]
+    if len(beside) == len(models):
+        return False
+    return sum(_is_model(path / entry, terms) for entry in beside) > _MOST_BESIDE
+
+
 def _is_ours(path: Path, terms: Terms) -> bool:
     """Whether a file with one of our names is no update that calls itself so."""
+    return not _is_model(path, terms)
+
+
+def _is_model(path: Path, terms: Terms) -> bool:
     try:
-        open_model(path, terms)
+        with enough_memory():
+            open_model(path, terms)
     except RefusedFileError:
-        return True
-    return False
+        return False
+    return True

@@ -10,14 +10,15 @@ class Limits:
     Attributes
     ----------
     file_bytes : of a model file.
-    json_bytes : of a file of ours, an index, or a configuration.
-    header_bytes : of a model file's description of its tensors.
+    json_bytes : of a file of ours.
+    header_bytes : of a model's description of its tensors: a header, an index, a configuration.
     expanded_bytes : what the tensors of one file may take that are not stored as they are,
         but compressed or in chunks.
     tensors : in one file.
     dimensions : of one tensor.
     name_bytes : of a tensor's name, in UTF-8.
-    files : in a round.
+    files : and folders of participants in a round.
+    folder_files : in the folder of one participant.
     seconds : for one question to the process that parses HDF5 or pickles.
     memory_bytes : what that process may take beyond what it starts with and twice the file.
     """
@@ -30,5 +31,6 @@ class Limits:
     dimensions: int = 8
     name_bytes: int = 1024
     files: int = 100_000
+    folder_files: int = 1_000
     seconds: float = 60.0
     memory_bytes: int = 2**31

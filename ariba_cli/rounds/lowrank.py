@@ -40,6 +40,18 @@ class LowRank:
         rows, places = np.divmod(which, columns)
         return self._rows(self.left[rows], self.right[:, places], paired=True)
 
+    def squares(self) -> float:
+        """The sum of the squares of all values, ‖s·B·A‖².
+
+        Two thin factors can stand for more values than could ever be formed: where there are
+        more of them than r², it is s²·Σ (BᵀB)∘(AAᵀ).
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.size > len(self.right) ** 2:
+                grams = (self.left.T @ self.left) * (self.right @ self.right.T)
+                return max(0.0, self.scale**2 * float(grams.sum()))
+            return float(np.square(self[:]).sum())
+
     def _rows(
         self,
         left: npt.NDArray[np.float64],

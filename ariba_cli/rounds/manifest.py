@@ -77,6 +77,8 @@ def decode(data: bytes) -> Manifest:
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RefusedFileError(f"is not a manifest ({type(error).__name__})") from error
+    if len(manifest.files) < len(content["files"]):
+        raise RefusedFileError("lists a file twice")
     _check(manifest)
     return manifest
 

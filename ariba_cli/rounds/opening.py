@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ class Stamp(NamedTuple):
     inode: int
     size: int
     modified: int
+    # Its owner can set the time at which it was modified, and this one not.
+    changed: int
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class OpenFolder:
     def open(self, name: str, *, most_bytes: int | None = None) -> AbstractContextManager[OpenFile]:
         """Open one of its files; see `open_file`."""
         if name not in self.names:
-            raise RefusedFileError(f"has no file {name!r}")
+            raise RefusedFileError(f"has no file {name[:80]!r}")
         return open_file(self.path / name, self.limits, most_bytes=most_bytes)
 
 
@@ -120,6 +123,21 @@ def open_file(
         os.close(descriptor)
 
 
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Refuse one file for what would otherwise end the work on all.
+
+    Raises
+    ------
+    RefusedFileError
+        When the block runs out of memory.
+    """
+    try:
+        yield
+    except MemoryError:
+        raise RefusedFileError("needs more memory than there is") from None
+
+
 def open_folder(path: Path, limits: Limits) -> OpenFolder:
     """List a folder without following a link at its end.
 
@@ -131,11 +149,12 @@ def open_folder(path: Path, limits: Limits) -> OpenFolder:
     if path.is_symlink():
         raise RefusedFileError("is a link")
     try:
-        names = frozenset(os.listdir(path))
+        with os.scandir(path) as entries:
+            names = frozenset(entry.name for entry in islice(entries, limits.folder_files + 1))
     except OSError as error:
         raise RefusedFileError(f"cannot be listed: {error.strerror}") from error
-    if len(names) > limits.files:
-        raise RefusedFileError(f"holds {len(names):,} files, more than {limits.files:,}")
+    if len(names) > limits.folder_files:
+        raise RefusedFileError(f"holds more than {limits.folder_files:,} files")
     return OpenFolder(path, names, limits)
 
 
@@ -149,7 +168,7 @@ def _stamp(descriptor: int) -> Stamp:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         raise RefusedFileError("is not a regular file")
-    return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _why_not_opened(path: Path, error: OSError | ValueError) -> str:

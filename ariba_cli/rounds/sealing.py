@@ -38,6 +38,7 @@ def read_seal(
 def verify_seal(
     root: Path,
     manifest: Manifest,
+    files: Iterable[str],
     owners: Mapping[str, str],
     limits: Limits,
     progress: Progress,
@@ -46,12 +47,13 @@ def verify_seal(
 
     Parameters
     ----------
+    files : the files of the round: what else the seal lists may lie behind a link.
     owners : whose a file is, for those that are participants'.
     """
     names = [
         name
-        for name, sealed in sorted(manifest.files.items())
-        if os.path.lexists(root / name) and os.lstat(root / name).st_size == sealed.bytes
+        for name in sorted(manifest.files.keys() & set(files))
+        if os.lstat(root / name).st_size == manifest.files[name].bytes
     ]
     kept = threading.local()
 

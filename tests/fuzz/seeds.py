@@ -67,12 +67,12 @@ def sharded() -> dict[str, bytes]:
     encode = ENCODERS["safetensors"].encode
     weight_map = dict.fromkeys(first, SHARDS[1]) | dict.fromkeys(second, SHARDS[2])
     index = {"metadata": {"total_size": 44}, "weight_map": weight_map}
-    one = {"weight_map": {"a": SHARDS[3]}}
+    one = {"weight_map": {"a": SHARDS[1]}}
     return {
         "two": pack(
             {SHARDS[0]: _json(index), SHARDS[1]: encode(first), SHARDS[2]: encode(second)}, SHARDS
         ),
-        "one": pack({SHARDS[0]: _json(one), SHARDS[3]: encode(first)}, SHARDS),
+        "one": pack({SHARDS[0]: _json(one), SHARDS[1]: encode(first)}, SHARDS),
         "none": pack({SHARDS[0]: _json({"weight_map": {}})}, SHARDS),
         "single file": pack({SHARDS[3]: encode(first)}, SHARDS),
     }

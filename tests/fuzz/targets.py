@@ -3,9 +3,10 @@
 import re
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ariba_cli.federated.run_file import read_run
 from ariba_cli.progress import silent
 from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME
 from ariba_cli.rounds.formats import hdf5, open_model, parts
+from ariba_cli.rounds.isolation import parent
 from ariba_cli.rounds.isolation.parent import Child
 from ariba_cli.rounds.manifest import NAME as MANIFEST_NAME
 from ariba_cli.rounds.model import Model, Scratch, Terms
@@ -129,19 +131,20 @@ def _unharmed(sound: Callable[[], dict[str, bytes]], path: Path, terms: Terms) -
 def _read_replies(path: Path) -> str:
     """Read a model of which another child says what it likes, and then ends."""
     data = path.read_bytes()
-    ours, theirs = socket.socketpair()
+    said = iter([seeds.messages({"answer": "ready"}) + data[1:]])
     terms = Terms(LIMITS, trust_pickles=True)
-    with ours, theirs:
-        theirs.setblocking(False)
-        theirs.send(data[1:])
-        theirs.shutdown(socket.SHUT_WR)
-        for name in ("hdf5", "pickles"):
-            vars(terms)[name] = child = Child(name, LIMITS)
-            vars(child)["_running"] = SimpleNamespace(
-                connection=ours,
-                end=lambda: None,
-                process=SimpleNamespace(returncode=-(len(data) % 66)),
-            )
+    with ExitStack() as opened:
+
+        def start(*_: object) -> SimpleNamespace:
+            """A child that has said all that it will, and the next one says nothing."""
+            ours, theirs = map(opened.enter_context, socket.socketpair())
+            theirs.setblocking(False)
+            theirs.send(next(said, b""))
+            theirs.shutdown(socket.SHUT_WR)
+            process = SimpleNamespace(returncode=-(len(data) % 66))
+            return SimpleNamespace(connection=ours, process=process, end=ours.close)
+
+        opened.enter_context(mock.patch.object(parent, "_Running", start))
         sound = b"\x80" if data[:1] == b"\1" else b"\x89HDF\r\n\x1a\n"
         path.write_bytes(sound + bytes(100))
         if data[:1] == b"\2":
@@ -155,7 +158,7 @@ def _read_seal(path: Path) -> str:
     manifest, findings = read_seal(path, files, LIMITS)
     if manifest is None:
         raise RefusedFileError(findings[0].detail)
-    findings += verify_seal(path, manifest, {}, LIMITS, silent)
+    findings += verify_seal(path, manifest, files, {}, LIMITS, silent)
     manifest.encode()
     return ", ".join(sorted({finding.kind for finding in findings}))
 

@@ -105,9 +105,12 @@ def _open_file(file: OpenFile, terms: Terms) -> Model:
 
 
 def _open_folder(folder: OpenFolder, terms: Terms) -> Model:
-    for format_ in FOLDER_FORMATS:
-        if format_.recognises(folder):
-            return format_.open_model(folder, terms)
+    recognised = [format_ for format_ in FOLDER_FORMATS if format_.recognises(folder)]
+    if len(recognised) + (_USUAL_NAME in folder.names) > 1:
+        # Which of them a server loads cannot be known, and the others would be looked at.
+        raise RefusedFileError("is a folder with more than one model")
+    for format_ in recognised:
+        return format_.open_model(folder, terms)
     with folder.open(_only_model(folder)) as file:
         return _open_file(file, terms)
 

@@ -15,11 +15,20 @@ import numpy.typing as npt
 from ariba_cli.errors import RefusedFileError
 from ariba_cli.rounds.model import Extent, ListedFile, Model, Reading, Tensor, Terms, check_disjoint
 from ariba_cli.rounds.opening import OpenFile
-from ariba_cli.rounds.tensors import SIZES, TensorSpec, check_name, check_shape, to_array
+from ariba_cli.rounds.tensors import (
+    SIZES,
+    TensorSpec,
+    check_count,
+    check_expanded,
+    check_name,
+    check_shape,
+    to_array,
+)
 
 NAME = "hdf5"
 SUFFIX = ".h5"
 
+_UNSOUND = "is not sound HDF5 (its list of tensors)"
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -35,8 +44,11 @@ def open_model(source: OpenFile, terms: Terms) -> Model:
 
 def open_group(source: OpenFile, group: str, terms: Terms) -> Model:
     """List the tensors of one group of a file; see `Format`."""
-    found = terms.hdf5.ask(source, "tensors", group=group)
-    tensors = {entry[0]: _tensor(entry, group, terms) for entry in _listed(found)}
+    found = _listed(terms.hdf5.ask(source, "tensors", group=group), terms)
+    tensors = dict(_tensor(entry, group, terms) for entry in found)
+    if len(tensors) < len(found):
+        raise RefusedFileError(_UNSOUND)
+    check_expanded([one.spec for one in tensors.values() if isinstance(one, _Packed)], terms.limits)
     in_place = {name: one for name, one in tensors.items() if isinstance(one, Extent)}
     check_disjoint(in_place, source.size)
     return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms)
@@ -44,10 +56,7 @@ def open_group(source: OpenFile, group: str, terms: Terms) -> Model:
 
 def groups(source: OpenFile, group: str, terms: Terms) -> list[str]:
     """The groups in a group of a file, where it holds nothing else."""
-    found = terms.hdf5.ask(source, "groups", group=group)
-    if not isinstance(found, list):
-        raise RefusedFileError("is not sound HDF5 (its list of groups)")
-    return [str(name) for name in found]
+    return [str(name) for name in _listed(terms.hdf5.ask(source, "groups", group=group), terms)]
 
 
 def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
@@ -82,16 +91,16 @@ class _Packed:
         return to_array(self.spec, raw)
 
 
-def _listed(found: Any) -> list[Any]:
-    entries: list[Any] = found if isinstance(found, list) else [None]
-    sound = all(isinstance(entry, list) and entry for entry in entries)
-    if not sound or len({str(entry[0]) for entry in entries}) < len(entries):
-        raise RefusedFileError("is not sound HDF5 (its list of tensors)")
-    return entries
+def _listed(found: Any, terms: Terms) -> list[Any]:
+    """A list that the child sent, believed as little as the file."""
+    if not isinstance(found, list):
+        raise RefusedFileError(_UNSOUND)
+    check_count(len(found), terms.limits)
+    return found
 
 
-def _tensor(entry: Any, group: str, terms: Terms) -> Tensor:
-    """What the child says of a tensor, believed as little as the file."""
+def _tensor(entry: Any, group: str, terms: Terms) -> tuple[str, Tensor]:
+    """The name of a tensor, and what the child says of it."""
     match entry:
         case [str(name), str(dtype), list(shape), int() | None as offset] if dtype in SIZES and all(
             type(extent) is int and extent >= 0 for extent in shape
@@ -100,7 +109,7 @@ def _tensor(entry: Any, group: str, terms: Terms) -> Tensor:
             check_shape(shape, terms.limits)
             spec = TensorSpec(dtype, tuple(shape))
             if offset is None:
-                return _Packed(spec, group, name)
-            return Extent(spec, offset)
+                return name, _Packed(spec, group, name)
+            return name, Extent(spec, offset)
         case _:
-            raise RefusedFileError("is not sound HDF5 (its list of tensors)")
+            raise RefusedFileError(_UNSOUND)

@@ -30,6 +30,11 @@ _FACTORS = re.compile(r"(?P<module>.+)\.lora_(?:embedding_)?(?P<which>[AB])(?:\.
 _OTHER_ADAPTERS = ("lora_", "hada_", "lokr_", "oft_", "ia3_", "vera_", "boft_")
 _SCALE_BYTES = 8
 
+# Of the patterns that name modules, those that match what they say and nothing longer.
+_PATTERN = re.compile(r"[A-Za-z0-9_.\-]{1,1024}")
+# Of modules with patterns: every one is held against every other.
+_MOST_COMPARISONS = 10**7
+
 
 def recognises(source: OpenFolder) -> bool:
     """Whether a folder holds the configuration of an adapter."""
@@ -38,7 +43,7 @@ def recognises(source: OpenFolder) -> bool:
 
 def open_model(source: OpenFolder, terms: Terms) -> Model:
     """List the changes of an adapter; see `Format`."""
-    with source.open(CONFIG, most_bytes=terms.limits.json_bytes) as file:
+    with source.open(CONFIG, most_bytes=terms.limits.header_bytes) as file:
         config = _Config.read(parse_object(file.read(0, file.size), CONFIG))
         config_file = ListedFile(file.path, file.stamp)
     with source.open(WEIGHTS) as file:
@@ -105,24 +110,43 @@ class _Config:
         for option in ("use_dora", "use_qalora"):
             if found.get(option):
                 raise RefusedFileError(f"is an adapter with {option}, which is more than B·A")
+        rank_stabilised = found.get("use_rslora") or False
+        if not isinstance(rank_stabilised, bool):
+            raise RefusedFileError(
+                f"has a {CONFIG} with a use_rslora that is neither true nor false"
+            )
         alphas = found.get("alpha_pattern") or {}
         if not isinstance(alphas, dict):
             raise RefusedFileError(f"has a {CONFIG} whose alpha_pattern is no table")
         for pattern in alphas:
             # They are regular expressions, which strangers must not have run.
-            if not re.fullmatch(r"[A-Za-z0-9_.\-]+", pattern):
+            if not _PATTERN.fullmatch(pattern):
                 raise RefusedFileError(f"has a {CONFIG} with the pattern {pattern[:80]!r}")
         return cls(
             alpha=_number(found.get("lora_alpha", 8)),
             alphas={pattern: _number(alpha) for pattern, alpha in alphas.items()},
-            rank_stabilised=found.get("use_rslora") is True,
+            rank_stabilised=rank_stabilised,
         )
 
     def scale(self, module: str, rank: int) -> float:
         """S of one module."""
-        special = (a for p, a in self.alphas.items() if module == p or module.endswith("." + p))
+        special = (alpha for pattern, alpha in self.alphas.items() if _is_meant(module, pattern))
         alpha = next(special, self.alpha)
         return alpha / math.sqrt(rank) if self.rank_stabilised else alpha / rank
+
+
+def _is_meant(module: str, pattern: str) -> bool:
+    """Whether a pattern is that of a module: of its whole name, or of its last parts.
+
+    To PEFT a dot in it is any character, and so it is here. No pattern that is allowed
+    matches more or fewer characters than it has.
+    """
+    before, rest = module[: -len(pattern)], module[-len(pattern) :]
+    return (
+        len(rest) == len(pattern)
+        and before[-1:] in ("", ".")
+        and all(wanted in (".", found) for wanted, found in zip(pattern, rest, strict=True))
+    )
 
 
 def _number(value: object) -> float:
@@ -149,6 +173,8 @@ def _changes(
             raise RefusedFileError(f"has {name!r}, which is more than the factors of LoRA")
         else:
             yield name, tensor
+    if len(factors) * len(config.alphas) > _MOST_COMPARISONS:
+        raise RefusedFileError(f"has a {CONFIG} with {len(config.alphas):,} patterns")
     for module, pair in factors.items():
         yield f"{module}.weight", _change(module, pair, config, terms)
 

@@ -13,7 +13,14 @@ from ariba_cli.errors import RefusedFileError
 from ariba_cli.rounds.archive import MAGIC, open_archive
 from ariba_cli.rounds.model import ListedFile, Model, Reading, Tensor, Terms
 from ariba_cli.rounds.opening import OpenFile
-from ariba_cli.rounds.tensors import SIZES, TensorSpec, check_name, check_shape, to_array
+from ariba_cli.rounds.tensors import (
+    SIZES,
+    TensorSpec,
+    check_count,
+    check_name,
+    check_shape,
+    to_array,
+)
 
 NAME = "pytorch"
 
@@ -22,6 +29,7 @@ REFUSAL = (
     "ariba convert ROUND --out DIR --trust-pickles writes it again as safetensors"
 )
 
+_UNSOUND = "is no sound PyTorch file (its list of tensors)"
 _PROTOCOL = b"\x80"
 _CONTENTS = "/data.pkl"
 
@@ -45,7 +53,8 @@ def open_model(source: OpenFile, terms: Terms) -> Model:
         raise RefusedFileError(REFUSAL)
     found = terms.pickles.ask(source, "tensors")
     if not isinstance(found, list):
-        raise RefusedFileError("is no sound PyTorch file (its list of tensors)")
+        raise RefusedFileError(_UNSOUND)
+    check_count(len(found), terms.limits)
     tensors = dict(_tensor(entry, terms) for entry in found)
     return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms)
 
@@ -79,4 +88,4 @@ def _tensor(entry: Any, terms: Terms) -> tuple[str, Tensor]:
             check_shape(shape, terms.limits)
             return name, _Pickled(TensorSpec(dtype, tuple(shape)), name)
         case _:
-            raise RefusedFileError("is no sound PyTorch file (its list of tensors)")
+            raise RefusedFileError(_UNSOUND)

@@ -9,7 +9,7 @@ from ariba_cli.rounds.formats import safetensors
 from ariba_cli.rounds.model import Extent, Model, Tensor, Terms
 from ariba_cli.rounds.opening import OpenFolder
 from ariba_cli.rounds.strict_json import parse_object
-from ariba_cli.rounds.tensors import check_count
+from ariba_cli.rounds.tensors import check_count, check_name
 
 NAME = "sharded-safetensors"
 
@@ -26,9 +26,11 @@ def open_model(source: OpenFolder, terms: Terms) -> Model:
     indices = _indices(source)
     if len(indices) > 1:
         raise RefusedFileError(f"holds {len(indices)} indices of shards, and it takes one")
-    with source.open(indices[0], most_bytes=terms.limits.json_bytes) as file:
+    with source.open(indices[0], most_bytes=terms.limits.header_bytes) as file:
         index = _weight_map(parse_object(file.read(0, file.size), "an index"))
     check_count(len(index), terms.limits)
+    for name in index:
+        check_name(name, terms.limits)
     shards = sorted(set(index.values()))
     models = [_open_shard(source, shard, terms) for shard in shards]
     found: dict[str, Tensor] = {}

@@ -152,11 +152,23 @@ def _check_dataset(dataset: h5py.Dataset, path: str, limits: Limits) -> None:
         code, _, _, name = creation.get_filter(index)
         if code not in _FILTERS:
             raise RefusedFileError(f"packs {path!r} by the filter {code} ({name!a})")
-    if dataset.dtype.str not in NUMPY_TYPES or dataset.shape is None:
+    if not _is_plain_type(dataset) or dataset.shape is None:
         raise RefusedFileError(f"holds {path!r} as {dataset.dtype}, which is no type of a weight")
     check_shape(dataset.shape, limits)
     if dataset.chunks and math.prod(dataset.chunks) * dataset.dtype.itemsize > _MOST_CHUNK_BYTES:
         raise RefusedFileError(f"keeps {path!r} in chunks of more than {_MOST_CHUNK_BYTES:,} bytes")
+
+
+def _is_plain_type(dataset: h5py.Dataset) -> bool:
+    """Whether its bytes are what NumPy takes them for.
+
+    Floats may have their sign and exponent anywhere: the library converts them, and whoever
+    reads the bytes from their place in the file sees other values.
+    """
+    if dataset.dtype.str not in NUMPY_TYPES:
+        return False
+    plain = h5py.h5t.py_create(dataset.dtype, logical=True)
+    return bool(dataset.id.get_type() == plain)
 
 
 def _described(dataset: h5py.Dataset) -> tuple[str, tuple[int, ...], int | None]:

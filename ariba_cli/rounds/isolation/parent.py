@@ -38,6 +38,10 @@ _ENVIRONMENT = {
 }
 
 
+class _CrashError(RefusedFileError):
+    """The child is gone, or says what no sound child says."""
+
+
 class Child:
     """A process that parses what one library reads, started when it is first asked.
 
@@ -69,7 +73,18 @@ class Child:
             When it refuses the file, takes too long, or comes to grief over it.
         """
         request = {"question": question, "arguments": arguments}
-        with self._lock, self._watched() as wire:
+        with self._lock:
+            reused = self._running is not None
+            try:
+                return self._ask(file, request, into)
+            except _CrashError:
+                if not reused:
+                    raise
+                # It may be a file before this one that has left it in ruins.
+                return self._ask(file, request, into)
+
+    def _ask(self, file: OpenFile, request: dict[str, Any], into: memoryview | None) -> Any:
+        with self._watched() as wire:
             messages.send(wire.connection, request, [file.descriptor])
             answer = wire.reply("answer")
             while into:
@@ -96,7 +111,7 @@ class Child:
                 f"took longer than {self._limits.seconds:g} s to parse (--timeout allows more)"
             ) from None
         except (OSError, EOFError, ValueError, KeyError, RecursionError):
-            raise RefusedFileError(self._stop(running)) from None
+            raise _CrashError(self._stop(running)) from None
         except BaseException:
             self._stop(running)
             raise
@@ -178,8 +193,5 @@ def _end(process: "subprocess.Popen[bytes]", connection: socket.socket) -> None:
 def _what_happened(code: int | None) -> str:
     if code is None or code >= 0:
         return f"stopped the process that parses it (exit code {code})"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:  # Not all have one.
-        name = f"signal {-code}"
-    return f"crashed the process that parses it ({name})"
+    known = {number.value: number.name for number in signal.Signals}
+    return f"crashed the process that parses it ({known.get(-code, f'signal {-code}')})"
