@@ -9,7 +9,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.fuzz.targets import TARGETS
 
@@ -30,7 +30,9 @@ def main() -> int:
     readers = list(TARGETS) if options.reader == "all" else [options.reader]
     with ThreadPoolExecutor(options.jobs) as pool:
         sound = list(
-            pool.map(lambda name: _fuzz(name, options.seconds, options.out / name), readers)
+            pool.map(
+                lambda name: _fuzz(name, options.seconds, options.out.resolve() / name), readers
+            )
         )
     return 0 if all(sound) else 1
 
@@ -41,28 +43,33 @@ def _fuzz(reader: str, seconds: float, folder: Path) -> bool:
     fallen, stats = 0, _no_stats()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=_TEMPORARY) as scratch, (folder / "log").open("wb") as log:
-        while (left := ends - time.monotonic()) > 1 or not stats["done"]:
+        while not stats["done"] and (left := ends - time.monotonic()) > 0:
             (folder / "stats.json").unlink(missing_ok=True)
-            command = [sys.executable, "-m", "tests.fuzz.worker", reader, str(left), str(folder)]
-            subprocess.run(
-                command,
-                cwd=_REPOSITORY,
-                env=os.environ | {"FUZZ_SCRATCH": scratch, "PYTHONPATH": str(_REPOSITORY)},
-                stdout=log,
-                stderr=log,
-                timeout=seconds + _GRACE_SECONDS,
-                check=False,
-            )
-            stats = _add(stats, _read_stats(folder / "stats.json"))
-            if stats["done"]:
-                break
-            fallen += 1
-            if not stats["executions"]:
+            _work(reader, left, folder, scratch, log)
+            found = _read_stats(folder / "stats.json")
+            stats = _add(stats, found)
+            fallen += not found["done"]
+            if not found["executions"]:
                 break
     stats["process_fell"] = fallen
     (folder / "summary.json").write_text(json.dumps(stats, indent=2) + "\n")
     print(_line(reader, stats, folder), flush=True)
     return not stats["failures"] and not fallen
+
+
+def _work(reader: str, seconds: float, folder: Path, scratch: str, log: IO[bytes]) -> None:
+    try:
+        subprocess.run(
+            [sys.executable, "-m", "tests.fuzz.worker", reader, str(seconds), str(folder)],
+            cwd=_REPOSITORY,
+            env=os.environ | {"FUZZ_SCRATCH": scratch, "PYTHONPATH": str(_REPOSITORY)},
+            stdout=log,
+            stderr=log,
+            timeout=seconds + _GRACE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        log.write(b"it hung, and was ended\n")
 
 
 def _no_stats() -> dict[str, Any]:

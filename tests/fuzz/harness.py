@@ -116,9 +116,12 @@ def _held() -> int:
     """What this process holds now; its peak is counted from here on. 0 where that is unknown."""
     if sys.platform != "linux":
         return 0
-    with open("/proc/self/clear_refs", "wb") as clear, open("/proc/self/statm", "rb") as statm:
-        clear.write(b"5")
-        return int(statm.read().split()[1]) * resource.getpagesize()
+    try:
+        with open("/proc/self/clear_refs", "wb") as clear, open("/proc/self/statm", "rb") as statm:
+            clear.write(b"5")
+            return int(statm.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0
 
 
 def _peak() -> int:
