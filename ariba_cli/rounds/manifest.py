@@ -103,9 +103,9 @@ def _check(manifest: Manifest) -> None:
         raise RefusedFileError("is not a manifest (a field has the wrong type)")
     for path, file in manifest.files.items():
         if not _is_within(path):
-            raise RefusedFileError(f"lists {path!r}, which is no path within the round")
+            raise RefusedFileError(f"lists {path[:80]!r}, which is no path within the round")
         if not re.fullmatch(r"[0-9a-f]{64}", file.sha256):
-            raise RefusedFileError(f"lists {path!r} with something that is no sha256")
+            raise RefusedFileError(f"lists {path[:80]!r} with something that is no sha256")
 
 
 def _is_within(path: str) -> bool:
