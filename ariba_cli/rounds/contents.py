@@ -43,8 +43,7 @@ def list_contents(path: Path, limits: Limits, *, flat: bool = False) -> Contents
     Raises
     ------
     InputError
-        When there is no such directory, it holds whole rounds, it was never finished, or
-        it holds too many files.
+        When there is no such directory, it was never finished, or it holds too many files.
     """
     _check_directory(path)
     entries, folders, files = [], set(), []
@@ -65,23 +64,12 @@ def _check_directory(path: Path) -> None:
         raise InputError(f"'{path}' was never finished; audit a round that was sealed")
     if not os.path.isdir(path):
         raise InputError(f"there is no directory '{path}'; give the directory of one round")
-    rounds = _rounds_inside(path)
-    if rounds:
-        raise InputError(f"'{path}' holds rounds and is not one; try {path / max(rounds)}")
 
 
-def _rounds_inside(path: Path) -> list[str]:
-    """The sealed rounds in the directory of a run; none when it holds anything else too.
-
-    One participant's folder with a manifest in it must not pass a round off as a run.
-    """
-    rounds = []
-    for name, _ in _scan(path):
-        if os.path.isfile(path / name / manifests.NAME):
-            rounds.append(name)
-        elif not name.endswith((PARTIAL_SUFFIX, ".json")):
-            return []
-    return rounds if PARTICIPANTS not in rounds else []
+def rounds_inside(path: Path) -> list[str]:
+    """The folders in a directory that are sealed as rounds are."""
+    sealed = [name for name, _ in _scan(path) if os.path.isfile(path / name / manifests.NAME)]
+    return sorted(name for name in sealed if name != PARTICIPANTS)
 
 
 def _entries(path: Path) -> Iterator[tuple[str, bool]]:

@@ -8,7 +8,14 @@ from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.findings import Finding, FindingKind
 from ariba_cli.progress import Progress, silent
 from ariba_cli.rounds import manifest as manifests
-from ariba_cli.rounds.contents import CONVERSION_NAME, RUN_NAME, TRUTH_NAME, Contents, list_contents
+from ariba_cli.rounds.contents import (
+    CONVERSION_NAME,
+    RUN_NAME,
+    TRUTH_NAME,
+    Contents,
+    list_contents,
+    rounds_inside,
+)
 from ariba_cli.rounds.formats import is_model_folder, open_model, open_part
 from ariba_cli.rounds.manifest import Manifest
 from ariba_cli.rounds.members import GLOBAL_STEM, Member, find_members, members_of_file
@@ -100,6 +107,7 @@ def open_round(
     if _is_flat(path, models, terms):
         contents = list_contents(path, terms.limits, flat=True)
         models = _models(path, contents, set_apart, terms)
+    _check_no_run(path, models, terms)
     sent_out, participants = find_members(path, contents, models, terms)
     if not participants:
         raise InputError(f"'{path}' holds no updates; a round has one model per participant")
@@ -160,6 +168,17 @@ def _models(path: Path, contents: Contents, set_apart: set[str], terms: Terms) -
         for entry in contents.entries
         if entry not in set_apart and not (entry in _NOT_MODELS and _is_ours(path / entry, terms))
     ]
+
+
+def _check_no_run(path: Path, models: list[str], terms: Terms) -> None:
+    """Refuse the directory of a run, which holds rounds and no models.
+
+    One participant's folder with a manifest in it does not pass a round off as a run.
+    """
+    rounds = rounds_inside(path)
+    others = (entry for entry in models if entry not in rounds)
+    if rounds and not any(_is_model(path / entry, terms) for entry in others):
+        raise InputError(f"'{path}' holds rounds and is not one; try {path / rounds[-1]}")
 
 
 def _is_flat(path: Path, models: list[str], terms: Terms) -> bool:
