@@ -29,6 +29,9 @@ from ariba_cli.rounds.tensors import (
 
 Answer = tuple[Any, Iterable[Any]]
 
+# The file is read where it is asked about: a large one, which can be a hole, takes no memory.
+COPIES = 0
+
 _PIECE_BYTES = 2**24
 _MOST_CHUNK_BYTES = 2**28
 _DEEPEST = 8
