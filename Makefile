@@ -19,7 +19,7 @@ demo: $(VENV)/.complete
 	$(RUN)/ariba audit runs/demo/attacked --layer conv2 --k-est 10 --truth
 
 test: $(VENV)/.complete
-	$(RUN)/python -m pytest
+	$(RUN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/.complete
 	$(RUN)/ruff format --check .

@@ -22,6 +22,9 @@ class FindingKind(StrEnum):
     UNLISTED_FILE = "unlisted-file"
 
 
+BROKEN_SEAL = (FindingKind.SEAL_BROKEN, FindingKind.UNLISTED_FILE)
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong.

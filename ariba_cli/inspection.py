@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.errors import InputError, RefusedFileError
-from ariba_cli.findings import Finding, FindingKind
+from ariba_cli.findings import BROKEN_SEAL, Finding, FindingKind
 from ariba_cli.progress import Progress, silent
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.formats import open_model
@@ -155,8 +155,7 @@ def inspect_round(round_: Round, progress: Progress = silent) -> InspectedRound:
 
 
 def _seal(round_: Round, findings: list[Finding]) -> str:
-    broken = (FindingKind.SEAL_BROKEN, FindingKind.UNLISTED_FILE)
-    if any(finding.kind in broken for finding in findings):
+    if any(finding.kind in BROKEN_SEAL for finding in findings):
         return "broken"
     return "intact" if round_.manifest else "none"
 

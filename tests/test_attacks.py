@@ -1,6 +1,7 @@
 """Attacks on the clean fixture round: they work, and they change nothing else."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from ariba_cli.attacks.forging import AttackSettings, Forged, forge
 from ariba_cli.attacks.strategies import STRATEGIES
 from ariba_cli.attacks.triggers import TRIGGERS
+from ariba_cli.errors import InputError
 from ariba_cli.federated.datasets import load_dataset
 from ariba_cli.federated.run_file import read_run
 from ariba_cli.inspection import InspectedRound, inspect_round
@@ -123,3 +125,17 @@ def test_a_compromised_update_is_scaled_by_sigma_over_k(tmp_path: Path) -> None:
         _, found = attack(tmp_path / str(sigma), settings)
         norms += [p.norm for p in found.participants if p.id == "p05" and p.norm is not None]
     assert norms[1] == pytest.approx(2 * norms[0], rel=1e-4)
+
+
+def test_only_rounds_that_can_be_written_again_are_attacked(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES / "clean", tmp_path / "round")
+    shutil.copy(FIXTURES / "run.json", tmp_path)
+    folder = tmp_path / "round" / "participants"
+    (folder / "p00").mkdir()
+    (folder / "p00.safetensors").rename(folder / "p00" / "model.safetensors")
+    manifest = tmp_path / "round" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("p00.safe", "p00/model.safe"))
+    round_ = open_round(tmp_path / "round")
+    assert round_.findings == ()
+    with pytest.raises(InputError, match="p00' is not as ariba simulate writes it"):
+        forge(round_, read_run(tmp_path / "round"), tmp_path / "out", AttackSettings())

@@ -128,6 +128,9 @@ def test_verifying_is_an_option_of_audit(attacked: Path, ariba: Ariba) -> None:
     found = ariba("audit", attacked, "--verify-seal", "--fail-on", "unsealed")
     assert found.returncode == 1
     assert b"p07.safetensors is not the file that was sealed" in found.stdout
+    assert b"hashed again; see the findings" in found.stdout
+    intact = ariba("audit", FIXTURES / "attacked", "--verify-seal").stdout
+    assert b"hashed again; all are as they were sealed" in intact
 
 
 def test_the_fixtures_are_as_they_were_sealed() -> None:

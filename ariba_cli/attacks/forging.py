@@ -21,6 +21,7 @@ from ariba_cli.progress import Progress, silent
 from ariba_cli.registry import registered
 from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME
 from ariba_cli.rounds.directory import Round
+from ariba_cli.rounds.formats import ENCODERS
 from ariba_cli.rounds.manifest import Manifest
 from ariba_cli.rounds.members import Member
 from ariba_cli.rounds.partial import check_free
@@ -270,6 +271,9 @@ def _choose(ids: Sequence[str], settings: AttackSettings) -> tuple[str, ...]:
 def _read(round_: Round, manifest: Manifest, member: Member) -> _Sent:
     try:
         model = round_.open(member)
+        one_file = member.group is None and member.path in manifest.files
+        if not one_file or model.format not in ENCODERS:
+            raise RefusedFileError("is not as ariba simulate writes it; try ariba convert")
         weights = {name: values.astype(np.float32) for name, values in model.floats()}
         with model.reading() as reading:
             data = reading.file(0).read(0, model.bytes)

@@ -72,7 +72,7 @@ def audit(
         ),
     ] = None,
     names: options.NamesOption = None,
-    global_: options.GlobalOption = None,
+    global_model: options.GlobalOption = None,
     verify_seal: Annotated[
         bool,
         typer.Option("--verify-seal", help="Hash every file that the seal lists."),
@@ -92,7 +92,8 @@ def audit(
     """Rank the participants of a round by how backdoored their updates look.
 
     k_est participants are named as suspects in every round, also in a clean one: the
-    shares say how much stands behind it, and only the examined layer speaks.
+    shares say how much stands behind it, and only the examined layer speaks. An HDF5 file
+    with a group per participant can stand for the directory.
 
     Example: ariba audit runs/demo/attacked --layer conv2 --k-est 10
     """
@@ -116,7 +117,9 @@ def audit(
         strict=strict,
     )
     terms = options.make_terms(max_file_bytes, timeout, names)
-    round_ = open_round(round_path, terms, global_path=global_, not_models=options.paths(names))
+    round_ = open_round(
+        round_path, terms, global_path=global_model, not_models=options.paths(names)
+    )
     known = read_truth(round_path) if truth else None
     with console.progress() as progress:
         verdict = run_audit(round_, settings, progress)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ariba_cli.errors import UsageError
-from ariba_cli.findings import FindingKind
+from ariba_cli.findings import BROKEN_SEAL, FindingKind
 from ariba_cli.verdict import Verdict
 
 # Which findings make each condition hold: a broken seal is none.
@@ -13,7 +13,7 @@ _FINDINGS = {
     "refused": {FindingKind.REFUSED},
     "nonfinite": {FindingKind.NONFINITE},
     "duplicate": {FindingKind.DUPLICATE},
-    "unsealed": {FindingKind.UNSEALED, FindingKind.SEAL_BROKEN, FindingKind.UNLISTED_FILE},
+    "unsealed": {FindingKind.UNSEALED, *BROKEN_SEAL},
 }
 _SHARE = re.compile(r"share>=(\d+(?:\.\d+)?|\.\d+)")
 

@@ -34,12 +34,14 @@ def convert(
         bool,
         typer.Option(
             "--trust-pickles",
+            # To be said each time: no variable that somebody set once may say it.
+            allow_from_autoenv=False,
             help="Open PyTorch files (.pt, .pth, .bin) too, in a process without access to files. "
             "Only for files from people that you trust.",
         ),
     ] = False,
     names: options.NamesOption = None,
-    global_: options.GlobalOption = None,
+    global_model: options.GlobalOption = None,
     kind: Annotated[
         Kind, typer.Option(help="What the participants sent; a sealed round says it itself.")
     ] = Kind.WEIGHTS,
@@ -68,7 +70,7 @@ def convert(
     console = options.make_console(color, quiet, verbose)
     check_free(out)
     terms = options.make_terms(max_file_bytes, timeout, names, trust_pickles=trust_pickles)
-    round_ = open_round(source, terms, global_path=global_, not_models=options.paths(names))
+    round_ = open_round(source, terms, global_path=global_model, not_models=options.paths(names))
     with console.progress() as progress:
         done = run_conversion(
             round_, out, kind=kind.value, strict=strict, resume=resume, progress=progress

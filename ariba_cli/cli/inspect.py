@@ -33,7 +33,7 @@ def inspect(
         ),
     ] = InspectFormat.TABLE,
     names: options.NamesOption = None,
-    global_: options.GlobalOption = None,
+    global_model: options.GlobalOption = None,
     sha256sums: Annotated[
         bool,
         typer.Option(
@@ -76,7 +76,7 @@ def inspect(
         found = inspect_file(path, terms)
     else:
         not_models = options.paths(names)
-        round_ = open_round(path, terms, global_path=global_, not_models=not_models)
+        round_ = open_round(path, terms, global_path=global_model, not_models=not_models)
         with console.progress() as progress:
             found = inspect_round(round_, progress)
     if format_ is InspectFormat.JSON:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ariba_cli.reports.text import Paper, finding_lines, plain_table, render, sentence
-from ariba_cli.reports.words import coverage_in_words, suspects_in_words
+from ariba_cli.reports.words import coverage_in_words, seal_in_words, suspects_in_words
 from ariba_cli.verdict import Evaluation, LayerResult, Ranked, Verdict
 from ariba_cli.visible import visible
 
@@ -29,6 +29,8 @@ def audit_table(verdict: Verdict, paper: Paper) -> str:
     if verdict.evaluation is not None:
         parts.append(sentence(_evaluation_in_words(verdict.evaluation)))
     parts += finding_lines(verdict.findings)
+    if verdict.method.seal_verified:
+        parts.append(sentence(seal_in_words(verdict)))
     parts.append(sentence(f"Coverage: {coverage_in_words(verdict)}."))
     return render(parts, paper)
 

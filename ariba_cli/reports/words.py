@@ -1,6 +1,6 @@
 """Sentences that several reports share."""
 
-from ariba_cli.findings import Finding
+from ariba_cli.findings import BROKEN_SEAL, Finding
 from ariba_cli.verdict import Verdict
 from ariba_cli.visible import visible
 
@@ -27,6 +27,13 @@ def suspects_in_words(verdict: Verdict) -> str:
         f"Suspects: {names}.{tie} The {verdict.method.k_est} highest scores are always "
         "named, in a clean round too."
     )
+
+
+def seal_in_words(verdict: Verdict) -> str:
+    """What came of hashing every file that the seal lists."""
+    broken = any(finding.kind in BROKEN_SEAL for finding in verdict.findings)
+    result = "all are as they were sealed" if not broken else "see the findings"
+    return f"Seal: every listed file was hashed again; {result}."
 
 
 def finding_in_words(finding: Finding) -> str:
