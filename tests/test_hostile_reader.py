@@ -24,7 +24,7 @@ import os, resource, socket, sys, time, types
 
 def tensors(stream, limits, group):
     data = os.pread(stream.fileno(), 10_000, 0)
-    return eval(data[8 + 1152:]), ()
+    return eval(data[8 + 1152:].rstrip(b"\\0")), ()
 
 def values(stream, limits, group, tensor):
     return None, [bytes(5000)]
@@ -39,6 +39,7 @@ def error_of(call, *arguments):
 
 library = types.ModuleType("ariba_cli.rounds.isolation.hdf5")
 library.QUESTIONS = {"tensors": tensors, "values": values}
+library.COPIES = 0
 library.try_out = lambda: None
 sys.modules[library.__name__] = library
 '''
@@ -120,6 +121,13 @@ def test_a_reader_ends_by_itself_when_nobody_waits_for_it(root: Path) -> None:
 
 def test_a_file_that_takes_all_memory_is_refused(root: Path) -> None:
     assert "of memory to parse" in reason(root, "bytearray(2**40)")
+
+
+def test_a_hole_in_a_file_gives_it_no_memory(root: Path) -> None:
+    (root / "p7.h5").write_bytes(hdf5("bytearray(2**34)"))
+    os.truncate(root / "p7.h5", 2**34)
+    (finding,) = [one for one in run(root).findings if one.participant == "p7"]
+    assert "of memory to parse" in finding.detail
 
 
 def test_a_reader_leaves_no_core_behind(root: Path) -> None:

@@ -31,6 +31,7 @@ HOSTILE_NAMES = [
     "+1",
     "-rf",
     "@SUM(1)",
+    "\uff1dSUM(1)",
     "\ttab",
     "<script>alert(1)",
     '"><svg onload=alert(1)>',
@@ -154,4 +155,4 @@ def test_no_name_is_a_formula_in_csv(hostile: Path) -> None:
     assert len(rows) == 1 + 3 + len(HOSTILE_NAMES) + 1
     for row in rows[1:]:
         assert len(row) == 5
-        assert not row[1].startswith(("=", "+", "-", "@", "\t", "\r"))
+        assert not row[1].startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d"))

@@ -15,6 +15,7 @@ from ariba_cli.reports.sha256sums import sha256sums
 from ariba_cli.rounds.directory import open_round
 from tests.conftest import FIXTURES, Ariba
 from tests.models import random_model, write_flat_round, write_model
+from tests.test_cli_streams import on_a_terminal
 
 
 def flip_last_bit(path: Path) -> None:
@@ -101,14 +102,24 @@ def test_sha256sum_reads_every_name(tmp_path: Path, name: str) -> None:
     files = [{"path": name, "bytes": 0, "sha256": empty}]
     manifest = {"layout": 1, "round": 1, "kind": "weights", "layers": [], "files": files}
     (sealed / "manifest.json").write_text(json.dumps(manifest))
-    lines = sha256sums(open_round(sealed))
+    lines = sha256sums(open_round(sealed), for_terminal=False)
     subprocess.run(["sha256sum", "-c", "--strict"], cwd=sealed, input=lines, check=True)
+
+
+def test_names_on_a_terminal_are_for_the_eyes(tmp_path: Path) -> None:
+    write_flat_round(tmp_path, 3)
+    files = [{"path": "\x1b]0;owned\x07", "bytes": 0, "sha256": "0" * 64}]
+    manifest = {"layout": 1, "round": 1, "kind": "weights", "layers": [], "files": files}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    shown, code = on_a_terminal("inspect", tmp_path, "--sha256sums")
+    assert code == 0
+    assert shown == b"0" * 64 + rb"  \x1b]0;owned\x07" + b"\n"
 
 
 def test_what_is_not_sealed_has_no_seal_to_print(tmp_path: Path) -> None:
     write_flat_round(tmp_path, 3)
     with pytest.raises(InputError, match=r"no seal to print: the round has no manifest\.json"):
-        sha256sums(open_round(tmp_path))
+        sha256sums(open_round(tmp_path), for_terminal=False)
 
 
 def test_verifying_is_an_option_of_audit(attacked: Path, ariba: Ariba) -> None:

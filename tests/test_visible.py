@@ -35,6 +35,13 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
         ("a\u00a0b\u2028", r"a\xa0b\u2028"),
         ("\u200b", r"\u200b"),
         ("\x00", r"\x00"),
+        ("p03\ufe0f", r"p03\ufe0f"),
+        ("p\u034f03", r"p\u034f03"),
+        ("\u3164\u2800\U000e0100", r"\u3164\u2800\U000e0100"),
+        ("p03 ", r"p03\x20"),
+        (" p03", r"\x20p03"),
+        ("p03   9  suspect", r"p03 \x20\x209 \x20suspect"),
+        (" ", r"\x20"),
     ],
 )
 def test_the_rest_is_escaped(text: str, shown: str) -> None:

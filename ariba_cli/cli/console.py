@@ -80,10 +80,15 @@ class Console:
         """Say what a user should know before using the data."""
         self._say(f"warning: {message}")
 
+    @property
+    def on_terminal(self) -> bool:
+        """Whether stdout is a terminal."""
+        return self._environment.stdout.isatty()
+
     def paper(self, *, for_file: bool) -> Paper:
         """What tables are drawn on: a terminal as wide as it is, or a file or pipe."""
         stdout = self._environment.stdout
-        terminal = stdout.isatty() and not for_file
+        terminal = self.on_terminal and not for_file
         return Paper(
             width=shutil.get_terminal_size().columns if terminal else _PIPE_WIDTH,
             color=self._wants_color(terminal=terminal),

@@ -68,7 +68,8 @@ def inspect(
     terms = options.make_terms(max_file_bytes, timeout, names)
     console.detail(f"reading {path}")
     if sha256sums:
-        deliver(list_hashes(open_round(path, terms)), output, console)
+        for_terminal = output is None and console.on_terminal
+        deliver(list_hashes(open_round(path, terms), for_terminal=for_terminal), output, console)
         return
     found: InspectedFile | InspectedRound
     if is_one_model(path, terms):

@@ -7,7 +7,8 @@ from ariba_cli.reports.canonical import rounded
 from ariba_cli.verdict import Verdict
 from ariba_cli.visible import visible
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# The last four are the wide forms of the first, which some spreadsheets take for the same.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def audit_csv(verdict: Verdict) -> bytes:

@@ -1,6 +1,8 @@
 """A directory of updates, as it was found: who is in it, and what its seal says."""
 
 import os
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from ariba_cli.rounds.formats import is_model_folder, open_model, open_part
 from ariba_cli.rounds.manifest import Manifest
 from ariba_cli.rounds.members import GLOBAL_STEM, Member, find_members, members_of_file
 from ariba_cli.rounds.model import Model, Terms
-from ariba_cli.rounds.opening import enough_memory
+from ariba_cli.rounds.opening import enough_memory, open_folder
 from ariba_cli.rounds.sealing import read_seal, verify_seal
 
 # Global models in two formats: more is a directory of updates.
@@ -126,8 +128,21 @@ def open_round(
 def is_one_model(path: Path, terms: Terms) -> bool:
     """Whether a path is that of one model, and not of a round."""
     if os.path.isdir(path):
-        return not os.path.islink(path) and is_model_folder(path, terms)
+        is_model = not os.path.islink(path) and is_model_folder(path, terms)
+        return is_model and not _holds_updates(path, terms)
     return os.path.lexists(path) and members_of_file(path.parent, path.name, terms) is None
+
+
+def _holds_updates(path: Path, terms: Terms) -> bool:
+    """Whether several files in a folder hold the same tensors, as updates do and shards do not.
+
+    One participant who is called as the index of a model is does not make it of a round.
+    """
+    held: Counter[str] = Counter()
+    for name in open_folder(path, terms.limits).names:
+        with suppress(RefusedFileError), enough_memory():
+            held.update(open_model(path / name, terms).tensors.keys())
+    return max(held.values(), default=0) > _MOST_BESIDE
 
 
 def _open_round_file(path: Path, terms: Terms, global_path: Path | None) -> Round:

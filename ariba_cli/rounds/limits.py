@@ -20,7 +20,8 @@ class Limits:
     files : and folders of participants in a round.
     folder_files : in the folder of one participant.
     seconds : for one question to the process that parses HDF5 or pickles.
-    memory_bytes : what that process may take beyond what it starts with and twice the file.
+    memory_bytes : what that process may take beyond what it starts with; for pickles, twice the
+        file more.
     """
 
     file_bytes: int = 2**35

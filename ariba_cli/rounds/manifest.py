@@ -106,9 +106,9 @@ def _check(manifest: Manifest) -> None:
         if len(path) > _LONGEST_PATH:
             raise RefusedFileError(f"lists a path of {len(path):,} characters")
         if not _is_within(path):
-            raise RefusedFileError(f"lists {path!r}, which is no path within the round")
+            raise RefusedFileError(f"lists {path[:80]!r}, which is no path within the round")
         if not re.fullmatch(r"[0-9a-f]{64}", file.sha256):
-            raise RefusedFileError(f"lists {path!r} with something that is no sha256")
+            raise RefusedFileError(f"lists {path[:80]!r} with something that is no sha256")
 
 
 def _is_within(path: str) -> bool:

@@ -85,7 +85,10 @@ def parts(path: Path, group: str, terms: Terms) -> list[str]:
 
 def is_model_folder(path: Path, terms: Terms) -> bool:
     """Whether a folder holds one model, by the files that only such a folder has."""
-    folder = open_folder(path, terms.limits)
+    try:
+        folder = open_folder(path, terms.limits)
+    except RefusedFileError:
+        return False
     return any(format_.recognises(folder) for format_ in FOLDER_FORMATS)
 
 

@@ -21,9 +21,6 @@ from ariba_cli.rounds.limits import Limits
 
 _MOST_REQUEST_BYTES = 2**20
 
-# A pickle is held as it was read and as it is sent.
-_COPIES = 2
-
 
 def main() -> None:
     """Answer until the other side is gone."""
@@ -41,7 +38,8 @@ def main() -> None:
             except EOFError:
                 return
             with os.fdopen(descriptor, "rb", buffering=0) as stream:
-                _limit_question(limits, held, os.fstat(descriptor).st_size)
+                most = limits.memory_bytes + library.COPIES * os.fstat(descriptor).st_size
+                _limit_question(limits, held + most if held else resource.RLIM_INFINITY)
                 _answer(connection, library.QUESTIONS[request["question"]], stream, limits, request)
 
 
@@ -86,11 +84,9 @@ def _limit(what: int, most: int) -> None:
     resource.setrlimit(what, (most, most))
 
 
-def _limit_question(limits: Limits, held: int, file_bytes: int) -> None:
-    """Allow memory for the file and what is made of it, and an end should nobody wait for it."""
-    if held:
-        most = held + limits.memory_bytes + _COPIES * file_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+def _limit_question(limits: Limits, most_memory: int) -> None:
+    """Allow what one file needs, and have the kernel end what nobody waits for."""
+    resource.setrlimit(resource.RLIMIT_AS, (most_memory, resource.RLIM_INFINITY))
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime + limits.seconds) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))

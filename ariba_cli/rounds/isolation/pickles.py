@@ -42,6 +42,9 @@ _TYPES = {
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
 _DEEPEST_WRAPPER = 3
 
+# The file is held as it was read, and as it is sent.
+COPIES = 2
+
 _PIECE_BYTES = 2**24
 
 # The tensors of the file that was asked about last: what they are is asked first, and

@@ -1,0 +1,203 @@
+"""Thirty names made to do harm, in every output, error, log line and progress bar."""
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ariba_cli.cli import console
+from ariba_cli.cli.app import main
+from ariba_cli.cli.console import Console, Environment
+from ariba_cli.rounds.directory import open_round
+from tests.models import random_model, write_flat_round, write_model
+
+NAMES = [
+    "..",
+    "..%2f..",
+    ".hidden",
+    "-rf",
+    "--out=x",
+    "\x1b[2J\x1b]0;owned\x07",
+    "\x1b]8;;http://evil\x07here",
+    "\x9b31m",
+    "\x90q\x9c",
+    "\x7f\x08\x08",
+    "a\nerror: forged",
+    "a\rp00  suspect",
+    "a\u2028b\u2029",
+    "\u202egnp.exe",
+    "\u2066\u200f\u200b\ufeff",
+    "[red]",
+    "[/red]",
+    "[link=http://evil]x[/link]",
+    ":smile:",
+    "=cmd|' C calc'!A0",
+    "+1",
+    "@SUM(1)",
+    "\ttab",
+    "\uff1d1",
+    "<script>alert(1)",
+    '"><svg onload=alert(1)>',
+    "%s%n{0}${HOME}`id`",
+    "u\u0308",
+    "\u00fc",
+    "p0\ufe0f",
+    "p0 ",
+    "P0",
+    "CON",
+    "NUL.txt",
+    "x" * 240,
+    "\udcff\udcfe",
+    "a,b;c'\"",
+    "\U0001f600",
+]
+
+# What Rich draws a bar with.
+BAR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def path_of(name: str) -> str:
+    """A name as a file may have it: without `/`, and with a suffix that none of them ends in."""
+    return f"{name.replace('/', chr(92))}.safetensors"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Everybody has a name made to do harm, and so has a layer; some send what is refused."""
+    root = write_flat_round(tmp_path / "round", 4)
+    for index, name in enumerate(NAMES):
+        model = {**random_model(index + 4), f"{NAMES[5]}.weight": random_model(1)["conv2.weight"]}
+        write_model(root / path_of(name), model)
+        if index % 3 == 0:
+            (root / path_of(name)).write_bytes(b"not a model")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+class Ariba:
+    """The command, run in this process."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[bytes]
+    ) -> None:
+        self._monkeypatch = monkeypatch
+        self._capture = capture
+
+    def __call__(self, *arguments: object) -> tuple[int, str, str]:
+        """Its exit code, and what it says on both streams, which must be harmless."""
+        self._monkeypatch.setattr(sys, "argv", ["ariba", *map(str, arguments)])
+        code = main()
+        out, error = (text.decode("utf-8") for text in self._capture.readouterr())
+        for text in (out, error):
+            assert harmless(text), arguments
+        return code, out, error
+
+
+@pytest.fixture
+def ariba(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> Ariba:
+    return Ariba(monkeypatch, capsysbinary)
+
+
+def harmless(text: str) -> bool:
+    return all(character == "\n" or character.isprintable() for character in text)
+
+
+def test_tables_logs_and_warnings_are_harmless(root: Path, ariba: Ariba) -> None:
+    code, table, log = ariba("audit", root, "--layer", "conv2", "-v")
+    assert code == 0
+    assert "examined conv2.weight" in log
+    assert r"\x1b[2J\x1b]0;owned\x07" in table
+    assert "[red]" in table
+    assert ariba("inspect", root, "-v")[0] == 0
+    assert ariba("inspect", root / path_of(NAMES[1]), "-v")[0] == 0
+
+
+def test_a_layer_of_such_a_name_can_be_examined(root: Path, ariba: Ariba) -> None:
+    code, table, log = ariba("audit", root, "--layer", NAMES[5], "-v")
+    assert code == 0
+    assert r"examined \x1b[2J\x1b]0;owned\x07.weight" in log
+    assert r"\x1b[2J\x1b]0;owned\x07.weight by kernel" in table
+
+
+def test_json_holds_every_name_exactly(root: Path, ariba: Ariba) -> None:
+    text = ariba("audit", root, "--layer", "conv2", "-f", "json")[1]
+    assert text.isascii()
+    ids = [entry["id"] for entry in json.loads(text)["result"]["inputs"]]
+    assert sorted(ids) == sorted(member.id for member in open_round(root).participants)
+    assert {path_of(name) for name in NAMES} < {os.fspath(path.name) for path in root.iterdir()}
+    assert json.loads(ariba("inspect", root, "-f", "json")[1])
+
+
+def test_csv_has_one_line_each_and_no_formula(root: Path, ariba: Ariba) -> None:
+    _, text, warnings = ariba("audit", root, "--layer", "conv2", "-f", "csv")
+    rows = list(csv.reader(io.StringIO(text)))
+    assert {len(row) for row in rows} == {5}
+    assert not [row for row in rows[1:] if row[1].startswith(("=", "+", "-", "@", "\t", "\uff1d"))]
+    left_out = [line for line in warnings.splitlines() if "is in no known format" in line]
+    assert len(left_out) == len(NAMES[::3])
+    assert all(line.startswith(("warning: ", "coverage: ")) for line in warnings.splitlines())
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_errors_are_one_line(tmp_path: Path, ariba: Ariba, name: str) -> None:
+    root = write_flat_round(tmp_path / "round", 2)
+    (root / path_of(name)).write_bytes(b"not a model")
+    (tmp_path / "in" / path_of(name)).mkdir(parents=True)
+    for command in (
+        ["audit", root],
+        ["audit", root, "--layer", name],
+        ["inspect", root / path_of(name)],
+        ["audit", tmp_path / "in" / path_of(name)],
+        ["audit", tmp_path / "nowhere" / name],
+        ["convert", root / path_of(name), "--out", tmp_path / "out"],
+        ["audit", root, "--fragment", name],
+        ["audit", root, "-f", f"{name} "],
+        ["audit", root, "--fail-on", name],
+        ["audit", root, "--global", f"nowhere/{name}"],
+        [f"{name} "],
+    ):
+        code, out, error = ariba(*command)
+        assert (code, out) == (2, ""), command
+        assert error.startswith("error: "), command
+        assert error.count("\n") == 1, command
+
+
+def test_the_progress_bar_is_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(console, "_SECONDS_BEFORE_PROGRESS", 0.0)
+    for name in NAMES:
+        screen = Terminal()
+        environment = Environment(Terminal(), screen, {"TERM": "xterm"})
+        with Console(environment, color="auto", quiet=False, verbose=False).progress() as progress:
+            progress(f"reading {name}", 1, 2)
+        drawn = screen.getvalue()
+        assert "reading" in drawn
+        assert harmless(name) or name not in drawn
+        assert harmless(BAR.sub("", drawn).replace("\r", "")), name
+
+
+def test_names_never_become_paths(root: Path, tmp_path: Path, ariba: Ariba) -> None:
+    """A converted round has every participant, and nothing lies outside of it."""
+    code, _, _ = ariba("convert", root, "--out", tmp_path / "out")
+    assert code == 0
+    assert sorted(os.listdir(tmp_path)) == ["out", "round"]
+    written = os.listdir(tmp_path / "out" / "participants")
+    assert len(written) == 4 + len(NAMES) - len(NAMES[::3])
+    assert all(re.fullmatch(r"[A-Za-z0-9._%-]+", name) for name in written)
+    assert len({name.lower() for name in written}) >= len(written) - 1
