@@ -3,23 +3,36 @@
 import socket
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from ariba_cli.errors import RefusedFileError
+from ariba_cli.rounds.formats import open_model
 from ariba_cli.rounds.isolation.parent import Child
 from ariba_cli.rounds.limits import Limits
+from ariba_cli.rounds.model import Terms
 from ariba_cli.rounds.opening import open_file
+from tests.models import write_model
+
+
+def fake_child(connection: socket.socket, limits: Limits) -> Child:
+    """One that is started already, and of which the test says what it sends."""
+    child = Child("hdf5", limits)
+    process = SimpleNamespace(returncode=0)
+    vars(child)["_running"] = SimpleNamespace(
+        connection=connection, process=process, end=connection.close
+    )
+    return child
 
 
 def test_an_answer_that_trickles_in_is_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "m").write_bytes(bytes(8))
-    child = Child("hdf5", Limits(seconds=0.4))
     ours, theirs = socket.socketpair()
-    process = SimpleNamespace(returncode=0)
-    vars(child)["_running"] = SimpleNamespace(connection=ours, process=process, end=ours.close)
+    child = fake_child(ours, Limits(seconds=0.4))
 
     def trickle() -> None:
         with theirs:
@@ -40,3 +53,25 @@ def test_an_answer_that_trickles_in_is_not_waited_for(tmp_path: Path) -> None:
         child.ask(file, "tensors", group="/")
     assert time.monotonic() - start < 2
     thread.join()
+
+
+def test_a_list_longer_than_a_header_may_be_is_refused(tmp_path: Path) -> None:
+    model = {f"{index:0100}": np.zeros(1, np.float32) for index in range(20)}
+    write_model(tmp_path / "m.h5", model, "hdf5")
+    assert len(open_model(tmp_path / "m.h5", Terms(Limits(header_bytes=4000))).tensors) == 20
+    with pytest.raises(RefusedFileError, match="a list of tensors of 2,"):
+        open_model(tmp_path / "m.h5", Terms(Limits(header_bytes=1000)))
+
+
+def test_the_announced_size_of_an_answer_is_not_taken_on_trust(tmp_path: Path) -> None:
+    (tmp_path / "m").write_bytes(bytes(8))
+    ours, theirs = socket.socketpair()
+    with theirs, open_file(tmp_path / "m", Limits()) as file:
+        child = fake_child(ours, Limits(header_bytes=1000))
+        theirs.send((2**27).to_bytes(8, "little"))
+        theirs.shutdown(socket.SHUT_WR)
+        tracemalloc.start()
+        with pytest.raises(RefusedFileError, match="not sound"):
+            child.ask(file, "tensors", group="/")
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+        tracemalloc.stop()

@@ -53,6 +53,9 @@ def _answer(
     """Send what is found, and then the bytes that belong to it, piece by piece."""
     try:
         answer, pieces = question(stream, limits, **request["arguments"])
+        size = len(json.dumps(answer))
+        if size > limits.header_bytes:
+            raise RefusedFileError(f"has a list of tensors of {size:,} bytes")
         messages.send(connection, {"answer": answer})
         for piece in pieces:
             data = memoryview(piece).cast("B")

@@ -21,9 +21,9 @@ from ariba_cli.rounds.opening import OpenFile
 
 _CHILD = "ariba_cli.rounds.isolation.child"
 
-# A reply lists tensors with their names and shapes.
-_MOST_REPLY_BYTES = 2**28
 _LONGEST_REASON = 2**14
+# What a reply is beside its list of tensors: at most a reason, every character escaped.
+_MOST_OTHER_BYTES = 2**17
 _SECONDS_TO_START = 120.0
 _SECONDS_TO_GO = 0.5
 
@@ -101,8 +101,8 @@ class Child:
         try:
             if fresh:
                 # What it takes to start is not the file's fault.
-                _Wire(running.connection, _SECONDS_TO_START).reply("answer")
-            yield _Wire(running.connection, self._limits.seconds)
+                _Wire(running.connection, self._limits, _SECONDS_TO_START).reply("answer")
+            yield _Wire(running.connection, self._limits, self._limits.seconds)
         except RefusedFileError:
             raise
         except TimeoutError:
@@ -125,14 +125,15 @@ class Child:
 class _Wire:
     """A connection with a deadline."""
 
-    def __init__(self, connection: socket.socket, seconds: float) -> None:
+    def __init__(self, connection: socket.socket, limits: Limits, seconds: float) -> None:
         self.connection = connection
+        self._most_bytes = limits.header_bytes + _MOST_OTHER_BYTES
         self._deadline = time.monotonic() + seconds
         self._hurry()
 
     def reply(self, key: str) -> Any:
         """What the next message says of it; a refusal is raised."""
-        message = messages.receive(self, _MOST_REPLY_BYTES)
+        message = messages.receive(self, self._most_bytes)
         if "refused" in message:
             raise RefusedFileError(_line(message["refused"]))
         return message[key]
