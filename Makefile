@@ -2,15 +2,18 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+READER ?= all
+SECONDS ?= 60
 RUN := $(VENV)/bin
 
-.PHONY: help demo test check golden
+.PHONY: help demo test check golden fuzz
 
 help:
 	@echo "make demo    train a federation, compromise five participants, find them"
 	@echo "make test    run the tests"
 	@echo "make check   check format, lint and types"
 	@echo "make golden  make the golden reports of fixtures/ again"
+	@echo "make fuzz    try hostile inputs; READER=npz for one reader, SECONDS=600 for each"
 
 demo: $(VENV)/.complete
 	rm -rf runs/demo runs/demo.partial
@@ -28,6 +31,13 @@ check: $(VENV)/.complete
 
 golden: $(VENV)/.complete
 	$(RUN)/python fixtures/make.py --golden-only
+
+fuzz: $(VENV)/.fuzz
+	$(RUN)/python -m tests.fuzz $(READER) --seconds $(SECONDS)
+
+$(VENV)/.fuzz: $(VENV)/.complete
+	$(RUN)/pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
+	touch $@
 
 $(VENV)/.complete: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -100,3 +100,15 @@ def test_our_files_are_plain_hdf5(tmp_path: Path) -> None:
     with h5py.File(io.BytesIO((tmp_path / "m.h5").read_bytes())) as file:
         assert sorted(file) == sorted(model)
         np.testing.assert_array_equal(file["conv2.weight"][()], model["conv2.weight"])
+
+
+def test_rows_of_nothing_do_no_harm_to_the_next_file(tmp_path: Path) -> None:
+    terms = Terms()
+    for name, shape in {"m.h5": (4, 0), "endless.h5": (2**50, 0), "next.h5": (3,)}.items():
+        with h5py.File(tmp_path / name, "w") as file:
+            creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            creation.set_layout(h5py.h5d.COMPACT)
+            space = h5py.h5s.create_simple(shape)
+            h5py.h5d.create(file.id, b"w", h5py.h5t.IEEE_F32LE, space, creation)
+        [(_, values)] = open_model(tmp_path / name, terms).floats()
+        assert values.shape == shape

@@ -31,7 +31,7 @@ class LowRank:
 
     def __getitem__(self, which: slice | npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
         """Some of its values, counted row by row."""
-        columns = self.right.shape[1]
+        columns = max(1, self.right.shape[1])
         if isinstance(which, slice):
             start, stop, _ = which.indices(self.size)
             first, last = start // columns, -(-stop // columns)

@@ -10,6 +10,7 @@ from ariba_cli.errors import RefusedFileError
 
 NAME = "manifest.json"
 LAYOUT = 1
+_LONGEST_PATH = 4096
 Kind = Literal["weights", "difference"]
 
 
@@ -102,6 +103,8 @@ def _check(manifest: Manifest) -> None:
     if not sound:
         raise RefusedFileError("is not a manifest (a field has the wrong type)")
     for path, file in manifest.files.items():
+        if len(path) > _LONGEST_PATH:
+            raise RefusedFileError(f"lists a path of {len(path):,} characters")
         if not _is_within(path):
             raise RefusedFileError(f"lists {path[:80]!r}, which is no path within the round")
         if not re.fullmatch(r"[0-9a-f]{64}", file.sha256):

@@ -64,7 +64,7 @@ def header_bytes(preamble: bytes) -> int:
         raise RefusedFileError("does not start as an array of NumPy's does")
     start = len(_MAGIC) + _VERSION_BYTES + _LENGTH_BYTES[version]
     length = int.from_bytes(preamble[len(_MAGIC) + _VERSION_BYTES : start], "little")
-    if length > _MOST_HEADER_BYTES:
+    if length > _MOST_HEADER_BYTES or start + length < PREAMBLE_BYTES:
         raise RefusedFileError(f"has an array with a header of {length:,} bytes")
     return start + length
 

@@ -82,6 +82,9 @@ def _pieces(
         dataset = _inside(file[group], name, limits)
         if json.loads(json.dumps([name, *_described(dataset)])) != tensor:
             raise RefusedFileError("changed while it was read")
+        if dataset.size == 0:
+            # Rows of nothing can be without number, and nobody takes them.
+            return
         if dataset.ndim == 0:
             yield np.atleast_1d(dataset[()])
             return

@@ -3,9 +3,17 @@
 import json
 import socket
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 _LENGTH_BYTES = 8
+
+
+class Source(Protocol):
+    """What bytes come from: a socket, or what waits for one no longer than it may."""
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """Put some bytes at the start of a buffer, and say how many; 0 when there are no more."""
+        ...
 
 
 def send(
@@ -21,7 +29,7 @@ def send(
     connection.sendall(data)
 
 
-def receive(connection: socket.socket, most_bytes: int) -> dict[str, Any]:
+def receive(connection: Source, most_bytes: int) -> dict[str, Any]:
     """The next message.
 
     Raises
@@ -44,7 +52,7 @@ def receive_with_file(connection: socket.socket, most_bytes: int) -> tuple[dict[
     return _message(connection, head, most_bytes), descriptors[0]
 
 
-def fill(connection: socket.socket, buffer: memoryview) -> None:
+def fill(connection: Source, buffer: memoryview) -> None:
     """Fill a buffer with the bytes that come next; see `receive`."""
     while buffer:
         taken = connection.recv_into(buffer)
@@ -53,7 +61,7 @@ def fill(connection: socket.socket, buffer: memoryview) -> None:
         buffer = buffer[taken:]
 
 
-def _message(connection: socket.socket, head: bytes, most_bytes: int) -> dict[str, Any]:
+def _message(connection: Source, head: bytes, most_bytes: int) -> dict[str, Any]:
     length = int.from_bytes(head, "little")
     if length > most_bytes:
         raise ValueError(length)

@@ -23,6 +23,7 @@ _CHILD = "ariba_cli.rounds.isolation.child"
 
 # A reply lists tensors with their names and shapes.
 _MOST_REPLY_BYTES = 2**28
+_LONGEST_REASON = 2**14
 _SECONDS_TO_START = 120.0
 _SECONDS_TO_GO = 0.5
 
@@ -131,16 +132,19 @@ class _Wire:
 
     def reply(self, key: str) -> Any:
         """What the next message says of it; a refusal is raised."""
-        self._hurry()
-        message = messages.receive(self.connection, _MOST_REPLY_BYTES)
+        message = messages.receive(self, _MOST_REPLY_BYTES)
         if "refused" in message:
-            raise RefusedFileError(str(message["refused"]))
+            raise RefusedFileError(_line(message["refused"]))
         return message[key]
 
     def fill(self, buffer: memoryview) -> None:
         """The bytes that come next."""
+        messages.fill(self, buffer)
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """Some of them; they may come one at a time, but not for ever."""
         self._hurry()
-        messages.fill(self.connection, buffer)
+        return self.connection.recv_into(buffer)
 
     def _hurry(self) -> None:
         self.connection.settimeout(max(self._deadline - time.monotonic(), 0.001))
@@ -161,6 +165,13 @@ class _Running:
                 stderr=subprocess.DEVNULL,
             )
         self.end = weakref.finalize(self, _end, self.process, self.connection)
+
+
+def _line(reason: object) -> str:
+    """A reason that can be told; the child gives no other while it is itself."""
+    if not isinstance(reason, str) or not reason.isprintable() or len(reason) > _LONGEST_REASON:
+        raise ValueError
+    return reason
 
 
 def _count(announced: object, most: int) -> int:
