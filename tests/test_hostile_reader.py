@@ -130,9 +130,20 @@ def test_a_hole_in_a_file_gives_it_no_memory(root: Path) -> None:
     assert "of memory to parse" in finding.detail
 
 
-def test_a_reader_leaves_no_core_behind(root: Path) -> None:
-    answer = "os._exit(10 + max(resource.getrlimit(resource.RLIMIT_CORE)))"
-    assert "(exit code 10)" in reason(root, answer)
+@pytest.mark.parametrize("what", ["FSIZE", "CORE", "NPROC"])
+def test_a_reader_writes_no_file_leaves_no_core_and_starts_nothing(root: Path, what: str) -> None:
+    limit = f"resource.getrlimit(resource.RLIMIT_{what})"
+    assert "(exit code 10)" in reason(root, f"os._exit(10 if {limit} == (0, 0) else 11)")
+
+
+def test_a_reader_takes_nothing_from_where_the_user_is(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cwd").mkdir()
+    for module in ("socket", "resource", "numpy", "ariba_cli"):
+        (tmp_path / "cwd" / f"{module}.py").write_text("raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path / "cwd")
+    assert "(exit code 3)" in reason(root, "os._exit(3)")
 
 
 def test_what_a_reader_says_is_believed_no_more_than_the_file(root: Path) -> None:

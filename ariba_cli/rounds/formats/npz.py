@@ -80,8 +80,6 @@ class _Deflated:
                 piece = _take(stream, min(_PIECE_BYTES, len(buffer)))
                 buffer[: len(piece)] = piece
                 buffer = buffer[len(piece) :]
-            if stream.read(1):
-                raise RefusedFileError(f"holds more in {self.entry!r} than its shape says")
         if self.column_order:
             to_row_order(self.spec, whole)
 
