@@ -45,6 +45,11 @@ def bomb(file: h5py.File) -> None:
     file.create_dataset("w", (50 * 10**9,), "<f4")
 
 
+def growing(file: h5py.File) -> None:
+    """The library crashes where such a size and what is there do not fit."""
+    file.create_dataset("w", data=np.zeros((2, 3), "<f4"), maxshape=(None, 9), chunks=(1, 3))
+
+
 def shared_bytes(file: h5py.File) -> None:
     """One dataset under many names: small to send, and large to read."""
     file["w"] = np.zeros(100, "<f4")
@@ -56,6 +61,7 @@ def shared_bytes(file: h5py.File) -> None:
     ("make", "reason"),
     [
         (shared_bytes, "overlap"),
+        (growing, "may grow to a size of its own"),
         (external_storage, "in another file"),
         (virtual, "from other datasets"),
         (soft_link, "holds a link"),

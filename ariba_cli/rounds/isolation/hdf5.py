@@ -171,6 +171,12 @@ def _check_dataset(dataset: h5py.Dataset, path: str, limits: Limits) -> None:
     if not _is_plain_type(dataset) or dataset.shape is None:
         raise RefusedFileError(f"holds {path!r} as {dataset.dtype}, which is no type of a weight")
     check_shape(dataset.shape, limits)
+    if any(
+        most not in (None, now) for most, now in zip(dataset.maxshape, dataset.shape, strict=True)
+    ):
+        # Their chunks are found by the size that they may grow to, and HDF5 2.0.0 crashes
+        # where that does not fit what is there.
+        raise RefusedFileError(f"holds {path!r}, which may grow to a size of its own")
     if dataset.chunks and math.prod(dataset.chunks) * dataset.dtype.itemsize > _MOST_CHUNK_BYTES:
         raise RefusedFileError(f"keeps {path!r} in chunks of more than {_MOST_CHUNK_BYTES:,} bytes")
 
