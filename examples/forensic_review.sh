@@ -24,7 +24,7 @@ share=$4
 status=0
 ariba audit "$round" --layer "$layer" --k-est 20% -f json -o "$report" \
     --fail-on "share>=$share" --fail-on refused --fail-on nonfinite --fail-on duplicate \
-    --fail-on unsealed || status=$?
+    --verify-seal --fail-on unsealed || status=$?
 if [ "$status" -gt 1 ]; then
     exit 2
 fi

@@ -35,6 +35,7 @@ _MARGIN_SECONDS = 10.0
 # values, twice what may be expanded, and the descriptions.
 _MOST_GROWN = 2**26
 _MOST_REASON = 2**14
+SLOW = "slow"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def attempt(target: Target, data: bytes, scratch: Path) -> Outcome:
 
 def _unsound(reason: str | None, seconds: float, grown: int) -> str | None:
     if seconds > LIMITS.seconds + _MARGIN_SECONDS:
-        return f"slow: {seconds:.0f} s"
+        return f"{SLOW}: {seconds:.0f} s"
     if grown > _MOST_GROWN:
         return f"large: {grown >> 20} MiB"
     if reason is not None and (len(reason) > _MOST_REASON or not reason.isprintable()):

@@ -28,6 +28,7 @@ from tests.fuzz.harness import INPUT_BYTES, LIMITS, TENSOR_BYTES, TENSORS, Targe
 
 TERMS = Terms(LIMITS)
 _TRUSTING = Terms(LIMITS, trust_pickles=True)
+_NEXT = "next"
 
 
 def child_peaks() -> list[int]:
@@ -52,6 +53,18 @@ def _file(name: str) -> Callable[[bytes, Path], Path]:
         path.unlink(missing_ok=True)
         path.write_bytes(data)
         return path
+
+    return place
+
+
+def _file_before(sound: Callable[[], dict[str, bytes]]) -> Callable[[bytes, Path], Path]:
+    """A file, and beside it the next participant's."""
+    place_file = _file("model")
+
+    def place(data: bytes, scratch: Path) -> Path:
+        if not (scratch / _NEXT).exists():
+            (scratch / _NEXT).write_bytes(next(iter(sound().values())))
+        return place_file(data, scratch)
 
     return place
 
@@ -106,27 +119,24 @@ def _described(model: Model) -> str:
 
 
 def _read_hdf5(path: Path) -> str:
-    with _unharmed(seeds.hdf5, path, TERMS):
+    with _unharmed(path, TERMS):
         inside = parts(path, "/", TERMS)
         return f"{_read_model(path)}; {min(len(inside), 4)} groups"
 
 
 def _read_pickle(path: Path) -> str:
-    with _unharmed(seeds.pickles, path, _TRUSTING):
+    with _unharmed(path, _TRUSTING):
         return _read_model(path, _TRUSTING)
 
 
 @contextmanager
-def _unharmed(sound: Callable[[], dict[str, bytes]], path: Path, terms: Terms) -> Iterator[None]:
+def _unharmed(path: Path, terms: Terms) -> Iterator[None]:
     """Whatever comes of an input, the next participant's file must be read."""
     try:
         yield
     finally:
-        after = path.with_name("after")
-        if not after.exists():
-            after.write_bytes(next(iter(sound().values())))
         try:
-            open_model(after, terms)
+            open_model(path.with_name(_NEXT), terms)
         except RefusedFileError as error:
             if "took longer" not in str(error):
                 raise AssertionError(f"the next file {error}") from error
@@ -188,9 +198,9 @@ TARGETS: dict[str, Target] = {
     ),
     "sharded": Target(seeds.sharded, _folder(seeds.SHARDS), _read_model, _FOLDERS[seeds.SHARDS]),
     "peft": Target(seeds.adapters, _folder(seeds.ADAPTER), _read_model, _FOLDERS[seeds.ADAPTER]),
-    "hdf5": Target(seeds.hdf5, _file("model"), _read_hdf5, hdf5_mutators.mutate_hdf5),
+    "hdf5": Target(seeds.hdf5, _file_before(seeds.hdf5), _read_hdf5, hdf5_mutators.mutate_hdf5),
     "pickles": Target(
-        seeds.pickles, _file("model"), _read_pickle, mutators.mutate_pickle_or_archive
+        seeds.pickles, _file_before(seeds.pickles), _read_pickle, mutators.mutate_pickle_or_archive
     ),
     "replies": Target(seeds.replies, _file("replies"), _read_replies, mutators.mutate_replies),
     "npz": Target(seeds.npz, _file("model"), _read_model, mutators.mutate_npz),
