@@ -180,6 +180,30 @@ def test_one_hdf5_file_holds_a_whole_round(
     assert found.group == "global"
 
 
+def test_what_is_no_group_in_the_file_of_a_round_hides_no_other(
+    tmp_path: Path, expected: Verdict
+) -> None:
+    with h5py.File(tmp_path / "round.h5", "w") as file:
+        for participant, model in models().items():
+            for name, values in model.items():
+                file[f"{participant}/{name}"] = values
+        file["q0"] = h5py.SoftLink("/p0")
+        file["q1"] = h5py.ExternalLink("other.h5", "/p1")
+        file["q2"] = np.zeros(3)
+        file["q3" * 600 + "/conv2.weight"] = np.zeros(3)
+        file["q4/conv2.weight"] = h5py.SoftLink("/p0/conv2.weight")
+    found = scores(tmp_path)
+    assert found.layers == expected.layers
+    reasons = [finding.detail for finding in found.findings if finding.participant is not None]
+    assert len(reasons) == 5
+    for reason, words in zip(
+        reasons,
+        ["a link at 'q0'", "a link at 'q1'", "no group at 'q2'", "1,200 characters", "a link at"],
+        strict=True,
+    ):
+        assert words in reason
+
+
 @pytest.mark.parametrize(
     ("names", "reason"),
     [(NAMES[:2], "3 arrays, and 2 names"), ((*NAMES, "more"), "3 arrays, and 4 names")],

@@ -55,7 +55,7 @@ def open_group(source: OpenFile, group: str, terms: Terms) -> Model:
 
 
 def groups(source: OpenFile, group: str, terms: Terms) -> list[str]:
-    """The groups in a group of a file, where it holds nothing else."""
+    """What is in a group of a file, where most of it are groups."""
     return [str(name) for name in _listed(terms.hdf5.ask(source, "groups", group=group), terms)]
 
 

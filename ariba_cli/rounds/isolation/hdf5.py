@@ -51,18 +51,23 @@ def try_out() -> None:
 
 
 def _groups(stream: BinaryIO, limits: Limits, *, group: str) -> Answer:
-    """The names of the groups in a group, where there is nothing else; otherwise none."""
+    """The names in a group, where most of them are of groups; otherwise none.
+
+    What is none among them is one participant's affair, and refused when it is asked for.
+    """
     with _opened(stream) as file:
-        names = list(file[group])
+        top = _group(file, group, limits)
+        names = list(top)
         check_count(len(names), limits)
-        inside = [_inside(file[group], name, limits) for name in names]
-        return (names if all(isinstance(one, h5py.Group) for one in inside) else []), ()
+        groups = sum(_is_group(top, name) for name in names)
+        return (names if 2 * groups > len(names) else []), ()
 
 
 def _tensors(stream: BinaryIO, limits: Limits, *, group: str) -> Answer:
     """Name, type, shape and place of all datasets in a group; packed ones have no place."""
     with _opened(stream) as file:
-        found = [(name, _described(dataset)) for name, dataset in _walk(file[group], limits)]
+        top = _group(file, group, limits)
+        found = [(name, _described(dataset)) for name, dataset in _walk(top, limits)]
     return [(name, *described) for name, described in found], ()
 
 
@@ -79,7 +84,7 @@ def _pieces(
 ) -> Iterator[npt.NDArray[Any]]:
     with _opened(stream) as file:
         name = tensor[0]
-        dataset = _inside(file[group], name, limits)
+        dataset = _inside(_group(file, group, limits), name, limits)
         if json.loads(json.dumps([name, *_described(dataset)])) != tensor:
             raise RefusedFileError("changed while it was read")
         if dataset.size == 0:
@@ -124,6 +129,18 @@ def _walk(top: h5py.Group, limits: Limits) -> Iterator[tuple[str, h5py.Dataset]]
                 waiting.append((path + "/", found, depth + 1))
             else:
                 raise RefusedFileError(f"holds groups in groups, {depth} deep, at {path!r}")
+
+
+def _group(file: h5py.File, path: str, limits: Limits) -> h5py.Group:
+    found = file if path == "/" else _inside(file, path, limits)
+    if not isinstance(found, h5py.Group):
+        raise RefusedFileError(f"is a dataset and no group at {path!r}")
+    return found
+
+
+def _is_group(top: h5py.Group, name: str) -> bool:
+    is_hard = isinstance(top.get(name, getlink=True), h5py.HardLink)
+    return is_hard and top.get(name, getclass=True) is h5py.Group
 
 
 def _inside(group: h5py.Group, path: str, limits: Limits) -> h5py.Group | h5py.Dataset:
