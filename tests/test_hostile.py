@@ -143,7 +143,7 @@ def test_every_file_has_its_line_and_every_line_its_file() -> None:
 
 
 def test_the_files_are_those_that_their_script_makes() -> None:
-    """The HDF5 library may write other bytes in another version; the rest is ours."""
+    """Other versions of the libraries for HDF5 and deflate may write other bytes."""
     for name, data in make.FILES.items():
-        if not name.endswith(".h5"):
+        if not name.endswith((".h5", ".npz")):
             assert (HOSTILE / "files" / name).read_bytes() == data, name
