@@ -107,7 +107,6 @@ def test_one_hostile_file_is_a_finding_and_changes_nothing_else(
 
 
 def test_all_of_them_together_are_findings_too(tmp_path: Path, terms: Terms) -> None:
-    """Everything that can be scored outnumbers nobody: the files that are left are all ranked."""
     root = write_flat_round(tmp_path / "round", 12)
     alone = scores(run(root, terms))
     for case in CASES:
