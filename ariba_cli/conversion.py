@@ -141,7 +141,7 @@ def _as_safetensors(model: Model) -> Iterator[bytes | memoryview]:
     scratch = Scratch()
     with model.reading() as reading:
         for name in order:
-            yield reading.read(name, scratch)
+            yield from reading.pieces(name, scratch)
 
 
 def _hashes(model: Model) -> list[dict[str, Any]]:

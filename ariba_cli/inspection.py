@@ -224,7 +224,7 @@ def _inspected_layer(reading: Reading, name: str, scratch: Scratch) -> Inspected
     tensor = reading.model.tensors[name]
     norm = None
     if tensor.spec.is_float:
-        norm = _root(_squares(tensor.values(reading.read(name, scratch))))
+        norm = _root(_squares(reading, name, scratch))
     return InspectedLayer(name, tensor.spec.dtype, tensor.spec.shape, tensor.spec.bytes, norm)
 
 
@@ -235,14 +235,27 @@ def _norm(reading: Reading, reference: Reference, scratch: Scratch) -> float | N
         tensor = model.tensors[stored]
         if tensor.spec.is_float and not is_statistic(name):
             start = reference.get(name)
-            fits = start is not None and start.shape == tensor.spec.shape
-            values = tensor.values(reading.read(stored, scratch))
-            total += _squares(values, start.reshape(-1) if start is not None and fits else None)
+            if start is not None and start.shape != tensor.spec.shape:
+                start = None
+            total += _squares(reading, stored, scratch, start)
     return _root(total)
 
 
-def _squares(values: Values, start: npt.NDArray[np.floating] | None = None) -> float:
-    """The sum of the squares of values less those that they started from."""
+def _squares(
+    reading: Reading, name: str, scratch: Scratch, start: npt.NDArray[np.floating] | None = None
+) -> float:
+    """The sum of the squares of a tensor's values less those that they started from."""
+    total, position = 0.0, 0
+    flat = None if start is None else start.reshape(-1)
+    for piece in reading.pieces(name, scratch):
+        values = reading.model.tensors[name].values(piece)
+        end = position + values.size
+        total += _squares_of(values, None if flat is None else flat[position:end])
+        position = end
+    return total
+
+
+def _squares_of(values: Values, start: npt.NDArray[np.floating] | None) -> float:
     if isinstance(values, LowRank) and start is None:
         return values.squares()
     total = 0.0

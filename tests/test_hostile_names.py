@@ -59,6 +59,8 @@ NAMES = [
     "\U0001f600",
 ]
 
+ESCAPE = NAMES[5]
+
 # What Rich draws a bar with.
 BAR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -73,7 +75,7 @@ def root(tmp_path: Path) -> Path:
     """Everybody has a name made to do harm, and so has a layer; some send what is refused."""
     root = write_flat_round(tmp_path / "round", 4)
     for index, name in enumerate(NAMES):
-        model = {**random_model(index + 4), f"{NAMES[5]}.weight": random_model(1)["conv2.weight"]}
+        model = {**random_model(index + 4), f"{ESCAPE}.weight": random_model(1)["conv2.weight"]}
         write_model(root / path_of(name), model)
         if index % 3 == 0:
             (root / path_of(name)).write_bytes(b"not a model")
@@ -121,12 +123,30 @@ def test_tables_logs_and_warnings_are_harmless(root: Path, ariba: Ariba) -> None
     assert "examined conv2.weight" in log
     assert r"\x1b[2J\x1b]0;owned\x07" in table
     assert "[red]" in table
-    assert ariba("inspect", root, "-v")[0] == 0
-    assert ariba("inspect", root / path_of(NAMES[1]), "-v")[0] == 0
+    _, table, _ = ariba("inspect", root, "-v")
+    assert "\U0001f604" not in table
+    assert "[link=http:" in table
+
+
+def test_what_inspect_says_of_paths_is_harmless(tmp_path: Path, ariba: Ariba) -> None:
+    """A round, a file in it, and a folder of shards, all of a name that clears the screen."""
+    root = write_flat_round(tmp_path / path_of(ESCAPE), 3)
+    write_model(root / path_of(ESCAPE), random_model(9))
+    shard = f"{path_of(ESCAPE)}\n"
+    (root / ESCAPE).mkdir()
+    write_model(root / ESCAPE / shard, {"w": random_model(9)["conv2.weight"]})
+    write_model(root / ESCAPE / "other", {"v": random_model(9)["conv2.weight"]})
+    index = {"weight_map": {"w": shard, "v": "other"}}
+    (root / ESCAPE / "model.safetensors.index.json").write_text(json.dumps(index))
+    for path in (root, root / path_of(ESCAPE), root / ESCAPE):
+        code, table, log = ariba("inspect", path, "-v")
+        assert code == 0
+        assert r"\x1b[2J\x1b]0;owned\x07" in table
+        assert r"\x1b[2J\x1b]0;owned\x07" in log
 
 
 def test_a_layer_of_such_a_name_can_be_examined(root: Path, ariba: Ariba) -> None:
-    code, table, log = ariba("audit", root, "--layer", NAMES[5], "-v")
+    code, table, log = ariba("audit", root, "--layer", ESCAPE, "-v")
     assert code == 0
     assert r"examined \x1b[2J\x1b]0;owned\x07.weight" in log
     assert r"\x1b[2J\x1b]0;owned\x07.weight by kernel" in table

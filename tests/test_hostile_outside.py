@@ -155,6 +155,7 @@ def test_hostile_files_are_not_followed_run_or_written(hostile: Path, watch: Wat
         env=environment(PYTHONDONTWRITEBYTECODE="1"),
         capture_output=True,
         check=False,
+        timeout=120,
     )
     found = json.loads(done.stderr.splitlines()[-1])
     assert found == {"seen": [], "codes": [0, 0, 0, 2, 2, 2, 2]}, done.stderr[-3000:]

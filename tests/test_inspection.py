@@ -1,5 +1,6 @@
 """What `inspect` finds in rounds that are whole, spoiled or hostile."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +98,20 @@ def test_a_sparse_file_larger_than_memory_is_refused(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size + size)
     assert ("refused", "p9") in kinds(inspect(tmp_path))
+
+
+def test_a_file_of_holes_takes_no_memory(tmp_path: Path) -> None:
+    size = 2**27
+    header = {"w": {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]}}
+    path = tmp_path / "p9.safetensors"
+    path.write_bytes(safetensors_bytes(header))
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size + size)
+    tracemalloc.start()
+    try:
+        found = inspect_file(path)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.layers[0].norm == 0
+    assert most < 2**24

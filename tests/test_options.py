@@ -81,3 +81,12 @@ def test_inspect_takes_a_model_in_a_folder(tmp_path: Path, ariba: Ariba) -> None
     assert (found["type"], found["format"]) == ("file", "sharded-safetensors")
     table = ariba("inspect", FIXTURES / "clean" / "participants" / "p00.safetensors").stdout
     assert b"safetensors, 37,616 bytes" in table
+
+
+def test_whoever_sends_another_layer_is_refused_as_others_are(tmp_path: Path, ariba: Ariba) -> None:
+    write_flat_round(tmp_path / "round", 4)
+    condition = ("--layer", "conv2", "--fail-on", "refused", "-q")
+    assert ariba("audit", "round", *condition).returncode == 0
+    for model in ({"a": np.ones(3)}, {"conv2.weight": np.ones(3)}):
+        write_model(tmp_path / "round" / "p9.safetensors", model)
+        assert ariba("audit", "round", *condition).returncode == 1

@@ -3,12 +3,7 @@
 import errno
 import json
 import os
-import random
 import shutil
-import subprocess
-import sys
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,20 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ariba_cli.attacks.forging import AttackSettings, forge
 from ariba_cli.errors import AribaError, InputError, OutputError, UsageError
 from ariba_cli.federated.datasets import load_dataset
 from ariba_cli.federated.federation import FederationSettings
 from ariba_cli.federated.plan import Keep, Plan
-from ariba_cli.federated.run_file import read_run
 from ariba_cli.federated.simulation import simulate
 from ariba_cli.federated.training import Trainer
-from ariba_cli.rounds.directory import open_round
-from tests.conftest import FIXTURES, Ariba, environment
+from tests.conftest import FIXTURES
 from tests.models import write_model
 from tests.test_federated import contents
 
-OPTIONS = ["--participants", "5", "--rounds", "4", "--keep", "all"]
 PLAN = Plan(
     settings=FederationSettings(participants=3, rounds=2), keep=Keep(every=1), format_name="hdf5"
 )
@@ -393,81 +384,3 @@ def test_without_resume_nothing_is_taken_up(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="left by a run that was killed; finish it with --resume"):
         simulate(PLAN, tmp_path / "run")
     assert snapshot(tmp_path) == before
-
-
-def start(root: Path, *arguments: object) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "ariba_cli", *map(str, arguments)],
-        cwd=root,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-def kill_when_there(process: "subprocess.Popen[bytes]", path: Path) -> None:
-    while not path.exists():
-        assert process.poll() is None
-        time.sleep(0.001)
-    process.kill()
-    process.wait()
-
-
-def test_a_run_that_was_killed_twice_writes_the_same_files(tmp_path: Path, ariba: Ariba) -> None:
-    whole = ariba("simulate", "whole", *OPTIONS)
-    assert whole.returncode == 0
-    partial = tmp_path / "run.partial"
-    kill_when_there(start(tmp_path, "simulate", "run", *OPTIONS), partial / "round_0001")
-    again = start(tmp_path, "simulate", "run", *OPTIONS, "--resume")
-    kill_when_there(again, partial / "checkpoint_0003.safetensors")
-    assert sorted(os.listdir(tmp_path)) == ["run.partial", "whole"]
-    done = ariba("simulate", "run", *OPTIONS, "--resume")
-    assert (done.returncode, done.stdout) == (0, whole.stdout.replace(b"whole", b"run"))
-    assert contents(tmp_path / "run") == contents(tmp_path / "whole")
-    assert sorted(os.listdir(tmp_path)) == ["run", "whole"]
-
-
-def test_an_attack_that_was_killed_is_done_again(tmp_path: Path, ariba: Ariba) -> None:
-    clean = FIXTURES / "clean"
-    attack = ("attack", clean, "--seed", "42", "--out", "new")
-    kill_when_there(start(tmp_path, *attack), tmp_path / "new.partial")
-    (tmp_path / "new.partial" / "participants").mkdir(exist_ok=True)
-    (tmp_path / "new.partial" / "participants" / "p00.safetensors").write_bytes(b"half")
-    assert ariba(*attack, "--resume").returncode == 0
-    forge(open_round(clean), read_run(clean), tmp_path / "other", AttackSettings(seed=42))
-    assert sorted(os.listdir(tmp_path)) == ["new", "other"]
-    assert contents(tmp_path / "new") == contents(tmp_path / "other")
-
-
-@pytest.mark.slow
-def test_a_run_that_is_killed_at_any_moment_writes_the_same_files(
-    tmp_path: Path, ariba: Ariba
-) -> None:
-    begun = time.monotonic()
-    assert ariba("simulate", "whole", *OPTIONS).returncode == 0
-    seconds = time.monotonic() - begun
-    whole = contents(tmp_path / "whole")
-    delays = random.Random(20).sample(range(1000), 50)
-    hits: Counter[str] = Counter()
-    for delay in delays:
-        process = start(tmp_path, "simulate", "run", *OPTIONS)
-        time.sleep(delay / 1000 * seconds * 1.1)
-        process.kill()
-        process.wait()
-        hits[progress_of(tmp_path)] += 1
-        done = ariba("simulate", "run", *OPTIONS, "--resume")
-        assert done.returncode == 0, done.stderr
-        assert contents(tmp_path / "run") == whole
-        assert sorted(os.listdir(tmp_path)) == ["run", "whole"]
-        shutil.rmtree(tmp_path / "run")
-    print(f"kills within {1.1 * seconds:.1f} s: {dict(hits)}")
-    assert set(hits) == {"before the first checkpoint", "during training", "after the end"}
-
-
-def progress_of(root: Path) -> str:
-    """How far a run was when it was killed."""
-    if (root / "run").exists():
-        return "after the end"
-    if (root / "run.partial" / "checkpoint.json").exists():
-        return "during training"
-    return "before the first checkpoint"

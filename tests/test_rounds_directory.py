@@ -121,8 +121,9 @@ def test_a_manifest_that_is_none_is_a_finding(attacked: Path, manifest: str) -> 
 
 
 def test_a_manifest_larger_than_any_is_not_read(attacked: Path) -> None:
-    os.truncate(attacked / "manifest.json", 200 * 10**9)
+    os.truncate(attacked / "manifest.json", 2**27)
     assert kinds(attacked) == [FindingKind.SEAL_BROKEN, FindingKind.UNSEALED]
+    assert "has 134,217,728 bytes" in open_round(attacked).findings[0].detail
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "truth.json", "run.json", "global.safetensors"])

@@ -66,8 +66,9 @@ def audit(
         list[str] | None,
         typer.Option(
             metavar="CONDITION",
-            help="Exit with 1 when it holds: share>=X, refused, nonfinite, duplicate or "
-            "unsealed (no seal, or a broken one). Repeatable.",
+            help="Exit with 1 when it holds: share>=X, refused (also for a layer that is missing "
+            "or unlike the others'), nonfinite, duplicate or unsealed (no seal, or a broken one). "
+            "Repeatable.",
             show_default=False,
         ),
     ] = None,

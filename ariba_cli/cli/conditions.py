@@ -8,9 +8,15 @@ from ariba_cli.errors import UsageError
 from ariba_cli.findings import BROKEN_SEAL, FindingKind
 from ariba_cli.verdict import Verdict
 
-# Which findings make each condition hold: a broken seal is none.
+# Which findings make each condition hold: a broken seal is none, and whoever sends
+# something else than the layer is left out as those are whose file is refused.
 _FINDINGS = {
-    "refused": {FindingKind.REFUSED},
+    "refused": {
+        FindingKind.REFUSED,
+        FindingKind.MISSING_LAYER,
+        FindingKind.WRONG_SHAPE,
+        FindingKind.WRONG_TYPE,
+    },
     "nonfinite": {FindingKind.NONFINITE},
     "duplicate": {FindingKind.DUPLICATE},
     "unsealed": {FindingKind.UNSEALED, *BROKEN_SEAL},

@@ -17,6 +17,9 @@ from ariba_cli.rounds.lowrank import LowRank
 from ariba_cli.rounds.opening import OpenFile, Stamp, open_file
 from ariba_cli.rounds.tensors import TensorSpec, to_array, to_row_order
 
+# A multiple of the size of every type, and of what caches hold.
+_PIECE_BYTES = 2**20
+
 # The numbers of one tensor, in storage order: an array, or what gives them when asked.
 Values = npt.NDArray[np.floating] | LowRank
 
@@ -167,6 +170,21 @@ class Reading:
             ) from None
         tensor.read_into(self, buffer)
         return buffer
+
+    def pieces(self, name: str, scratch: "Scratch") -> Iterator[memoryview]:
+        """The bytes of one tensor, a piece at a time where that is possible; see `read`.
+
+        A tensor that lies in its file in one piece may be larger than memory, and a file with
+        holes costs nothing to send.
+        """
+        tensor = self.model.tensors[name]
+        if not isinstance(tensor, Extent) or tensor.column_order:
+            yield self.read(name, scratch)
+            return
+        for start in range(0, tensor.raw_bytes, _PIECE_BYTES):
+            piece = scratch.take(min(_PIECE_BYTES, tensor.raw_bytes - start))
+            self.file(tensor.file).read_into(piece, tensor.offset + start)
+            yield piece
 
 
 class Scratch:
