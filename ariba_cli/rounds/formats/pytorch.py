@@ -1,6 +1,6 @@
 """PyTorch's `.pt` files, which are pickles: only for `ariba convert`, and only when told to.
 
-A child process without access to files unpickles them (`isolation.pickles`).
+A child process with limits unpickles them (`isolation.pickles`).
 """
 
 from dataclasses import dataclass

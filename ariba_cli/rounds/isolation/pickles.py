@@ -2,7 +2,7 @@
 
 It is unpickled by PyTorch with `weights_only=True`, which builds tensors and plain
 containers and imports nothing else. That has been got round before, and so it happens
-here, where no file can be opened or written.
+here, under limits.
 """
 
 import io
