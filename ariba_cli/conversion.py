@@ -111,8 +111,11 @@ class _Conversion:
     def finish(self, *, number: int, kind: Kind) -> None:
         """Write where it all comes from, and the seal."""
         if not self.written:
-            why = f": {self.refused[0].participant} {self.refused[0].detail}" * bool(self.refused)
-            raise InputError(f"'{self._round.root}' holds no update that can be converted{why}")
+            first = self.refused[0]
+            raise InputError(
+                f"'{self._round.root}' holds no update that can be converted: "
+                f"{first.participant} {first.detail}"
+            )
         if TRUTH_NAME in self._round.files:
             truth = read_small(self._round.root / TRUTH_NAME, self._round.terms.limits)
             self._writer.write(TRUTH_NAME, [truth])

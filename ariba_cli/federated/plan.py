@@ -46,7 +46,7 @@ class Plan:
 
     Attributes
     ----------
-    format_name : the name of the model file format, as in `FORMATS`.
+    format_name : the name of the model file format, as in `ENCODERS`.
     """
 
     settings: FederationSettings

@@ -177,11 +177,14 @@ def _within(root: Path, path: Path) -> str:
 
 
 def _models(path: Path, contents: Contents, set_apart: set[str], terms: Terms) -> list[str]:
-    """The entries that are updates, or the global model, as far as names tell."""
+    """The entries that are updates, or the global model, as far as names tell.
+
+    A file with one of our names is none, unless an update calls itself so.
+    """
     return [
         entry
         for entry in contents.entries
-        if entry not in set_apart and not (entry in _NOT_MODELS and _is_ours(path / entry, terms))
+        if entry not in set_apart and (entry not in _NOT_MODELS or _is_model(path / entry, terms))
     ]
 
 
@@ -206,11 +209,6 @@ def _is_flat(path: Path, models: list[str], terms: Terms) -> bool:
     if len(beside) == len(models):
         return False
     return sum(_is_model(path / entry, terms) for entry in beside) > _MOST_BESIDE
-
-
-def _is_ours(path: Path, terms: Terms) -> bool:
-    """Whether a file with one of our names is no update that calls itself so."""
-    return not _is_model(path, terms)
 
 
 def _is_model(path: Path, terms: Terms) -> bool:

@@ -91,7 +91,7 @@ class Model:
 
     Attributes
     ----------
-    format : its name in `FORMATS`.
+    format : its name in `FILE_FORMATS` or `FOLDER_FORMATS`.
     files : the files that it is made of.
     tensors : its tensors by name, in the file's order.
     terms : under which its files are opened again, to be read.

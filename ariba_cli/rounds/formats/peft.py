@@ -129,7 +129,7 @@ class _Config:
         )
 
     def scale(self, module: str, rank: int) -> float:
-        """S of one module."""
+        """The scale s of one module."""
         special = (alpha for pattern, alpha in self.alphas.items() if _is_meant(module, pattern))
         alpha = next(special, self.alpha)
         return alpha / math.sqrt(rank) if self.rank_stabilised else alpha / rank
