@@ -17,17 +17,14 @@ from ariba_cli.progress import Progress, silent
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.formats import open_model
 from ariba_cli.rounds.layers import Catalog, Layer, agreed_layers
-from ariba_cli.rounds.lowrank import LowRank
 from ariba_cli.rounds.members import Member
-from ariba_cli.rounds.model import Reading, Scratch, Terms, Values
+from ariba_cli.rounds.model import Reading, Scratch, Terms, sum_of_squares
 from ariba_cli.rounds.names import is_counter, is_statistic, plain_names
 from ariba_cli.rounds.opening import enough_memory
 from ariba_cli.rounds.sealing import file_sha256
 
 # The values of a model by their names without prefixes.
 Reference = Mapping[str, npt.NDArray[np.floating]]
-
-_BLOCK = 2**18
 
 
 @dataclass(frozen=True)
@@ -250,21 +247,8 @@ def _squares(
     for piece in reading.pieces(name, scratch):
         values = reading.model.tensors[name].values(piece)
         end = position + values.size
-        total += _squares_of(values, None if flat is None else flat[position:end])
+        total += sum_of_squares(values, None if flat is None else flat[position:end])
         position = end
-    return total
-
-
-def _squares_of(values: Values, start: npt.NDArray[np.floating] | None) -> float:
-    if isinstance(values, LowRank) and start is None:
-        return values.squares()
-    total = 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        for first in range(0, values.size, _BLOCK):
-            block = slice(first, first + _BLOCK)
-            reference = 0.0 if start is None else start[block]
-            moved = np.subtract(values[block], reference, dtype=np.float64)
-            total += float(np.square(moved).sum())
     return total
 
 

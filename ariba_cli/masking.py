@@ -9,7 +9,7 @@ import numpy as np
 
 from ariba_cli.findings import Finding, FindingKind
 from ariba_cli.intake import Scorable
-from ariba_cli.rounds.model import Values
+from ariba_cli.rounds.model import sum_of_squares
 from ariba_cli.verdict import LayerResult
 
 # An update moves the mean by 1/n of itself. From four times the typical difference of
@@ -17,7 +17,6 @@ from ariba_cli.verdict import LayerResult
 _DOMINANT_SHIFT = 4.0
 _SAMPLED_VALUES = 4096
 _SAMPLED_OF_ALL = 2**20
-_BLOCK = 2**18
 
 
 def masking_findings(scored: Sequence[Scorable], result: LayerResult, k_est: int) -> list[Finding]:
@@ -45,7 +44,7 @@ def _duplicates(scored: Sequence[Scorable], layer: str) -> list[Finding]:
 def _dominant(scored: Sequence[Scorable], layer: str) -> list[Finding]:
     """Participants so far from the others that they hide what the others differ in."""
     ordinary = _ordinary(scored)
-    distances = [_difference(one.values, ordinary.values) for one in scored]
+    distances = [math.sqrt(sum_of_squares(one.values, ordinary.values)) for one in scored]
     typical = statistics.median_low(distances)
     return [
         Finding(
@@ -72,15 +71,6 @@ def _ordinary(scored: Sequence[Scorable]) -> Scorable:
     values = np.stack([one.values[sample] for one in scored]).astype(np.float64)
     distances = np.square(values - np.median(values, axis=0)).sum(axis=1)
     return scored[int(np.argsort(distances, kind="stable")[(len(scored) - 1) // 2])]
-
-
-def _difference(one: Values, other: Values) -> float:
-    """The l2 distance of two tensors."""
-    total = 0.0
-    for start in range(0, one.size, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        total += float(np.square(np.subtract(one[block], other[block], dtype=np.float64)).sum())
-    return math.sqrt(total)
 
 
 def _degenerate(result: LayerResult) -> list[Finding]:

@@ -20,6 +20,9 @@ from ariba_cli.rounds.tensors import TensorSpec, to_array, to_row_order
 # A multiple of the size of every type, and of what caches hold.
 _PIECE_BYTES = 2**20
 
+# Values that are reckoned with at a time.
+_BLOCK = 2**18
+
 # The numbers of one tensor, in storage order: an array, or what gives them when asked.
 Values = npt.NDArray[np.floating] | LowRank
 
@@ -230,6 +233,23 @@ class Extent:
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
         """See `Tensor`."""
         return to_array(self.spec, raw)
+
+
+def sum_of_squares(values: Values, start: Values | None = None) -> float:
+    """The sum of the squares of values less those that they started from, in float64.
+
+    What is too large to be squared makes it infinite or NaN.
+    """
+    if isinstance(values, LowRank) and start is None:
+        return values.squares()
+    total = 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for first in range(0, values.size, _BLOCK):
+            block = slice(first, first + _BLOCK)
+            reference = 0.0 if start is None else start[block]
+            moved = np.subtract(values[block], reference, dtype=np.float64)
+            total += float(np.square(moved).sum())
+    return total
 
 
 def check_disjoint(tensors: Mapping[str, Extent], size: int) -> None:
