@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.errors import UsageError
+from ariba_cli.parallel import shared_out
+
+Indices = npt.NDArray[np.integer]
 
 # The covariance of fragments of d values has d² entries, so wider ones are refused.
 WIDEST_FRAGMENT = 2500
@@ -109,23 +113,47 @@ class Flat(Protocol):
         """How many there are."""
         ...
 
-    def __getitem__(self, which: slice, /) -> npt.NDArray[np.floating]:
-        """Some of them, one after the other."""
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """Their type."""
+        ...
+
+    def __getitem__(self, which: slice | Indices, /) -> npt.NDArray[np.floating]:
+        """Some of them, in that order."""
         ...
 
 
 class Fragments:
-    """The fragments of n participants, widened to float64 and centred as they are asked for.
+    """The fragments of n participants, centred as they are asked for.
 
     Parameters
     ----------
-    tensors : the values of each participant, in id order, as many and of any float type.
+    tensors : the values of each participant, in id order, as many and of any float type; as
+        one array of shape (n, values) where memory holds them all.
     cut : how that shape is cut.
+    reference : the participant from whose values the others are counted. It cancels, but for
+        rounding: best is one like most others.
+    chunk_bytes : how much is read at a time of what is not in memory.
     """
 
-    def __init__(self, tensors: Sequence[Flat], cut: Cut) -> None:
+    def __init__(
+        self,
+        tensors: Sequence[Flat] | npt.NDArray[np.floating],
+        cut: Cut,
+        reference: int = 0,
+        *,
+        chunk_bytes: int = 2**27,
+    ) -> None:
         self._flat = tensors
         self.cut = cut
+        self.reference = reference
+        self.chunk_bytes = chunk_bytes
+        types = {flat.dtype for flat in tensors}
+        self.dtype: np.dtype[np.floating] = np.result_type(np.float32, *types)
+
+    def counted_from(self, reference: int) -> "Fragments":
+        """The same with another reference."""
+        return Fragments(self._flat, self.cut, reference, chunk_bytes=self.chunk_bytes)
 
     @property
     def participants(self) -> int:
@@ -137,26 +165,148 @@ class Fragments:
         """How many fragments they have together, n·m."""
         return self.participants * self.cut.fragments
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether all values lie in one array."""
+        return isinstance(self._flat, np.ndarray)
+
+    def chunks(self) -> Iterator[tuple[int, npt.NDArray[np.floating]]]:
+        """All fragments in runs, each as its first index and what `load` says of it.
+
+        What is in memory is one run. Otherwise the next is read while this one is used, and
+        its memory is used again.
+        """
+        m, size = self.cut.fragments, self.participants * self.cut.dimension
+        run = m if self.in_memory else min(m, max(1, self.chunk_bytes // self.dtype.itemsize // size))
+        starts = range(0, m, run)
+        if len(starts) == 1:
+            yield 0, self.load(0, m)
+            return
+        rooms = [np.empty(run * size, self.dtype) for _ in range(2)]
+        with ThreadPoolExecutor(1) as reader:
+
+            def read(number: int) -> "Future[npt.NDArray[np.floating]]":
+                start = starts[number]
+                return reader.submit(self.load, start, min(start + run, m), rooms[number % 2])
+
+            coming = read(0)
+            for number, start in enumerate(starts):
+                values = coming.result()
+                if number + 1 < len(starts):
+                    coming = read(number + 1)
+                yield start, values
+
+    def load(
+        self, start: int, stop: int, buffer: npt.NDArray[np.floating] | None = None
+    ) -> npt.NDArray[np.floating]:
+        """Fragments start to stop of every participant, as they were sent.
+
+        Returns an array of shape (n, (stop − start)·d) of type `dtype`: a view of what is in
+        memory, or else read by several threads into the buffer, if one of at least that many
+        values is given.
+        """
+        values = slice(start * self.cut.dimension, stop * self.cut.dimension)
+        if isinstance(self._flat, np.ndarray):
+            return self._flat[:, values].astype(self.dtype, copy=False)
+        return self._stacked(values, (stop - start) * self.cut.dimension, buffer)
+
     def centred(
         self, start: int, stop: int, buffer: npt.NDArray[np.float64] | None = None
     ) -> npt.NDArray[np.float64]:
         """Fragments start to stop of every δ̂_i = θ_i − mean_i θ_i (Eqs. 5 and 6).
 
         Returns an array of shape (n, stop − start, d), in float64; in the buffer, if one of
-        at least that many values is given. The first participant's
-        values are taken away before the mean is: where all participants are equal, what is
-        left is zero and not the rounding of a mean. The sum goes from one participant to the
-        next, since `sum` would choose its order by the block's shape.
+        at least that many values is given; see `centre`.
         """
-        values = slice(start * self.cut.dimension, stop * self.cut.dimension)
-        first = self._flat[0][values].astype(np.float64)
-        size = self.participants * len(first)
-        block = (np.empty(size) if buffer is None else buffer[:size]).reshape(-1, len(first))
-        mean = np.zeros_like(first)
-        for row, flat in zip(block, self._flat, strict=True):
-            row[:] = flat[values]
-            row -= first
-            mean += row
-        mean /= self.participants
-        block -= mean
-        return block.reshape(self.participants, stop - start, self.cut.dimension)
+        return centred(self.load(start, stop), self.reference, self.cut.dimension, buffer)
+
+    def values_at(self, positions: Indices) -> npt.NDArray[np.floating]:
+        """Those values of every tensor, as they were sent, of shape (n, len(positions))."""
+        return self._stacked(positions, len(positions), None)
+
+    def centred_at(self, indices: Indices) -> npt.NDArray[np.float64]:
+        """The fragments of these indices of every δ̂_i, of shape (n, len(indices), d)."""
+        d = self.cut.dimension
+        positions = (indices[:, None] * d + np.arange(d)).reshape(-1)
+        return centred(self.values_at(positions), self.reference, d)
+
+    def _stacked(
+        self,
+        which: slice | Indices,
+        width: int,
+        buffer: npt.NDArray[np.floating] | None,
+    ) -> npt.NDArray[np.floating]:
+        size = self.participants * width
+        stacked = np.empty(size, self.dtype) if buffer is None else buffer[:size]
+        rows = stacked.reshape(-1, width)
+
+        def fill(participants: Iterator[int]) -> None:
+            for participant in participants:
+                rows[participant] = self._flat[participant][which]
+
+        # An array is sooner copied than threads are started.
+        workers = 1 if isinstance(self._flat[0], np.ndarray) else None
+        shared_out(fill, range(self.participants), workers)
+        return rows
+
+
+def blocks(
+    values: npt.NDArray[np.floating], dimension: int, most_values: int
+) -> list[slice]:
+    """Columns of an array of shape (n, run·d) that hold whole fragments of all participants.
+
+    Parameters
+    ----------
+    most_values : how many values all of a block has, unless one fragment of each has more.
+    """
+    width = dimension * max(1, most_values // (len(values) * dimension))
+    columns = values.shape[1]
+    return [slice(start, min(start + width, columns)) for start in range(0, columns, width)]
+
+
+def centred(
+    values: npt.NDArray[np.floating],
+    reference: int,
+    dimension: int,
+    buffer: npt.NDArray[np.float64] | None = None,
+) -> npt.NDArray[np.float64]:
+    """The fragments of every δ̂_i in float64, from shape (n, run·d) to shape (n, run, d)."""
+    block = np.empty(values.size) if buffer is None else buffer[: values.size]
+    rows = block.reshape(values.shape)
+    differences(values, reference, rows)
+    centre(rows)
+    return rows.reshape(len(rows), -1, dimension)
+
+
+def differences(
+    values: npt.NDArray[np.floating], reference: int, out: npt.NDArray[np.floating]
+) -> None:
+    """What all participants' values differ in from those of one, by the precision of `out`.
+
+    Parameters
+    ----------
+    values, out : of shape (n, any).
+    """
+    if np.can_cast(values.dtype, out.dtype):
+        np.copyto(out, values)
+        out -= values[reference].astype(out.dtype)
+    else:
+        # What is common to all would leave nothing of the differences in the narrower type.
+        np.subtract(values, values[reference], out=out, casting="same_kind")
+
+
+def centre(block: npt.NDArray[np.floating]) -> None:
+    """Take away the mean over the participants, in place, from shape (n, any).
+
+    The sum is a tree of additions of halves, which is the same on every machine: `sum` would
+    choose its order by the block's shape and the processor. Where all participants
+    are equal, what is left of their differences is zero and not the rounding of a mean.
+    """
+    count = len(block)
+    half = (count + 1) // 2
+    sums = block[:half].copy()
+    sums[: count - half] += block[half:]
+    while half > 1:
+        count, half = half, (half + 1) // 2
+        sums[: count - half] += sums[half:count]
+    block -= sums[0] / len(block)

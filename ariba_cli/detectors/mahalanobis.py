@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ariba_cli.fragments import Cut, Flat, Fragments
-from ariba_cli.scoring import Scorer, cpu
+from ariba_cli.scoring import Scorer, engine
 from ariba_cli.scoring.marks import Marks
 
 
@@ -12,7 +12,7 @@ def detect(
     cut: Cut,
     k_est: int,
     *,
-    scorer: Scorer = cpu.score,
+    scorer: Scorer = engine.score,
 ) -> Marks:
     """Score participants by how many of their fragments are marked; see `Detector`."""
     return scorer(Fragments(tensors, cut), k_est)

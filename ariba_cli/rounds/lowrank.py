@@ -29,6 +29,11 @@ class LowRank:
         """How many values the matrix has."""
         return len(self.left) * int(self.right.shape[1])
 
+    @property
+    def dtype(self) -> "np.dtype[np.float64]":
+        """Their type."""
+        return np.dtype(np.float64)
+
     def __getitem__(self, which: slice | npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
         """Some of its values, counted row by row."""
         columns = max(1, self.right.shape[1])

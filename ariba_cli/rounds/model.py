@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,8 @@ from ariba_cli.rounds.lowrank import LowRank
 from ariba_cli.rounds.opening import OpenFile, Stamp, open_file
 from ariba_cli.rounds.tensors import TensorSpec, to_array, to_row_order
 
-# A multiple of the size of every type, and of what caches hold.
-_PIECE_BYTES = 2**20
+# A multiple of the size of every type, and less than what a processor's own cache holds.
+_PIECE_BYTES = 2**18
 
 # Values that are reckoned with at a time.
 _BLOCK = 2**18
@@ -152,12 +152,12 @@ class Reading:
             self._files[index] = self._opened.enter_context(opening)
         return self._files[index]
 
-    def read(self, name: str, scratch: "Scratch | None" = None) -> memoryview:
+    def read(self, name: str, memory: "Memory | None" = None) -> memoryview:
         """The bytes of one tensor, and no others.
 
         Parameters
         ----------
-        scratch : memory for them, which the next tensor may take; None for memory of its own.
+        memory : where they go; None for memory of their own.
 
         Raises
         ------
@@ -166,7 +166,7 @@ class Reading:
         """
         tensor = self.model.tensors[name]
         try:
-            buffer = (scratch or Scratch()).take(tensor.raw_bytes)
+            buffer = (memory or Scratch()).take(tensor.raw_bytes)
         except MemoryError:
             raise RefusedFileError(
                 f"has a tensor of {tensor.raw_bytes:,} bytes, which memory cannot hold"
@@ -174,20 +174,40 @@ class Reading:
         tensor.read_into(self, buffer)
         return buffer
 
-    def pieces(self, name: str, scratch: "Scratch") -> Iterator[memoryview]:
+    def pieces(self, name: str, memory: "Memory") -> Iterator[memoryview]:
         """The bytes of one tensor, a piece at a time where that is possible; see `read`.
 
         A tensor that lies in its file in one piece may be larger than memory, and a file with
         holes costs nothing to send.
         """
         tensor = self.model.tensors[name]
-        if not isinstance(tensor, Extent) or tensor.column_order:
-            yield self.read(name, scratch)
+        if not in_one_piece(tensor):
+            yield self.read(name, memory)
             return
         for start in range(0, tensor.raw_bytes, _PIECE_BYTES):
-            piece = scratch.take(min(_PIECE_BYTES, tensor.raw_bytes - start))
+            piece = memory.take(min(_PIECE_BYTES, tensor.raw_bytes - start))
             self.file(tensor.file).read_into(piece, tensor.offset + start)
             yield piece
+
+
+class Memory(Protocol):
+    """Where the bytes of tensors go."""
+
+    def take(self, size: int) -> memoryview:
+        """Room for as many bytes."""
+        ...
+
+
+class Onward:
+    """Memory in which one piece comes after the other."""
+
+    def __init__(self, memory: memoryview) -> None:
+        self._rest = memory
+
+    def take(self, size: int) -> memoryview:
+        """The next bytes."""
+        taken, self._rest = self._rest[:size], self._rest[size:]
+        return taken
 
 
 class Scratch:
@@ -233,6 +253,11 @@ class Extent:
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
         """See `Tensor`."""
         return to_array(self.spec, raw)
+
+
+def in_one_piece(tensor: Tensor) -> TypeGuard[Extent]:
+    """Whether any part of a tensor can be read without the rest."""
+    return isinstance(tensor, Extent) and not tensor.column_order
 
 
 def sum_of_squares(values: Values, start: Values | None = None) -> float:

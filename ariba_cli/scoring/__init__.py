@@ -1,10 +1,11 @@
 """From fragments to distances to exact marks (arXiv 2202.04311, Algorithm 2).
 
-An engine is anything with the signature of `Scorer`. All engines give the same bits:
-what is summed over the fragments is summed in exact integers (`moments`), what is
-computed per fragment is computed by the same IEEE operations in the same order
-(`whitening`), and ties are broken by participant and fragment (`marks`). Neither
-BLAS nor threads nor devices can change a result that no rounding depends on.
+`engine` has the steps. What goes over all fragments is done by a `Processor` (`cpu`),
+in any order and roughly; `covariance` and `selection` know how far off that may be,
+and look closely where it matters. What decides is the same on every machine: sums that
+are exact (`moments`), IEEE operations in one order (`whitening`), and ties that are
+broken by participant and fragment (`marks`). Neither BLAS nor threads nor devices can
+change a result.
 """
 
 from typing import Protocol

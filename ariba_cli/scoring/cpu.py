@@ -1,68 +1,114 @@
-"""The NumPy engine: passes over blocks of fragments that stay in the processor's cache."""
+"""The arithmetic over all fragments in NumPy: blocks that stay in cache, on all cores."""
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.fragments import Fragments
-from ariba_cli.scoring.marks import Marks, can_tell_apart, mark_most_distant, nobody_marked
-from ariba_cli.scoring.moments import Moments, exponents_of
-from ariba_cli.scoring.whitening import Whitening, whitening
+from ariba_cli.fragments import blocks, centre, differences
+from ariba_cli.parallel import one_blas_thread, shared_out
+from ariba_cli.scoring.compensated import Compensated
+from ariba_cli.scoring.processor import (
+    ROWS_PER_SUM,
+    Band,
+    Float64,
+    Place,
+    Sorted,
+    Sums,
+    Values,
+    join_sorted,
+    join_sums,
+)
 
-Float64 = npt.NDArray[np.float64]
-
-# Values in a block: 256 KiB of float64, which with its temporaries fits a 1 MiB L2 cache.
-# Whatever is as large as a block is allocated once: the kernel clears new pages, and
-# takes longer for it than the arithmetic does.
-_BLOCK_VALUES = 2**15
-
-
-def score(fragments: Fragments, k_est: int) -> Marks:
-    """Mark the k̃·m most distant fragments (Algorithm 2, Eq. 7); see `Scorer`."""
-    cut = fragments.cut
-    exponents = exponents_of(_magnitudes(fragments))
-    # Powers of two change no digit, and keep squares from overflowing.
-    exponent = int(exponents.max())
-    moments = Moments(exponents)
-    for _, block in _blocks(fragments, least_rows=cut.dimension):
-        moments.add(block.reshape(-1, cut.dimension))
-    factored = whitening(moments.sums(exponent) / fragments.total)
-    if not can_tell_apart(factored.rank, fragments.participants, cut.fragments):
-        return nobody_marked(fragments.participants, factored.rank)
-    distances = _distances(fragments, exponent, factored)
-    return mark_most_distant(distances, k_est * cut.fragments, factored.rank)
+# Values in a block: few enough for the cache, and enough for the arithmetic to take much
+# longer than the calls of NumPy.
+_BLOCK_VALUES = 2**18
 
 
-def _blocks(fragments: Fragments, *, least_rows: int = 1) -> Iterator[tuple[slice, Float64]]:
-    """Runs of fragments of all participants, and their δ̂ of shape (n, run, d).
+class Cpu:
+    """See `Processor`."""
 
-    The next block takes the place of the one before.
+    def sums(self, values: Values, reference: int, dimension: int) -> Sums:
+        """See `Processor`."""
+
+        def work(columns: Iterator[slice]) -> Sums:
+            products = Compensated((dimension, dimension))
+            distances = np.zeros(len(values))
+            additions = 0
+            for _, rows in _differences(values, reference, columns, np.dtype(np.float64)):
+                distances += np.einsum("ij,ij->i", rows, rows)
+                centre(rows)
+                product, roundings = _products(rows.reshape(-1, dimension))
+                products.add(product)
+                additions = max(additions, roundings)
+            return Sums(products.total, distances, additions)
+
+        with one_blas_thread():
+            return join_sums(shared_out(work, blocks(values, dimension, _BLOCK_VALUES)))
+
+    def sort(
+        self, values: Values, reference: int, whitening: Values, band: Band, place: Place
+    ) -> Sorted:
+        """See `Processor`."""
+        rank, dimension = whitening.shape
+        low, high = whitening.dtype.type(band.low), whitening.dtype.type(band.high)
+
+        def work(columns: Iterator[slice]) -> list[Sorted]:
+            found = []
+            room = np.empty(0, whitening.dtype)
+            for start, rows in _differences(values, reference, columns, whitening.dtype):
+                centre(rows)
+                fragments = rows.reshape(-1, dimension)
+                if room.size < rank * len(fragments):
+                    room = np.empty(rank * len(fragments), whitening.dtype)
+                white = room[: rank * len(fragments)].reshape(rank, -1)
+                np.matmul(whitening, fragments.T, out=white)
+                np.multiply(white, white, out=white)
+                squared = np.add.reduce(white, axis=0).reshape(len(values), -1)
+                here = Place(place.first + start // dimension, place.fragments)
+                found.append(_sorted(squared, low, high, here))
+            return found
+
+        with one_blas_thread():
+            found = shared_out(work, blocks(values, dimension, _BLOCK_VALUES))
+        return join_sorted([part for parts in found for part in parts])
+
+
+def _differences(
+    values: Values, reference: int, columns: Iterator[slice], dtype: np.dtype[np.floating]
+) -> Iterator[tuple[int, npt.NDArray[np.floating]]]:
+    """The differences in blocks of columns, with the first column of each.
+
+    The next block takes the place of the one before: the kernel clears new pages, and takes
+    longer for it than the arithmetic does.
     """
-    per_fragment = fragments.participants * fragments.cut.dimension
-    run = max(_BLOCK_VALUES // per_fragment, math.ceil(least_rows / fragments.participants))
-    run = min(run, fragments.cut.fragments)
-    buffer = np.empty(run * per_fragment)
-    for start in range(0, fragments.cut.fragments, run):
-        stop = min(start + run, fragments.cut.fragments)
-        yield slice(start, stop), fragments.centred(start, stop, buffer)
+    room = np.empty(0, dtype)
+    for one in columns:
+        part = values[:, one]
+        if room.size < part.size:
+            room = np.empty(part.size, dtype)
+        rows = room[: part.size].reshape(part.shape)
+        differences(part, reference, rows)
+        yield one.start, rows
 
 
-def _magnitudes(fragments: Fragments) -> Float64:
-    """The largest |δ̂| in each of the d coordinates."""
-    largest = np.zeros(fragments.cut.dimension)
-    for _, block in _blocks(fragments):
-        np.abs(block, out=block)
-        np.maximum(largest, block.max(axis=(0, 1)), out=largest)
-    return largest
+def _products(rows: Float64) -> tuple[Float64, int]:
+    """Σ x·xᵀ over rows x, and by how many roundings it may be off; see `Sums`."""
+    whole = len(rows) // ROWS_PER_SUM
+    batches = rows[: whole * ROWS_PER_SUM].reshape(whole, ROWS_PER_SUM, rows.shape[1])
+    rest = rows[whole * ROWS_PER_SUM :]
+    products: Float64 = rest.T @ rest
+    products += np.matmul(batches.transpose(0, 2, 1), batches).sum(axis=0)
+    return products, ROWS_PER_SUM + whole + 1
 
 
-def _distances(fragments: Fragments, exponent: int, factored: Whitening) -> Float64:
-    """The distance of every fragment, of shape (n, m); Σ is that of fragments · 2^−exponent."""
-    distances = np.empty((fragments.participants, fragments.cut.fragments))
-    for run, block in _blocks(fragments):
-        np.ldexp(block, -exponent, out=block)
-        found = factored.distances(block.reshape(-1, fragments.cut.dimension))
-        distances[:, run] = found.reshape(fragments.participants, -1)
-    return distances
+def _sorted(squared: Values, low: np.floating, high: np.floating, place: Place) -> Sorted:
+    """Sort the fragments of a block, of shape (n, run)."""
+    inside = np.flatnonzero((squared >= low) & (squared <= high))
+    participants, fragments = np.divmod(inside, squared.shape[1])
+    return Sorted(
+        np.count_nonzero(squared > high, axis=1),
+        participants * place.fragments + fragments + place.first,
+        squared.reshape(-1)[inside],
+        float(squared.max()),
+    )

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+# To how many significant digits a report gives them. A margin is the difference of two
+# nearly equal distances: a tenth of it is all that an unhurried reader can use.
+DISTANCE_DIGITS = 6
+MARGIN_DIGITS = 2
+
 
 @dataclass(frozen=True)
 class Marks:
@@ -15,8 +20,11 @@ class Marks:
     scores : S_i = Σ_j s_ij (Eq. 7), integers of shape (n,).
     marked : Σ_i S_i, which is k̃·m; 0 when nothing could be told apart.
     covariance_rank : how many of the d dimensions the fragments fill.
-    cut_distance : the least distance that was marked.
-    cut_margin : by what share of it the next distance is smaller; 0 is a tie at the cut.
+    cut_distance : the least distance that was marked, to `DISTANCE_DIGITS`.
+    cut_margin : by what share of it the next distance is smaller, to `MARGIN_DIGITS`; 0 is
+        a tie at the cut.
+    from_reference : the l2 distance of each participant from the fragments' reference, of
+        shape (n,).
     """
 
     scores: npt.NDArray[np.int64]
@@ -24,6 +32,48 @@ class Marks:
     covariance_rank: int
     cut_distance: float
     cut_margin: float
+    from_reference: npt.NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Between which two distances the marks end.
+
+    Attributes
+    ----------
+    last : the least distance that is marked.
+    following : the largest that is not.
+    """
+
+    last: float
+    following: float
+
+    @property
+    def margin(self) -> float:
+        """By what share of the last the following is smaller."""
+        return (self.last - self.following) / self.last if self.last > 0 else 0.0
+
+    def is_certain(self, uncertainty: float) -> bool:
+        """Whether marks and digits stay if each distance is off by up to that share of it."""
+        # Of the margin, with what rounding adds to it.
+        doubt = 2.5 * uncertainty
+        return (
+            self.margin > doubt
+            and _digits(self.margin - doubt, MARGIN_DIGITS)
+            == _digits(self.margin + doubt, MARGIN_DIGITS)
+            and _digits(self.last * (1 - uncertainty), DISTANCE_DIGITS)
+            == _digits(self.last * (1 + uncertainty), DISTANCE_DIGITS)
+        )
+
+    def marks(self, scores: npt.NDArray[np.int64], covariance_rank: int) -> Marks:
+        """The marks of a layer that is cut here."""
+        return Marks(
+            scores=scores,
+            marked=int(scores.sum()),
+            covariance_rank=covariance_rank,
+            cut_distance=_digits(self.last, DISTANCE_DIGITS),
+            cut_margin=_digits(self.margin, MARGIN_DIGITS),
+        )
 
 
 def nobody_marked(participants: int, covariance_rank: int) -> Marks:
@@ -41,29 +91,26 @@ def can_tell_apart(covariance_rank: int, participants: int, fragments: int) -> b
     return 0 < covariance_rank < (participants - 1) * fragments
 
 
-def mark_most_distant(
-    distances: npt.NDArray[np.float64], marked: int, covariance_rank: int
-) -> Marks:
-    """Mark the fragments of largest distance.
+def cut_after(
+    distances: npt.NDArray[np.float64], marked: int
+) -> tuple[npt.NDArray[np.bool_], Cut]:
+    """Mark the largest distances, and say where they end.
 
-    Ties are broken by participant, then by fragment: the order of the array.
+    Ties are broken by the order of the array: by participant, then by fragment.
 
     Parameters
     ----------
-    distances : of shape (n, m), finite, participants in id order.
-    marked : how many to mark, 1 ≤ marked < n·m.
+    distances : of shape (any,), finite.
+    marked : how many to mark, 1 ≤ marked < size.
     """
-    flat = distances.reshape(-1)
-    unmarked = flat.size - marked
-    ordered = np.partition(flat, (unmarked - 1, unmarked))
-    following, cut = ordered[unmarked - 1], ordered[unmarked]
-    marks = flat > cut
-    ties = np.flatnonzero(flat == cut)
+    unmarked = distances.size - marked
+    ordered = np.partition(distances, (unmarked - 1, unmarked))
+    cut = Cut(float(ordered[unmarked]), float(ordered[unmarked - 1]))
+    marks = distances > cut.last
+    ties = np.flatnonzero(distances == cut.last)
     marks[ties[: marked - np.count_nonzero(marks)]] = True
-    return Marks(
-        scores=np.count_nonzero(marks.reshape(distances.shape), axis=1).astype(np.int64),
-        marked=marked,
-        covariance_rank=covariance_rank,
-        cut_distance=float(cut),
-        cut_margin=float((cut - following) / cut) if cut > 0 else 0.0,
-    )
+    return marks, cut
+
+
+def _digits(number: float, digits: int) -> float:
+    return float(f"{number:.{digits}g}")

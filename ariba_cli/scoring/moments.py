@@ -45,17 +45,18 @@ class Moments:
         UsageError
             When there are more rows than the exact sums can hold.
         """
-        self._rows += len(rows)
-        if self._rows > MOST_ROWS:
-            raise UsageError(
-                f"the layer has more than {MOST_ROWS:,} fragments; "
-                "try a larger one, as --fragment filter"
-            )
+        self._count(len(rows))
         for start in range(0, len(rows), ROWS_PER_PRODUCT):
             slices = self._integers(rows[start : start + ROWS_PER_PRODUCT])
             for first, second in _PAIRS:
                 product = slices[first].T @ slices[second]
                 self._products[first, second] += product.astype(np.int64)
+
+    def join(self, other: "Moments") -> None:
+        """Add the rows that another one of the same exponents was given."""
+        self._count(other._rows)
+        for pair in _PAIRS:
+            self._products[pair] += other._products[pair]
 
     def sums(self, exponent: int) -> Float64:
         """The sum so far, of shape (d, d), for rows that are all scaled by 2^−exponent."""
@@ -69,6 +70,14 @@ class Moments:
         common = self._exponents - exponent
         scaled: Float64 = np.ldexp(total, common[:, None] + common)
         return scaled
+
+    def _count(self, rows: int) -> None:
+        self._rows += rows
+        if self._rows > MOST_ROWS:
+            raise UsageError(
+                f"the layer has more than {MOST_ROWS:,} fragments; "
+                "try a larger one, as --fragment filter"
+            )
 
     def _integers(self, rows: Float64) -> Float64:
         """Rows of shape (any, d) as integers of 18 bits, of shape (3, any, d)."""

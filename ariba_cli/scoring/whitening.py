@@ -1,11 +1,14 @@
 """The Mahalanobis distance by triangular solves that are the same on every machine."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 Float64 = npt.NDArray[np.float64]
+
+EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,9 @@ class Whitening:
     Attributes
     ----------
     pivots : the coordinates that carry the variance, of shape (rank,).
-    factor : lower triangular, of shape (rank, rank).
+    factor : L, lower triangular, of shape (rank, rank).
+    variances : the diagonal of Σ, of shape (d,).
+    exponent : Σ is that of the fragments times 2^−exponent.
 
     A fragment x lies in the range of Σ, being one of those that Σ was made of. There
     xᵀΣ⁺x equals ‖L⁻¹x‖² over the pivot coordinates alone, so that a singular Σ needs
@@ -24,6 +29,8 @@ class Whitening:
 
     pivots: npt.NDArray[np.intp]
     factor: Float64
+    variances: Float64
+    exponent: int
 
     @property
     def rank(self) -> int:
@@ -36,7 +43,7 @@ class Whitening:
         Forward substitution in NumPy's elementwise operations: one rounding each, in a
         fixed order, whatever the processor.
         """
-        rest = np.ascontiguousarray(rows[:, self.pivots].T)
+        rest = np.ldexp(rows[:, self.pivots].T, -self.exponent)
         squared = np.zeros(len(rows))
         for step in range(self.rank):
             solved = rest[step]
@@ -46,16 +53,33 @@ class Whitening:
         distances: Float64 = np.sqrt(squared)
         return distances
 
+    @cached_property
+    def matrix(self) -> Float64:
+        """W of shape (rank, d), for which the distance of x is ‖W·x‖ but for rounding."""
+        matrix = np.zeros((self.rank, len(self.variances)))
+        matrix[:, self.pivots] = np.ldexp(np.linalg.inv(self.factor), -self.exponent)
+        return matrix
 
-def whitening(covariance: Float64) -> Whitening:
-    """Factor a covariance.
+    @cached_property
+    def sensitivity(self) -> float:
+        """τ = ‖W·D‖² in the Frobenius norm, where D² is the diagonal of Σ.
+
+        The trace of the inverse of the correlation matrix: d where coordinates are
+        independent, and large where one nearly follows from others. No norm of that inverse is larger.
+        """
+        deviations = np.ldexp(np.sqrt(self.variances), self.exponent)
+        return float(np.square(self.matrix * deviations).sum())
+
+
+def whitening(covariance: Float64, exponent: int = 0) -> Whitening:
+    """Factor the covariance of fragments times 2^−exponent.
 
     Directions whose remaining variance is at most d·eps of the largest are left out: no
     more of them than that is known in float64.
     """
     rest = covariance.copy()
     d = len(rest)
-    least = d * np.finfo(np.float64).eps * rest.diagonal().max(initial=0.0)
+    least = d * EPS * rest.diagonal().max(initial=0.0)
     order = np.arange(d)
     factor = np.zeros((d, d))
     rank = 0
@@ -70,4 +94,4 @@ def whitening(covariance: Float64) -> Whitening:
         below = factor[step + 1 :, step]
         rest[step + 1 :, step + 1 :] -= below[:, None] * below
         rank += 1
-    return Whitening(order[:rank], factor[:rank, :rank])
+    return Whitening(order[:rank], factor[:rank, :rank], covariance.diagonal().copy(), exponent)

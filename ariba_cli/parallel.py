@@ -1,0 +1,49 @@
+"""Work on all cores: threads, since NumPy, hashing and reading let others run meanwhile."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from ariba_cli.machine import cores
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def shared_out(
+    work: Callable[[Iterator[Item]], Result], items: Iterable[Item], workers: int | None = None
+) -> list[Result]:
+    """Let workers take the items, each one going to one of them, and return what they made.
+
+    Parameters
+    ----------
+    work : called once by every worker, with the items that it takes, one after the other.
+    items : shared by all workers, in this order.
+    workers : how many; one per core when None.
+    """
+    listed = list(items)
+    # Taking the next item of a list is one step, which no other thread comes between.
+    taken = iter(listed)
+    count = min(workers or cores(), max(1, len(listed)))
+    if count == 1:
+        return [work(taken)]
+    with ThreadPoolExecutor(count) as pool:
+        return [done.result() for done in [pool.submit(work, taken) for _ in range(count)]]
+
+
+def each(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int | None = None
+) -> Iterator[Result]:
+    """The results of a function for every item, in the order of the items, as they come."""
+    with ThreadPoolExecutor(workers or cores()) as pool:
+        yield from pool.map(function, items)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep BLAS from starting threads of its own inside ours."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield

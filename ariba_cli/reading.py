@@ -1,0 +1,322 @@
+"""The values of one layer: in memory where they fit, else in their files until they are needed."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.errors import InputError, RefusedFileError
+from ariba_cli.findings import FindingKind
+from ariba_cli.fragments import Flat, Indices
+from ariba_cli.intake import Submission
+from ariba_cli.parallel import each, one_blas_thread
+from ariba_cli.progress import Progress
+from ariba_cli.rounds.formats.peft import Change
+from ariba_cli.rounds.layers import Layer
+from ariba_cli.rounds.model import (
+    Memory,
+    Model,
+    Onward,
+    Reading,
+    Scratch,
+    Tensor,
+    Values,
+    in_one_piece,
+)
+from ariba_cli.rounds.opening import enough_memory
+from ariba_cli.rounds.tensors import SIZES, to_array
+
+Array = npt.NDArray[np.floating]
+
+# No weight of a trained model comes near float32's largest; beyond it, sums overflow.
+LARGEST_VALUE = float(np.finfo(np.float32).max)
+
+# The types whose bytes NumPy can use as they lie in a file.
+_AS_STORED = {"F32": np.float32, "F64": np.float64}
+
+_BLOCK = 2**18
+
+
+class LeftOutError(Exception):
+    """Somebody turned out to be unusable while a layer was scored."""
+
+
+@dataclass(frozen=True)
+class LayerValues:
+    """What is scored of one layer.
+
+    Attributes
+    ----------
+    submissions : who is scored, in id order.
+    tensors : their values; see `Fragments`.
+    """
+
+    submissions: Sequence[Submission]
+    tensors: Sequence[Flat] | Array
+
+    def without_left_out(self) -> "LayerValues":
+        """Those that have not been left out since."""
+        kept = [index for index, one in enumerate(self.submissions) if one.finding is None]
+        if len(kept) == len(self.submissions):
+            return self
+        submissions = [self.submissions[index] for index in kept]
+        if not isinstance(self.tensors, np.ndarray):
+            return LayerValues(submissions, [self.tensors[index] for index in kept])
+        for row, index in enumerate(kept):
+            if row < index:
+                self.tensors[row] = self.tensors[index]
+        return LayerValues(submissions, self.tensors[: len(kept)])
+
+    def read_to_the_end(self, progress: Progress) -> None:
+        """Hash and check what was not needed yet of values that are in their files.
+
+        Whoever cannot be used is left out.
+        """
+        in_files = [one for one in self.tensors if isinstance(one, _InFile)]
+        for done, _ in enumerate(each(_InFile.read_to_the_end, in_files), 1):
+            progress("checking the rest", done, len(in_files))
+
+
+def read_layer(
+    submissions: Sequence[Submission], layer: Layer, memory: int, progress: Progress
+) -> LayerValues:
+    """Read one layer of every participant that is not left out yet, and check it.
+
+    Parameters
+    ----------
+    memory : how many bytes the values may take. Those that do not fit stay in their files,
+        and are hashed and checked when they are first gone through in order; LeftOutError is
+        then raised by whoever turns out to be unusable.
+
+    Raises
+    ------
+    InputError
+        When they do not fit, and have to be unpacked as a whole.
+    """
+    offered = [_Offered.of(one, layer) for one in submissions]
+    taken = [one for one in offered if one is not None]
+    if _stay_in_files(taken, layer, memory):
+        return LayerValues([one.submission for one in taken], [_InFile(one) for one in taken])
+    values = _room_for(taken)
+
+    def read(index: int) -> None:
+        found = taken[index].read(values[index])
+        if not isinstance(values, np.ndarray):
+            values[index] = found
+
+    with one_blas_thread():
+        for done, _ in enumerate(each(read, range(len(taken))), 1):
+            progress(f"reading {layer.name}", done, len(taken))
+    return LayerValues([one.submission for one in taken], values).without_left_out()
+
+
+@dataclass(frozen=True)
+class _Offered:
+    """A participant's tensor of the layer, such as the others have it."""
+
+    submission: Submission
+    model: Model
+    name: str
+    layer: str
+
+    @classmethod
+    def of(cls, submission: Submission, layer: Layer) -> "_Offered | None":
+        """Leave the participant out who has no such tensor."""
+        model = submission.model
+        if submission.finding is not None or model is None:
+            return None
+        name = layer.name_in(model.tensors)
+        if name is None:
+            submission.reject(FindingKind.MISSING_LAYER, f"has no {layer.name}")
+            return None
+        spec = model.tensors[name].spec
+        if spec.shape != layer.shape:
+            detail = f"{layer.name} has shape {spec.shape}, the others have {layer.shape}"
+            submission.reject(FindingKind.WRONG_SHAPE, detail)
+        elif not spec.is_float:
+            submission.reject(FindingKind.WRONG_TYPE, f"{layer.name} is of type {spec.dtype}")
+        return cls(submission, model, name, layer.name) if submission.finding is None else None
+
+    @property
+    def tensor(self) -> Tensor:
+        """How it is read."""
+        return self.model.tensors[self.name]
+
+    @property
+    def dtype(self) -> "np.dtype[np.floating]":
+        """The narrowest type that NumPy reckons in and that holds its values."""
+        return np.dtype(np.float64 if self.tensor.spec.dtype == "F64" else np.float32)
+
+    def read(self, room: Array | None) -> Values | None:
+        """Read, hash and check it; leave the participant out when it cannot be used.
+
+        Parameters
+        ----------
+        room : where its values go; None for a tensor that has no array of values.
+        """
+        try:
+            with enough_memory():
+                return self._read(room)
+        except RefusedFileError as error:
+            self.submission.reject(FindingKind.REFUSED, str(error))
+            return None
+
+    def _read(self, room: Array | None) -> Values:
+        sha256, unusable = hashlib.sha256(), _Unusable()
+        as_stored = room is not None and _AS_STORED.get(self.tensor.spec.dtype) == room.dtype
+        memory: Memory = Onward(memoryview(room).cast("B")) if as_stored else Scratch()
+        position = 0
+        with self.model.reading() as reading:
+            for piece in reading.pieces(self.name, memory):
+                sha256.update(piece)
+                values = self.tensor.values(piece)
+                if room is not None:
+                    part = room[position : position + values.size]
+                    if not as_stored:
+                        part[:] = values
+                    values = part
+                position += values.size
+                unusable.count(values)
+        self.settle(sha256.hexdigest(), unusable)
+        return room if room is not None else values
+
+    def settle(self, digest: str, unusable: "_Unusable") -> None:
+        """Say what came of reading all of it."""
+        self.submission.digest = digest
+        if unusable.found:
+            self.submission.reject(FindingKind.NONFINITE, f"{unusable} in {self.layer}")
+
+
+class _InFile:
+    """The values of a tensor that stay in their file; see `Flat`.
+
+    They are hashed and checked as they are read in order for the first time.
+    """
+
+    def __init__(self, offered: _Offered) -> None:
+        self._offered = offered
+        self._spec = offered.tensor.spec
+        self._sha256 = hashlib.sha256()
+        self._unusable = _Unusable()
+        self._settled = 0
+        self.size = self._spec.values
+        self.dtype = offered.dtype
+
+    def __getitem__(self, which: slice | Indices) -> Array:
+        """Some of the values.
+
+        Raises
+        ------
+        LeftOutError
+            When they cannot be read, or are not such as can be scored.
+        """
+        try:
+            with enough_memory(), self._offered.model.reading() as reading:
+                if isinstance(which, slice):
+                    return self._in_order(reading, which.start, min(which.stop, self.size))
+                return np.concatenate([self._values(self._raw(reading, *run)) for run in _runs(which)])
+        except RefusedFileError as error:
+            self._offered.submission.reject(FindingKind.REFUSED, str(error))
+            raise LeftOutError from error
+
+    def read_to_the_end(self) -> None:
+        """Hash and check the rest."""
+        while self._settled < self.size and self._offered.submission.finding is None:
+            with suppress(LeftOutError):
+                self[self._settled : self._settled + _BLOCK]
+
+    def _in_order(self, reading: Reading, start: int, stop: int) -> Array:
+        raw = self._raw(reading, start, stop)
+        values = self._values(raw)
+        if start == self._settled:
+            self._settled = stop
+            self._sha256.update(raw)
+            self._unusable.count(values)
+            if stop == self.size:
+                self._offered.settle(self._sha256.hexdigest(), self._unusable)
+            if self._unusable.found:
+                raise LeftOutError
+        return values
+
+    def _raw(self, reading: Reading, start: int, stop: int) -> memoryview:
+        tensor = self._offered.tensor
+        assert in_one_piece(tensor)
+        item = SIZES[self._spec.dtype]
+        buffer = memoryview(bytearray((stop - start) * item))
+        reading.file(tensor.file).read_into(buffer, tensor.offset + start * item)
+        return buffer
+
+    def _values(self, raw: memoryview) -> Array:
+        return to_array(self._spec, raw).astype(self.dtype, copy=False)
+
+
+class _Unusable:
+    """Counts values that cannot be reckoned with, by kind."""
+
+    def __init__(self) -> None:
+        self._counts = {"NaN": 0, "Inf": 0, f"beyond ±{LARGEST_VALUE:.1e}": 0}
+
+    @property
+    def found(self) -> bool:
+        """Whether there are any."""
+        return any(self._counts.values())
+
+    def __str__(self) -> str:
+        """How many of each kind."""
+        return ", ".join(f"{count:,} {kind}" for kind, count in self._counts.items() if count)
+
+    def count(self, values: Values) -> None:
+        """Add what is in these values."""
+        for start in range(0, values.size, _BLOCK):
+            block = values[start : start + _BLOCK]
+            # The sum of squares is finite for all that a model has, and one pass.
+            with np.errstate(all="ignore"):
+                if float(np.dot(block, block)) < LARGEST_VALUE:
+                    continue
+            nan, inf = np.isnan(block), np.isinf(block)
+            large = np.isfinite(block) & (np.abs(block) > LARGEST_VALUE)
+            for kind, found in zip(self._counts, (nan, inf, large), strict=True):
+                self._counts[kind] += int(np.count_nonzero(found))
+
+
+def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int) -> bool:
+    """Whether values are read from their files each time: they do not fit in memory."""
+    if any(isinstance(one.tensor, Change) for one in taken):
+        # Adapters are thin, and their change is never formed.
+        return False
+    size = len(taken) * layer.spec.values * _common_type(taken).itemsize
+    if size <= memory:
+        return False
+    packed = [one for one in taken if not in_one_piece(one.tensor)]
+    if packed:
+        raise InputError(
+            f"{layer.name} takes {size:,} bytes in all updates, more than --max-memory, and "
+            f"{packed[0].submission.member.id} has packed it; unpack the round first with ariba convert"
+        )
+    return True
+
+
+def _room_for(taken: Sequence[_Offered]) -> Array | list[Values | None]:
+    """An array with a row for each, or a list where adapters are among them."""
+    if not any(isinstance(one.tensor, Change) for one in taken):
+        values = taken[0].tensor.spec.values if taken else 0
+        return np.empty((len(taken), values), _common_type(taken))
+    return [
+        None if isinstance(one.tensor, Change) else np.empty(one.tensor.spec.values, one.dtype)
+        for one in taken
+    ]
+
+
+def _common_type(taken: Sequence[_Offered]) -> "np.dtype[np.floating]":
+    return np.result_type(np.float32, *{one.dtype for one in taken})
+
+
+def _runs(positions: Indices) -> Iterator[tuple[int, int]]:
+    """The first and the last but one of positions that follow each other."""
+    breaks = np.flatnonzero(np.diff(positions) != 1) + 1
+    for run in np.split(positions, breaks):
+        if len(run):
+            yield int(run[0]), int(run[-1]) + 1

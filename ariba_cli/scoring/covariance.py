@@ -1,0 +1,74 @@
+"""The covariance of all fragments: quickly with a bound on its error, or exactly."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ariba_cli.fragments import Fragments
+from ariba_cli.scoring.moments import Moments, exponents_of
+from ariba_cli.scoring.processor import Float64, Processor, Sums, join_sums
+from ariba_cli.scoring.sweep import sweep
+from ariba_cli.scoring.whitening import EPS, Whitening, whitening
+
+# Squares of differences that are far from what float64 can hold.
+_LEAST_SQUARE, _MOST_SQUARE = 1e-200, 1e200
+
+
+def quick_sums(fragments: Fragments, processor: Processor) -> Sums:
+    """The second moments of all fragments in one pass; see `uncertainty`."""
+    d = fragments.cut.dimension
+    return join_sums(
+        [processor.sums(values, fragments.reference, d) for _, values in fragments.chunks()]
+    )
+
+
+def uncertainty(additions: int, factored: Whitening, largest: float) -> float:
+    """By what share a distance under a quick covariance may differ from that under the exact.
+
+    Both are sums over the same float64 numbers. The quick one is off in each entry by as many
+    roundings of √(Σ_aa·Σ_bb) as `Sums.additions` says. The exact one rounds its summands
+    to 54 bits, which makes R roundings, where R is the largest coordinate by its standard
+    deviation, and no larger than the largest distance. Factoring takes d + 1 (Higham,
+    Accuracy and Stability of Numerical Algorithms, Theorem 10.3), and the few
+    steps between them 20 at most. An error of ε·√(Σ_aa·Σ_bb) in each entry changes xᵀΣ⁻¹x by
+    the share d·ε·τ (`Whitening.sensitivity`), and the distance by half of it; the triangular
+    solves of both take d·√(d·τ) roundings each. All is doubled for what is of second order.
+
+    Infinite when the covariance is so near a singular one that its rank is in doubt.
+    """
+    d, tau, unit = len(factored.variances), factored.sensitivity, EPS / 2
+    least, most = factored.variances.min(), factored.variances.max()
+    if factored.rank < d or least < _LEAST_SQUARE or most > _MOST_SQUARE:
+        return float("inf")
+    share = d * unit * (additions + 2 * (d + 1) + 20 + largest) * tau
+    # What is left of a variance once others are known is at least its τth part.
+    if share > 0.1 or least <= 4 * tau * d * EPS * most:
+        return float("inf")
+    return float(share + 4 * unit * d * (d * tau) ** 0.5)
+
+
+def exactly_whitened(fragments: Fragments) -> Whitening:
+    """Factor the covariance that all machines agree on to the last bit; see `Moments`."""
+    d = fragments.cut.dimension
+
+    def largest(blocks: Iterator[tuple[int, Float64]]) -> Float64:
+        found = np.zeros(d)
+        for _, block in blocks:
+            np.abs(block, out=block)
+            np.maximum(found, block.max(axis=(0, 1)), out=found)
+        return found
+
+    exponents = exponents_of(np.max(sweep(fragments, largest), axis=0))
+
+    def added(blocks: Iterator[tuple[int, Float64]]) -> Moments:
+        moments = Moments(exponents)
+        for _, block in blocks:
+            moments.add(block.reshape(-1, d))
+        return moments
+
+    moments = Moments(exponents)
+    for part in sweep(fragments, added):
+        moments.join(part)
+    # Powers of two change no digit, and keep squares from overflowing.
+    exponent = int(exponents.max())
+    return whitening(moments.sums(exponent) / fragments.total, exponent)

@@ -1,0 +1,53 @@
+"""Algorithm 2: a quick covariance where its error cannot matter, and else an exact one."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ariba_cli.fragments import Fragments
+from ariba_cli.scoring.covariance import exactly_whitened, quick_sums, uncertainty
+from ariba_cli.scoring.cpu import Cpu
+from ariba_cli.scoring.marks import Marks, can_tell_apart, nobody_marked
+from ariba_cli.scoring.processor import Processor, Sums
+from ariba_cli.scoring.selection import most_distant
+from ariba_cli.scoring.whitening import whitening
+
+
+def score(fragments: Fragments, k_est: int, processor: Processor | None = None) -> Marks:
+    """Mark the k̃·m most distant fragments (Eq. 7); see `Scorer`.
+
+    The products that make up the covariance are first added up in whatever order the
+    processor likes. Only where the rounding of that could change a mark or a digit of the
+    report, they are added up again, exactly: either way the result is that of exact sums.
+    """
+    processor = processor or Cpu()
+    sums = quick_sums(fragments, processor)
+    marks = _if_settled(sums, fragments, k_est, processor)
+    if marks is None:
+        marks = _exactly(fragments, k_est, processor)
+    return replace(marks, from_reference=np.sqrt(sums.distances))
+
+
+def _if_settled(
+    sums: Sums, fragments: Fragments, k_est: int, processor: Processor
+) -> Marks | None:
+    """The marks under quick sums, unless exact ones could give others."""
+    factored = whitening(sums.products / fragments.total)
+    # Of N distances, neighbours are about 1/N apart: with more doubt, nothing will be settled.
+    if uncertainty(sums.additions, factored, 1.0) * fragments.total > 1:
+        return None
+    if not can_tell_apart(factored.rank, fragments.participants, fragments.cut.fragments):
+        return None
+    selected = most_distant(fragments, factored, k_est * fragments.cut.fragments, processor)
+    doubt = uncertainty(sums.additions, factored, selected.largest)
+    if not selected.cut.is_certain(doubt):
+        return None
+    return selected.cut.marks(selected.scores, factored.rank)
+
+
+def _exactly(fragments: Fragments, k_est: int, processor: Processor) -> Marks:
+    factored = exactly_whitened(fragments)
+    if not can_tell_apart(factored.rank, fragments.participants, fragments.cut.fragments):
+        return nobody_marked(fragments.participants, factored.rank)
+    selected = most_distant(fragments, factored, k_est * fragments.cut.fragments, processor)
+    return selected.cut.marks(selected.scores, factored.rank)

@@ -1,0 +1,105 @@
+"""What an engine must be able to do with many fragments at once, on whatever processor.
+
+None of it has to be exact: what is found here tells which few fragments have to be looked
+at closely, and how far off it can be is part of what each method promises.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.scoring.compensated import Compensated
+
+Float64 = npt.NDArray[np.float64]
+Values = npt.NDArray[np.floating]
+
+# Rows whose products are added by BLAS, in whatever order it likes. In every order the
+# sum of k products is off by at most k roundings of the sum of their magnitudes.
+ROWS_PER_SUM = 256
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What is summed over all fragments of some chunks.
+
+    Attributes
+    ----------
+    products : Σ x·xᵀ over the fragments x of every δ̂_i, of shape (d, d).
+    distances : of shape (n,), Σ (θ_i − θ_r)² over the values of each participant, where r
+        is the reference.
+    additions : by how many roundings of Σ |x_a·x_b| the products may be off at most.
+    """
+
+    products: Float64
+    distances: Float64
+    additions: int
+
+
+@dataclass(frozen=True)
+class Band:
+    """The fragments that are to be told apart: low ≤ squared distance ≤ high."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a chunk lies: its first fragment, and how many every participant has, m."""
+
+    first: int
+    fragments: int
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """Fragments, by a squared distance, put above, into or below a band.
+
+    Attributes
+    ----------
+    above : how many of each participant are further away than the band, of shape (n,).
+    inside : which are in the band, of shape (found,): fragment j of participant i is i·m + j.
+    squared : their squared distances.
+    largest : the largest of all squared distances.
+    """
+
+    above: npt.NDArray[np.int64]
+    inside: npt.NDArray[np.int64]
+    squared: Values
+    largest: float
+
+
+class Processor(Protocol):
+    """Where the arithmetic over all fragments is done."""
+
+    def sums(self, values: Values, reference: int, dimension: int) -> Sums:
+        """The sums over a chunk, of shape (n, run·d); in float64."""
+        ...
+
+    def sort(
+        self, values: Values, reference: int, whitening: Values, band: Band, place: Place
+    ) -> Sorted:
+        """Sort the fragments of a chunk by ‖W·x‖², reckoned in the type of W, (rank, d)."""
+        ...
+
+
+def join_sums(parts: Sequence[Sums]) -> Sums:
+    """The sums of several chunks or workers together."""
+    products = Compensated(parts[0].products.shape)
+    for part in parts:
+        products.add(part.products)
+    distances = np.sum([part.distances for part in parts], axis=0)
+    return Sums(products.total, distances, max(part.additions for part in parts) + 1)
+
+
+def join_sorted(parts: Sequence[Sorted]) -> Sorted:
+    """What several blocks, workers or chunks have sorted."""
+    return Sorted(
+        np.sum([part.above for part in parts], axis=0),
+        np.concatenate([part.inside for part in parts]),
+        np.concatenate([part.squared for part in parts]),
+        max(part.largest for part in parts),
+    )

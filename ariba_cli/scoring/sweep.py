@@ -1,0 +1,49 @@
+"""Going over all fragments in float64, block by block and on all cores."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.fragments import Fragments, blocks, centred
+from ariba_cli.parallel import one_blas_thread, shared_out
+
+Float64 = npt.NDArray[np.float64]
+Result = TypeVar("Result")
+
+# Values in a block: with its temporaries it fits a cache of 1 MiB.
+_BLOCK_VALUES = 2**15
+
+
+def sweep(
+    fragments: Fragments, work: Callable[[Iterator[tuple[int, Float64]]], Result]
+) -> list[Result]:
+    """What each worker makes of the blocks that it takes.
+
+    Parameters
+    ----------
+    work : gets blocks of δ̂ of shape (n, run, d), each with the index of its first fragment.
+        The next block takes the place of the one before.
+    """
+    d = fragments.cut.dimension
+    results = []
+    with one_blas_thread():
+        for first, values in fragments.chunks():
+            columns = blocks(values, d, _BLOCK_VALUES)
+            most = len(values) * (columns[0].stop - columns[0].start)
+
+            def take(
+                taken: Iterator[slice],
+                first: int = first,
+                values: npt.NDArray[np.floating] = values,
+                most: int = most,
+            ) -> Result:
+                buffer = np.empty(most)
+                return work(
+                    (first + one.start // d, centred(values[:, one], fragments.reference, d, buffer))
+                    for one in taken
+                )
+
+            results += shared_out(take, columns)
+    return results
