@@ -1,28 +1,32 @@
 """The audit: a round → checked inputs → a detector's scores → a ranking with its findings."""
 
+import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from ariba_cli.choice import Choice, ChosenLayer, choose_layers
 from ariba_cli.detectors import DETECTORS
 from ariba_cli.errors import InputError, UsageError
-from ariba_cli.fragments import Cut, cut_layer, default_fragment, is_convolution
+from ariba_cli.findings import Finding, FindingKind
 from ariba_cli.intake import (
     Scorable,
     Submission,
     differing_scales,
+    offers,
     open_submissions,
     read_layer,
+    why_too_few,
 )
 from ariba_cli.masking import masking_findings
-from ariba_cli.progress import Progress, silent
+from ariba_cli.progress import Progress, part_of, silent
+from ariba_cli.ranking import rank
 from ariba_cli.registry import registered
 from ariba_cli.rounds.directory import Round
-from ariba_cli.rounds.layers import Layer, agreed_layers, find_layer
-from ariba_cli.rounds.members import id_order
+from ariba_cli.rounds.layers import Layer, agreed_layers
 from ariba_cli.scoring.marks import Marks
-from ariba_cli.verdict import Coverage, Input, LayerResult, Method, Ranked, Verdict
+from ariba_cli.verdict import Coverage, Input, LayerResult, Method, Verdict
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,8 @@ class KEst:
     number: int | None = None
     percent: Fraction = Fraction(20)
 
-    def resolve(self, participants: int) -> int:
-        """k̃ for that many participants.
+    def resolve(self, participants: int, layer: str) -> int:
+        """k̃ for that many participants who are scored in a layer.
 
         Raises
         ------
@@ -48,8 +52,8 @@ class KEst:
             k_est = math.ceil(self.percent * participants / 100)
         if not 1 <= k_est < participants:
             raise UsageError(
-                f"k_est is {k_est}; with {participants} scored participants it must be "
-                f"between 1 and {participants - 1}"
+                f"k_est is {k_est}; with {participants} participants scored in {layer} it must "
+                f"be between 1 and {participants - 1}"
             )
         return k_est
 
@@ -60,11 +64,12 @@ class AuditSettings:
 
     Attributes
     ----------
+    layers : names, patterns or `all`; none for the convolution in the middle.
     verify_seal : whether to hash every file that the seal lists.
     strict : whether to stop when a participant has to be left out.
     """
 
-    layer: str | None = None
+    layers: tuple[str, ...] = ()
     fragment: str | None = None
     k_est: KEst = KEst()
     detector: str = "mahalanobis"
@@ -72,18 +77,36 @@ class AuditSettings:
     strict: bool = False
 
 
+@dataclass(frozen=True)
+class _Examined:
+    """What came of one layer.
+
+    Attributes
+    ----------
+    result : None when too few could be scored.
+    k_est : k̃; 0 while there is no result.
+    left_out : why, by participant.
+    """
+
+    result: LayerResult | None
+    k_est: int
+    left_out: dict[str, Finding]
+    findings: tuple[Finding, ...]
+
+
 def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -> Verdict:
     """Rank the participants of a round by how backdoored their updates look.
 
-    The global model is not needed: it cancels when the mean is taken away.
+    The global model is not needed: it cancels when the mean is taken away. The values of
+    one layer are held at a time.
 
     Raises
     ------
     UsageError
         When a setting does not fit the round.
     InputError
-        When fewer than three participants can be scored, or fewer than all and `strict`
-        is set.
+        When there is no layer in which at least three participants can be scored, or when one
+        of them has to be left out and `strict` is set.
     """
     broken = round_.verify_seal(progress) if settings.verify_seal else []
     submissions = open_submissions(round_, progress)
@@ -91,64 +114,108 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -
         [submission.model.tensors for submission in submissions if submission.model is not None],
         round_.manifest.layers if round_.manifest else (),
     )
-    layer, layer_choice = _chosen_layer(round_, layers, settings.layer)
-    fragment = settings.fragment or default_fragment(layer.shape)
-    cut = cut_layer(layer.name, layer.shape, fragment)
-
-    scored = read_layer(submissions, layer, progress)
-    left_out = [submission.finding for submission in submissions if submission.finding]
-    if left_out and settings.strict:
-        raise InputError(f"{left_out[0].participant}: {left_out[0].detail} (--strict stops here)")
-    k_est = settings.k_est.resolve(len(scored))
-    detect = registered(DETECTORS, settings.detector, kind="detector")
-    marks = detect([one.values for one in scored], cut, k_est)
-
-    result = _layer_result(layer, cut, scored, marks)
-    ranking = _ranking(result, k_est) if result.marked else ()
+    where = f"ariba inspect {round_.root}"
+    choice = choose_layers(layers, settings.layers, settings.fragment, where=where)
+    examined = _examine_all(submissions, choice, settings, progress)
+    results = tuple(one.result for one in examined if one.result is not None)
+    k_est = max(one.k_est for one in examined)
+    ranking, tie_at_cut = rank(results, k_est)
+    findings = [*round_.findings, *broken, *choice.findings]
+    for one in examined:
+        findings += [*one.left_out.values(), *one.findings]
     return Verdict(
         method=Method(
             detector=settings.detector,
-            layers=(layer.name,),
-            layer_choice=layer_choice,
-            fragment=fragment,
+            layers=tuple(result.layer for result in results),
+            layer_choice=choice.how,
+            fragment=settings.fragment or _common_fragment(results),
             k_est=k_est,
             seal_verified=settings.verify_seal and round_.manifest is not None,
         ),
-        inputs=_inputs(round_, submissions),
-        layers=(result,),
+        inputs=_inputs(round_, submissions, examined),
+        layers=results,
         ranking=ranking,
-        tie_at_cut=bool(ranking) and ranking[k_est - 1].score == ranking[k_est].score,
-        coverage=_coverage(layers, layer),
-        findings=(
-            *round_.findings,
-            *broken,
-            *left_out,
-            *differing_scales(submissions, layer),
-            *masking_findings(scored, result, k_est),
-        ),
+        tie_at_cut=tie_at_cut,
+        coverage=_coverage(layers, results),
+        # What is wrong with a file, or with k̃, is found anew in every layer.
+        findings=tuple(dict.fromkeys(findings)),
     )
 
 
-def _chosen_layer(round_: Round, layers: Sequence[Layer], name: str | None) -> tuple[Layer, str]:
-    if name is None:
-        return _middle_layer(layers), "middle"
-    return find_layer(layers, name, where=f"ariba inspect {round_.root}"), "named"
+def _examine_all(
+    submissions: Sequence[Submission], choice: Choice, settings: AuditSettings, progress: Progress
+) -> list[_Examined]:
+    """Examine one layer after the other, with the same k̃ in all of them."""
+    examined: list[_Examined] = []
+    for part, chosen in enumerate(choice.layers):
+        unsettled = settings.k_est.number is None
+        elsewhere = _elsewhere(submissions, choice.layers[part + 1 :] if unsettled else ())
+        step = part_of(progress, part, len(choice.layers))
+        found = _examine(submissions, chosen, settings, elsewhere, step)
+        examined.append(found)
+        if found.result is not None:
+            settings = replace(settings, k_est=KEst(found.k_est))
+    if all(one.result is None for one in examined):
+        raise InputError(examined[0].findings[0].detail)
+    return examined
 
 
-def _middle_layer(layers: Sequence[Layer]) -> Layer:
-    """Of L convolutions, the one at index ⌊L/2⌋: Fig. 7d finds the middle to do best."""
-    convolutions = [
-        layer for layer in layers if layer.can_be_scored and is_convolution(layer.shape)
-    ]
-    if not convolutions:
-        some = ", ".join(layer.name for layer in layers[:5])
-        raise UsageError(f"no layer is a convolution; name one with --layer (as {some})")
-    return convolutions[len(convolutions) // 2]
+def _elsewhere(submissions: Sequence[Submission], layers: Sequence[ChosenLayer]) -> set[str]:
+    """Who may be scored in one of the layers at least, by what the files say of themselves."""
+    return {
+        one.member.id for one in submissions if any(offers(one, chosen.layer) for chosen in layers)
+    }
 
 
-def _layer_result(layer: Layer, cut: Cut, scored: Sequence[Scorable], marks: Marks) -> LayerResult:
+def _examine(
+    submissions: Sequence[Submission],
+    chosen: ChosenLayer,
+    settings: AuditSettings,
+    elsewhere: set[str],
+    progress: Progress,
+) -> _Examined:
+    """Read one layer of every participant and score it; none of it is held afterwards.
+
+    Parameters
+    ----------
+    submissions : as they were opened; they stay as they are.
+    settings : with k̃ as a number, unless this is the first layer that is scored.
+    elsewhere : who may be scored in a later layer: a percentage is of them, too.
+    """
+    layer = chosen.layer
+    # What is found in this layer says nothing of the others.
+    submissions = [replace(submission) for submission in submissions]
+    scored = read_layer(submissions, layer, progress)
+    left_out = {one.member.id: one.finding for one in submissions if one.finding is not None}
+    if left_out and settings.strict:
+        first = next(iter(left_out.values()))
+        raise InputError(f"{first.participant}: {first.detail} (--strict stops here)")
+    too_few = why_too_few(submissions, f"scored in {layer.name}")
+    if too_few:
+        nothing = Finding(FindingKind.LAYER_LEFT_OUT, too_few)
+        return _Examined(None, 0, left_out, (nothing,))
+    k_est = settings.k_est.resolve(len(elsewhere.union(one.id for one in scored)), layer.name)
+    KEst(k_est).resolve(len(scored), layer.name)
+    detect = registered(DETECTORS, settings.detector, kind="detector")
+    marks = detect([one.values for one in scored], chosen.cut, k_est)
+    result = _layer_result(chosen, submissions, scored, marks)
+    findings = (
+        *differing_scales(submissions, layer),
+        *masking_findings(scored, result, k_est),
+    )
+    return _Examined(result, k_est, left_out, findings)
+
+
+def _layer_result(
+    chosen: ChosenLayer,
+    submissions: Sequence[Submission],
+    scored: Sequence[Scorable],
+    marks: Marks,
+) -> LayerResult:
+    cut = chosen.cut
     return LayerResult(
-        layer=layer.name,
+        layer=chosen.layer.name,
+        fragment=chosen.fragment,
         participants=len(scored),
         fragments=cut.fragments,
         dimension=cut.dimension,
@@ -158,33 +225,31 @@ def _layer_result(layer: Layer, cut: Cut, scored: Sequence[Scorable], marks: Mar
         cut_distance=marks.cut_distance,
         cut_margin=marks.cut_margin,
         scores={one.id: int(score) for one, score in zip(scored, marks.scores, strict=True)},
+        tensor_sha256={one.member.id: one.digest for one in submissions if one.digest is not None},
     )
 
 
-def _ranking(result: LayerResult, k_est: int) -> tuple[Ranked, ...]:
-    """Order by (−S_i, id); the first k̃ are suspects."""
-    order = sorted(result.scores, key=lambda name: (-result.scores[name], id_order(name)))
-    return tuple(
-        Ranked(
-            rank=rank,
-            id=name,
-            score=result.scores[name],
-            share=result.scores[name] / result.fragments,
-            suspect=rank <= k_est,
-        )
-        for rank, name in enumerate(order, 1)
-    )
+def _common_fragment(results: Sequence[LayerResult]) -> str:
+    kinds = {result.fragment for result in results}
+    return kinds.pop() if len(kinds) == 1 else "default"
 
 
-def _inputs(round_: Round, submissions: Sequence[Submission]) -> tuple[Input, ...]:
+def _inputs(
+    round_: Round, submissions: Sequence[Submission], examined: Sequence[_Examined]
+) -> tuple[Input, ...]:
+    results = [one.result for one in examined if one.result is not None]
+    statuses: dict[str, str] = {}
+    for one in examined:
+        for name, finding in one.left_out.items():
+            statuses.setdefault(name, finding.kind.value)
     inputs = [
         Input(
             role="participant",
             id=submission.member.id,
             path=submission.member.path,
             bytes=submission.model.bytes if submission.model is not None else None,
-            tensor_sha256=submission.digest,
-            status=submission.status,
+            tensor_sha256=_digest(submission.member.id, results),
+            status=statuses.get(submission.member.id, "ok"),
         )
         for submission in submissions
     ]
@@ -194,11 +259,20 @@ def _inputs(round_: Round, submissions: Sequence[Submission]) -> tuple[Input, ..
     return tuple(inputs)
 
 
-def _coverage(layers: Sequence[Layer], examined: Layer) -> Coverage:
+def _digest(name: str, results: Sequence[LayerResult]) -> str | None:
+    """The hash of what was analysed of one participant: of the hashes of several layers."""
+    digests = [one.tensor_sha256[name] for one in results if name in one.tensor_sha256]
+    if not digests or len(results) == 1:
+        return digests[0] if digests else None
+    return hashlib.sha256("".join(f"{digest}\n" for digest in digests).encode()).hexdigest()
+
+
+def _coverage(layers: Sequence[Layer], results: Sequence[LayerResult]) -> Coverage:
     weights = [layer for layer in layers if layer.is_weight]
+    examined = {result.layer for result in results}
     return Coverage(
-        layers_examined=1,
+        layers_examined=len(examined),
         layers_total=len(weights),
-        parameters_examined=examined.spec.values,
+        parameters_examined=sum(one.spec.values for one in weights if one.name in examined),
         parameters_total=sum(layer.spec.values for layer in weights),
     )

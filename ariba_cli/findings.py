@@ -17,11 +17,27 @@ class FindingKind(StrEnum):
     DOMINANT = "dominant"
     DEGENERATE = "degenerate"
     LARGE_K_EST = "large-k-est"
+    LAYER_LEFT_OUT = "layer-left-out"
     UNSEALED = "unsealed"
     SEAL_BROKEN = "seal-broken"
     UNLISTED_FILE = "unlisted-file"
 
 
+# What can be found anew in every layer.
+PER_LAYER = frozenset(
+    {
+        FindingKind.MISSING_LAYER,
+        FindingKind.WRONG_SHAPE,
+        FindingKind.WRONG_TYPE,
+        FindingKind.WRONG_SCALE,
+        FindingKind.NONFINITE,
+        FindingKind.DUPLICATE,
+        FindingKind.DOMINANT,
+        FindingKind.DEGENERATE,
+        FindingKind.LARGE_K_EST,
+        FindingKind.LAYER_LEFT_OUT,
+    }
+)
 BROKEN_SEAL = (FindingKind.SEAL_BROKEN, FindingKind.UNLISTED_FILE)
 
 

@@ -19,6 +19,14 @@ Indices = npt.NDArray[np.integer]
 WIDEST_FRAGMENT = 2500
 
 
+class UnfitLayerError(UsageError):
+    """A fragment that does not fit the shape of a layer."""
+
+
+class TooWideError(UnfitLayerError):
+    """A fragment that has more values than can be held against each other."""
+
+
 @dataclass(frozen=True)
 class Cut:
     """How the values of one layer, in storage order, fall into fragments.
@@ -58,13 +66,17 @@ def cut_layer(layer: str, shape: Sequence[int], fragment: str) -> Cut:
     Raises
     ------
     UsageError
-        When the fragment does not exist or does not fit the shape.
+        When there is no such fragment.
+    UnfitLayerError
+        When it does not fit the shape; a `TooWideError` when it is too wide.
     """
     cut = _cut(layer, shape, fragment)
     if cut.fragments == 0 or cut.dimension == 0:
-        raise UsageError(f"layer '{layer}' of shape {_times(shape)} holds no {fragment} fragment")
+        raise UnfitLayerError(
+            f"layer '{layer}' of shape {_times(shape)} holds no {fragment} fragment"
+        )
     if cut.dimension > WIDEST_FRAGMENT:
-        raise UsageError(
+        raise TooWideError(
             f"a {fragment} of layer '{layer}' has {cut.dimension:,} values, more than the "
             f"{WIDEST_FRAGMENT:,} of a covariance that can be held; try --fragment block:64"
         )
@@ -88,7 +100,7 @@ def _cut(layer: str, shape: Sequence[int], fragment: str) -> Cut:
     fitting = "kernel, filter or block:D" if is_convolution(shape) else "row or block:D"
     if len(shape) < 2:
         fitting = "block:D"
-    raise UsageError(
+    raise UnfitLayerError(
         f"layer '{layer}' of shape {_times(shape)} has no {fragment} fragments; "
         f"use --fragment {fitting}"
     )

@@ -46,11 +46,6 @@ class Submission:
         """Leave the participant out."""
         self.finding = Finding(kind, detail, self.member.id)
 
-    @property
-    def status(self) -> str:
-        """`ok`, or the kind of what is wrong."""
-        return self.finding.kind.value if self.finding else "ok"
-
 
 @dataclass(frozen=True)
 class Scorable:
@@ -76,25 +71,20 @@ def open_submissions(round_: Round, progress: Progress) -> list[Submission]:
         except RefusedFileError as error:
             submission.reject(FindingKind.REFUSED, str(error))
         progress("opening", done, len(submissions))
-    _check_enough(submissions)
+    too_few = why_too_few(submissions, "scored")
+    if too_few:
+        raise InputError(too_few)
     return submissions
 
 
 def read_layer(
     submissions: Sequence[Submission], layer: Layer, progress: Progress
 ) -> list[Scorable]:
-    """Read one layer of every participant that is not left out yet, and check it.
-
-    Raises
-    ------
-    InputError
-        When too few can be scored.
-    """
+    """Read one layer of every participant that is not left out yet, and check it."""
     for done, submission in enumerate(submissions, 1):
         if submission.finding is None and submission.model is not None:
             _take_layer(submission, submission.model, layer)
         progress(f"reading {layer.name}", done, len(submissions))
-    _check_enough(submissions)
     return [
         Scorable(submission.member.id, submission.values, submission.digest)
         for submission in submissions
@@ -102,6 +92,35 @@ def read_layer(
         and submission.values is not None
         and submission.digest is not None
     ]
+
+
+def why_too_few(submissions: Sequence[Submission], what: str) -> str:
+    """Why there is nothing to compare, when it is so; else nothing.
+
+    Parameters
+    ----------
+    what : what cannot be done with those that are left out.
+    """
+    left_out = [submission.finding for submission in submissions if submission.finding]
+    usable = len(submissions) - len(left_out)
+    if usable >= FEWEST_PARTICIPANTS:
+        return ""
+    why = f"; {left_out[0].participant}: {left_out[0].detail}" if left_out else ""
+    return (
+        f"{usable} of {len(submissions)} updates can be {what}, and an audit needs at least "
+        f"{FEWEST_PARTICIPANTS}{why}"
+    )
+
+
+def offers(submission: Submission, layer: Layer) -> bool:
+    """Whether a participant says that it holds a layer such as most others have it."""
+    if submission.model is None:
+        return False
+    name = layer.name_in(submission.model.tensors)
+    if name is None:
+        return False
+    spec = submission.model.tensors[name].spec
+    return spec.shape == layer.shape and spec.is_float
 
 
 def differing_scales(submissions: Sequence[Submission], layer: Layer) -> list[Finding]:
@@ -129,17 +148,6 @@ def differing_scales(submissions: Sequence[Submission], layer: Layer) -> list[Fi
         for identifier, scale in scales.items()
         if scale != usual
     ]
-
-
-def _check_enough(submissions: Sequence[Submission]) -> None:
-    left_out = [submission.finding for submission in submissions if submission.finding]
-    usable = len(submissions) - len(left_out)
-    if usable < FEWEST_PARTICIPANTS:
-        why = f"; {left_out[0].participant}: {left_out[0].detail}" if left_out else ""
-        raise InputError(
-            f"{usable} of {len(submissions)} updates can be scored, and an audit needs at least "
-            f"{FEWEST_PARTICIPANTS}{why}"
-        )
 
 
 def _take_layer(submission: Submission, model: Model, layer: Layer) -> None:

@@ -79,10 +79,10 @@ def _degenerate(result: LayerResult) -> list[Finding]:
     if result.covariance_rank:
         detail = (
             f"fragments of {result.dimension} values are too wide for {result.participants} "
-            f"updates of {result.layer}: all are equally distant, and nobody is ranked"
+            f"updates of {result.layer}: all are equally distant, and it ranks nobody"
         )
     else:
-        detail = f"all {result.participants} updates are equal in {result.layer}: nobody is ranked"
+        detail = f"all {result.participants} updates are equal in {result.layer}: it ranks nobody"
     return [Finding(FindingKind.DEGENERATE, detail)]
 
 

@@ -12,9 +12,11 @@ class Method:
     Attributes
     ----------
     detector : its name in the registry.
-    layers : the layers that were examined.
-    layer_choice : `named` by the user, or the `middle` convolution by default.
-    fragment : kernel, filter, row or block:D.
+    layers : the layers that were examined, in model order.
+    layer_choice : `named` by the user, by a `pattern`, `all`, or the `middle` convolution by
+        default.
+    fragment : kernel, filter, row or block:D; `default` when it was left to the layers, and
+        they have more than one.
     k_est : k̃, how many suspects are named.
     seal_verified : whether every file that the seal lists was hashed again.
     """
@@ -35,8 +37,9 @@ class Input:
     ----------
     role : `participant` or `global`.
     bytes : the size of the file; None when it could not be opened.
-    tensor_sha256 : the hash of the bytes that were analysed; None when none were.
-    status : `ok`, `not-read`, or the kind of the finding that kept it out.
+    tensor_sha256 : the hash of the bytes that were analysed; None when none were. For several
+        layers it is that of their own hashes in hex, a line each, in the order of the layers.
+    status : `ok`, `not-read`, or the kind of the first finding that kept it out of a layer.
     """
 
     role: str
@@ -53,6 +56,7 @@ class LayerResult:
 
     Attributes
     ----------
+    fragment : kernel, filter, row or block:D.
     participants, fragments, dimension : n, m and d.
     left_out : values per participant that fill no fragment.
     marked : how many fragments were marked, k̃·m.
@@ -60,9 +64,11 @@ class LayerResult:
     cut_distance : the least distance that was marked.
     cut_margin : by what share of it the next distance is smaller.
     scores : S_i by participant.
+    tensor_sha256 : the hash of the bytes of everybody whose layer was read.
     """
 
     layer: str
+    fragment: str
     participants: int
     fragments: int
     dimension: int
@@ -72,16 +78,25 @@ class LayerResult:
     cut_distance: float
     cut_margin: float
     scores: dict[str, int]
+    tensor_sha256: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """A participant's place: share is S_i / m."""
+    """A participant's place.
+
+    Attributes
+    ----------
+    score : Σ S_i over the layers.
+    share : the mean of S_i / m over the layers in which it was scored.
+    shares : S_i / m by layer; a layer in which nobody can be told apart is not there.
+    """
 
     rank: int
     id: str
     score: int
     share: float
+    shares: dict[str, float]
     suspect: bool
 
 
@@ -103,7 +118,7 @@ class Evaluation:
     ----------
     compromised : who was.
     caught : P_m%, the share of the compromised that are suspects, in [0, 1].
-    confidence : C = Σ_{i∈P_m} S_i / (min(k, k̃)·m).
+    confidence : C = Σ_{i∈P_m} S_i / (min(k, k̃)·m), with the mean share for S_i / m.
     confidence_paper : the paper's C = Σ_{i∈P_m} S_i / (k̃·m), at most k/k̃.
     auc : the probability that a compromised participant outscores an honest one, a tie
         counting half; None when one of the two groups was not scored.
@@ -123,7 +138,7 @@ class Verdict:
     Attributes
     ----------
     ranking : empty when the updates cannot be told apart.
-    tie_at_cut : whether the last suspect and the next participant have the same score.
+    tie_at_cut : whether the last suspect and the next participant have the same mean share.
     """
 
     method: Method

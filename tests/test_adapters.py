@@ -53,7 +53,7 @@ def test_adapters_are_scored_as_their_products_are(tmp_path: Path) -> None:
         path = tmp_path / "products" / f"p{index}.safetensors"
         safetensors.numpy.save_file({"layers.0.q_proj.weight": product}, path)
     convert(open_round(tmp_path / "adapters"), tmp_path / "converted")
-    settings = AuditSettings(layer="layers.0.q_proj", k_est=KEst(number=2), fragment="block:8")
+    settings = AuditSettings(layers=("layers.0.q_proj",), k_est=KEst(number=2), fragment="block:8")
     adapters, products, converted = (
         audit(open_round(tmp_path / name), settings)
         for name in ("adapters", "products", "converted")
@@ -158,7 +158,7 @@ def test_a_scale_of_ones_own_is_a_finding_and_no_way_out(tmp_path: Path) -> None
         left, right = rng.standard_normal((8, 4)), rng.standard_normal((4, 6))
         alpha = 0.001 if index == 3 else 16
         write_adapter(tmp_path / f"p{index}", factors(left, right), lora_alpha=alpha)
-    found = audit(open_round(tmp_path), AuditSettings(layer="layers.0.q_proj"))
+    found = audit(open_round(tmp_path), AuditSettings(layers=("layers.0.q_proj",)))
     kinds = {finding.kind: finding.participant for finding in found.findings}
     assert kinds[FindingKind.WRONG_SCALE] == "p3"
     assert len(found.ranking) == 5
@@ -170,5 +170,5 @@ def test_a_product_that_is_not_finite_is_left_out(tmp_path: Path) -> None:
         right = rng.standard_normal((4, 6)).astype("f4") * (1e38 if index == 2 else 1)
         left = rng.standard_normal((8, 4)).astype("f4") * (1e38 if index == 2 else 1)
         write_adapter(tmp_path / f"p{index}", factors(left.astype("f4"), right.astype("f4")))
-    found = audit(open_round(tmp_path), AuditSettings(layer="layers.0.q_proj"))
+    found = audit(open_round(tmp_path), AuditSettings(layers=("layers.0.q_proj",)))
     assert [one.status for one in found.inputs] == ["ok", "ok", "nonfinite", "ok"]

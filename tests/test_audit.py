@@ -24,7 +24,7 @@ from tests.conftest import FIXTURES
 from tests.models import random_model, safetensors_bytes, write_flat_round, write_model
 from tests.oracle import oracle
 
-CONV2 = AuditSettings(layer="conv2")
+CONV2 = AuditSettings(layers=("conv2",))
 
 
 def run(root: Path, settings: AuditSettings = CONV2) -> Verdict:
@@ -53,7 +53,7 @@ def test_scores_are_those_of_the_oracle_on_real_updates() -> None:
     ]
     for fragment, m, d in (("kernel", 512, 9), ("filter", 32, 144), ("block:11", 418, 11)):
         for k_est in (1, 4, 10, 19):
-            settings = AuditSettings(layer="conv2", fragment=fragment, k_est=KEst(number=k_est))
+            settings = AuditSettings(layers=("conv2",), fragment=fragment, k_est=KEst(number=k_est))
             layer = run(FIXTURES / "attacked", settings).layers[0]
             expected = oracle(tensors, m, d, k_est)
             assert list(layer.scores.values()) == expected.scores
@@ -281,7 +281,7 @@ def test_equal_updates_are_a_finding_and_no_ranking(tmp_path: Path) -> None:
 
 def test_fragments_too_wide_are_a_finding_and_no_ranking(tmp_path: Path) -> None:
     write_flat_round(tmp_path, 4)
-    verdict = run(tmp_path, AuditSettings(layer="conv2", fragment="block:288"))
+    verdict = run(tmp_path, AuditSettings(layers=("conv2",), fragment="block:288"))
     assert verdict.ranking == ()
     (finding,) = [f for f in verdict.findings if f.kind is FindingKind.DEGENERATE]
     assert "too wide for 4 updates" in finding.detail
@@ -302,7 +302,7 @@ def test_fragments_too_wide_are_a_finding_and_no_ranking(tmp_path: Path) -> None
 )
 def test_how_many_suspects_are_named(tmp_path: Path, k_est: KEst, expected: int | None) -> None:
     write_flat_round(tmp_path, 6)
-    settings = AuditSettings(layer="conv2", k_est=k_est)
+    settings = AuditSettings(layers=("conv2",), k_est=k_est)
     if expected is None:
         with pytest.raises(UsageError, match="between 1 and 5"):
             run(tmp_path, settings)
@@ -318,7 +318,7 @@ def test_a_tie_at_the_cut_is_said(tmp_path: Path) -> None:
         scale = 100.0 if index in (1, 3) else 1.0
         values = np.random.default_rng(0 if index in (1, 3) else index).standard_normal((4, 2))
         write_model(tmp_path / f"p{index}.safetensors", {"w": scale * values})
-    verdict = run(tmp_path, AuditSettings(layer="w", k_est=KEst(number=1)))
+    verdict = run(tmp_path, AuditSettings(layers=("w",), k_est=KEst(number=1)))
     assert verdict.tie_at_cut
     assert [ranked.id for ranked in verdict.suspects] == ["p1"]
 
@@ -348,7 +348,7 @@ def test_a_model_without_convolutions_wants_a_layer(tmp_path: Path) -> None:
 )
 def test_an_unknown_layer_has_a_suggestion(name: str, hint: str) -> None:
     with pytest.raises(UsageError, match=hint):
-        run(FIXTURES / "clean", AuditSettings(layer=name))
+        run(FIXTURES / "clean", AuditSettings(layers=(name,)))
 
 
 def test_shapes_are_voted_on_whatever_the_type(tmp_path: Path) -> None:
@@ -360,7 +360,7 @@ def test_shapes_are_voted_on_whatever_the_type(tmp_path: Path) -> None:
     for index in range(7):
         tensor = random_model(index)["conv2.weight"][..., :2]
         write_model(tmp_path / f"attacker{index}.h5", {"w": tensor}, "hdf5")
-    verdict = run(tmp_path, AuditSettings(layer="w"))
+    verdict = run(tmp_path, AuditSettings(layers=("w",)))
     assert {ranked.id[:6] for ranked in verdict.ranking} == {"honest"}
     assert [kind for kind, _ in kinds(verdict)].count("wrong-shape") == 7
 

@@ -12,7 +12,7 @@ from ariba_cli.verdict import Coverage, Input, Method, Ranked, Verdict
 
 def verdict(shares: dict[str, float], k_est: int) -> Verdict:
     ranking = tuple(
-        Ranked(rank, name, int(share * 100), share, rank <= k_est)
+        Ranked(rank, name, int(share * 100), share, {"w": share}, rank <= k_est)
         for rank, (name, share) in enumerate(shares.items(), 1)
     )
     method = Method("mahalanobis", ("w",), "named", "row", k_est)

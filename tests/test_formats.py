@@ -123,7 +123,7 @@ def models() -> dict[str, dict[str, npt.NDArray[np.float32]]]:
 
 def scores(path: Path, **terms: Any) -> Verdict:
     round_ = open_round(path, Terms(**terms))
-    return audit(round_, AuditSettings(layer="conv2", k_est=KEst(number=2)))
+    return audit(round_, AuditSettings(layers=("conv2",), k_est=KEst(number=2)))
 
 
 @pytest.fixture(scope="module")

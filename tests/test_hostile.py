@@ -60,7 +60,7 @@ def put(name: str, root: Path) -> None:
 
 
 def run(root: Path, terms: Terms | None = None) -> Verdict:
-    return audit(open_round(root, terms), AuditSettings(layer="conv2"))
+    return audit(open_round(root, terms), AuditSettings(layers=("conv2",)))
 
 
 def found_of(verdict: Verdict, path: str) -> list[tuple[str, str]]:

@@ -30,7 +30,7 @@ def root(tmp_path: Path) -> Path:
 def reason(root: Path) -> str:
     """Why p9 is left out, of the audit and of `inspect`; the others are all ranked."""
     found = open_round(root)
-    verdict = audit(found, AuditSettings(layer="conv2"))
+    verdict = audit(found, AuditSettings(layers=("conv2",)))
     assert len(verdict.ranking) == 6
     for findings in (verdict.findings, inspect_round(found).findings):
         (finding,) = [one for one in findings if (one.participant or "").startswith("p9")]
@@ -167,7 +167,7 @@ def test_a_file_that_does_not_stay_what_it_was_is_left_out(
         if what == "opening" and done == total:
             change(path)
 
-    verdict = audit(open_round(root), AuditSettings(layer="conv2"), progress)
+    verdict = audit(open_round(root), AuditSettings(layers=("conv2",)), progress)
     (finding,) = [one for one in verdict.findings if one.participant == "p9"]
     assert finding.kind == "refused"
     assert why in finding.detail

@@ -89,7 +89,7 @@ def test_running_out_of_memory_over_one_update_is_not_the_end_of_the_others(
 
     monkeypatch.setattr(Extent, "values", values)
     round_ = open_round(tmp_path / "round")
-    verdict = audit(round_, AuditSettings(layer="conv2"))
+    verdict = audit(round_, AuditSettings(layers=("conv2",)))
     assert len(verdict.ranking) == 4
     for findings in (verdict.findings, inspect_round(round_).findings):
         assert ("refused", "needs more memory than there is", "p9") in [

@@ -61,7 +61,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(root: Path, terms: Terms | None = None) -> Verdict:
-    return audit(open_round(root, terms), AuditSettings(layer="conv2"))
+    return audit(open_round(root, terms), AuditSettings(layers=("conv2",)))
 
 
 def reason(root: Path, answer: str, terms: Terms | None = None) -> str:
@@ -190,5 +190,5 @@ def test_a_reader_that_was_killed_while_it_waited_is_started_again(root: Path) -
             assert running is not None
             running.process.kill()
 
-    verdict = audit(open_round(root, terms), AuditSettings(layer="conv2"), progress)
+    verdict = audit(open_round(root, terms), AuditSettings(layers=("conv2",)), progress)
     assert len(verdict.ranking) == 8

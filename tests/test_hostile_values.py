@@ -19,7 +19,7 @@ Layer = npt.NDArray[np.float32]
 
 
 def run(root: Path) -> Verdict:
-    return audit(open_round(root), AuditSettings(layer="conv2"))
+    return audit(open_round(root), AuditSettings(layers=("conv2",)))
 
 
 def change(root: Path, who: str, *, value: float | None = None, factor: float = 1.0) -> None:

@@ -28,7 +28,7 @@ def state_dicts() -> Iterator[tuple[str, dict[str, npt.NDArray[np.float32]]]]:
 
 
 def layer(path: Path, name: str = "conv2", **terms: Any) -> LayerResult:
-    settings = AuditSettings(layer=name, k_est=KEst(number=2))
+    settings = AuditSettings(layers=(name,), k_est=KEst(number=2))
     return audit(open_round(path, Terms(**terms)), settings).layers[0]
 
 

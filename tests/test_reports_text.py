@@ -10,7 +10,8 @@ import pytest
 from ariba_cli.audit import AuditSettings, audit
 from ariba_cli.inspection import inspect_file, inspect_round
 from ariba_cli.reports.audit_csv import audit_csv
-from ariba_cli.reports.audit_table import audit_table, share_bar
+from ariba_cli.reports.audit_table import audit_table
+from ariba_cli.reports.bars import share_bar
 from ariba_cli.reports.inspect_table import inspect_table
 from ariba_cli.reports.text import Paper
 from ariba_cli.rounds.directory import open_round
@@ -124,7 +125,7 @@ def harmless(text: str) -> bool:
 
 
 def test_no_name_reaches_the_terminal_as_it_is(hostile: Path) -> None:
-    settings = AuditSettings(layer="conv2")
+    settings = AuditSettings(layers=("conv2",))
     table = audit_table(audit(open_round(hostile), settings), PLAIN)
     assert harmless(table)
     assert r"\x1b[2J\x1b]0;owned\x07" in table
@@ -138,7 +139,7 @@ def test_long_names_are_shown_whole(tmp_path: Path) -> None:
     write_flat_round(tmp_path, 3)
     for last in "ab":
         write_model(tmp_path / f"{'x' * 200}{last}.safetensors", random_model(ord(last)))
-    verdict = audit(open_round(tmp_path), AuditSettings(layer="conv2"))
+    verdict = audit(open_round(tmp_path), AuditSettings(layers=("conv2",)))
     for text in (
         inspect_table(inspect_round(open_round(tmp_path)), PLAIN),
         audit_table(verdict, PLAIN),
@@ -148,7 +149,7 @@ def test_long_names_are_shown_whole(tmp_path: Path) -> None:
 
 
 def test_no_name_is_a_formula_in_csv(hostile: Path) -> None:
-    text = audit_csv(audit(open_round(hostile), AuditSettings(layer="conv2"))).decode()
+    text = audit_csv(audit(open_round(hostile), AuditSettings(layers=("conv2",)))).decode()
     assert harmless(text)
     rows = list(csv.reader(io.StringIO(text)))
     assert rows[0] == ["rank", "id", "score", "share", "suspect"]

@@ -56,7 +56,7 @@ def test_a_layer_goes_by_any_of_its_names(tmp_path: Path, asked: str) -> None:
         prefix = "module." if index < 3 else ""
         model = {prefix + name: values for name, values in random_model(index).items()}
         write_model(tmp_path / f"p{index}.safetensors", model)
-    found = audit(open_round(tmp_path), AuditSettings(layer=asked))
+    found = audit(open_round(tmp_path), AuditSettings(layers=(asked,)))
     assert found.layers[0].layer == "conv2.weight"
     assert len(found.layers[0].scores) == 5
 
@@ -69,13 +69,13 @@ def test_nobody_hides_behind_a_second_name(tmp_path: Path) -> None:
             model["conv2.weight"] = model["module.conv2.weight"]
             model["module.conv2.weight"] = 50 * model["module.conv2.weight"]
         write_model(tmp_path / f"p{index}.safetensors", model)
-    found = audit(open_round(tmp_path), AuditSettings(layer="conv2"))
+    found = audit(open_round(tmp_path), AuditSettings(layers=("conv2",)))
     assert found.ranking[0].id == "p0"
     # Where most have one name, a participant with neither it nor a single other one has none.
     model = {f"model.{name}": one for name, one in random_model(9).items()}
     model["_orig_mod.conv2.weight"] = model["model.conv2.weight"]
     write_model(tmp_path / "p9.safetensors", model)
-    found = audit(open_round(tmp_path), AuditSettings(layer="conv2"))
+    found = audit(open_round(tmp_path), AuditSettings(layers=("conv2",)))
     assert [f.participant for f in found.findings if f.kind == FindingKind.MISSING_LAYER] == ["p9"]
 
 
@@ -89,11 +89,11 @@ def test_statistics_of_batch_normalisation_are_no_weights(tmp_path: Path) -> Non
     assert all(norm is not None and norm < 100 for norm in norms)
     one = inspect_file(tmp_path / "p0.safetensors")
     assert [layer.name for layer in one.statistics] == ["bn1.running_mean", "bn1.running_var"]
-    verdict = audit(open_round(tmp_path), AuditSettings(layer="conv2"))
+    verdict = audit(open_round(tmp_path), AuditSettings(layers=("conv2",)))
     assert verdict.coverage.layers_total == 4
     assert verdict.coverage.parameters_total == 4 * 9 + 8 * 4 * 9 + 5 * 32 + 4
     with pytest.raises(UsageError, match="statistic of batch normalisation"):
-        audit(open_round(tmp_path), AuditSettings(layer="bn1.running_mean"))
+        audit(open_round(tmp_path), AuditSettings(layers=("bn1.running_mean",)))
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def audit(
     console = options.make_console(color, quiet, verbose)
     conditions = [parse_condition(text) for text in fail_on or ()]
     settings = AuditSettings(
-        layer=layer,
+        layers=() if layer is None else (layer,),
         fragment=fragment,
         k_est=parse_k_est(k_est),
         verify_seal=verify_seal,

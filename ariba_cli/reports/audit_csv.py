@@ -1,10 +1,12 @@
-"""A verdict → its ranking as CSV."""
+"""Verdicts → their rankings as CSV."""
 
 import csv
 import io
+from collections.abc import Sequence
 
+from ariba_cli.errors import InputError
 from ariba_cli.reports.canonical import rounded
-from ariba_cli.verdict import Verdict
+from ariba_cli.verdict import Ranked, Verdict
 from ariba_cli.visible import visible
 
 # The last four are the wide forms of the first, which some spreadsheets take for the same.
@@ -12,14 +14,71 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d",
 
 
 def audit_csv(verdict: Verdict) -> bytes:
-    """Rank, id, score, share and suspect, one participant a line, with a header."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["rank", "id", "score", "share", "suspect"])
-    for ranked in verdict.ranking:
+    """Rank, id, score, share and suspect, one participant a line, with a header.
+
+    Several layers have a column each after these.
+    """
+    table = CsvOfRounds(verdict, with_round=False)
+    return table.header + table.rows(verdict, "")
+
+
+class CsvOfRounds:
+    """The rankings of several rounds below one header.
+
+    Parameters
+    ----------
+    first : the verdict whose layers get a column each, where there are several of them.
+    with_round : whether the first column says which round a line is of.
+    """
+
+    def __init__(self, first: Verdict, *, with_round: bool) -> None:
+        several = len(first.layers) > 1
+        self._layers = [layer.layer for layer in first.layers] if several else []
+        self._with_round = with_round
+
+    @property
+    def header(self) -> bytes:
+        """The names of the columns."""
+        start = ["round"] if self._with_round else []
+        return _line([*start, "rank", "id", "score", "share", "suspect", *map(_cell, self._layers)])
+
+    def rows(self, verdict: Verdict, name: str) -> bytes:
+        """The lines of one round.
+
+        Raises
+        ------
+        InputError
+            When it has several layers, and one of them has no column.
+        """
+        layers = [layer.layer for layer in verdict.layers]
+        strangers = [layer for layer in layers if layer not in self._layers]
+        if strangers and (self._layers or len(layers) > 1):
+            raise InputError(
+                f"it has a layer '{strangers[0]}' that the first round lacks, and CSV has one "
+                "header; use -f json"
+            )
+        return b"".join(self._row(ranked, name) for ranked in verdict.ranking)
+
+    def _row(self, ranked: Ranked, name: str) -> bytes:
+        start = [_cell(name)] if self._with_round else []
         suspect = "yes" if ranked.suspect else "no"
-        share = rounded(ranked.share)
-        writer.writerow([ranked.rank, _cell(ranked.id), ranked.score, share, suspect])
+        shares = [ranked.shares.get(layer) for layer in self._layers]
+        return _line(
+            [
+                *start,
+                ranked.rank,
+                _cell(ranked.id),
+                ranked.score,
+                rounded(ranked.share),
+                suspect,
+                *("" if share is None else rounded(share) for share in shares),
+            ]
+        )
+
+
+def _line(cells: Sequence[object]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(cells)
     return buffer.getvalue().encode("utf-8")
 
 

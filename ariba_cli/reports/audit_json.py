@@ -1,4 +1,4 @@
-"""A verdict → the JSON report, schema `audit-1.0.1`."""
+"""A verdict → the JSON report, schema `audit-1.1.0`."""
 
 from dataclasses import asdict
 from typing import Any
@@ -7,12 +7,12 @@ from ariba_cli.reports.canonical import RunRecord, document, rounded
 from ariba_cli.reports.words import coverage_in_words
 from ariba_cli.verdict import Evaluation, Verdict
 
-SCHEMA_VERSION = "1.0.1"
+SCHEMA_VERSION = "1.1.0"
 
 
-def audit_json(verdict: Verdict, run: RunRecord) -> bytes:
+def audit_json(verdict: Verdict, run: RunRecord, *, one_line: bool = False) -> bytes:
     """The bytes of the report."""
-    return document(SCHEMA_VERSION, audit_result(verdict), run)
+    return document(SCHEMA_VERSION, audit_result(verdict), run, one_line=one_line)
 
 
 def audit_result(verdict: Verdict) -> dict[str, Any]:
@@ -29,7 +29,12 @@ def audit_result(verdict: Verdict) -> dict[str, Any]:
             for layer in verdict.layers
         ],
         "ranking": [
-            {**asdict(ranked), "share": rounded(ranked.share)} for ranked in verdict.ranking
+            {
+                **asdict(ranked),
+                "share": rounded(ranked.share),
+                "shares": {layer: rounded(share) for layer, share in ranked.shares.items()},
+            }
+            for ranked in verdict.ranking
         ],
         "tie_at_cut": verdict.tie_at_cut,
         "coverage": {**asdict(verdict.coverage), "in_words": coverage_in_words(verdict)},

@@ -2,29 +2,37 @@
 
 from typing import TYPE_CHECKING
 
+from ariba_cli.reports.bars import bar_header, bar_width, room_for_bar, share_bar, standing
+from ariba_cli.reports.layers_table import several_layers
 from ariba_cli.reports.text import Paper, finding_lines, plain_table, render, sentence
 from ariba_cli.reports.words import coverage_in_words, seal_in_words, suspects_in_words
-from ariba_cli.verdict import Evaluation, LayerResult, Ranked, Verdict
+from ariba_cli.verdict import Evaluation, LayerResult, Verdict
 from ariba_cli.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-_NARROWEST_BAR = 10
-_WIDEST_BAR = 50
 # What the other columns take: rank, score, share, suspect, compromised, and their gaps.
 _BESIDE_BAR = 46
 
 
-def audit_table(verdict: Verdict, paper: Paper) -> str:
-    """The ranking with a bar of each share, and in words what it means."""
-    parts: list[RenderableType] = [
-        sentence(_layer_in_words(verdict, layer)) for layer in verdict.layers
-    ]
-    parts.append("")
-    if verdict.ranking:
-        parts += [_ranking(verdict, paper), ""]
+def audit_table(verdict: Verdict, paper: Paper, *, heading: str | None = None) -> str:
+    """The ranking with a bar of each share, and in words what it means.
+
+    Parameters
+    ----------
+    heading : which of several rounds it is; None when there is only one.
+    """
+    parts: list[RenderableType] = []
+    if heading is not None:
+        parts += [sentence(f"Round {visible(heading)}", style="bold underline"), ""]
+    if len(verdict.layers) > 1:
+        parts += several_layers(verdict, paper)
+    else:
+        parts += [sentence(_layer_in_words(verdict, verdict.layers[0])), ""]
+        if verdict.ranking:
+            parts += [_ranking(verdict, paper), ""]
     parts.append(sentence(suspects_in_words(verdict), style="bold"))
     if verdict.evaluation is not None:
         parts.append(sentence(_evaluation_in_words(verdict.evaluation)))
@@ -38,7 +46,7 @@ def audit_table(verdict: Verdict, paper: Paper) -> str:
 def _layer_in_words(verdict: Verdict, layer: LayerResult) -> str:
     left_out = f", {layer.left_out} values left out" if layer.left_out else ""
     return (
-        f"{visible(layer.layer)} by {verdict.method.fragment}: {layer.participants} participants "
+        f"{visible(layer.layer)} by {layer.fragment}: {layer.participants} participants "
         f"with {layer.fragments:,} fragments of {layer.dimension} values{left_out}; "
         f"k_est {verdict.method.k_est}; rank {layer.covariance_rank} of {layer.dimension}"
     )
@@ -48,19 +56,15 @@ def _ranking(verdict: Verdict, paper: Paper) -> "Table":
     from rich.text import Text
 
     line = verdict.method.k_est / verdict.layers[0].participants
-    longest = max(len(visible(ranked.id)) for ranked in verdict.ranking)
-    width = paper.width - _BESIDE_BAR - max(longest, len("participant"))
-    width = min(max(width, _NARROWEST_BAR), _WIDEST_BAR)
-    mark = "|" if paper.ascii_only else "│"
+    width = bar_width(room_for_bar(verdict, paper, _BESIDE_BAR))
     table = plain_table(
         ("rank", "right"),
         ("participant", "left"),
         ("score", "right"),
         ("share", "right"),
-        (f"{mark} {'k/n' if paper.ascii_only else 'k̃/n'} = {line:.3g}", "left"),
+        (bar_header(line, paper), "left"),
         ("", "left"),
     )
-    compromised = frozenset(verdict.evaluation.compromised if verdict.evaluation else ())
     for ranked in verdict.ranking:
         table.add_row(
             str(ranked.rank),
@@ -68,25 +72,10 @@ def _ranking(verdict: Verdict, paper: Paper) -> "Table":
             f"{ranked.score:,}",
             f"{ranked.share:.3f}",
             Text(share_bar(ranked.share, line, width, ascii_only=paper.ascii_only), no_wrap=True),
-            Text(_standing(ranked, compromised)),
+            Text(standing(ranked, verdict)),
             style="bold red" if ranked.suspect else "",
         )
     return table
-
-
-def share_bar(share: float, line: float, width: int, *, ascii_only: bool) -> str:
-    """A bar of `width` cells for a share in [0, 1], with an upright line at `line`."""
-    full, mark = ("#", "|") if ascii_only else ("━", "│")
-    cells = [full if cell < round(share * width) else " " for cell in range(width)]
-    cells[min(int(line * width), width - 1)] = mark
-    return "".join(cells)
-
-
-def _standing(ranked: Ranked, compromised: frozenset[str]) -> str:
-    words = ["suspect"] if ranked.suspect else []
-    if ranked.id in compromised:
-        words.append("compromised")
-    return ", ".join(words)
 
 
 def _evaluation_in_words(evaluation: Evaluation) -> str:

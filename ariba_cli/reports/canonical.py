@@ -11,7 +11,12 @@ _EXACT = 2**53
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Everything about a run that does not decide its result."""
+    """Everything about a run that does not decide its result.
+
+    Attributes
+    ----------
+    round : the path of the round that was audited, as it was given; None for what is no audit.
+    """
 
     ariba: str
     python: str
@@ -20,24 +25,29 @@ class RunRecord:
     started: str
     seconds: float
     device: str
+    round: str | None = None
 
 
-def document(schema_version: str, result: dict[str, Any], run: RunRecord) -> bytes:
-    """The bytes of a report."""
+def document(
+    schema_version: str, result: dict[str, Any], run: RunRecord, *, one_line: bool = False
+) -> bytes:
+    """The bytes of a report: indented, or one line of a stream of them."""
     content = {
         "schema_version": schema_version,
         "result": result,
         "result_sha256": hashlib.sha256(canonical_bytes(result)).hexdigest(),
-        "run": asdict(run),
+        "run": {key: value for key, value in asdict(run).items() if value is not None},
     }
+    if one_line:
+        return canonical_bytes(content) + b"\n"
     text = json.dumps(content, sort_keys=True, ensure_ascii=True, allow_nan=False, indent=2)
     return (text + "\n").encode("ascii")
 
 
-def canonical_bytes(result: dict[str, Any]) -> bytes:
-    """The bytes that `result_sha256` is of: sorted keys, no white space, ASCII."""
+def canonical_bytes(content: dict[str, Any]) -> bytes:
+    """JSON as `result_sha256` is of it: sorted keys, no white space, ASCII."""
     text = json.dumps(
-        result, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":")
+        content, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":")
     )
     return text.encode("ascii")
 

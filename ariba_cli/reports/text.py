@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ariba_cli.findings import Finding
-from ariba_cli.reports.words import finding_in_words
+from ariba_cli.reports.words import findings_in_words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -67,7 +67,7 @@ def plain_table(*columns: tuple[str, str]) -> "Table":
 
 def finding_lines(findings: tuple[Finding, ...]) -> "list[RenderableType]":
     """The findings, one a line."""
-    return [sentence(finding_in_words(finding), style="yellow") for finding in findings]
+    return [sentence(line, style="yellow") for line in findings_in_words(findings)]
 
 
 def sentence(text: str, style: str = "") -> "Text":

@@ -1,8 +1,13 @@
 """Sentences that several reports share."""
 
-from ariba_cli.findings import BROKEN_SEAL, Finding
+from collections import Counter
+from collections.abc import Sequence
+
+from ariba_cli.findings import BROKEN_SEAL, PER_LAYER, Finding, FindingKind
 from ariba_cli.verdict import Verdict
 from ariba_cli.visible import visible
+
+_MOST_ALIKE = 3
 
 
 def coverage_in_words(verdict: Verdict) -> str:
@@ -17,14 +22,17 @@ def coverage_in_words(verdict: Verdict) -> str:
 
 def suspects_in_words(verdict: Verdict) -> str:
     """Who the suspects are, and that somebody always is."""
+    several = len(verdict.layers) > 1
     if not verdict.ranking:
-        return "Nobody is ranked: the updates cannot be told apart in this layer."
+        where = "any of these layers" if several else "this layer"
+        return f"Nobody is ranked: the updates cannot be told apart in {where}."
     names = ", ".join(visible(ranked.id) for ranked in verdict.suspects)
+    what = "share" if several else "score"
     tie = ""
     if verdict.tie_at_cut:
-        tie = " The last of them has the same score as the next participant."
+        tie = f" The last of them has the same {what} as the next participant."
     return (
-        f"Suspects: {names}.{tie} The {verdict.method.k_est} highest scores are always "
+        f"Suspects: {names}.{tie} The {verdict.method.k_est} highest {what}s are always "
         "named, in a clean round too."
     )
 
@@ -34,6 +42,25 @@ def seal_in_words(verdict: Verdict) -> str:
     broken = any(finding.kind in BROKEN_SEAL for finding in verdict.findings)
     result = "all are as they were sealed" if not broken else "see the findings"
     return f"Seal: every listed file was hashed again; {result}."
+
+
+def findings_in_words(findings: Sequence[Finding]) -> list[str]:
+    """The findings, one a line.
+
+    What is wrong with one participant in many layers is said of the first few of them.
+    """
+    alike = Counter((finding.kind, finding.participant) for finding in findings)
+    said: Counter[tuple[FindingKind, str | None]] = Counter()
+    lines = []
+    for finding in findings:
+        key = finding.kind, finding.participant
+        said[key] += 1
+        if finding.kind in PER_LAYER and said[key] > _MOST_ALIKE:
+            continue
+        lines.append(finding_in_words(finding))
+        if finding.kind in PER_LAYER and said[key] == _MOST_ALIKE < alike[key]:
+            lines[-1] += f" (and {alike[key] - _MOST_ALIKE} more like it; -f json lists them)"
+    return lines
 
 
 def finding_in_words(finding: Finding) -> str:

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from ariba_cli.errors import UsageError
 from ariba_cli.rounds.model import Tensor
@@ -104,8 +105,19 @@ def agreed_layers(catalogs: Iterable[Catalog], model_order: Sequence[str]) -> li
     return [votes[name].layer(name) for name in names]
 
 
+def named_layer(layers: Iterable[Layer], name: str) -> Layer | None:
+    """The layer of that name, if there is one.
+
+    `layer3.0.conv1` also means `module.layer3.0.conv1.weight`.
+    """
+    by_name = {layer.name: layer for layer in layers}
+    plain = plain_name(name)
+    candidates = (name, name + _WEIGHT, plain, plain + _WEIGHT)
+    return next((by_name[one] for one in candidates if one in by_name), None)
+
+
 def find_layer(layers: Sequence[Layer], name: str, *, where: str) -> Layer:
-    """The layer of that name; `layer3.0.conv1` also means `module.layer3.0.conv1.weight`.
+    """The layer of that name, as `named_layer` has it, to be examined.
 
     Raises
     ------
@@ -113,15 +125,36 @@ def find_layer(layers: Sequence[Layer], name: str, *, where: str) -> Layer:
         When there is none, with the nearest name; `where` tells how to list them. When it
         holds no weights.
     """
-    by_name = {layer.name: layer for layer in layers}
-    plain = plain_name(name)
-    for candidate in (name, name + _WEIGHT, plain, plain + _WEIGHT):
-        if candidate in by_name:
-            return _weight(by_name[candidate])
-    stems = [layer.name.removesuffix(_WEIGHT) for layer in layers]
-    near = difflib.get_close_matches(name, [*by_name, *stems], n=1)
+    layer = named_layer(layers, name)
+    if layer is not None:
+        return _weight(layer)
+    stems = [one.name.removesuffix(_WEIGHT) for one in layers]
+    near = difflib.get_close_matches(name, [*(one.name for one in layers), *stems], n=1)
     hint = f"; did you mean '{near[0].removesuffix(_WEIGHT)}'?" if near else ""
     raise UsageError(f"no layer '{name}' is in most of the updates{hint} ({where} lists them)")
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a text is one that several names may match: it has `*`, `?` or `[…]`.
+
+    >>> is_pattern("layer?.*.conv1"), is_pattern("layer3.0.conv1")
+    (True, False)
+    """
+    return any(character in text for character in "*?[")
+
+
+def matching_layers(layers: Iterable[Layer], pattern: str) -> list[Layer]:
+    """The layers whose name, with or without `.weight`, a pattern matches as a whole."""
+    patterns = {pattern, plain_name(pattern)}
+    return [
+        layer
+        for layer in layers
+        if any(
+            fnmatchcase(name, one)
+            for name in (layer.name, layer.name.removesuffix(_WEIGHT))
+            for one in patterns
+        )
+    ]
 
 
 def _weight(layer: Layer) -> Layer:
