@@ -10,23 +10,28 @@ from ariba_cli.choice import Choice, ChosenLayer, choose_layers
 from ariba_cli.detectors import DETECTORS
 from ariba_cli.errors import InputError, UsageError
 from ariba_cli.findings import Finding, FindingKind
+from ariba_cli.fragments import Fragments
 from ariba_cli.intake import (
-    Scorable,
     Submission,
     differing_scales,
     offers,
     open_submissions,
-    read_layer,
     why_too_few,
 )
-from ariba_cli.masking import masking_findings
+from ariba_cli.machine import memory_bytes
+from ariba_cli.masking import masking_findings, ordinary
 from ariba_cli.progress import Progress, part_of, silent
 from ariba_cli.ranking import rank
+from ariba_cli.reading import LayerValues, LeftOutError, read_layer
 from ariba_cli.registry import registered
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer, agreed_layers
 from ariba_cli.scoring.marks import Marks
 from ariba_cli.verdict import Coverage, Input, LayerResult, Method, Verdict
+
+# What is read at a time of a layer that is not held in memory, in bytes: enough for a
+# participant's part to take longer to read than to open, where there are thousands.
+_CHUNK_BYTES = 2**27
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ class AuditSettings:
     layers : names, patterns or `all`; none for the convolution in the middle.
     verify_seal : whether to hash every file that the seal lists.
     strict : whether to stop when a participant has to be left out.
+    max_memory : how many bytes the values of a layer may take; a quarter of the machine's
+        memory when None. Whatever it is, the result is the same.
     """
 
     layers: tuple[str, ...] = ()
@@ -75,6 +82,12 @@ class AuditSettings:
     detector: str = "mahalanobis"
     verify_seal: bool = False
     strict: bool = False
+    max_memory: int | None = None
+
+    @property
+    def memory(self) -> int:
+        """How many bytes the values of a layer may take."""
+        return self.max_memory if self.max_memory is not None else memory_bytes() // 4
 
 
 @dataclass(frozen=True)
@@ -182,10 +195,33 @@ def _examine(
     settings : with k̃ as a number, unless this is the first layer that is scored.
     elsewhere : who may be scored in a later layer: a percentage is of them, too.
     """
-    layer = chosen.layer
     # What is found in this layer says nothing of the others.
     submissions = [replace(submission) for submission in submissions]
-    scored = read_layer(submissions, layer, progress)
+    values = read_layer(submissions, chosen.layer, settings.memory, progress)
+    while True:
+        try:
+            return _score(submissions, values, chosen, settings, elsewhere, progress)
+        except LeftOutError:
+            values.read_to_the_end(progress)
+            values = values.without_left_out()
+
+
+def _score(
+    submissions: Sequence[Submission],
+    values: LayerValues,
+    chosen: ChosenLayer,
+    settings: AuditSettings,
+    elsewhere: set[str],
+    progress: Progress,
+) -> _Examined:
+    """Score what was read of a layer; see `_examine`.
+
+    Raises
+    ------
+    LeftOutError
+        When one of those that are scored turns out to be unusable.
+    """
+    layer, scored = chosen.layer, values.submissions
     left_out = {one.member.id: one.finding for one in submissions if one.finding is not None}
     if left_out and settings.strict:
         first = next(iter(left_out.values()))
@@ -194,14 +230,22 @@ def _examine(
     if too_few:
         nothing = Finding(FindingKind.LAYER_LEFT_OUT, too_few)
         return _Examined(None, 0, left_out, (nothing,))
-    k_est = settings.k_est.resolve(len(elsewhere.union(one.id for one in scored)), layer.name)
+    scored_ids = [one.member.id for one in scored]
+    k_est = settings.k_est.resolve(len(elsewhere.union(scored_ids)), layer.name)
     KEst(k_est).resolve(len(scored), layer.name)
+    fragments = Fragments(
+        values.tensors, chosen.cut, chunk_bytes=min(_CHUNK_BYTES, settings.memory // 4)
+    )
+    fragments = fragments.counted_from(ordinary(fragments))
     detect = registered(DETECTORS, settings.detector, kind="detector")
-    marks = detect([one.values for one in scored], chosen.cut, k_est)
+    marks = detect(fragments, k_est)
+    values.read_to_the_end(progress)
+    if any(one.finding is not None for one in scored):
+        raise LeftOutError
     result = _layer_result(chosen, submissions, scored, marks)
     findings = (
         *differing_scales(submissions, layer),
-        *masking_findings(scored, result, k_est),
+        *masking_findings(scored, marks, result, k_est),
     )
     return _Examined(result, k_est, left_out, findings)
 
@@ -209,7 +253,7 @@ def _examine(
 def _layer_result(
     chosen: ChosenLayer,
     submissions: Sequence[Submission],
-    scored: Sequence[Scorable],
+    scored: Sequence[Submission],
     marks: Marks,
 ) -> LayerResult:
     cut = chosen.cut
@@ -224,7 +268,7 @@ def _layer_result(
         covariance_rank=marks.covariance_rank,
         cut_distance=marks.cut_distance,
         cut_margin=marks.cut_margin,
-        scores={one.id: int(score) for one, score in zip(scored, marks.scores, strict=True)},
+        scores={one.member.id: int(score) for one, score in zip(scored, marks.scores, strict=True)},
         tensor_sha256={one.member.id: one.digest for one in submissions if one.digest is not None},
     )
 

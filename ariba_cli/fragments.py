@@ -173,6 +173,11 @@ class Fragments:
         return len(self._flat)
 
     @property
+    def values(self) -> int:
+        """How many values each tensor has, those that fill no fragment included."""
+        return self._flat[0].size
+
+    @property
     def total(self) -> int:
         """How many fragments they have together, n·m."""
         return self.participants * self.cut.fragments
@@ -189,7 +194,11 @@ class Fragments:
         its memory is used again.
         """
         m, size = self.cut.fragments, self.participants * self.cut.dimension
-        run = m if self.in_memory else min(m, max(1, self.chunk_bytes // self.dtype.itemsize // size))
+        run = (
+            m
+            if self.in_memory
+            else min(m, max(1, self.chunk_bytes // (size * self.dtype.itemsize)))
+        )
         starts = range(0, m, run)
         if len(starts) == 1:
             yield 0, self.load(0, m)
@@ -262,9 +271,7 @@ class Fragments:
         return rows
 
 
-def blocks(
-    values: npt.NDArray[np.floating], dimension: int, most_values: int
-) -> list[slice]:
+def blocks(values: npt.NDArray[np.floating], dimension: int, most_values: int) -> list[slice]:
     """Columns of an array of shape (n, run·d) that hold whole fragments of all participants.
 
     Parameters

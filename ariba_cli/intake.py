@@ -1,11 +1,8 @@
 """What each participant sent, as far as it can be used: checked before any mean is taken."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.findings import Finding, FindingKind
@@ -14,15 +11,9 @@ from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.formats.peft import Change
 from ariba_cli.rounds.layers import Layer
 from ariba_cli.rounds.members import Member
-from ariba_cli.rounds.model import Model, Values
-from ariba_cli.rounds.opening import enough_memory
+from ariba_cli.rounds.model import Model
 
 FEWEST_PARTICIPANTS = 3
-
-# No weight of a trained model comes near float32's largest; beyond it, sums overflow.
-LARGEST_VALUE = float(np.finfo(np.float32).max)
-
-_BLOCK = 2**20
 
 
 @dataclass
@@ -33,27 +24,17 @@ class Submission:
     ----------
     model : what it says it holds; None when it could not be opened.
     finding : why it is left out, if it is.
-    digest : the sha256 of the layer's bytes, and `values` what they say.
+    digest : the sha256 of the layer's bytes, once they were read.
     """
 
     member: Member
     model: Model | None = None
     finding: Finding | None = None
     digest: str | None = None
-    values: Values | None = None
 
     def reject(self, kind: FindingKind, detail: str) -> None:
         """Leave the participant out."""
         self.finding = Finding(kind, detail, self.member.id)
-
-
-@dataclass(frozen=True)
-class Scorable:
-    """A participant whose layer can be scored."""
-
-    id: str
-    values: Values
-    digest: str
 
 
 def open_submissions(round_: Round, progress: Progress) -> list[Submission]:
@@ -75,23 +56,6 @@ def open_submissions(round_: Round, progress: Progress) -> list[Submission]:
     if too_few:
         raise InputError(too_few)
     return submissions
-
-
-def read_layer(
-    submissions: Sequence[Submission], layer: Layer, progress: Progress
-) -> list[Scorable]:
-    """Read one layer of every participant that is not left out yet, and check it."""
-    for done, submission in enumerate(submissions, 1):
-        if submission.finding is None and submission.model is not None:
-            _take_layer(submission, submission.model, layer)
-        progress(f"reading {layer.name}", done, len(submissions))
-    return [
-        Scorable(submission.member.id, submission.values, submission.digest)
-        for submission in submissions
-        if submission.finding is None
-        and submission.values is not None
-        and submission.digest is not None
-    ]
 
 
 def why_too_few(submissions: Sequence[Submission], what: str) -> str:
@@ -148,45 +112,3 @@ def differing_scales(submissions: Sequence[Submission], layer: Layer) -> list[Fi
         for identifier, scale in scales.items()
         if scale != usual
     ]
-
-
-def _take_layer(submission: Submission, model: Model, layer: Layer) -> None:
-    """Read the layer, if it is there and such as the others have it, and check its values."""
-    name = layer.name_in(model.tensors)
-    if name is None:
-        submission.reject(FindingKind.MISSING_LAYER, f"has no {layer.name}")
-        return
-    spec = model.tensors[name].spec
-    if spec.shape != layer.shape:
-        detail = f"{layer.name} has shape {spec.shape}, the others have {layer.shape}"
-        submission.reject(FindingKind.WRONG_SHAPE, detail)
-    elif not spec.is_float:
-        submission.reject(FindingKind.WRONG_TYPE, f"{layer.name} is of type {spec.dtype}")
-    else:
-        try:
-            with enough_memory():
-                data = model.read(name)
-                submission.values = model.tensors[name].values(data)
-        except RefusedFileError as error:
-            submission.reject(FindingKind.REFUSED, str(error))
-            return
-        # The bytes that are hashed are those that are analysed.
-        submission.digest = hashlib.sha256(data).hexdigest()
-        unusable = _count_unusable(submission.values)
-        if unusable:
-            submission.reject(FindingKind.NONFINITE, f"{unusable} in {layer.name}")
-
-
-def _count_unusable(values: Values) -> str:
-    """How many values cannot be reckoned with, in words; empty when there are none."""
-    counts = {"NaN": 0, "Inf": 0, f"beyond ±{LARGEST_VALUE:.1e}": 0}
-    for start in range(0, values.size, _BLOCK):
-        block = np.abs(values[start : start + _BLOCK])
-        # NaN is not less than anything.
-        if not float(block.max(initial=0.0)) <= LARGEST_VALUE:
-            nan, inf = np.isnan(block), np.isinf(block)
-            # In float64: as float16, what is too large would be infinite itself.
-            large = np.isfinite(block) & (block.astype(np.float64) > LARGEST_VALUE)
-            for kind, found in zip(counts, (nan, inf, large), strict=True):
-                counts[kind] += int(np.count_nonzero(found))
-    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)

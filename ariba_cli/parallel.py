@@ -1,9 +1,9 @@
 """Work on all cores: threads, since NumPy, hashing and reading let others run meanwhile."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ariba_cli.machine import cores
 
@@ -32,12 +32,10 @@ def shared_out(
         return [done.result() for done in [pool.submit(work, taken) for _ in range(count)]]
 
 
-def each(
-    function: Callable[[Item], Result], items: Sequence[Item], workers: int | None = None
-) -> Iterator[Result]:
-    """The results of a function for every item, in the order of the items, as they come."""
-    with ThreadPoolExecutor(workers or cores()) as pool:
-        yield from pool.map(function, items)
+def each(function: Callable[..., Result], *items: Iterable[Any]) -> Iterator[Result]:
+    """The results of a function for all items, as of `map`, in their order, as they come."""
+    with ThreadPoolExecutor(cores()) as pool:
+        yield from pool.map(function, *items)
 
 
 @contextmanager

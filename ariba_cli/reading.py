@@ -100,17 +100,17 @@ def read_layer(
     taken = [one for one in offered if one is not None]
     if _stay_in_files(taken, layer, memory):
         return LayerValues([one.submission for one in taken], [_InFile(one) for one in taken])
-    values = _room_for(taken)
-
-    def read(index: int) -> None:
-        found = taken[index].read(values[index])
-        if not isinstance(values, np.ndarray):
-            values[index] = found
-
+    rooms = _rooms(taken)
+    values = []
     with one_blas_thread():
-        for done, _ in enumerate(each(read, range(len(taken))), 1):
+        for done, found in enumerate(each(_Offered.read, taken, rooms), 1):
+            values.append(found)
             progress(f"reading {layer.name}", done, len(taken))
-    return LayerValues([one.submission for one in taken], values).without_left_out()
+    submissions = [one.submission for one in taken]
+    if isinstance(rooms, np.ndarray):
+        return LayerValues(submissions, rooms).without_left_out()
+    read = [one for one in values if one is not None]
+    return LayerValues([one for one in submissions if one.finding is None], read)
 
 
 @dataclass(frozen=True)
@@ -151,37 +151,43 @@ class _Offered:
         return np.dtype(np.float64 if self.tensor.spec.dtype == "F64" else np.float32)
 
     def read(self, room: Array | None) -> Values | None:
-        """Read, hash and check it; leave the participant out when it cannot be used.
+        """Read, hash and check it; leave the participant out, and give None, if it is no use.
 
         Parameters
         ----------
         room : where its values go; None for a tensor that has no array of values.
         """
+        unusable = _Unusable()
         try:
             with enough_memory():
-                return self._read(room)
+                values, digest = self._change() if room is None else self._array(room, unusable)
         except RefusedFileError as error:
             self.submission.reject(FindingKind.REFUSED, str(error))
             return None
+        if room is None:
+            unusable.count(values)
+        self.settle(digest, unusable)
+        return values if self.submission.finding is None else None
 
-    def _read(self, room: Array | None) -> Values:
-        sha256, unusable = hashlib.sha256(), _Unusable()
-        as_stored = room is not None and _AS_STORED.get(self.tensor.spec.dtype) == room.dtype
-        memory: Memory = Onward(memoryview(room).cast("B")) if as_stored else Scratch()
-        position = 0
+    def _change(self) -> tuple[Values, str]:
+        raw = self.model.read(self.name)
+        return self.tensor.values(raw), hashlib.sha256(raw).hexdigest()
+
+    def _array(self, room: Array, unusable: "_Unusable") -> tuple[Array, str]:
+        """Its values, counted while they are in the processor's cache."""
+        sha256, position = hashlib.sha256(), 0
+        as_stored = _AS_STORED.get(self.tensor.spec.dtype) == room.dtype
+        memory: Memory = Onward(room.view(np.uint8).data) if as_stored else Scratch()
         with self.model.reading() as reading:
             for piece in reading.pieces(self.name, memory):
                 sha256.update(piece)
                 values = self.tensor.values(piece)
-                if room is not None:
-                    part = room[position : position + values.size]
-                    if not as_stored:
-                        part[:] = values
-                    values = part
+                part = room[position : position + values.size]
+                if not as_stored:
+                    part[:] = values[:]
+                unusable.count(part)
                 position += values.size
-                unusable.count(values)
-        self.settle(sha256.hexdigest(), unusable)
-        return room if room is not None else values
+        return room, sha256.hexdigest()
 
     def settle(self, digest: str, unusable: "_Unusable") -> None:
         """Say what came of reading all of it."""
@@ -217,7 +223,9 @@ class _InFile:
             with enough_memory(), self._offered.model.reading() as reading:
                 if isinstance(which, slice):
                     return self._in_order(reading, which.start, min(which.stop, self.size))
-                return np.concatenate([self._values(self._raw(reading, *run)) for run in _runs(which)])
+                return np.concatenate(
+                    [self._values(self._raw(reading, *run)) for run in _runs(which)]
+                )
         except RefusedFileError as error:
             self._offered.submission.reject(FindingKind.REFUSED, str(error))
             raise LeftOutError from error
@@ -294,13 +302,13 @@ def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int) -> bool
     if packed:
         raise InputError(
             f"{layer.name} takes {size:,} bytes in all updates, more than --max-memory, and "
-            f"{packed[0].submission.member.id} has packed it; unpack the round first with ariba convert"
+            f"{packed[0].submission.member.id} has packed it; convert the round with ariba convert"
         )
     return True
 
 
-def _room_for(taken: Sequence[_Offered]) -> Array | list[Values | None]:
-    """An array with a row for each, or a list where adapters are among them."""
+def _rooms(taken: Sequence[_Offered]) -> Array | list[Array | None]:
+    """An array with a row for each, or arrays of their own where adapters are among them."""
     if not any(isinstance(one.tensor, Change) for one in taken):
         values = taken[0].tensor.spec.values if taken else 0
         return np.empty((len(taken), values), _common_type(taken))

@@ -33,15 +33,15 @@ class Cpu:
 
         def work(columns: Iterator[slice]) -> Sums:
             products = Compensated((dimension, dimension))
-            distances = np.zeros(len(values))
+            squares = np.zeros(len(values))
             additions = 0
             for _, rows in _differences(values, reference, columns, np.dtype(np.float64)):
-                distances += np.einsum("ij,ij->i", rows, rows)
+                squares += np.einsum("ij,ij->i", rows, rows)
                 centre(rows)
                 product, roundings = _products(rows.reshape(-1, dimension))
                 products.add(product)
                 additions = max(additions, roundings)
-            return Sums(products.total, distances, additions)
+            return Sums(products.total, squares, additions)
 
         with one_blas_thread():
             return join_sums(shared_out(work, blocks(values, dimension, _BLOCK_VALUES)))
@@ -92,7 +92,7 @@ def _differences(
         yield one.start, rows
 
 
-def _products(rows: Float64) -> tuple[Float64, int]:
+def _products(rows: Values) -> tuple[Float64, int]:
     """Σ x·xᵀ over rows x, and by how many roundings it may be off; see `Sums`."""
     whole = len(rows) // ROWS_PER_SUM
     batches = rows[: whole * ROWS_PER_SUM].reshape(whole, ROWS_PER_SUM, rows.shape[1])

@@ -1,13 +1,11 @@
 """Algorithm 2: a quick covariance where its error cannot matter, and else an exact one."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from ariba_cli.fragments import Fragments
 from ariba_cli.scoring.covariance import exactly_whitened, quick_sums, uncertainty
 from ariba_cli.scoring.cpu import Cpu
-from ariba_cli.scoring.marks import Marks, can_tell_apart, nobody_marked
+from ariba_cli.scoring.marks import End, Marks, can_tell_apart, marks_of
 from ariba_cli.scoring.processor import Processor, Sums
 from ariba_cli.scoring.selection import most_distant
 from ariba_cli.scoring.whitening import whitening
@@ -23,14 +21,10 @@ def score(fragments: Fragments, k_est: int, processor: Processor | None = None) 
     processor = processor or Cpu()
     sums = quick_sums(fragments, processor)
     marks = _if_settled(sums, fragments, k_est, processor)
-    if marks is None:
-        marks = _exactly(fragments, k_est, processor)
-    return replace(marks, from_reference=np.sqrt(sums.distances))
+    return marks or _exactly(sums, fragments, k_est, processor)
 
 
-def _if_settled(
-    sums: Sums, fragments: Fragments, k_est: int, processor: Processor
-) -> Marks | None:
+def _if_settled(sums: Sums, fragments: Fragments, k_est: int, processor: Processor) -> Marks | None:
     """The marks under quick sums, unless exact ones could give others."""
     factored = whitening(sums.products / fragments.total)
     # Of N distances, neighbours are about 1/N apart: with more doubt, nothing will be settled.
@@ -39,15 +33,15 @@ def _if_settled(
     if not can_tell_apart(factored.rank, fragments.participants, fragments.cut.fragments):
         return None
     selected = most_distant(fragments, factored, k_est * fragments.cut.fragments, processor)
-    doubt = uncertainty(sums.additions, factored, selected.largest)
-    if not selected.cut.is_certain(doubt):
+    if not selected.end.is_certain(uncertainty(sums.additions, factored, selected.largest)):
         return None
-    return selected.cut.marks(selected.scores, factored.rank)
+    return marks_of(selected.scores, factored.rank, selected.end, sums.from_reference)
 
 
-def _exactly(fragments: Fragments, k_est: int, processor: Processor) -> Marks:
+def _exactly(sums: Sums, fragments: Fragments, k_est: int, processor: Processor) -> Marks:
     factored = exactly_whitened(fragments)
     if not can_tell_apart(factored.rank, fragments.participants, fragments.cut.fragments):
-        return nobody_marked(fragments.participants, factored.rank)
+        nobody = np.zeros(fragments.participants, np.int64)
+        return marks_of(nobody, factored.rank, End(0.0, 0.0), sums.from_reference)
     selected = most_distant(fragments, factored, k_est * fragments.cut.fragments, processor)
-    return selected.cut.marks(selected.scores, factored.rank)
+    return marks_of(selected.scores, factored.rank, selected.end, sums.from_reference)

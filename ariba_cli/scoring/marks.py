@@ -12,31 +12,7 @@ MARGIN_DIGITS = 2
 
 
 @dataclass(frozen=True)
-class Marks:
-    """What an engine says of one layer.
-
-    Attributes
-    ----------
-    scores : S_i = Σ_j s_ij (Eq. 7), integers of shape (n,).
-    marked : Σ_i S_i, which is k̃·m; 0 when nothing could be told apart.
-    covariance_rank : how many of the d dimensions the fragments fill.
-    cut_distance : the least distance that was marked, to `DISTANCE_DIGITS`.
-    cut_margin : by what share of it the next distance is smaller, to `MARGIN_DIGITS`; 0 is
-        a tie at the cut.
-    from_reference : the l2 distance of each participant from the fragments' reference, of
-        shape (n,).
-    """
-
-    scores: npt.NDArray[np.int64]
-    marked: int
-    covariance_rank: int
-    cut_distance: float
-    cut_margin: float
-    from_reference: npt.NDArray[np.float64] | None = None
-
-
-@dataclass(frozen=True)
-class Cut:
+class End:
     """Between which two distances the marks end.
 
     Attributes
@@ -65,20 +41,46 @@ class Cut:
             == _digits(self.last * (1 + uncertainty), DISTANCE_DIGITS)
         )
 
-    def marks(self, scores: npt.NDArray[np.int64], covariance_rank: int) -> Marks:
-        """The marks of a layer that is cut here."""
-        return Marks(
-            scores=scores,
-            marked=int(scores.sum()),
-            covariance_rank=covariance_rank,
-            cut_distance=_digits(self.last, DISTANCE_DIGITS),
-            cut_margin=_digits(self.margin, MARGIN_DIGITS),
-        )
+
+@dataclass(frozen=True)
+class Marks:
+    """What an engine says of one layer.
+
+    Attributes
+    ----------
+    scores : S_i = Σ_j s_ij (Eq. 7), integers of shape (n,).
+    marked : Σ_i S_i, which is k̃·m; 0 when nothing could be told apart.
+    covariance_rank : how many of the d dimensions the fragments fill.
+    cut_distance : the least distance that was marked, to `DISTANCE_DIGITS`.
+    cut_margin : by what share of it the next distance is smaller, to `MARGIN_DIGITS`; 0 is
+        a tie at the cut.
+    from_reference : the l2 distance of each participant from the fragments' reference, of
+        shape (n,).
+    """
+
+    scores: npt.NDArray[np.int64]
+    marked: int
+    covariance_rank: int
+    cut_distance: float
+    cut_margin: float
+    from_reference: npt.NDArray[np.float64]
 
 
-def nobody_marked(participants: int, covariance_rank: int) -> Marks:
-    """What an engine says when no fragment is further away than any other."""
-    return Marks(np.zeros(participants, dtype=np.int64), 0, covariance_rank, 0.0, 0.0)
+def marks_of(
+    scores: npt.NDArray[np.int64],
+    covariance_rank: int,
+    end: End,
+    from_reference: npt.NDArray[np.float64],
+) -> Marks:
+    """The marks of a layer that end there."""
+    return Marks(
+        scores=scores,
+        marked=int(scores.sum()),
+        covariance_rank=covariance_rank,
+        cut_distance=_digits(end.last, DISTANCE_DIGITS),
+        cut_margin=_digits(end.margin, MARGIN_DIGITS),
+        from_reference=from_reference,
+    )
 
 
 def can_tell_apart(covariance_rank: int, participants: int, fragments: int) -> bool:
@@ -91,9 +93,7 @@ def can_tell_apart(covariance_rank: int, participants: int, fragments: int) -> b
     return 0 < covariance_rank < (participants - 1) * fragments
 
 
-def cut_after(
-    distances: npt.NDArray[np.float64], marked: int
-) -> tuple[npt.NDArray[np.bool_], Cut]:
+def cut_after(distances: npt.NDArray[np.float64], marked: int) -> tuple[npt.NDArray[np.bool_], End]:
     """Mark the largest distances, and say where they end.
 
     Ties are broken by the order of the array: by participant, then by fragment.
@@ -105,7 +105,7 @@ def cut_after(
     """
     unmarked = distances.size - marked
     ordered = np.partition(distances, (unmarked - 1, unmarked))
-    cut = Cut(float(ordered[unmarked]), float(ordered[unmarked - 1]))
+    cut = End(float(ordered[unmarked]), float(ordered[unmarked - 1]))
     marks = distances > cut.last
     ties = np.flatnonzero(distances == cut.last)
     marks[ties[: marked - np.count_nonzero(marks)]] = True

@@ -28,14 +28,20 @@ class Sums:
     Attributes
     ----------
     products : Σ x·xᵀ over the fragments x of every δ̂_i, of shape (d, d).
-    distances : of shape (n,), Σ (θ_i − θ_r)² over the values of each participant, where r
+    squares : of shape (n,), Σ (θ_i − θ_r)² over the values of each participant, where r
         is the reference.
     additions : by how many roundings of Σ |x_a·x_b| the products may be off at most.
     """
 
     products: Float64
-    distances: Float64
+    squares: Float64
     additions: int
+
+    @property
+    def from_reference(self) -> Float64:
+        """The l2 distance of each participant from the reference, of shape (n,)."""
+        distances: Float64 = np.sqrt(self.squares)
+        return distances
 
 
 @dataclass(frozen=True)
@@ -91,8 +97,8 @@ def join_sums(parts: Sequence[Sums]) -> Sums:
     products = Compensated(parts[0].products.shape)
     for part in parts:
         products.add(part.products)
-    distances = np.sum([part.distances for part in parts], axis=0)
-    return Sums(products.total, distances, max(part.additions for part in parts) + 1)
+    squares = np.sum([part.squares for part in parts], axis=0)
+    return Sums(products.total, squares, max(part.additions for part in parts) + 1)
 
 
 def join_sorted(parts: Sequence[Sorted]) -> Sorted:

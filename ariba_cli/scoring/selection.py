@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.fragments import Fragments
-from ariba_cli.scoring.marks import Cut, cut_after
+from ariba_cli.scoring.marks import End, cut_after
 from ariba_cli.scoring.processor import Band, Place, Processor, Sorted, Values, join_sorted
 from ariba_cli.scoring.sweep import sweep
 from ariba_cli.scoring.whitening import EPS, Whitening
@@ -35,17 +35,17 @@ _EVERYTHING = Band(0.0, math.inf)
 
 @dataclass(frozen=True)
 class Selected:
-    """Which fragments are marked.
+    """How many fragments are marked, and where the marks end.
 
     Attributes
     ----------
     scores : how many of each participant, of shape (n,).
-    cut : where they end.
+    end : between which two distances the marks end.
     largest : about the largest of all distances.
     """
 
     scores: npt.NDArray[np.int64]
-    cut: Cut
+    end: End
     largest: float
 
 
@@ -174,21 +174,17 @@ def _told_apart(
     m = fragments.cut.fragments
     beyond = found.inside[distances > high]
     doubtful = np.sort(found.inside[(distances >= low) & (distances <= high)])
-    marks, cut = cut_after(
-        _exact_of(fragments, factored, doubtful), missing - len(beyond)
-    )
+    marks, end = cut_after(_exact_of(fragments, factored, doubtful), missing - len(beyond))
     which = np.concatenate([beyond, doubtful[marks]])
     scores = found.above + np.bincount(which // m, minlength=fragments.participants)
-    return Selected(scores, cut, math.sqrt(found.largest))
+    return Selected(scores, end, math.sqrt(found.largest))
 
 
 def _at_least(distance: float, squared: float) -> bool:
     return squared == 0 or distance > math.sqrt(squared)
 
 
-def _exact_of(
-    fragments: Fragments, factored: Whitening, which: npt.NDArray[np.int64]
-) -> Float64:
+def _exact_of(fragments: Fragments, factored: Whitening, which: npt.NDArray[np.int64]) -> Float64:
     """The exact distances of some fragments, each i·m + j."""
     participants, indices = np.divmod(which, fragments.cut.fragments)
     distances = np.empty(len(which))
@@ -202,9 +198,7 @@ def _exact_of(
     return distances
 
 
-def _exact(
-    fragments: Fragments, factored: Whitening, indices: npt.NDArray[np.integer]
-) -> Float64:
+def _exact(fragments: Fragments, factored: Whitening, indices: npt.NDArray[np.integer]) -> Float64:
     """The exact distances of the fragments of these indices, of shape (n, len(indices))."""
     rows = fragments.centred_at(indices)
     found = factored.distances(rows.reshape(-1, rows.shape[2]))
@@ -222,6 +216,6 @@ def _all_exactly(fragments: Fragments, factored: Whitening, marked: int) -> Sele
             distances[:, first : first + found.shape[1]] = found
 
     sweep(fragments, find)
-    marks, cut = cut_after(distances.reshape(-1), marked)
+    marks, end = cut_after(distances.reshape(-1), marked)
     scores = np.count_nonzero(marks.reshape(n, m), axis=1).astype(np.int64)
-    return Selected(scores, cut, float(distances.max()))
+    return Selected(scores, end, float(distances.max()))

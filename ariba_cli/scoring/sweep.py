@@ -41,7 +41,10 @@ def sweep(
             ) -> Result:
                 buffer = np.empty(most)
                 return work(
-                    (first + one.start // d, centred(values[:, one], fragments.reference, d, buffer))
+                    (
+                        first + one.start // d,
+                        centred(values[:, one], fragments.reference, d, buffer),
+                    )
                     for one in taken
                 )
 

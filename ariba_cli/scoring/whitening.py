@@ -64,8 +64,8 @@ class Whitening:
     def sensitivity(self) -> float:
         """τ = ‖W·D‖² in the Frobenius norm, where D² is the diagonal of Σ.
 
-        The trace of the inverse of the correlation matrix: d where coordinates are
-        independent, and large where one nearly follows from others. No norm of that inverse is larger.
+        The trace of the inverse of the correlation matrix, and so no less than its spectral
+        norm: d where coordinates are independent, large where one nearly follows from others.
         """
         deviations = np.ldexp(np.sqrt(self.variances), self.exponent)
         return float(np.square(self.matrix * deviations).sum())
