@@ -423,7 +423,7 @@ def test_shares_stand_side_by_side_where_they_fit(width: int, columns: bool) -> 
         assert "highest in" not in together
     elif width > 40:
         layer = max(first.shares, key=lambda name: first.shares[name])
-        assert f"{first.shares[layer]:.3f} {layer}" in together
+        assert f"{first.shares[layer]:.3f} {layer.removesuffix('.weight')} suspect" in together
     assert "Coverage: 4 of 8 layers examined" in together
     ascii_table = audit_table(verdict, Paper(width=width, color=False, encoding="ascii"))
     assert ascii_table.isascii()
