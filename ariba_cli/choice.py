@@ -115,18 +115,18 @@ def _fitting(
     meant = list(layers) if text == ALL else matching_layers(layers, text)
     fitting: list[ChosenLayer] = []
     too_wide: list[Finding] = []
-    reasons: list[str] = []
+    reasons: list[tuple[int, str]] = []
     for layer in meant:
-        if layer.can_be_scored:
-            try:
-                fitting.append(_chosen(layer, fragment))
-            except TooWideError as error:
+        if not layer.can_be_scored:
+            continue
+        try:
+            fitting.append(_chosen(layer, fragment))
+        except UnfitLayerError as error:
+            reasons.append((layer.spec.values, str(error)))
+            if isinstance(error, TooWideError):
                 too_wide.append(Finding(FindingKind.LAYER_LEFT_OUT, str(error)))
-                reasons.insert(0, str(error))
-            except UnfitLayerError as error:
-                reasons.append(str(error))
     if not fitting:
-        why = f"; {reasons[0]}" if reasons else ""
+        why = f"; {max(reasons)[1]}" if reasons else ""
         raise UsageError(f"no layer that can be scored matches '{text}'{why} ({where} lists them)")
     return fitting, too_wide
 

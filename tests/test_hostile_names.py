@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ariba_cli.cli import console
@@ -152,6 +153,33 @@ def test_a_layer_of_such_a_name_can_be_examined(root: Path, ariba: Ariba) -> Non
     assert r"\x1b[2J\x1b]0;owned\x07.weight by kernel" in table
 
 
+def test_layers_of_such_names_are_shown_side_by_side(tmp_path: Path, ariba: Ariba) -> None:
+    """As patterns, in the table of layers, in columns, in the log and in headings."""
+    names = [name for name in NAMES if name and "." not in name and name.isprintable()]
+    names += [ESCAPE, "\x9b31m", "a\nb\rc", "[/red]", "\u202egnp"]
+    root = tmp_path / f"round {ESCAPE}"
+    for index in range(4):
+        rng = np.random.default_rng(index)
+        model = {f"{name}.weight": rng.standard_normal((4, 3)) for name in names}
+        write_model(root / f"p{index}.safetensors", model)
+    for asked in (["all"], ["*"], [f"{ESCAPE[:3]}*", "a?b*", "[[]*"]):
+        chosen = [word for one in asked for word in ("--layer", one)]
+        code, table, log = ariba("audit", root, root, *chosen, "-v")
+        assert code == 0
+        assert " ".join(table.split()).count(r"\x1b[2J\x1b]0;owned\x07.weight row") == 2
+        assert table.startswith("Round ")
+        assert r"examined a\nb\rc.weight" in log
+        code, table, _ = ariba("audit", root, "nowhere", *chosen, "-f", "csv")
+        assert code == 2
+        header, *rows = csv.reader(io.StringIO(table))
+        assert {len(row) for row in rows} == {len(header)}
+        starts = ("=", "+", "-", "@", "\t", "\uff1d")
+        assert not [cell for row in [header, *rows] for cell in row if cell.startswith(starts)]
+        code, text, _ = ariba("audit", root, root, *chosen, "-f", "json")
+        assert text.isascii()
+        assert f"{ESCAPE}.weight" in json.loads(text.splitlines()[1])["result"]["method"]["layers"]
+
+
 def test_json_holds_every_name_exactly(root: Path, ariba: Ariba) -> None:
     text = ariba("audit", root, "--layer", "conv2", "-f", "json")[1]
     assert text.isascii()
@@ -183,6 +211,8 @@ def test_errors_are_one_line(tmp_path: Path, ariba: Ariba, name: str) -> None:
         ["audit", tmp_path / "in" / path_of(name)],
         ["audit", tmp_path / "nowhere" / name],
         ["convert", root / path_of(name), "--out", tmp_path / "out"],
+        ["audit", root, "--layer", f"{name}*"],
+        ["audit", root, "--files0-from", f"nowhere/{name}"],
         ["audit", root, "--fragment", name],
         ["audit", root, "-f", f"{name} "],
         ["audit", root, "--fail-on", name],

@@ -1,5 +1,6 @@
 """Every command that the README shows works as it is written there, in that order."""
 
+import json
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 from tests.conftest import REPOSITORY, environment
 
 README = (REPOSITORY / "README.md").read_text()
+LIST = "find runs/demo -name 'round_*' -print0 | ariba audit --files0-from - -f json"
 DEMO = [
     "ariba simulate runs/demo",
     "ariba attack runs/demo/round_0040 --out runs/demo/attacked",
@@ -18,7 +20,7 @@ DEMO = [
 def test_the_five_commands(tmp_path: Path, command_path: str) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
     commands = "".join(blocks).splitlines()
-    assert {command.split()[1] for command in commands} == {
+    assert set(re.findall(r"\bariba (\w+)", "\n".join(commands))) == {
         "simulate",
         "attack",
         "convert",
@@ -43,6 +45,8 @@ def test_the_five_commands(tmp_path: Path, command_path: str) -> None:
     assert len(suspects) == 10
     assert set(compromised) <= set(suspects)
     assert (tmp_path / "report.json").stat().st_size > 0
+    (line,) = shown[LIST].splitlines()
+    assert json.loads(line)["run"]["round"] == "runs/demo/round_0040"
 
 
 def test_the_demo_is_what_the_readme_shows() -> None:

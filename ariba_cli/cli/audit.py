@@ -1,8 +1,6 @@
-"""`ariba audit`: rank the participants of a round."""
+"""`ariba audit`: rank the participants of a round, or of several."""
 
 import re
-from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,30 +9,29 @@ import typer
 from ariba_cli.cli import options
 from ariba_cli.cli.exits import Exit
 from ariba_cli.cli.signals import held_back
+from ariba_cli.cli.verdicts import AuditFormat
 from ariba_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from ariba_cli.audit import KEst
-    from ariba_cli.cli.console import Console
-    from ariba_cli.cli.output import Stopwatch
-    from ariba_cli.verdict import Verdict
-
-
-class AuditFormat(StrEnum):
-    """How the verdict is written."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
 
 
 def audit(
-    round_path: options.RoundArgument,
+    round_paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="ROUND...",
+            help="The directory of a round; of several, one is audited after the other.",
+            show_default=False,
+        ),
+    ] = None,
     layer: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="The layer to examine, as layer3.0.conv1. [default: the middle convolution]",
+            help="A layer to examine, as layer3.0.conv1; a pattern, as 'layer3.*.conv?'; or all. "
+            "Repeatable: each is scored by itself, and the ranking is by the mean share. "
+            "[default: the middle convolution]",
             show_default=False,
         ),
     ] = None,
@@ -50,7 +47,7 @@ def audit(
         str | None,
         typer.Option(
             metavar="KIND",
-            help="How to cut the layer: kernel, filter, row, or block:D for D values. "
+            help="How to cut the layers: kernel, filter, row, or block:D for D values. "
             "[default: kernel for convolutions, else row]",
             show_default=False,
         ),
@@ -66,9 +63,18 @@ def audit(
         list[str] | None,
         typer.Option(
             metavar="CONDITION",
-            help="Exit with 1 when it holds: share>=X, refused (also for a layer that is missing "
-            "or unlike the others'), nonfinite, duplicate or unsealed (no seal, or a broken one). "
-            "Repeatable.",
+            help="Exit with 1 when it holds in any round: share>=X (of several layers the mean), "
+            "refused (also for a layer that is missing or unlike the others'), nonfinite, "
+            "duplicate or unsealed (no seal, or a broken one). Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    files0_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Audit the rounds that FILE lists, a NUL after each, as find -print0 writes them; "
+            "- is stdin. JSON is then always one line a round.",
             show_default=False,
         ),
     ] = None,
@@ -93,44 +99,60 @@ def audit(
     """Rank the participants of a round by how backdoored their updates look.
 
     k_est participants are named as suspects in every round, also in a clean one: the
-    shares say how much stands behind it, and only the examined layer speaks. An HDF5 file
+    shares say how much stands behind it, and only the examined layers speak. An HDF5 file
     with a group per participant can stand for the directory.
 
+    Of several rounds, one that cannot be audited is an error on stderr, and the others are
+    audited all the same. JSON is then one line a round, written as soon as it is done.
+
     Example: ariba audit runs/demo/attacked --layer conv2 --k-est 10
+
+    Example: ariba audit runs/demo/attacked --layer all
+
+    Example: find runs -name 'round_*' -print0 | ariba audit --files0-from - -f json
     """
     with held_back():
         from ariba_cli.audit import AuditSettings
-        from ariba_cli.audit import audit as run_audit
+        from ariba_cli.cli.auditing import Auditing
         from ariba_cli.cli.conditions import parse_condition
-        from ariba_cli.cli.output import Stopwatch, deliver
-        from ariba_cli.evaluation import evaluate
-        from ariba_cli.rounds.directory import open_round
-        from ariba_cli.rounds.truth import read_truth
+        from ariba_cli.cli.given import given_rounds
+        from ariba_cli.cli.output import deliver_all
+        from ariba_cli.cli.verdicts import Verdicts
 
-    stopwatch = Stopwatch()
     console = options.make_console(color, quiet, verbose)
-    conditions = [parse_condition(text) for text in fail_on or ()]
-    settings = AuditSettings(
-        layers=() if layer is None else (layer,),
-        fragment=fragment,
-        k_est=parse_k_est(k_est),
-        verify_seal=verify_seal,
-        strict=strict,
+    given = given_rounds(round_paths or (), files0_from)
+    auditing = Auditing(
+        settings=AuditSettings(
+            layers=tuple(layer or ()),
+            fragment=fragment,
+            k_est=parse_k_est(k_est),
+            verify_seal=verify_seal,
+            strict=strict,
+        ),
+        terms=options.make_terms(max_file_bytes, timeout, names),
+        global_model=global_model,
+        not_models=options.paths(names),
+        truth=truth,
+        conditions=[parse_condition(text) for text in fail_on or ()],
+        console=console,
     )
-    terms = options.make_terms(max_file_bytes, timeout, names)
-    round_ = open_round(
-        round_path, terms, global_path=global_model, not_models=options.paths(names)
+    several = files0_from is not None or len(round_paths or ()) > 1
+    verdicts = Verdicts(
+        format_,
+        console,
+        several=several,
+        for_file=output is not None,
+        reproducible=reproducible,
     )
-    known = read_truth(round_path) if truth else None
-    with console.progress() as progress:
-        verdict = run_audit(round_, settings, progress)
-    if known is not None:
-        verdict = replace(verdict, evaluation=evaluate(verdict, known.compromised))
-    _describe(verdict, console)
-    deliver(_encode(verdict, format_, stopwatch, reproducible, output, console), output, console)
-    holding = [condition.text for condition in conditions if condition.holds(verdict)]
-    if holding:
-        console.note(f"condition holds: {', '.join(holding)}")
+    if several:
+        total = len(round_paths) if round_paths else None
+        reports = auditing.each(given, total, verdicts)
+    else:
+        reports = auditing.one(next(given), verdicts)
+    deliver_all(reports, output, console)
+    if auditing.failed:
+        raise typer.Exit(Exit.COULD_NOT_COMPLETE)
+    if auditing.holding:
         raise typer.Exit(Exit.CONDITION_HOLDS)
 
 
@@ -151,39 +173,3 @@ def parse_k_est(text: str) -> "KEst":
     if re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,9})?%", text):
         return KEst(percent=Fraction(text.removesuffix("%")))
     raise UsageError(f"'{text}' is no k_est; write a number, as 10, or a percentage, as 20%")
-
-
-def _describe(verdict: "Verdict", console: "Console") -> None:
-    layer = verdict.layers[0]
-    console.detail(
-        f"examined {layer.layer} of {layer.participants} participants: "
-        f"{layer.fragments * layer.participants:,} fragments of {layer.dimension} values, "
-        f"{layer.marked:,} marked from distance {layer.cut_distance:.6g}"
-    )
-
-
-def _encode(
-    verdict: "Verdict",
-    format_: AuditFormat,
-    stopwatch: "Stopwatch",
-    reproducible: bool,
-    output: Path | None,
-    console: "Console",
-) -> bytes:
-    if format_ is AuditFormat.JSON:
-        from ariba_cli.reports.audit_json import audit_json
-
-        return audit_json(verdict, stopwatch.record(reproducible=reproducible))
-    if format_ is AuditFormat.CSV:
-        from ariba_cli.reports.audit_csv import audit_csv
-        from ariba_cli.reports.words import coverage_in_words, finding_in_words
-
-        # A table of numbers has no place for what is wrong with them.
-        for finding in verdict.findings:
-            console.warn(finding_in_words(finding))
-        console.note(f"coverage: {coverage_in_words(verdict)}")
-        return audit_csv(verdict)
-    from ariba_cli.reports.audit_table import audit_table
-
-    paper = console.paper(for_file=output is not None)
-    return paper.encode(audit_table(verdict, paper))

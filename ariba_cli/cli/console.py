@@ -53,9 +53,16 @@ class Console:
         self._color = color
         self._quiet = quiet
         self._verbose = verbose
+        self._bar: _RichBar | None = None
 
-    def data(self, data: bytes) -> None:
-        """Write data to stdout. A reader that has closed the pipe has had enough of it."""
+    def data(self, data: bytes) -> bool:
+        """Write data to stdout.
+
+        Returns
+        -------
+        Whether more is wanted: a reader that has closed the pipe has had enough.
+        """
+        self._hide_bar()
         stdout = self._environment.stdout
         try:
             stdout.buffer.write(data)
@@ -65,6 +72,8 @@ class Console:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
             if not isinstance(error, BrokenPipeError):
                 raise OutputError(f"stdout cannot be written: {error.strerror}") from error
+            return False
+        return True
 
     def note(self, message: str) -> None:
         """Say something that is not data."""
@@ -79,6 +88,10 @@ class Console:
     def warn(self, message: str) -> None:
         """Say what a user should know before using the data."""
         self._say(f"warning: {message}")
+
+    def error(self, message: str) -> None:
+        """Say what could not be done, when something else still can."""
+        self._say(f"error: {message}")
 
     @property
     def on_terminal(self) -> bool:
@@ -97,13 +110,21 @@ class Console:
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
-        """A progress bar on stderr, if it is a terminal, for what takes over a second."""
+        """A progress bar on stderr, if it is a terminal, for what takes over a second.
+
+        It makes way for whatever else is said.
+        """
         if self._quiet or not self._environment.stderr.isatty():
             yield silent
             return
         color = self._wants_color(terminal=True)
-        with _RichBar(self._environment.stderr, color=color) as bar:
-            yield bar
+        with _RichBar(self._environment.stderr, color=color) as self._bar:
+            yield self._bar
+        self._bar = None
+
+    def _hide_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.hide()
 
     def _wants_color(self, *, terminal: bool) -> bool:
         if self._color != "auto":
@@ -111,6 +132,7 @@ class Console:
         return terminal and not self._environment.variables.get("NO_COLOR")
 
     def _say(self, message: str) -> None:
+        self._hide_bar()
         say(self._environment.stderr, message)
 
 
@@ -132,6 +154,7 @@ class _RichBar:
         self._started = time.monotonic()
         self._progress: RichProgress | None = None
         self._task: TaskID | None = None
+        self._shown = False
 
     def __enter__(self) -> Self:
         return self
@@ -142,19 +165,27 @@ class _RichBar:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.hide()
+
+    def hide(self) -> None:
+        """Take it off the screen until there is more to tell."""
         if self._progress is not None:
             self._progress.stop()
+            self._shown = False
 
     def __call__(self, what: str, done: int, total: int) -> None:
         if self._progress is None:
             if time.monotonic() - self._started < _SECONDS_BEFORE_PROGRESS:
                 return
-            self._progress = self._begin()
+            self._progress = self._make()
+        if not self._shown:
+            self._progress.start()
+            self._shown = True
         if self._task is None:
             self._task = self._progress.add_task(visible(what), total=total)
         self._progress.update(self._task, description=visible(what), completed=done, total=total)
 
-    def _begin(self) -> "RichProgress":
+    def _make(self) -> "RichProgress":
         from rich.console import Console as RichConsole
         from rich.progress import (
             BarColumn,
@@ -164,7 +195,7 @@ class _RichBar:
         )
         from rich.progress import Progress as RichProgress
 
-        progress = RichProgress(
+        return RichProgress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
@@ -172,5 +203,3 @@ class _RichBar:
             console=RichConsole(file=self._stream, markup=False, no_color=not self._color),
             transient=True,
         )
-        progress.start()
-        return progress

@@ -5,6 +5,8 @@ import platform
 import re
 import sys
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from ariba_cli.cli.console import Console
 from ariba_cli.errors import OutputError, UsageError
 from ariba_cli.reports.canonical import RunRecord
 
+# Of what goes to a file, held in memory; more is on disk.
+_HELD_BYTES = 2**24
 _LIBRARIES = ("numpy", "h5py", "safetensors", "torch")
 
 
@@ -23,8 +27,8 @@ class Stopwatch:
         self._started = datetime.now(UTC)
         self._ticks = time.perf_counter()
 
-    def record(self, *, reproducible: bool) -> RunRecord:
-        """How the command was run, up to now."""
+    def record(self, *, reproducible: bool, round_path: Path | None = None) -> RunRecord:
+        """How the command was run, up to now, and on which round."""
         epoch = _source_date_epoch()
         if epoch is None and reproducible:
             epoch = 0
@@ -39,26 +43,31 @@ class Stopwatch:
             started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
             seconds=round(time.perf_counter() - self._ticks, 3) if epoch is None else 0.0,
             device="cpu",
+            round=None if round_path is None else str(round_path),
         )
 
 
 def deliver(data: bytes, output: Path | None, console: Console) -> None:
-    """Write data to a file or to stdout.
+    """Write data to a file or to stdout; see `deliver_all`."""
+    deliver_all([data], output, console)
+
+
+def deliver_all(pieces: Iterable[bytes], output: Path | None, console: Console) -> None:
+    """Write pieces of data to stdout, each as it comes, or all of them to a file.
 
     Raises
     ------
     OutputError
-        When it cannot be written; a file that was there is then as it was.
+        When they cannot be written; a file that was there is then as it was.
     """
-    from ariba_cli.rounds.writing import write_atomically
-
     if output is None:
-        console.data(data)
+        for piece in pieces:
+            if not console.data(piece):
+                break
     elif os.path.exists(output) and not os.path.isfile(output):
-        _write_in_place(output, data)
+        _write_in_place(output, pieces)
     else:
-        # Where a link points to is replaced, and not the link.
-        write_atomically(Path(os.path.realpath(output)), [data])
+        _write_file(output, pieces)
 
 
 def _source_date_epoch() -> int | None:
@@ -70,9 +79,34 @@ def _source_date_epoch() -> int | None:
     return int(text)
 
 
-def _write_in_place(output: Path, data: bytes) -> None:
+def _write_in_place(output: Path, pieces: Iterable[bytes]) -> None:
     """Write to a pipe or a device, such as /dev/null."""
+    with _output_errors(output), output.open("wb") as stream:
+        for piece in pieces:
+            stream.write(piece)
+            stream.flush()
+
+
+def _write_file(output: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file when all pieces are there; until then its folder is as it was."""
+    from tempfile import SpooledTemporaryFile
+
+    from ariba_cli.rounds.writing import write_atomically
+
+    # Where a link points to is replaced, and not the link.
+    path = Path(os.path.realpath(output))
+    with _output_errors(output), SpooledTemporaryFile(max_size=_HELD_BYTES) as held:
+        # Rather now than when all the work is done.
+        os.stat(path.parent)
+        for piece in pieces:
+            held.write(piece)
+        held.seek(0)
+        write_atomically(path, iter(lambda: held.read(_HELD_BYTES), b""))
+
+
+@contextmanager
+def _output_errors(output: Path) -> Iterator[None]:
     try:
-        output.write_bytes(data)
+        yield
     except OSError as error:
         raise OutputError(f"'{output}' cannot be written: {error.strerror}") from error

@@ -13,17 +13,11 @@ from ariba_cli.visible import visible
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-def audit_csv(verdict: Verdict) -> bytes:
-    """Rank, id, score, share and suspect, one participant a line, with a header.
+class AuditCsv:
+    """The rankings of one or several rounds below one header.
 
-    Several layers have a column each after these.
-    """
-    table = CsvOfRounds(verdict, with_round=False)
-    return table.header + table.rows(verdict, "")
-
-
-class CsvOfRounds:
-    """The rankings of several rounds below one header.
+    A line a participant: rank, id, score, share and suspect, and after these the share in each
+    of several layers.
 
     Parameters
     ----------
@@ -32,8 +26,8 @@ class CsvOfRounds:
     """
 
     def __init__(self, first: Verdict, *, with_round: bool) -> None:
-        several = len(first.layers) > 1
-        self._layers = [layer.layer for layer in first.layers] if several else []
+        layers = [layer.layer for layer in first.layers]
+        self._layers = layers if len(layers) > 1 else []
         self._with_round = with_round
 
     @property

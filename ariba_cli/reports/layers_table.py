@@ -113,5 +113,6 @@ def _shares(ranked: Ranked, layers: Mapping[int, LayerResult]) -> str:
 
 
 def _highest_of_participant(ranked: Ranked) -> str:
+    """The highest share, and its layer by the shorter name that `--layer` takes."""
     layer = max(ranked.shares, key=lambda name: ranked.shares[name])
-    return f"{ranked.shares[layer]:.3f} {visible(layer)}"
+    return f"{ranked.shares[layer]:.3f} {visible(layer.removesuffix('.weight'))}"

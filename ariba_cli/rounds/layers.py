@@ -13,6 +13,7 @@ from ariba_cli.rounds.names import is_counter, is_statistic, plain_name, plain_n
 from ariba_cli.rounds.tensors import TensorSpec
 
 _WEIGHT = ".weight"
+_PATTERN = re.compile(r"[*?]|\[.+\]", re.DOTALL)
 
 Catalog = Mapping[str, Tensor]
 
@@ -140,7 +141,7 @@ def is_pattern(text: str) -> bool:
     >>> is_pattern("layer?.*.conv1"), is_pattern("layer3.0.conv1")
     (True, False)
     """
-    return any(character in text for character in "*?[")
+    return _PATTERN.search(text) is not None
 
 
 def matching_layers(layers: Iterable[Layer], pattern: str) -> list[Layer]:
