@@ -76,7 +76,9 @@ def _ordinary(scored: Sequence[Scorable]) -> Scorable:
 def _degenerate(result: LayerResult) -> list[Finding]:
     if result.marked:
         return []
-    if result.covariance_rank:
+    if result.covariance_rank is None:
+        detail = f"the detector scores all fragments of {result.layer} alike: nobody is ranked"
+    elif result.covariance_rank:
         detail = (
             f"fragments of {result.dimension} values are too wide for {result.participants} "
             f"updates of {result.layer}: all are equally distant, and nobody is ranked"

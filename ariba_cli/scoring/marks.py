@@ -1,9 +1,13 @@
 """Which fragments are marked: exactly k̃·m of them, whatever ties there are."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
+# The value of a parameter, as it stands in a report.
+Parameter = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
@@ -14,19 +18,23 @@ class Marks:
     ----------
     scores : S_i = Σ_j s_ij (Eq. 7), integers of shape (n,).
     marked : Σ_i S_i, which is k̃·m; 0 when nothing could be told apart.
-    covariance_rank : how many of the d dimensions the fragments fill.
-    cut_distance : the least distance that was marked.
-    cut_margin : by what share of it the next distance is smaller; 0 is a tie at the cut.
+    covariance_rank : how many of the d dimensions the fragments fill; None for an engine
+        that takes no covariance.
+    cut_distance : the least distance, or other score of a fragment, that was marked.
+    cut_margin : by what share of it the next one is smaller; 0 is a tie at the cut. Of the
+        next one, where that is larger in size, as of scores below zero.
+    parameters : what else the engine was run with, for the report.
     """
 
     scores: npt.NDArray[np.int64]
     marked: int
-    covariance_rank: int
+    covariance_rank: int | None
     cut_distance: float
     cut_margin: float
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
 
-def nobody_marked(participants: int, covariance_rank: int) -> Marks:
+def nobody_marked(participants: int, covariance_rank: int | None) -> Marks:
     """What an engine says when no fragment is further away than any other."""
     return Marks(np.zeros(participants, dtype=np.int64), 0, covariance_rank, 0.0, 0.0)
 
@@ -42,9 +50,9 @@ def can_tell_apart(covariance_rank: int, participants: int, fragments: int) -> b
 
 
 def mark_most_distant(
-    distances: npt.NDArray[np.float64], marked: int, covariance_rank: int
+    distances: npt.NDArray[np.float64], marked: int, covariance_rank: int | None
 ) -> Marks:
-    """Mark the fragments of largest distance.
+    """Mark the fragments of largest distance, or of another score that says how unusual they are.
 
     Ties are broken by participant, then by fragment: the order of the array.
 
@@ -57,6 +65,7 @@ def mark_most_distant(
     unmarked = flat.size - marked
     ordered = np.partition(flat, (unmarked - 1, unmarked))
     following, cut = ordered[unmarked - 1], ordered[unmarked]
+    size = max(abs(cut), abs(following))
     marks = flat > cut
     ties = np.flatnonzero(flat == cut)
     marks[ties[: marked - np.count_nonzero(marks)]] = True
@@ -65,5 +74,5 @@ def mark_most_distant(
         marked=marked,
         covariance_rank=covariance_rank,
         cut_distance=float(cut),
-        cut_margin=float((cut - following) / cut) if cut > 0 else 0.0,
+        cut_margin=float((cut - following) / size) if size > 0 else 0.0,
     )
