@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
-from ariba_cli.detectors import DETECTORS
+from ariba_cli.detectors import Detector, make_detector
 from ariba_cli.errors import InputError, UsageError
 from ariba_cli.fragments import Cut, cut_layer, default_fragment, is_convolution
 from ariba_cli.intake import (
@@ -17,7 +17,6 @@ from ariba_cli.intake import (
 )
 from ariba_cli.masking import masking_findings
 from ariba_cli.progress import Progress, silent
-from ariba_cli.registry import registered
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer, agreed_layers, find_layer
 from ariba_cli.rounds.members import id_order
@@ -67,7 +66,7 @@ class AuditSettings:
     layer: str | None = None
     fragment: str | None = None
     k_est: KEst = KEst()
-    detector: str = "mahalanobis"
+    detector: Detector = field(default_factory=make_detector)
     verify_seal: bool = False
     strict: bool = False
 
@@ -100,14 +99,15 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -
     if left_out and settings.strict:
         raise InputError(f"{left_out[0].participant}: {left_out[0].detail} (--strict stops here)")
     k_est = settings.k_est.resolve(len(scored))
-    detect = registered(DETECTORS, settings.detector, kind="detector")
-    marks = detect([one.values for one in scored], cut, k_est)
+    marks = settings.detector([one.values for one in scored], cut, k_est, progress)
 
     result = _layer_result(layer, cut, scored, marks)
     ranking = _ranking(result, k_est) if result.marked else ()
     return Verdict(
         method=Method(
-            detector=settings.detector,
+            detector=settings.detector.name,
+            detector_parameters=dict(marks.parameters),
+            same_on_every_machine=settings.detector.same_on_every_machine,
             layers=(layer.name,),
             layer_choice=layer_choice,
             fragment=fragment,

@@ -1,18 +1,43 @@
 """ARIBA (arXiv 2202.04311, Algorithms 1 and 2): marks by Mahalanobis distance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from ariba_cli.errors import UsageError
 from ariba_cli.fragments import Cut, Flat, Fragments
+from ariba_cli.progress import Progress
 from ariba_cli.scoring import Scorer, cpu
-from ariba_cli.scoring.marks import Marks
+from ariba_cli.scoring.marks import Marks, Parameter
+
+NAME = "mahalanobis"
 
 
-def detect(
-    tensors: Sequence[Flat],
-    cut: Cut,
-    k_est: int,
-    *,
-    scorer: Scorer = cpu.score,
-) -> Marks:
-    """Score participants by how many of their fragments are marked; see `Detector`."""
-    return scorer(Fragments(tensors, cut), k_est)
+@dataclass(frozen=True)
+class Mahalanobis:
+    """Scores participants by how many of their fragments are marked; see `Detector`."""
+
+    scorer: Scorer = cpu.score
+    name: str = NAME
+    same_on_every_machine: bool = True
+
+    def __call__(
+        self, tensors: Sequence[Flat], cut: Cut, k_est: int, _progress: Progress, /
+    ) -> Marks:
+        """Score the tensors, in id order."""
+        return self.scorer(Fragments(tensors, cut), k_est)
+
+
+def make(variant: str, arguments: Mapping[str, Parameter], fit_sample: int | None) -> Mahalanobis:
+    """The detector, which leaves nothing to choose.
+
+    Raises
+    ------
+    UsageError
+        When something was chosen.
+    """
+    if variant:
+        raise UsageError(f"there is no detector '{NAME}:{variant}'; use {NAME}")
+    for option, given in (("--detector-arg", arguments), ("--fit-sample", fit_sample)):
+        if given:
+            raise UsageError(f"{NAME} takes no {option}; it is for --detector pyod:NAME")
+    return Mahalanobis()
