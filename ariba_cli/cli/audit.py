@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ariba_cli.cli import options
+from ariba_cli.cli import detectors, options
 from ariba_cli.cli.exits import Exit
 from ariba_cli.cli.signals import held_back
 from ariba_cli.errors import UsageError
@@ -55,6 +55,10 @@ def audit(
             show_default=False,
         ),
     ] = None,
+    detector: detectors.DetectorOption = "mahalanobis",
+    detector_arg: detectors.DetectorArgOption = None,
+    fit_sample: detectors.FitSampleOption = None,
+    _list_detectors: detectors.ListDetectorsOption = False,
     format_: Annotated[
         AuditFormat,
         typer.Option(
@@ -103,6 +107,7 @@ def audit(
         from ariba_cli.audit import audit as run_audit
         from ariba_cli.cli.conditions import parse_condition
         from ariba_cli.cli.output import Stopwatch, deliver
+        from ariba_cli.detectors import make_detector
         from ariba_cli.evaluation import evaluate
         from ariba_cli.rounds.directory import open_round
         from ariba_cli.rounds.truth import read_truth
@@ -110,10 +115,14 @@ def audit(
     stopwatch = Stopwatch()
     console = options.make_console(color, quiet, verbose)
     conditions = [parse_condition(text) for text in fail_on or ()]
+    arguments = detectors.parse_arguments(detector_arg or ())
+    with held_back():
+        chosen = make_detector(detector, arguments, fit_sample)
     settings = AuditSettings(
         layer=layer,
         fragment=fragment,
         k_est=parse_k_est(k_est),
+        detector=chosen,
         verify_seal=verify_seal,
         strict=strict,
     )
@@ -154,11 +163,13 @@ def parse_k_est(text: str) -> "KEst":
 
 
 def _describe(verdict: "Verdict", console: "Console") -> None:
+    from ariba_cli.reports.words import cut_in_words
+
     layer = verdict.layers[0]
     console.detail(
         f"examined {layer.layer} of {layer.participants} participants: "
         f"{layer.fragments * layer.participants:,} fragments of {layer.dimension} values, "
-        f"{layer.marked:,} marked from distance {layer.cut_distance:.6g}"
+        f"{layer.marked:,} marked from {cut_in_words(verdict)} {layer.cut_distance:.6g}"
     )
 
 

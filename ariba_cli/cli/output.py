@@ -13,7 +13,7 @@ from ariba_cli.cli.console import Console
 from ariba_cli.errors import OutputError, UsageError
 from ariba_cli.reports.canonical import RunRecord
 
-_LIBRARIES = ("numpy", "h5py", "safetensors", "torch")
+_LIBRARIES = ("numpy", "h5py", "safetensors", "torch", "pyod", "scipy", "sklearn")
 
 
 class Stopwatch:

@@ -1,13 +1,13 @@
-"""A verdict → the JSON report, schema `audit-1.0.1`."""
+"""A verdict → the JSON report, schema `audit-1.1.0`."""
 
 from dataclasses import asdict
 from typing import Any
 
 from ariba_cli.reports.canonical import RunRecord, document, rounded
 from ariba_cli.reports.words import coverage_in_words
-from ariba_cli.verdict import Evaluation, Verdict
+from ariba_cli.verdict import Evaluation, Method, Verdict
 
-SCHEMA_VERSION = "1.0.1"
+SCHEMA_VERSION = "1.1.0"
 
 
 def audit_json(verdict: Verdict, run: RunRecord) -> bytes:
@@ -18,7 +18,7 @@ def audit_json(verdict: Verdict, run: RunRecord) -> bytes:
 def audit_result(verdict: Verdict) -> dict[str, Any]:
     """The `result` of the report: what depends on the round and the parameters alone."""
     result = {
-        "method": asdict(verdict.method),
+        "method": _method(verdict.method),
         "inputs": [asdict(input_) for input_ in verdict.inputs],
         "layers": [
             {
@@ -38,6 +38,14 @@ def audit_result(verdict: Verdict) -> dict[str, Any]:
     if verdict.evaluation is not None:
         result["evaluation"] = _evaluation(verdict.evaluation)
     return result
+
+
+def _method(method: Method) -> dict[str, Any]:
+    parameters = {
+        key: rounded(value) if isinstance(value, float) else value
+        for key, value in method.detector_parameters.items()
+    }
+    return {**asdict(method), "detector_parameters": parameters}
 
 
 def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
