@@ -62,7 +62,7 @@ class Target:
 TARGETS = [
     Target("CBLOF", 1.0, 2_000),
     Target("CD", 1.0),
-    Target("COF", 1.0, 200),
+    Target("COF", 1.0, 100),
     Target("COPOD", 1.0),
     Target("ECOD", 1.0),
     Target("GMM", 1.0, arguments={"n_components": 2}),
@@ -104,9 +104,9 @@ def test_every_detector_does_as_well_as_it_is_known_to(target: Target) -> None:
     [
         ("LODA", {}, None),
         ("IForest", {"n_estimators": 20}, 1_000),
-        ("SO_GAAL", {"stop_epochs": 1}, 100),
+        ("SO_GAAL", {"stop_epochs": 1}, 60),
         ("ECOD", {}, 1_000),
-        ("COF", {}, 200),
+        ("COF", {}, 100),
         ("CD", {}, 300),
     ],
 )

@@ -100,6 +100,7 @@ ListDetectorsOption = Annotated[
         "--list-detectors",
         callback=_list_detectors,
         is_eager=True,
+        show_envvar=False,
         help="Show all detectors with what they cost, and exit.",
     ),
 ]

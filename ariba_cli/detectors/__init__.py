@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from ariba_cli.detectors import mahalanobis, pyod
+from ariba_cli.errors import UsageError
 from ariba_cli.fragments import Cut, Flat
 from ariba_cli.progress import Progress
-from ariba_cli.registry import registered
 from ariba_cli.scoring.marks import Marks, Parameter
 
 
@@ -61,5 +61,9 @@ def make_detector(
         When there is none of that name, or it does not take them.
     """
     family, _, variant = name.partition(":")
-    make = registered(DETECTORS, family, kind="detector")
-    return make(variant, arguments or {}, fit_sample)
+    if family not in DETECTORS:
+        raise UsageError(
+            f"there is no detector '{name}'; use mahalanobis or pyod:NAME, as pyod:ECOD "
+            "(ariba audit --list-detectors shows all)"
+        )
+    return DETECTORS[family](variant, arguments or {}, fit_sample)
