@@ -2,12 +2,12 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from ariba_cli.choice import Choice, ChosenLayer, choose_layers
-from ariba_cli.detectors import DETECTORS
+from ariba_cli.detectors import Detector, make_detector
 from ariba_cli.errors import InputError, UsageError
 from ariba_cli.findings import Finding, FindingKind
 from ariba_cli.fragments import Fragments
@@ -23,10 +23,9 @@ from ariba_cli.masking import masking_findings, ordinary
 from ariba_cli.progress import Progress, part_of, silent
 from ariba_cli.ranking import rank
 from ariba_cli.reading import LayerValues, LeftOutError, read_layer
-from ariba_cli.registry import registered
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer, agreed_layers
-from ariba_cli.scoring.marks import Marks
+from ariba_cli.scoring.marks import Marks, Parameter
 from ariba_cli.verdict import Coverage, Input, LayerResult, Method, Verdict
 
 # What is read at a time of a layer that is not held in memory, in bytes: enough for a
@@ -79,7 +78,7 @@ class AuditSettings:
     layers: tuple[str, ...] = ()
     fragment: str | None = None
     k_est: KEst = KEst()
-    detector: str = "mahalanobis"
+    detector: Detector = field(default_factory=make_detector)
     verify_seal: bool = False
     strict: bool = False
     max_memory: int | None = None
@@ -99,12 +98,14 @@ class _Examined:
     result : None when too few could be scored.
     k_est : k̃; 0 while there is no result.
     left_out : why, by participant.
+    parameters : what the detector was run with.
     """
 
     result: LayerResult | None
     k_est: int
     left_out: dict[str, Finding]
     findings: tuple[Finding, ...]
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
 
 def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -> Verdict:
@@ -138,7 +139,9 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -
         findings += [*one.left_out.values(), *one.findings]
     return Verdict(
         method=Method(
-            detector=settings.detector,
+            detector=settings.detector.name,
+            detector_parameters=_parameters(examined),
+            same_on_every_machine=settings.detector.same_on_every_machine,
             layers=tuple(result.layer for result in results),
             layer_choice=choice.how,
             fragment=settings.fragment or _common_fragment(results),
@@ -237,8 +240,7 @@ def _score(
         values.tensors, chosen.cut, chunk_bytes=min(_CHUNK_BYTES, settings.memory // 4)
     )
     fragments = fragments.counted_from(ordinary(fragments))
-    detect = registered(DETECTORS, settings.detector, kind="detector")
-    marks = detect(fragments, k_est)
+    marks = settings.detector(fragments, k_est, progress)
     values.read_to_the_end(progress)
     if any(one.finding is not None for one in scored):
         raise LeftOutError
@@ -247,7 +249,7 @@ def _score(
         *differing_scales(submissions, layer),
         *masking_findings(scored, marks, result, k_est),
     )
-    return _Examined(result, k_est, left_out, findings)
+    return _Examined(result, k_est, left_out, findings, marks.parameters)
 
 
 def _layer_result(
@@ -271,6 +273,14 @@ def _layer_result(
         scores={one.member.id: int(score) for one, score in zip(scored, marks.scores, strict=True)},
         tensor_sha256={one.member.id: one.digest for one in submissions if one.digest is not None},
     )
+
+
+def _parameters(examined: Sequence[_Examined]) -> dict[str, Parameter]:
+    """What the detector was run with; what differs between layers is said of the first."""
+    found: dict[str, Parameter] = {}
+    for one in reversed(examined):
+        found.update(one.parameters)
+    return found
 
 
 def _common_fragment(results: Sequence[LayerResult]) -> str:

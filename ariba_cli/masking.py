@@ -83,7 +83,9 @@ def _dominant(scored: Sequence[Submission], marks: Marks, layer: str) -> list[Fi
 def _degenerate(result: LayerResult) -> list[Finding]:
     if result.marked:
         return []
-    if result.covariance_rank:
+    if result.covariance_rank is None:
+        detail = f"the detector scores all fragments of {result.layer} alike: nobody is ranked"
+    elif result.covariance_rank:
         detail = (
             f"fragments of {result.dimension} values are too wide for {result.participants} "
             f"updates of {result.layer}: all are equally distant, and it ranks nobody"

@@ -1,6 +1,6 @@
 """What an audit found, with its parameters and its inputs: plain frozen data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ariba_cli.findings import Finding
 
@@ -19,6 +19,9 @@ class Method:
         they have more than one.
     k_est : k̃, how many suspects are named.
     seal_verified : whether every file that the seal lists was hashed again.
+    detector_parameters : what else the detector was run with; empty where it has no choices.
+    same_on_every_machine : whether the result is, to the byte; not where the detector
+        reckons with floating-point libraries.
     """
 
     detector: str
@@ -27,6 +30,8 @@ class Method:
     fragment: str
     k_est: int
     seal_verified: bool = False
+    detector_parameters: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+    same_on_every_machine: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,9 +65,10 @@ class LayerResult:
     participants, fragments, dimension : n, m and d.
     left_out : values per participant that fill no fragment.
     marked : how many fragments were marked, k̃·m.
-    covariance_rank : of d dimensions, how many the fragments fill.
-    cut_distance : the least distance that was marked.
-    cut_margin : by what share of it the next distance is smaller.
+    covariance_rank : of d dimensions, how many the fragments fill; None for a detector that
+        takes no covariance.
+    cut_distance : the least distance, or other score of a fragment, that was marked.
+    cut_margin : by what share of it the next one is smaller.
     scores : S_i by participant.
     tensor_sha256 : the hash of the bytes of everybody whose layer was read.
     """
@@ -74,7 +80,7 @@ class LayerResult:
     dimension: int
     left_out: int
     marked: int
-    covariance_rank: int
+    covariance_rank: int | None
     cut_distance: float
     cut_margin: float
     scores: dict[str, int]

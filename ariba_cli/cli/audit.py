@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ariba_cli.cli import options
+from ariba_cli.cli import detectors, options
 from ariba_cli.cli.exits import Exit
 from ariba_cli.cli.signals import held_back
 from ariba_cli.cli.verdicts import AuditFormat
@@ -52,6 +52,10 @@ def audit(
             show_default=False,
         ),
     ] = None,
+    detector: detectors.DetectorOption = "mahalanobis",
+    detector_arg: detectors.DetectorArgOption = None,
+    fit_sample: detectors.FitSampleOption = None,
+    _list_detectors: detectors.ListDetectorsOption = False,
     format_: Annotated[
         AuditFormat,
         typer.Option(
@@ -118,8 +122,12 @@ def audit(
         from ariba_cli.cli.given import given_rounds
         from ariba_cli.cli.output import deliver_all
         from ariba_cli.cli.verdicts import Verdicts
+        from ariba_cli.detectors import make_detector
 
     console = options.make_console(color, quiet, verbose)
+    arguments = detectors.parse_arguments(detector_arg or ())
+    with held_back():
+        chosen = make_detector(detector, arguments, fit_sample)
     given = given_rounds(round_paths or (), files0_from)
     auditing = Auditing(
         settings=AuditSettings(
@@ -128,6 +136,7 @@ def audit(
             k_est=parse_k_est(k_est),
             verify_seal=verify_seal,
             strict=strict,
+            detector=chosen,
         ),
         terms=options.make_terms(max_file_bytes, timeout, names),
         global_model=global_model,

@@ -15,6 +15,7 @@ from ariba_cli.cli.verdicts import Verdicts
 from ariba_cli.errors import AribaError, InputError
 from ariba_cli.evaluation import evaluate
 from ariba_cli.progress import Progress
+from ariba_cli.reports.words import cut_in_words
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.model import Terms
 from ariba_cli.rounds.truth import read_truth
@@ -89,7 +90,7 @@ class Auditing:
             self.console.detail(
                 f"{which}examined {layer.layer} of {layer.participants} participants: "
                 f"{layer.fragments * layer.participants:,} fragments of {layer.dimension} values, "
-                f"{layer.marked:,} marked from distance {layer.cut_distance:.6g}"
+                f"{layer.marked:,} marked from {cut_in_words(verdict)} {layer.cut_distance:.6g}"
             )
         data = verdicts.encode(path, verdict, stopwatch)
         holding = [condition.text for condition in self.conditions if condition.holds(verdict)]

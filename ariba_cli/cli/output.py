@@ -17,7 +17,7 @@ from ariba_cli.reports.canonical import RunRecord
 
 # Of what goes to a file, held in memory; more is on disk.
 _HELD_BYTES = 2**24
-_LIBRARIES = ("numpy", "h5py", "safetensors", "torch")
+_LIBRARIES = ("numpy", "h5py", "safetensors", "torch", "pyod", "scipy", "sklearn")
 
 
 class Stopwatch:

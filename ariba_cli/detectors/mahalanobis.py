@@ -1,10 +1,41 @@
 """ARIBA (arXiv 2202.04311, Algorithms 1 and 2): marks by Mahalanobis distance."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ariba_cli.errors import UsageError
 from ariba_cli.fragments import Fragments
+from ariba_cli.progress import Progress
 from ariba_cli.scoring import Scorer, engine
-from ariba_cli.scoring.marks import Marks
+from ariba_cli.scoring.marks import Marks, Parameter
+
+NAME = "mahalanobis"
 
 
-def detect(fragments: Fragments, k_est: int, *, scorer: Scorer = engine.score) -> Marks:
-    """Score participants by how many of their fragments are marked; see `Detector`."""
-    return scorer(fragments, k_est)
+@dataclass(frozen=True)
+class Mahalanobis:
+    """Scores participants by how many of their fragments are marked; see `Detector`."""
+
+    scorer: Scorer = engine.score
+    name: str = NAME
+    same_on_every_machine: bool = True
+
+    def __call__(self, fragments: Fragments, k_est: int, _progress: Progress, /) -> Marks:
+        """Score the fragments of n participants."""
+        return self.scorer(fragments, k_est)
+
+
+def make(variant: str, arguments: Mapping[str, Parameter], fit_sample: int | None) -> Mahalanobis:
+    """The detector, which leaves nothing to choose.
+
+    Raises
+    ------
+    UsageError
+        When something was chosen.
+    """
+    if variant:
+        raise UsageError(f"there is no detector '{NAME}:{variant}'; use {NAME}")
+    for option, given in (("--detector-arg", arguments), ("--fit-sample", fit_sample)):
+        if given:
+            raise UsageError(f"{NAME} takes no {option}; it is for --detector pyod:NAME")
+    return Mahalanobis()

@@ -5,7 +5,7 @@ from typing import Any
 
 from ariba_cli.reports.canonical import RunRecord, document, rounded
 from ariba_cli.reports.words import coverage_in_words
-from ariba_cli.verdict import Evaluation, Verdict
+from ariba_cli.verdict import Evaluation, Method, Verdict
 
 SCHEMA_VERSION = "1.1.0"
 
@@ -18,7 +18,7 @@ def audit_json(verdict: Verdict, run: RunRecord, *, one_line: bool = False) -> b
 def audit_result(verdict: Verdict) -> dict[str, Any]:
     """The `result` of the report: what depends on the round and the parameters alone."""
     result = {
-        "method": asdict(verdict.method),
+        "method": _method(verdict.method),
         "inputs": [asdict(input_) for input_ in verdict.inputs],
         "layers": [
             {
@@ -43,6 +43,14 @@ def audit_result(verdict: Verdict) -> dict[str, Any]:
     if verdict.evaluation is not None:
         result["evaluation"] = _evaluation(verdict.evaluation)
     return result
+
+
+def _method(method: Method) -> dict[str, Any]:
+    parameters = {
+        key: rounded(value) if isinstance(value, float) else value
+        for key, value in method.detector_parameters.items()
+    }
+    return {**asdict(method), "detector_parameters": parameters}
 
 
 def _evaluation(evaluation: Evaluation) -> dict[str, Any]:

@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING
 from ariba_cli.reports.bars import bar_header, bar_width, room_for_bar, share_bar, standing
 from ariba_cli.reports.layers_table import several_layers
 from ariba_cli.reports.text import Paper, finding_lines, plain_table, render, sentence
-from ariba_cli.reports.words import coverage_in_words, seal_in_words, suspects_in_words
+from ariba_cli.reports.words import (
+    coverage_in_words,
+    machines_in_words,
+    seal_in_words,
+    suspects_in_words,
+)
 from ariba_cli.verdict import Evaluation, LayerResult, Verdict
 from ariba_cli.visible import visible
 
@@ -37,6 +42,8 @@ def audit_table(verdict: Verdict, paper: Paper, *, heading: str | None = None) -
     if verdict.evaluation is not None:
         parts.append(sentence(_evaluation_in_words(verdict.evaluation)))
     parts += finding_lines(verdict.findings)
+    if not verdict.method.same_on_every_machine:
+        parts.append(sentence(machines_in_words(verdict)))
     if verdict.method.seal_verified:
         parts.append(sentence(seal_in_words(verdict)))
     parts.append(sentence(f"Coverage: {coverage_in_words(verdict)}."))
@@ -48,8 +55,15 @@ def _layer_in_words(verdict: Verdict, layer: LayerResult) -> str:
     return (
         f"{visible(layer.layer)} by {layer.fragment}: {layer.participants} participants "
         f"with {layer.fragments:,} fragments of {layer.dimension} values{left_out}; "
-        f"k_est {verdict.method.k_est}; rank {layer.covariance_rank} of {layer.dimension}"
+        f"k_est {verdict.method.k_est}; {_detector_in_words(verdict, layer)}"
     )
+
+
+def _detector_in_words(verdict: Verdict, layer: LayerResult) -> str:
+    if layer.covariance_rank is not None:
+        return f"rank {layer.covariance_rank} of {layer.dimension}"
+    fitted = verdict.method.detector_parameters["fit_sample"]
+    return f"{verdict.method.detector} fitted on {fitted:,} fragments"
 
 
 def _ranking(verdict: Verdict, paper: Paper) -> "Table":

@@ -51,7 +51,7 @@ def _layers(verdict: Verdict) -> "Table":
             str(layer.participants),
             f"{layer.fragments:,}",
             f"{layer.dimension:,}",
-            f"{layer.covariance_rank:,}",
+            "–" if layer.covariance_rank is None else f"{layer.covariance_rank:,}",
             _highest_of_layer(verdict, layer),
         )
     return table

@@ -37,6 +37,19 @@ def suspects_in_words(verdict: Verdict) -> str:
     )
 
 
+def cut_in_words(verdict: Verdict) -> str:
+    """What the number at the cut is."""
+    return "distance" if verdict.method.same_on_every_machine else "decision score"
+
+
+def machines_in_words(verdict: Verdict) -> str:
+    """What of the result another machine may not find again."""
+    return (
+        f"The scores of {verdict.method.detector} come from floating-point libraries: with other "
+        "versions, or on another machine, other fragments may be marked at the cut."
+    )
+
+
 def seal_in_words(verdict: Verdict) -> str:
     """What came of hashing every file that the seal lists."""
     broken = any(finding.kind in BROKEN_SEAL for finding in verdict.findings)

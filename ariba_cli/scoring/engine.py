@@ -1,11 +1,9 @@
 """Algorithm 2: a quick covariance where its error cannot matter, and else an exact one."""
 
-import numpy as np
-
 from ariba_cli.fragments import Fragments
 from ariba_cli.scoring.covariance import exactly_whitened, quick_sums, uncertainty
 from ariba_cli.scoring.cpu import Cpu
-from ariba_cli.scoring.marks import End, Marks, can_tell_apart, marks_of
+from ariba_cli.scoring.marks import Marks, can_tell_apart, marks_of, nobody_marked
 from ariba_cli.scoring.processor import Processor, Sums
 from ariba_cli.scoring.selection import most_distant
 from ariba_cli.scoring.whitening import whitening
@@ -41,7 +39,6 @@ def _if_settled(sums: Sums, fragments: Fragments, k_est: int, processor: Process
 def _exactly(sums: Sums, fragments: Fragments, k_est: int, processor: Processor) -> Marks:
     factored = exactly_whitened(fragments)
     if not can_tell_apart(factored.rank, fragments.participants, fragments.cut.fragments):
-        nobody = np.zeros(fragments.participants, np.int64)
-        return marks_of(nobody, factored.rank, End(0.0, 0.0), sums.from_reference)
+        return nobody_marked(fragments.participants, factored.rank, sums.from_reference)
     selected = most_distant(fragments, factored, k_est * fragments.cut.fragments, processor)
     return marks_of(selected.scores, factored.rank, selected.end, sums.from_reference)

@@ -1,6 +1,7 @@
 """Which fragments are marked: exactly k̃·m of them, whatever ties there are."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -10,14 +11,17 @@ import numpy.typing as npt
 DISTANCE_DIGITS = 6
 MARGIN_DIGITS = 2
 
+# The value of a parameter, as it stands in a report.
+Parameter = str | int | float | bool | None
+
 
 @dataclass(frozen=True)
 class End:
-    """Between which two distances the marks end.
+    """Between which two distances, or other scores of fragments, the marks end.
 
     Attributes
     ----------
-    last : the least distance that is marked.
+    last : the least that is marked.
     following : the largest that is not.
     """
 
@@ -26,8 +30,9 @@ class End:
 
     @property
     def margin(self) -> float:
-        """By what share of the last the following is smaller."""
-        return (self.last - self.following) / self.last if self.last > 0 else 0.0
+        """By what share of the larger in size, mostly the last, the following is smaller."""
+        size = max(abs(self.last), abs(self.following))
+        return (self.last - self.following) / size if size > 0 else 0.0
 
     def is_certain(self, uncertainty: float) -> bool:
         """Whether marks and digits stay if each distance is off by up to that share of it."""
@@ -50,25 +55,37 @@ class Marks:
     ----------
     scores : S_i = Σ_j s_ij (Eq. 7), integers of shape (n,).
     marked : Σ_i S_i, which is k̃·m; 0 when nothing could be told apart.
-    covariance_rank : how many of the d dimensions the fragments fill.
-    cut_distance : the least distance that was marked, to `DISTANCE_DIGITS`.
-    cut_margin : by what share of it the next distance is smaller, to `MARGIN_DIGITS`; 0 is
-        a tie at the cut.
+    covariance_rank : how many of the d dimensions the fragments fill; None for an engine
+        that takes no covariance.
+    cut_distance : the least distance, or other score of a fragment, that was marked, to
+        `DISTANCE_DIGITS`.
+    cut_margin : by what share of it the next one is smaller, to `MARGIN_DIGITS`; 0 is a tie
+        at the cut. See `End.margin`.
     from_reference : the l2 distance of each participant from the fragments' reference, of
         shape (n,).
+    parameters : what else the engine was run with, for the report.
     """
 
     scores: npt.NDArray[np.int64]
     marked: int
-    covariance_rank: int
+    covariance_rank: int | None
     cut_distance: float
     cut_margin: float
     from_reference: npt.NDArray[np.float64]
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+
+def nobody_marked(
+    participants: int, covariance_rank: int | None, from_reference: npt.NDArray[np.float64]
+) -> Marks:
+    """What an engine says when no fragment is further away than any other."""
+    nobody = np.zeros(participants, dtype=np.int64)
+    return marks_of(nobody, covariance_rank, End(0.0, 0.0), from_reference)
 
 
 def marks_of(
     scores: npt.NDArray[np.int64],
-    covariance_rank: int,
+    covariance_rank: int | None,
     end: End,
     from_reference: npt.NDArray[np.float64],
 ) -> Marks:

@@ -1,0 +1,216 @@
+"""PyOD's detectors as an engine: fitted on a sample of the fragments, scored in chunks."""
+
+import contextlib
+import io
+import math
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.errors import UsageError
+from ariba_cli.fragments import Fragments
+from ariba_cli.progress import Progress
+from ariba_cli.scoring.covariance import quick_sums
+from ariba_cli.scoring.cpu import Cpu
+from ariba_cli.scoring.marks import Marks, cut_after, marks_of, nobody_marked
+
+Float64 = npt.NDArray[np.float64]
+
+# Values in a block that is only looked at, and the most in a chunk that is scored.
+_BLOCK_VALUES = 2**15
+_CHUNK_VALUES = 2**22
+
+
+class Estimator(Protocol):
+    """What of PyOD's detectors is used: never their labels, which know another cut."""
+
+    def fit(self, rows: Float64, /) -> object:
+        """Learn what is usual from rows of d values."""
+        ...
+
+    def decision_function(self, rows: Float64, /) -> npt.NDArray[np.floating]:
+        """How unusual each row is; higher is more so."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an estimator is run.
+
+    Attributes
+    ----------
+    name : what it is called in messages.
+    build : makes it, with all its parameters.
+    fit_sample : on how many fragments it is fitted, at most n·m.
+    chunk : how many fragments are scored at once, as near as that can be.
+    spread : whether those are from all over the layer. What compares them with each other
+        needs it: a filter that nobody trained is all zeros.
+    seed : where the sample and all randomness that has no seed of its own comes from.
+    """
+
+    name: str
+    build: Callable[[], Estimator]
+    fit_sample: int
+    chunk: int
+    spread: bool
+    seed: int
+
+
+def score(fragments: Fragments, k_est: int, plan: Plan, progress: Progress) -> Marks:
+    """Mark the k̃·m fragments of highest decision score; k_est is k̃, 1 ≤ k̃ < n.
+
+    All fragments are scaled by one power of two, which changes no digit, so that the sample
+    has a root mean square in [0.5, 1): the defaults of many detectors, such as the widths of
+    kernels, are meant for values of about one, and weights are far smaller.
+
+    Raises
+    ------
+    UsageError
+        When the detector cannot be fitted on these fragments, or gives no scores for them.
+    """
+    from_reference = quick_sums(fragments, Cpu()).from_reference
+    rows, largest = _sample(fragments, plan)
+    if largest == 0:
+        return nobody_marked(fragments.participants, None, from_reference)
+    exponent = _exponent(rows, largest)
+    np.ldexp(rows, -exponent, out=rows)
+    progress(f"fitting {plan.name} on {len(rows):,} fragments", 0, 1)
+    with _apart(plan.seed), _explained(f"{plan.name} cannot be fitted on {len(rows):,} fragments"):
+        estimator = plan.build()
+        estimator.fit(rows)
+    scores = _scores(fragments, estimator, exponent, plan, progress)
+    if scores.min() == scores.max():
+        return nobody_marked(fragments.participants, None, from_reference)
+    marks, end = cut_after(scores.reshape(-1), k_est * fragments.cut.fragments)
+    marked = np.count_nonzero(marks.reshape(scores.shape), axis=1).astype(np.int64)
+    return marks_of(marked, None, end, from_reference)
+
+
+def _sample(fragments: Fragments, plan: Plan) -> tuple[Float64, float]:
+    """The fragments to fit on, of shape (fit_sample, d), and the largest |value| of all.
+
+    They are drawn without replacement from all n·m, numbered in id order, and come in the
+    order of fragments.
+    """
+    m = fragments.cut.fragments
+    drawn = np.random.default_rng(plan.seed).choice(
+        fragments.total, plan.fit_sample, replace=False, shuffle=False
+    )
+    drawn.sort()
+    who, which = np.divmod(drawn, m)
+    order = np.argsort(which, kind="stable")
+    who, which = who[order], which[order]
+    rows = np.empty((plan.fit_sample, fragments.cut.dimension))
+    largest = 0.0
+    at_once = _BLOCK_VALUES // (fragments.participants * fragments.cut.dimension)
+    for part in _parts(m, at_once):
+        block = fragments.centred(part.start, part.stop)
+        largest = max(largest, float(block.max()), float(-block.min()))
+        here = slice(*np.searchsorted(which, (part.start, part.stop)))
+        rows[here] = block[who[here], which[here] - part.start]
+    return rows, largest
+
+
+def _exponent(rows: Float64, largest: float) -> int:
+    """The e with a root mean square of the rows in [2^(e−1), 2^e)."""
+    exponent = math.frexp(largest)[1]
+    # In steps, so that no square is too small or too large to be held.
+    mean_square = float(np.square(np.ldexp(rows, -exponent)).mean())
+    return exponent + (math.frexp(math.sqrt(mean_square))[1] if mean_square > 0 else 0)
+
+
+def _scores(
+    fragments: Fragments, estimator: Estimator, exponent: int, plan: Plan, progress: Progress
+) -> Float64:
+    """The decision score of every fragment, of shape (n, m)."""
+    n, d = fragments.participants, fragments.cut.dimension
+    scores = np.empty((n, fragments.cut.fragments))
+    at_once = min(plan.chunk, _CHUNK_VALUES // d) // n
+    what, done = f"scoring by {plan.name}", 0
+    progress(what, done, fragments.total)
+    for part in _parts(fragments.cut.fragments, at_once, spread=plan.spread):
+        rows = np.ldexp(_centred(fragments, part), -exponent)
+        with _apart(plan.seed), _explained(f"{plan.name} cannot score {len(rows):,} fragments"):
+            found = np.asarray(estimator.decision_function(rows), dtype=np.float64)
+            scores[:, part] = found.reshape(n, -1)
+        _check_finite(scores[:, part], plan.name)
+        done += len(rows)
+        progress(what, done, fragments.total)
+    return scores
+
+
+def _parts(fragments: int, at_once: int, *, spread: bool = False) -> Iterator[slice]:
+    """All fragments in parts of nearly the same size, none larger than asked for.
+
+    They are runs or, spread, every second, third … fragment. A detector that compares what
+    it scores must not find itself with a short rest.
+    """
+    parts = math.ceil(fragments / max(1, at_once))
+    for index in range(parts):
+        if spread:
+            yield slice(index, fragments, parts)
+        else:
+            yield slice(fragments * index // parts, fragments * (index + 1) // parts)
+
+
+def _centred(fragments: Fragments, part: slice) -> Float64:
+    """A part of the fragments of all participants, one after the other: of shape (any, d)."""
+    if part.step is None:
+        block = fragments.centred(part.start, part.stop)
+    else:
+        block = fragments.centred_at(np.arange(part.start, part.stop, part.step))
+    return block.reshape(-1, fragments.cut.dimension)
+
+
+def _check_finite(scores: Float64, name: str) -> None:
+    bad = scores.size - np.count_nonzero(np.isfinite(scores))
+    if bad:
+        raise UsageError(
+            f"{name} gives {bad:,} of {scores.size:,} fragments a score that is no finite number; "
+            "try another --fit-sample, or another detector (ariba audit --list-detectors)"
+        )
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Say in one line what a library could not do, whatever it raised."""
+    try:
+        yield
+    except Exception as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UsageError(
+            f"{what}: {why[:300].rstrip('. ')}; try another --fit-sample, or another detector "
+            "(ariba audit --list-detectors)"
+        ) from error
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Let a library warn and print to nobody: what it says is not meant for the user of ariba."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+
+
+@contextlib.contextmanager
+def _apart(seed: int) -> Iterator[None]:
+    """Run a library unheard, with all global randomness seeded, and put back afterwards."""
+    states = random.getstate(), np.random.get_state()
+    torch = sys.modules.get("torch")
+    with quiet(), torch.random.fork_rng() if torch else contextlib.nullcontext():
+        random.seed(seed)
+        np.random.seed(seed)
+        if torch:
+            torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])

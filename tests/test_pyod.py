@@ -1,0 +1,473 @@
+"""PyOD's detectors: what they find, how they are chosen, and that a run can be repeated."""
+
+import builtins
+import importlib
+import json
+import os
+import random
+import re
+import sys
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from ariba_cli.audit import AuditSettings, KEst, audit
+from ariba_cli.cli.detectors import parse_arguments
+from ariba_cli.detectors import make_detector
+from ariba_cli.errors import UsageError
+from ariba_cli.evaluation import evaluate
+from ariba_cli.findings import FindingKind
+from ariba_cli.fragments import Cut, Fragments
+from ariba_cli.progress import silent
+from ariba_cli.reports.audit_json import audit_result
+from ariba_cli.reports.audit_table import audit_table
+from ariba_cli.reports.text import Paper
+from ariba_cli.rounds.directory import open_round
+from ariba_cli.rounds.truth import read_truth
+from ariba_cli.scoring.marks import Parameter
+from ariba_cli.scoring.pyod import Estimator, Plan, score
+from ariba_cli.scoring.pyod_catalogue import CATALOGUE, OF_NO_USE, Rows
+from ariba_cli.verdict import Verdict
+from tests.conftest import FIXTURES, Ariba
+from tests.models import random_model, write_flat_round, write_model
+
+Rows64 = npt.NDArray[np.float64]
+ATTACKED = FIXTURES / "attacked"
+
+
+def run(name: str, root: Path = ATTACKED, /, **chosen: Any) -> Verdict:
+    """Audit conv2 by a detector; of what is chosen, `fit_sample` is no argument of it."""
+    fit_sample = chosen.pop("fit_sample", None)
+    detector = make_detector(name, chosen, fit_sample)
+    return audit(open_round(root), AuditSettings(layers=("conv2",), detector=detector))
+
+
+@dataclass(frozen=True)
+class Target:
+    """A detector, how it is run, and how well it must do on the attacked fixture."""
+
+    name: str
+    least_auc: float
+    fit_sample: int | None = None
+    arguments: dict[str, Parameter] = field(default_factory=dict)
+
+
+# Two of the rows are of detectors that do not find the compromised, and are here so that it is
+# known: more than half of the fragments are zero, being the same in all.
+TARGETS = [
+    Target("CBLOF", 1.0, 2_000),
+    Target("CD", 1.0),
+    Target("COF", 1.0, 100),
+    Target("COPOD", 1.0),
+    Target("ECOD", 1.0),
+    Target("GMM", 1.0, arguments={"n_components": 2}),
+    Target("HBOS", 1.0),
+    Target("HDBSCAN", 0.0, 500),
+    Target("IForest", 1.0, 5_000, {"n_estimators": 50}),
+    Target("INNE", 1.0, 2_000, {"n_estimators": 50}),
+    Target("KDE", 1.0, 200),
+    Target("KNN", 1.0, 2_000),
+    Target("LODA", 0.0),
+    Target("LOF", 1.0, 1_000),
+    Target("MCD", 1.0, 2_000),
+    Target("OCSVM", 1.0, 1_000),
+    Target("PCA", 1.0),
+    Target("QMCD", 1.0, 500),
+    Target("Sampling", 1.0),
+]
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_every_detector_does_as_well_as_it_is_known_to(target: Target) -> None:
+    found = run(f"pyod:{target.name}", fit_sample=target.fit_sample, **target.arguments)
+    measured = evaluate(found, read_truth(ATTACKED).compromised)
+    assert measured.auc is not None
+    assert measured.auc >= target.least_auc
+    (layer,) = found.layers
+    assert layer.marked == sum(layer.scores.values()) == found.method.k_est * layer.fragments
+    assert layer.covariance_rank is None
+    parameters = found.method.detector_parameters
+    assert parameters["fit_sample"] == (target.fit_sample or 20 * 512)
+    assert parameters["contamination"] == 0.2
+    assert {key: parameters[key] for key in target.arguments} == target.arguments
+
+
+# One that draws from NumPy's global state, one from its own, one from torch's, and three
+# that compare what they score with each other.
+@pytest.mark.parametrize(
+    ("name", "arguments", "fit_sample"),
+    [
+        ("LODA", {}, None),
+        ("IForest", {"n_estimators": 20}, 1_000),
+        ("SO_GAAL", {"stop_epochs": 1}, 60),
+        ("ECOD", {}, 1_000),
+        ("COF", {}, 100),
+        ("CD", {}, 300),
+    ],
+)
+def test_a_second_run_under_another_order_of_files_gives_the_same(
+    name: str,
+    arguments: dict[str, Parameter],
+    fit_sample: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = run(f"pyod:{name}", fit_sample=fit_sample, **arguments)
+    random.seed(5)
+    np.random.seed(5)
+    listdir = os.listdir
+
+    def shuffled(path: Path) -> list[str]:
+        return random.Random(3).sample(names := listdir(path), len(names))
+
+    monkeypatch.setattr(os, "listdir", shuffled)
+    found = run(f"pyod:{name}", fit_sample=fit_sample, **arguments)
+    assert audit_result(found) == audit_result(expected)
+
+
+def global_randomness() -> list[object]:
+    import torch
+
+    numpy_state = np.random.get_state(legacy=False)
+    return [random.getstate(), str(numpy_state), torch.get_rng_state().tolist()]
+
+
+def test_global_randomness_is_left_as_it_was() -> None:
+    before = global_randomness()
+    run("pyod:SO_GAAL", fit_sample=60, stop_epochs=1)
+    assert global_randomness() == before
+
+
+def test_another_seed_draws_another_sample() -> None:
+    cuts = [
+        run("pyod:PCA", fit_sample=200, random_state=seed).layers[0].cut_distance
+        for seed in (0, 0, 1)
+    ]
+    assert cuts[0] == cuts[1] != cuts[2]
+
+
+@dataclass
+class Distance:
+    """Scores rows by themselves: their distance to the middle of what it was fitted on."""
+
+    exponent: int = 0
+
+    def fit(self, rows: Rows64, /) -> object:
+        self.fitted = rows.copy()
+        self.middle = rows.mean(axis=0)
+        self.scored: list[int] = []
+        return self
+
+    def decision_function(self, rows: Rows64, /) -> npt.NDArray[np.floating]:
+        self.scored.append(len(rows))
+        print("what a library prints")
+        warnings.warn("what a library warns of", stacklevel=1)
+        return np.asarray(np.abs(rows - self.middle).sum(axis=1))
+
+
+def plan(
+    estimator: Estimator, fit_sample: int = 50, chunk: int = 10**6, *, spread: bool = False
+) -> Plan:
+    return Plan("pyod:Test", lambda: estimator, fit_sample, chunk, spread, seed=0)
+
+
+def layer(scale: float = 1.0) -> Fragments:
+    values = scale * np.random.default_rng(1).standard_normal((7, 3 * 101))
+    return Fragments(list(values), Cut(101, 3))
+
+
+@pytest.mark.parametrize("spread", [False, True])
+@pytest.mark.parametrize("chunk", [1, 30, 100, 7 * 101])
+def test_scoring_in_chunks_is_scoring_at_once(chunk: int, spread: bool) -> None:
+    whole, parts = Distance(), Distance()
+    expected = score(layer(), 2, plan(whole), silent)
+    found = score(layer(), 2, plan(parts, chunk=chunk, spread=spread), silent)
+    assert found.scores.tolist() == expected.scores.tolist()
+    assert (found.cut_distance, found.marked) == (expected.cut_distance, 2 * 101)
+    assert whole.scored == [7 * 101]
+    assert sum(parts.scored) == 7 * 101
+    assert max(parts.scored) <= max(chunk, 7)
+    # No run is much shorter than the others.
+    assert max(parts.scored) - min(parts.scored) <= 7
+
+
+def test_the_sample_is_drawn_from_all_fragments_without_replacement() -> None:
+    estimator = Distance()
+    score(layer(), 2, plan(estimator, fit_sample=300), silent)
+    rows = layer().centred(0, 101).reshape(-1, 3)
+    scale = np.unique(np.log2(np.abs(estimator.fitted).max() / np.abs(rows).max()).round())
+    known = {tuple(row) for row in (rows * 2 ** scale[0])}
+    fitted = {tuple(row) for row in estimator.fitted}
+    assert len(fitted) == 300
+    assert fitted <= known
+
+
+@pytest.mark.parametrize("scale", [2.0**-900, 2.0**-10, 2.0**60])
+def test_the_scale_of_the_weights_does_not_matter(scale: float) -> None:
+    """Kernels of some width see the same, and float32 is wide enough."""
+    expected, found = (score(layer(factor), 2, plan(Distance()), silent) for factor in (1.0, scale))
+    assert (found.scores.tolist(), found.cut_distance) == (
+        expected.scores.tolist(),
+        expected.cut_distance,
+    )
+    estimator = Distance()
+    score(layer(scale), 2, plan(estimator, fit_sample=700), silent)
+    assert 0.5 <= np.sqrt(np.square(estimator.fitted).mean()) < 1
+
+
+def test_what_is_done_is_told_with_how_much_is_left() -> None:
+    told: list[tuple[str, int, int]] = []
+    score(layer(), 2, plan(Distance(), chunk=400), lambda *step: told.append(step))
+    assert told == [
+        ("fitting pyod:Test on 50 fragments", 0, 1),
+        ("scoring by pyod:Test", 0, 707),
+        ("scoring by pyod:Test", 350, 707),
+        ("scoring by pyod:Test", 707, 707),
+    ]
+
+
+def test_what_a_library_says_is_not_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    score(layer(), 2, plan(Distance()), silent)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kind", [ValueError, MemoryError, ZeroDivisionError])
+def test_what_a_detector_cannot_do_is_one_line(kind: type[Exception]) -> None:
+    @dataclass
+    class Broken(Distance):
+        fails: str = "fit"
+
+        def fit(self, rows: Rows64, /) -> object:
+            if self.fails == "fit":
+                raise kind("not\nlike this.")
+            return super().fit(rows)
+
+        def decision_function(self, _: Rows64, /) -> npt.NDArray[np.floating]:
+            raise kind("nor this")
+
+    for fails, words in (("fit", "be fitted on 50"), ("score", "score 707")):
+        with pytest.raises(UsageError) as raised:
+            score(layer(), 2, plan(Broken(fails=fails)), silent)
+        message = str(raised.value)
+        assert message.startswith(f"pyod:Test cannot {words} fragments: {kind.__name__}: no")
+        assert "another detector (ariba audit --list-detectors)" in message
+        assert "\n" not in message
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_scores_that_are_no_numbers_are_refused(value: float) -> None:
+    class Overflowing(Distance):
+        def decision_function(self, rows: Rows64, /) -> npt.NDArray[np.floating]:
+            scores = super().decision_function(rows).copy()
+            scores[3] = value
+            return scores
+
+    with pytest.raises(UsageError, match="gives 1 of 707 fragments a score that is no finite"):
+        score(layer(), 2, plan(Overflowing()), silent)
+
+
+def test_equal_updates_and_equal_scores_are_a_finding_and_no_ranking(tmp_path: Path) -> None:
+    class Indifferent(Distance):
+        def decision_function(self, rows: Rows64, /) -> npt.NDArray[np.floating]:
+            return np.ones(len(rows))
+
+    assert score(layer(), 2, plan(Indifferent()), silent).marked == 0
+    for index in range(4):
+        write_model(tmp_path / f"p{index}.safetensors", random_model(1))
+    verdict = run("pyod:ECOD", tmp_path)
+    assert verdict.ranking == ()
+    (finding,) = [f for f in verdict.findings if f.kind is FindingKind.DEGENERATE]
+    assert "the detector scores all fragments of conv2.weight alike" in finding.detail
+    assert "nobody is ranked" in " ".join(
+        audit_table(verdict, Paper(100, color=False)).lower().split()
+    )
+
+
+def test_margins_of_scores_below_zero_are_shares() -> None:
+    class Negative(Distance):
+        def decision_function(self, rows: Rows64, /) -> npt.NDArray[np.floating]:
+            return super().decision_function(rows) - 1000
+
+    assert 0 < score(layer(), 2, plan(Negative()), silent).cut_margin < 0.01
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("pyod:ecodd", "did you mean 'pyod:ECOD'"),
+        ("pyod:IsolationForest", "'pyod:IForest'"),
+        ("pyod:auto-encoder", "'pyod:AutoEncoder'"),
+        ("pyod:zzzz", "no detector|not known to have a detector 'zzzz' \\(ariba audit"),
+        ("pyod:", "name the detector, as in pyod:ECOD"),
+        ("ecod", "there is no detector 'ecod'"),
+        ("mahalanobis:x", "there is no detector 'mahalanobis:x'"),
+        ("pyod:xgbod", "pyod:XGBOD cannot be used: it learns from labels"),
+        ("pyod:DevNet", "learns from labels"),
+        ("pyod:LSCP", "puts other detectors together"),
+        ("pyod:DOMINANT", "is for graphs"),
+    ],
+)
+def test_a_detector_that_is_not_there_has_a_suggestion(name: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=hint):
+        make_detector(name)
+
+
+def test_names_are_known_in_any_case() -> None:
+    assert (
+        make_detector("pyod:iforest").name == make_detector("pyod:IFOREST").name == "pyod:IForest"
+    )
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("numba", "pyod:HBOS needs the package 'numba', which is not installed"),
+        ("pyod", "pyod:HBOS needs the package 'pyod', which is not installed"),
+        ("pyod.models.hbos", "the installed version of PyOD has no HBOS; install a newer one"),
+    ],
+)
+def test_a_missing_package_is_named(
+    missing: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without(name: str, *rest: object) -> object:
+        if name == missing or name.startswith(f"{missing}."):
+            raise ModuleNotFoundError(f"No module named '{missing}'", name=missing)
+        return imported(name, *rest)  # type: ignore[arg-type]
+
+    imported = builtins.__import__
+    for name in [name for name in sys.modules if name.split(".")[:3] == ["pyod", "models", "hbos"]]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(builtins, "__import__", without)
+    if missing.startswith("pyod"):
+        monkeypatch.setattr(importlib, "import_module", lambda _: without(missing))
+    with pytest.raises(UsageError, match=message):
+        make_detector("pyod:HBOS")
+
+
+def test_arguments_that_a_detector_does_not_take_are_refused() -> None:
+    with pytest.raises(
+        UsageError, match=r"takes no argument 'n_neighbours'; it takes contam.*, n_neighbors"
+    ):
+        make_detector("pyod:KNN", {"n_neighbours": 3})
+    with pytest.raises(UsageError, match="mahalanobis takes no --detector-arg"):
+        make_detector("mahalanobis", {"k": 3})
+    with pytest.raises(UsageError, match="mahalanobis takes no --fit-sample"):
+        make_detector(fit_sample=100)
+    with pytest.raises(
+        UsageError, match="cannot be fitted on 100 fragments: InvalidParameterError"
+    ):
+        run("pyod:GMM", fit_sample=100, n_components=0)
+    with pytest.raises(UsageError, match="random_state is 'x'; it must be an integer"):
+        run("pyod:PCA", random_state="x")
+
+
+def test_arguments_are_read_as_what_they_look_like() -> None:
+    texts = ["a=3", "b=-0.5", "c=1e-3", "d=true", "e=None", "f=auto", "g=", "h=a=b", "i=nan"]
+    assert parse_arguments(texts) == {
+        "a": 3,
+        "b": -0.5,
+        "c": 0.001,
+        "d": True,
+        "e": None,
+        "f": "auto",
+        "g": "",
+        "h": "a=b",
+        "i": "nan",
+    }
+    for text in ("a", "=3", "a b=3", "a=1e999"):
+        with pytest.raises(UsageError):
+            parse_arguments([text])
+    with pytest.raises(UsageError, match="'a' twice"):
+        parse_arguments(["a=1", "a=2"])
+
+
+def test_contamination_is_the_share_of_suspects_and_at_most_a_half() -> None:
+    for k_est, contamination in ((2, 0.1), (10, 0.5), (15, 0.5)):
+        settings = AuditSettings(
+            layer="conv2", k_est=KEst(number=k_est), detector=make_detector("pyod:PCA")
+        )
+        found = audit(open_round(ATTACKED), settings)
+        assert found.method.detector_parameters["contamination"] == contamination
+        assert found.layers[0].marked == k_est * 512
+
+
+def test_a_detector_of_one_value_wants_such_fragments() -> None:
+    with pytest.raises(UsageError, match="takes fragments of one value and these have 9; try --fr"):
+        run("pyod:MAD")
+    settings = AuditSettings(layers=("fc1",), fragment="block:1", detector=make_detector("pyod:MAD"))
+    assert audit(open_round(ATTACKED), settings).layers[0].dimension == 1
+
+
+def test_fit_samples_by_default_are_what_a_minute_is_enough_for() -> None:
+    for label, known in CATALOGUE.items():
+        for fragments, dimension in ((100_000, 9), (10**7, 9), (100_000, 1_152)):
+            fitted = known.fit_sample(fragments, dimension)
+            assert known.fewest <= fitted <= fragments
+            assert fitted <= known.fewest or known.cost.fit_seconds(fitted) <= 60, label
+        assert known.fit_sample(50, 9) == 50
+    assert CATALOGUE["PCA"].fit_sample(100_000, 9) == 100_000
+    assert CATALOGUE["KNN"].fit_sample(100_000, 9) < CATALOGUE["KNN"].fit_sample(30_000, 9)
+
+
+def test_detectors_that_compare_what_they_score_get_as_much_as_was_fitted() -> None:
+    assert [CATALOGUE[name].chunk(700) for name in ("COF", "PCA", "ECOD")] == [
+        700,
+        Rows.APART.value,
+        Rows.WITH_SAMPLE.value,
+    ]
+
+
+def test_the_list_has_every_detector_by_name_with_its_cost(ariba: Ariba) -> None:
+    done = ariba("audit", "--list-detectors")
+    assert (done.returncode, done.stderr) == (0, b"")
+    names = [line.split()[0] for line in done.stdout.decode().splitlines()[1:] if line][
+        : 1 + len(CATALOGUE)
+    ]
+    assert names == ["mahalanobis", *(f"pyod:{name}" for name in sorted(CATALOGUE, key=str.lower))]
+    said = " ".join(done.stdout.decode().split())
+    assert "pyod:FeatureBagging" in said
+    assert all(name in said for name in OF_NO_USE)
+
+
+def test_every_detector_of_pyod_is_known() -> None:
+    """A new version that has more of them must be looked at."""
+    import pyod.models
+
+    (folder,) = map(Path, pyod.models.__path__)
+    classes = set()
+    for path in folder.glob("[!_]*.py"):
+        text = path.read_text(encoding="utf-8")
+        classes.update(re.findall(r"^class (\w+)\(\w*Detector\b", text, flags=re.MULTILINE))
+    assert classes - {"BaseDeepLearningDetector"} == {*CATALOGUE, *OF_NO_USE}
+    for label, known in CATALOGUE.items():
+        assert f"class {label}(" in (folder / f"{known.module}.py").read_text(encoding="utf-8")
+
+
+def test_the_reports_say_what_was_done_and_that_machines_may_differ(ariba: Ariba) -> None:
+    command = ("audit", ATTACKED, "--detector", "pyod:ecod", "--fit-sample", "2000")
+    found = json.loads(ariba(*command, "--detector-arg", "n_jobs=1", "-f", "json").stdout)
+    assert found["result"]["method"]["detector"] == "pyod:ECOD"
+    assert found["result"]["method"]["same_on_every_machine"] is False
+    assert found["result"]["method"]["detector_parameters"] == {
+        "contamination": 0.2,
+        "fit_sample": 2000,
+        "n_jobs": 1,
+        "random_state": 0,
+    }
+    assert found["result"]["layers"][0]["covariance_rank"] is None
+    assert {"pyod", "sklearn", "scipy"} <= set(found["run"]["libraries"])
+    shown = ariba(*command, "-v")
+    said = " ".join(shown.stdout.decode().split())
+    assert "pyod:ECOD fitted on 2,000 fragments" in said
+    assert "rank" not in said.partition("rank participant")[0]
+    assert "on another machine, other fragments may be marked" in said
+    assert b"marked from decision score " in shown.stderr
+
+
+def test_a_round_of_few_fragments_can_be_scored(tmp_path: Path) -> None:
+    write_flat_round(tmp_path, 6)
+    assert run("pyod:COPOD", tmp_path).ranking[0].id == "p0"
