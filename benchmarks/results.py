@@ -12,7 +12,7 @@ class Row:
 
     Attributes
     ----------
-    bytes : of the layers in all files.
+    bytes : of the layers in all files; 0 for what reads none.
     seconds : each run, the first one first.
     yardstick : reading the same bytes, right before each of those runs; empty where that
         says nothing.

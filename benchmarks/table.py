@@ -37,7 +37,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.name,
         f"{row.typical:.3f}",
         f"{row.seconds[0]:.3f}",
-        f"{row.rate / 1e9:.2f}",
+        _number(row.rate / 1e9 if row.bytes else None, ".2f"),
         _number(row.ratio, ".1f"),
         _megabytes(row.peak),
         _number(row.imports, ".2f"),

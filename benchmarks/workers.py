@@ -116,5 +116,5 @@ def whole_process(arguments: Sequence[str]) -> Whole:
 
 
 def environment() -> dict[str, str]:
-    """The variables of this process, so that the code that is here comes before what is installed."""
+    """The variables of this process, with the code that is here before what is installed."""
     return {**os.environ, "PYTHONPATH": str(REPOSITORY)}
