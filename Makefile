@@ -6,7 +6,7 @@ READER ?= all
 SECONDS ?= 60
 RUN := $(VENV)/bin
 
-.PHONY: help demo test check golden fuzz
+.PHONY: help demo test check golden fuzz bench
 
 help:
 	@echo "make demo    train a federation, compromise five participants, find them"
@@ -14,6 +14,7 @@ help:
 	@echo "make check   check format, lint and types"
 	@echo "make golden  make the golden reports of fixtures/ again"
 	@echo "make fuzz    try hostile inputs; READER=npz for one reader, SECONDS=600 for each"
+	@echo "make bench   measure audits beside other ways to the same marks"
 
 demo: $(VENV)/.complete
 	rm -rf runs/demo runs/demo.partial
@@ -34,6 +35,9 @@ golden: $(VENV)/.complete
 
 fuzz: $(VENV)/.fuzz
 	$(RUN)/python -m tests.fuzz $(READER) --seconds $(SECONDS)
+
+bench: $(VENV)/.complete
+	$(RUN)/python -m benchmarks --json runs/bench.json
 
 $(VENV)/.fuzz: $(VENV)/.complete
 	$(RUN)/pip install --quiet --constraint constraints.txt --editable '.[fuzz]'

@@ -388,7 +388,7 @@ def test_arguments_are_read_as_what_they_look_like() -> None:
 def test_contamination_is_the_share_of_suspects_and_at_most_a_half() -> None:
     for k_est, contamination in ((2, 0.1), (10, 0.5), (15, 0.5)):
         settings = AuditSettings(
-            layer="conv2", k_est=KEst(number=k_est), detector=make_detector("pyod:PCA")
+            layers=("conv2",), k_est=KEst(number=k_est), detector=make_detector("pyod:PCA")
         )
         found = audit(open_round(ATTACKED), settings)
         assert found.method.detector_parameters["contamination"] == contamination
@@ -398,7 +398,9 @@ def test_contamination_is_the_share_of_suspects_and_at_most_a_half() -> None:
 def test_a_detector_of_one_value_wants_such_fragments() -> None:
     with pytest.raises(UsageError, match="takes fragments of one value and these have 9; try --fr"):
         run("pyod:MAD")
-    settings = AuditSettings(layers=("fc1",), fragment="block:1", detector=make_detector("pyod:MAD"))
+    settings = AuditSettings(
+        layers=("fc1",), fragment="block:1", detector=make_detector("pyod:MAD")
+    )
     assert audit(open_round(ATTACKED), settings).layers[0].dimension == 1
 
 

@@ -1,0 +1,201 @@
+"""Ways from the files of a round to the scores of its participants, each as one would write it.
+
+A contestant is a function that imports what it needs and returns what is timed. A new one is
+a function here and a line in `CONTESTANTS`.
+"""
+
+import mmap
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.tasks import Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Float64 = npt.NDArray[np.float64]
+
+# The score of each participant in id order, by layer.
+Scores = dict[str, list[int]]
+Run = Callable[[], Scores]
+
+# Of fragments of shape (n·m, d), how far each is from what is usual.
+Distance = Callable[["Float64"], "Float64"]
+
+_PAGE = mmap.PAGESIZE
+_PIECE = 2**20
+
+
+def pread(task: Task) -> Run:
+    """The yardstick: the bytes of the layers into a small buffer, by one thread.
+
+    They come to lie as they do in the page of the file: some processors copy several times as
+    slowly to a place that is a few bytes further on in its page.
+    """
+    ranges = task.ranges
+    memory = memoryview(mmap.mmap(-1, _PIECE + _PAGE))
+
+    def read(path: Path, start: int, length: int) -> None:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            stop = start + length
+            while start < stop:
+                place = start % _PAGE
+                size = min(_PIECE, stop - start)
+                start += os.preadv(descriptor, [memory[place : place + size]], start)
+        finally:
+            os.close(descriptor)
+
+    def run() -> Scores:
+        for one in ranges:
+            read(*one)
+        return {}
+
+    return run
+
+
+def ours(task: Task) -> Run:
+    """`ariba audit` without its command line: from opening the round to the ranking."""
+    from ariba_cli.audit import AuditSettings, KEst, audit
+    from ariba_cli.rounds.directory import open_round
+
+    # Either all layers in one audit or, as long as there is no such setting, an audit of each.
+    at_once = "layers" in {field.name for field in fields(AuditSettings)}
+    chosen: list[dict[str, Any]] = (
+        [{"layers": task.layers}] if at_once else [{"layer": layer} for layer in task.layers]
+    )
+    k_est = KEst(number=task.k_est)
+    audits = [AuditSettings(k_est=k_est, **one, **task.engine) for one in chosen]
+
+    def run() -> Scores:
+        found = {}
+        for settings in audits:
+            for result in audit(open_round(Path(task.root)), settings).layers:
+                found[result.layer] = list(result.scores.values())
+        return found
+
+    return run
+
+
+def plain_numpy(task: Task) -> Run:
+    """`np.cov` and `einsum`."""
+    import numpy as np
+
+    def distance(rows: "Float64") -> "Float64":
+        inverse = np.linalg.inv(np.cov(rows, rowvar=False))
+        found: Float64 = np.sqrt(np.einsum("ij,jk,ik->i", rows, inverse, rows))
+        return found
+
+    return _by_fragments(task, distance)
+
+
+def scipy_cdist(task: Task) -> Run:
+    """`scipy.spatial.distance.cdist` from the mean, with the inverse of `np.cov`."""
+    import numpy as np
+    from scipy.spatial.distance import cdist
+
+    def distance(rows: "Float64") -> "Float64":
+        inverse = np.linalg.inv(np.cov(rows, rowvar=False))
+        mean = rows.mean(axis=0, keepdims=True)
+        found: Float64 = cdist(rows, mean, "mahalanobis", VI=inverse)
+        return found[:, 0]
+
+    return _by_fragments(task, distance)
+
+
+def sklearn_covariance(task: Task) -> Run:
+    """scikit-learn's `EmpiricalCovariance`, whose distances are squared."""
+    from sklearn.covariance import EmpiricalCovariance
+
+    def distance(rows: "Float64") -> "Float64":
+        found: Float64 = EmpiricalCovariance().fit(rows).mahalanobis(rows)
+        return found
+
+    return _by_fragments(task, distance)
+
+
+def pyod_pca(task: Task) -> Run:
+    """PyOD's `PCA` as it comes."""
+    from pyod.models.pca import PCA
+
+    return _by_fragments(task, lambda rows: _decisions(PCA(random_state=0), rows))
+
+
+def pyod_ecod(task: Task) -> Run:
+    """PyOD's `ECOD` as it comes."""
+    from pyod.models.ecod import ECOD
+
+    return _by_fragments(task, lambda rows: _decisions(ECOD(), rows))
+
+
+def pyod_iforest(task: Task) -> Run:
+    """PyOD's `IForest` as it comes."""
+    from pyod.models.iforest import IForest
+
+    return _by_fragments(task, lambda rows: _decisions(IForest(random_state=0), rows))
+
+
+def _decisions(model: Any, rows: "Float64") -> "Float64":
+    found: Float64 = model.fit(rows).decision_scores_
+    return found
+
+
+def _by_fragments(task: Task, distance: Distance) -> Run:
+    """Read all, centre, cut into kernels, and mark the k̃·m most distant of them."""
+    import numpy as np
+    from safetensors import safe_open
+
+    def tensor(path: Path, layer: str) -> "npt.NDArray[np.float32]":
+        with safe_open(path, framework="numpy") as file:
+            found: npt.NDArray[np.float32] = file.get_tensor(layer)
+            return found
+
+    def run() -> Scores:
+        scores = {}
+        for layer in task.layers:
+            updates = np.stack([tensor(path, layer) for path in task.files]).astype(np.float64)
+            updates -= updates.mean(axis=0)
+            participants, kernels = len(updates), updates.shape[1] * updates.shape[2]
+            found = distance(updates.reshape(participants * kernels, -1))
+            unmarked = found.size - task.k_est * kernels
+            cut = np.partition(found, unmarked)[unmarked]
+            marks = (found >= cut).reshape(participants, kernels)
+            scores[layer] = [int(score) for score in marks.sum(axis=1)]
+        return scores
+
+    return run
+
+
+def card_copy(task: Task) -> Run:
+    """What a graphics card can do: the bytes of the layers, copied from and to its own memory."""
+    import torch
+
+    held = torch.zeros(task.bytes, dtype=torch.uint8, device="cuda")
+    copy = torch.empty_like(held)
+
+    def run() -> Scores:
+        copy.copy_(held)
+        torch.cuda.synchronize()
+        return {}
+
+    return run
+
+
+# They only move the bytes.
+YARDSTICKS: Mapping[str, Callable[[Task], Run]] = {"pread": pread, "card-copy": card_copy}
+# The others are held against ours.
+CONTESTANTS: Mapping[str, Callable[[Task], Run]] = {
+    "ours": ours,
+    "sklearn": sklearn_covariance,
+    "cdist": scipy_cdist,
+    "numpy": plain_numpy,
+    "pyod-pca": pyod_pca,
+    "pyod-ecod": pyod_ecod,
+    "pyod-iforest": pyod_iforest,
+}
+# They find other marks, by another method.
+OTHER_METHODS = frozenset({"pyod-pca", "pyod-ecod", "pyod-iforest"})

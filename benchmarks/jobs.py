@@ -1,0 +1,192 @@
+"""Who is measured on what. A new job is a function here and a line in `JOBS`."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+
+from benchmarks.contestants import OTHER_METHODS
+from benchmarks.pagecache import evict, resident
+from benchmarks.results import Row, Table, difference, quality
+from benchmarks.specs import ONE_LAYER, Rounds, RoundSpec
+from benchmarks.tasks import Task
+from benchmarks.timing import Timed, in_turns, say, yardstick_row
+from benchmarks.workers import Whole, whole_process
+
+_LARGE = "layer4.1.conv1.weight"
+_MIDDLE = "layer3.0.conv1.weight"
+
+# More than any of these rounds takes.
+_UNLIMITED = "1000GB"
+_BOUND = "512MB"
+
+# For what takes long, and for what reads from disk.
+_LONG_REPEATS = 2
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all jobs share.
+
+    Attributes
+    ----------
+    data : where the rounds are.
+    repeats : how often each contestant runs after its first run.
+    contestants : who takes part in `layer`.
+    """
+
+    data: Path
+    rounds: Rounds
+    repeats: int
+    contestants: Sequence[str]
+
+    def task(self, spec: RoundSpec, layers: Sequence[str], **engine: object) -> Task:
+        """An audit of a whole round."""
+        return Task(str(self.data / spec.name), tuple(layers), spec.k_est, dict(engine))
+
+    @cached_property
+    def options(self) -> str:
+        """What `ariba audit --help` says: which options this version has."""
+        return whole_process(["-m", "ariba_cli", "audit", "--help"]).output.decode()
+
+
+def layer(bench: Bench) -> Table:
+    """One large layer, by every contestant."""
+    spec = bench.rounds.resnet
+    task = bench.task(spec, [_LARGE])
+    reference = in_turns("ours", task, bench.repeats)
+    rows = [_judged(reference, reference, spec)]
+    for name in bench.contestants:
+        if name != "ours":
+            rows.append(_judged(in_turns(name, task, bench.repeats), reference, spec))
+    title = f"{spec.participants} × {_LARGE}, open to ranking"
+    return Table("layer", title, (yardstick_row(rows), *rows))
+
+
+def layers(bench: Bench) -> Table:
+    """All 3×3 convolutions of all participants, by ours."""
+    spec = bench.rounds.resnet
+    task = bench.task(spec, spec.layers_of_3x3())
+    timed = in_turns("ours", task, bench.repeats)
+    title = f"{spec.participants} × all {len(task.layers)} layers of 3×3, open to ranking"
+    return Table("layers", title, (yardstick_row([timed.row]), timed.row))
+
+
+def process(bench: Bench) -> Table:
+    """The command as its user starts it, and what of that is Python and NumPy."""
+    spec = bench.rounds.resnet
+    task = bench.task(spec, [_MIDDLE])
+    audit = _audit(bench.data / spec.name, _MIDDLE, spec.k_est)
+    bare: list[Whole] = []
+    full: list[Whole] = []
+    say("ariba audit, as a process")
+    for _ in range(bench.repeats + 1):
+        bare.append(whole_process(["-c", "import numpy"]))
+        full.append(whole_process(audit))
+    rows = (_whole_row("python, numpy", 0, bare), _whole_row("ariba audit", task.bytes, full))
+    title = f"whole process, {spec.participants} × {_MIDDLE}, table"
+    return Table("process", title, rows)
+
+
+def memory(bench: Bench) -> Table:
+    """The command with little memory and with all of it, on many participants and on fewer."""
+    rounds = bench.rounds
+    rows: list[Row] = []
+    notes = [] if _has(bench, "--max-memory") else ["this ariba has no --max-memory yet"]
+    limits = (_UNLIMITED, _BOUND) if not notes else (None,)
+    for name, count in ((rounds.wide.name, rounds.wide.participants), (rounds.part, rounds.few)):
+        task = Task(str(bench.data / name), (ONE_LAYER,), count // 5)
+        found = [_limited(task, limit, bench.repeats) for limit in limits]
+        rows += (replace(row, agrees=row.marks == found[0].marks) for row in found)
+    title = f"whole process, participants × {rounds.wide.kernels:,} × 9, JSON"
+    return Table("memory", title, tuple(rows), tuple(notes))
+
+
+def cold(bench: Bench) -> Table:
+    """The large layer with the files out of memory, against reading them from disk."""
+    spec = bench.rounds.resnet
+    task = bench.task(spec, [_LARGE])
+    left: list[float] = []
+
+    def forget() -> None:
+        evict(task.files)
+        left.append(resident(task.files))
+
+    row = in_turns("ours", task, min(bench.repeats, _LONG_REPEATS), before=forget).row
+    note = f"of the files' pages {max(left):.1%} at most were in memory before a run"
+    title = f"cold files, {spec.participants} × {_LARGE}, open to ranking"
+    return Table("cold", title, (yardstick_row([row]), row), (note,))
+
+
+def device(bench: Bench) -> Table:
+    """The large layer on a graphics card, against reading it and against copying it there."""
+    spec = bench.rounds.resnet
+    title = f"graphics card, {spec.participants} × {_LARGE}, files to ranking"
+    if not _has(bench, "--device"):
+        return Table("device", title, notes=("skipped: this ariba has no --device yet",))
+    asked = ["-c", "import torch; print(torch.cuda.is_available())"]
+    if whole_process(asked).output.split() != [b"True"]:
+        return Table("device", title, notes=("skipped: PyTorch finds no graphics card here",))
+    reference = in_turns("ours", bench.task(spec, [_LARGE], device="cpu"), bench.repeats)
+    card = in_turns("card-copy", bench.task(spec, [_LARGE]), bench.repeats).row
+    timed = in_turns("ours", bench.task(spec, [_LARGE], device="cuda"), bench.repeats)
+    ours = replace(_judged(timed, reference, spec), name="ours, cuda")
+    rows = (yardstick_row([ours]), card, ours)
+    return Table("device", title, rows, ("card-copy reads and writes these bytes on the card",))
+
+
+def _judged(timed: Timed, reference: Timed, spec: RoundSpec) -> Row:
+    """The row with what its marks are worth, and whether they are ours."""
+    if timed.row.failure or reference.row.failure:
+        return timed.row
+    (scores,) = timed.scores.values()
+    worth = quality(scores, spec.ids, spec.compromised, spec.k_est)
+    if timed.row.name in OTHER_METHODS:
+        return replace(timed.row, marks=f"other marks, {worth}")
+    differs = difference(timed.scores, reference.scores)
+    marks = f"{differs or 'the same marks'}, {worth}"
+    return replace(timed.row, marks=marks, agrees=differs is None)
+
+
+def _audit(root: Path, layer_name: str, k_est: int) -> list[str]:
+    command = ["-m", "ariba_cli", "audit", str(root)]
+    return [*command, "--layer", layer_name.removesuffix(".weight"), "--k-est", str(k_est)]
+
+
+def _has(bench: Bench, option: str) -> bool:
+    return option in bench.options.split()
+
+
+def _limited(task: Task, limit: str | None, repeats: int) -> Row:
+    """The command with `--max-memory`; its marks are the hash of the result."""
+    name = f"{len(task.files):,} participants"
+    command = [*_audit(Path(task.root), task.layers[0], task.k_est), "--format", "json", "--quiet"]
+    if limit is not None:
+        command += ["--max-memory", limit]
+        name += ", unlimited" if limit == _UNLIMITED else f", {limit}"
+    say(f"ariba audit, {name}")
+    runs = [whole_process(command) for _ in range(min(repeats, _LONG_REPEATS) + 1)]
+    digests = {json.loads(run.output)["result_sha256"] for run in runs}
+    marks = " and ".join(f"result {digest[:16]}" for digest in sorted(digests))
+    return replace(_whole_row(name, task.bytes, runs), marks=marks)
+
+
+def _whole_row(name: str, size: int, runs: Sequence[Whole]) -> Row:
+    return Row(
+        name=name,
+        bytes=size,
+        seconds=tuple(run.seconds for run in runs),
+        peak=int(median(run.peak for run in runs)),
+    )
+
+
+JOBS: Mapping[str, Callable[[Bench], Table]] = {
+    "layer": layer,
+    "layers": layers,
+    "process": process,
+    "memory": memory,
+    "cold": cold,
+    "device": device,
+}

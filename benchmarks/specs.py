@@ -1,0 +1,119 @@
+"""The rounds that are measured, by name. They are the same on every machine."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+_BLOCKS = 2
+_STAGES = 4
+_CLASSES = 10
+
+# A layer of that many kernels of 3×3, as one convolution of a wide model has it.
+ONE_LAYER = "conv.weight"
+
+
+@dataclass(frozen=True)
+class RoundSpec:
+    """A round: how many participants send what.
+
+    Attributes
+    ----------
+    name : of its directory.
+    boosted : how many participants send ten times their change.
+    width : the channels of the first stage of a ResNet18, 64 in the usual one; 0 for one
+        layer of `kernels` times 3×3 values.
+    """
+
+    name: str
+    participants: int
+    boosted: int
+    width: int = 0
+    kernels: int = 0
+
+    @property
+    def k_est(self) -> int:
+        """k̃: a fifth of the participants, as in the paper."""
+        return self.participants // 5
+
+    @property
+    def ids(self) -> list[str]:
+        """The participants, in id order."""
+        digits = len(str(self.participants - 1))
+        return [f"p{index:0{digits}}" for index in range(self.participants)]
+
+    @property
+    def compromised(self) -> list[str]:
+        """Those whose change is boosted, spread over all."""
+        return self.ids[:: self.participants // self.boosted][: self.boosted]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `truth.json`, by which a round on disk is known again."""
+        return asdict(self)
+
+    def tensors(self) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of everything that a participant sends, in model order."""
+        if self.width == 0:
+            return {ONE_LAYER: (self.kernels, 1, 3, 3)}
+        return dict(_resnet18(self.width))
+
+    def layers_of_3x3(self) -> list[str]:
+        """Names of all convolutions whose kernels are 3×3."""
+        return [name for name, shape in self.tensors().items() if shape[2:] == (3, 3)]
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """The rounds of one size of benchmark: the real one, and one that takes seconds.
+
+    Attributes
+    ----------
+    few : how many participants of `wide` are in the part of it that is audited as well.
+    """
+
+    resnet: RoundSpec
+    wide: RoundSpec
+    few: int
+
+    @property
+    def part(self) -> str:
+        """The name of that part's directory."""
+        return f"{self.wide.name}-{self.few}"
+
+
+FULL = Rounds(
+    resnet=RoundSpec("resnet18", participants=50, boosted=5, width=64),
+    wide=RoundSpec("wide", participants=2000, boosted=200, kernels=32_768),
+    few=500,
+)
+QUICK = Rounds(
+    resnet=RoundSpec("quick-resnet18", participants=20, boosted=2, width=8),
+    wide=RoundSpec("quick-wide", participants=40, boosted=4, kernels=256),
+    few=10,
+)
+
+
+def _resnet18(width: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The state of the usual ResNet18 (He et al. 2015), under the names that torchvision uses."""
+    yield "conv1.weight", (width, 3, 7, 7)
+    yield from _batch_norm("bn1", width)
+    before = width
+    for stage in range(_STAGES):
+        channels = width * 2**stage
+        for block in range(_BLOCKS):
+            name = f"layer{stage + 1}.{block}"
+            yield f"{name}.conv1.weight", (channels, before, 3, 3)
+            yield from _batch_norm(f"{name}.bn1", channels)
+            yield f"{name}.conv2.weight", (channels, channels, 3, 3)
+            yield from _batch_norm(f"{name}.bn2", channels)
+            if before != channels:
+                yield f"{name}.downsample.0.weight", (channels, before, 1, 1)
+                yield from _batch_norm(f"{name}.downsample.1", channels)
+            before = channels
+    yield "fc.weight", (_CLASSES, before)
+    yield "fc.bias", (_CLASSES,)
+
+
+def _batch_norm(name: str, channels: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    for part in ("weight", "bias", "running_mean", "running_var"):
+        yield f"{name}.{part}", (channels,)
+    yield f"{name}.num_batches_tracked", ()

@@ -1,0 +1,67 @@
+"""What a contestant is asked to do, and where the bytes are that it has to read."""
+
+import json
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_LENGTH_BYTES = 8
+
+
+class Range(NamedTuple):
+    """Bytes of a file."""
+
+    path: Path
+    start: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """Rank the participants of a round by one layer or several.
+
+    Attributes
+    ----------
+    root : the directory of the round.
+    layers : tensor names, as they are in the files.
+    engine : options of our engine, by the names of `AuditSettings`.
+    """
+
+    root: str
+    layers: tuple[str, ...]
+    k_est: int
+    engine: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def files(self) -> list[Path]:
+        """One file per participant, in id order."""
+        return sorted((Path(self.root) / "participants").iterdir())
+
+    @cached_property
+    def ranges(self) -> list[Range]:
+        """Where the layers are in all files, layer by layer."""
+        headers = {path: _header(path) for path in self.files}
+        return [
+            _range(path, *header, layer)
+            for layer in self.layers
+            for path, header in headers.items()
+        ]
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes the layers have in all files together."""
+        return sum(one.length for one in self.ranges)
+
+
+def _header(path: Path) -> tuple[int, dict[str, Any]]:
+    """Where the tensors of a safetensors file start, and what it says of them."""
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
+        return _LENGTH_BYTES + length, json.loads(os.pread(stream.fileno(), length, _LENGTH_BYTES))
+
+
+def _range(path: Path, base: int, header: dict[str, Any], layer: str) -> Range:
+    start, stop = header[layer]["data_offsets"]
+    return Range(path, base + start, stop - start)

@@ -1,0 +1,71 @@
+"""Contestants against the yardstick, in turns: what slows the machine down slows both."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.results import Row
+from benchmarks.tasks import Task
+from benchmarks.workers import FailedError, worker
+
+# A contestant that has run for that many seconds is not run again.
+_PATIENCE = 40.0
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A row, and the scores that its last run came to."""
+
+    row: Row
+    scores: dict[str, list[int]]
+
+
+def nothing() -> None:
+    """What is done before each run, as a rule."""
+
+
+def in_turns(
+    contestant: str, task: Task, repeats: int, *, before: Callable[[], None] = nothing
+) -> Timed:
+    """Run the yardstick and a contestant in turns, once and then `repeats` times.
+
+    Each has a process of its own. `before` is called before each run of either.
+    """
+    say(f"{contestant}, {task.bytes / 1e6:,.0f} MB")
+    seconds: list[float] = []
+    yardstick: list[float] = []
+    known: dict[str, Any] = {}
+    answer: dict[str, Any] = {"scores": {}}
+    try:
+        with worker("pread", task) as reader, worker(contestant, task) as runner:
+            known = {"imports": runner.imports, "peak_of_imports": runner.peak_of_imports}
+            while len(seconds) <= repeats and sum(seconds) < _PATIENCE:
+                before()
+                yardstick.append(reader.run()["seconds"])
+                before()
+                answer = runner.run()
+                seconds.append(answer["seconds"])
+    except FailedError as failed:
+        known["failure"] = str(failed)
+    row = Row(
+        name=contestant,
+        bytes=task.bytes,
+        seconds=tuple(seconds),
+        yardstick=tuple(yardstick),
+        peak=answer.get("peak"),
+        **known,
+    )
+    return Timed(row, answer["scores"])
+
+
+def yardstick_row(rows: list[Row]) -> Row:
+    """What the yardstick took beside all of them."""
+    taken = [seconds for row in rows for seconds in row.yardstick]
+    return Row(name="pread", bytes=rows[0].bytes, seconds=tuple(taken), yardstick=tuple(taken))
+
+
+def say(what: str) -> None:
+    """Tell whoever waits."""
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)

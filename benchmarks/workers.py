@@ -1,0 +1,120 @@
+"""The other end of `measure`, and whole processes of the command."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.tasks import Task
+
+REPOSITORY = Path(__file__).parent.parent
+_UNIT = 1024
+
+
+class FailedError(Exception):
+    """A contestant did not reach its marks; the message says why."""
+
+
+class Worker:
+    """A process that runs one contestant as often as it is asked to."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+        self._ready = self._answer()
+
+    @property
+    def imports(self) -> float:
+        """The seconds that its imports took."""
+        return float(self._ready["imports"])
+
+    @property
+    def peak_of_imports(self) -> int:
+        """The most memory that it had before its first run, in bytes."""
+        return int(self._ready["peak"])
+
+    def run(self) -> dict[str, Any]:
+        """Run once: `seconds`, `scores` and `peak`, the most memory so far in bytes.
+
+        Raises
+        ------
+        FailedError
+            When it cannot.
+        """
+        if self._process.stdin is None:
+            raise AssertionError("a worker has a pipe")
+        print(file=self._process.stdin, flush=True)
+        answer = self._answer()
+        if "error" in answer:
+            raise FailedError(answer["error"])
+        return answer
+
+    def _answer(self) -> dict[str, Any]:
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line:
+            raise FailedError(f"its process ended with {self._process.wait()}")
+        return dict(json.loads(line))
+
+
+@contextmanager
+def worker(contestant: str, task: Task) -> Iterator[Worker]:
+    """Start a contestant, in a process that ends with the block."""
+    command = [sys.executable, "-m", "benchmarks.measure", contestant, json.dumps(asdict(task))]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+        env=environment(),
+    ) as process:
+        try:
+            yield Worker(process)
+        finally:
+            process.kill()
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole process: how long it took, the most memory it had in bytes, what it printed."""
+
+    seconds: float
+    peak: int
+    output: bytes
+
+
+def whole_process(arguments: Sequence[str]) -> Whole:
+    """Run Python with these arguments.
+
+    Raises
+    ------
+    FailedError
+        When it does not end with 0.
+    """
+    with tempfile.TemporaryFile() as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            cwd=REPOSITORY,
+            env=environment(),
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise FailedError(f"ended with {process.returncode}: {' '.join(arguments)}")
+        output.seek(0)
+        return Whole(seconds, usage.ru_maxrss * _UNIT, output.read())
+
+
+def environment() -> dict[str, str]:
+    """The variables of this process, with the code that is here before what is installed."""
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY)}
