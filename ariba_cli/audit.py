@@ -98,7 +98,7 @@ class _Examined:
     result : None when too few could be scored.
     k_est : k̃; 0 while there is no result.
     left_out : why, by participant.
-    parameters : what the detector was run with.
+    parameters : what the detector was run with, on which device.
     """
 
     result: LayerResult | None
@@ -106,6 +106,7 @@ class _Examined:
     left_out: dict[str, Finding]
     findings: tuple[Finding, ...]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    device: str = "cpu"
 
 
 def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -> Verdict:
@@ -155,6 +156,7 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -
         coverage=_coverage(layers, results),
         # What is wrong with a file, or with k̃, is found anew in every layer.
         findings=tuple(dict.fromkeys(findings)),
+        devices=tuple(sorted({one.device for one in examined if one.result is not None})),
     )
 
 
@@ -249,7 +251,7 @@ def _score(
         *differing_scales(submissions, layer),
         *masking_findings(scored, marks, result, k_est),
     )
-    return _Examined(result, k_est, left_out, findings, marks.parameters)
+    return _Examined(result, k_est, left_out, findings, marks.parameters, marks.device)
 
 
 def _layer_result(

@@ -144,6 +144,7 @@ class Verdict:
     Attributes
     ----------
     ranking : empty when the updates cannot be told apart.
+    devices : where the layers were scored, which changes nothing.
     tie_at_cut : whether the last suspect and the next participant have the same mean share.
     """
 
@@ -155,6 +156,7 @@ class Verdict:
     coverage: Coverage
     findings: tuple[Finding, ...]
     evaluation: Evaluation | None = None
+    devices: tuple[str, ...] = ("cpu",)
 
     @property
     def suspects(self) -> tuple[Ranked, ...]:

@@ -15,6 +15,13 @@ from ariba_cli.errors import UsageError
 if TYPE_CHECKING:
     from ariba_cli.audit import KEst
 
+_UNITS = {"": 1, "b": 1} | {
+    f"{prefix}{suffix}": base ** (power + 1)
+    for power, prefix in enumerate("kmgt")
+    for suffix, base in (("b", 1000), ("ib", 1024))
+}
+_LEAST_MEMORY = 2**20
+
 
 def audit(
     round_paths: Annotated[
@@ -55,6 +62,7 @@ def audit(
     detector: detectors.DetectorOption = "mahalanobis",
     detector_arg: detectors.DetectorArgOption = None,
     fit_sample: detectors.FitSampleOption = None,
+    device: detectors.DeviceOption = "auto",
     _list_detectors: detectors.ListDetectorsOption = False,
     format_: Annotated[
         AuditFormat,
@@ -89,6 +97,15 @@ def audit(
         typer.Option("--verify-seal", help="Hash every file that the seal lists."),
     ] = False,
     strict: options.StrictOption = False,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="How much of a layer to hold in memory, as 512MB or 4GiB; a larger one is read "
+            "twice, with the same result. [default: a quarter of the machine's memory]",
+            show_default=False,
+        ),
+    ] = None,
     max_file_bytes: options.MaxFileBytesOption = options.LIMITS.file_bytes,
     timeout: options.TimeoutOption = options.LIMITS.seconds,
     truth: Annotated[
@@ -123,11 +140,12 @@ def audit(
         from ariba_cli.cli.output import deliver_all
         from ariba_cli.cli.verdicts import Verdicts
         from ariba_cli.detectors import make_detector
+        from ariba_cli.scoring.devices import Placement
 
     console = options.make_console(color, quiet, verbose)
     arguments = detectors.parse_arguments(detector_arg or ())
     with held_back():
-        chosen = make_detector(detector, arguments, fit_sample)
+        chosen = make_detector(detector, arguments, fit_sample, Placement(device, console.note))
     given = given_rounds(round_paths or (), files0_from)
     auditing = Auditing(
         settings=AuditSettings(
@@ -137,6 +155,7 @@ def audit(
             verify_seal=verify_seal,
             strict=strict,
             detector=chosen,
+            max_memory=None if max_memory is None else parse_bytes(max_memory),
         ),
         terms=options.make_terms(max_file_bytes, timeout, names),
         global_model=global_model,
@@ -182,3 +201,21 @@ def parse_k_est(text: str) -> "KEst":
     if re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,9})?%", text):
         return KEst(percent=Fraction(text.removesuffix("%")))
     raise UsageError(f"'{text}' is no k_est; write a number, as 10, or a percentage, as 20%")
+
+
+def parse_bytes(text: str) -> int:
+    """`512MB`, `4GiB`, or a number of bytes.
+
+    Raises
+    ------
+    UsageError
+        When it is none of them, or less than can be worked with.
+    """
+    found = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-z]{0,3})", text)
+    scale = _UNITS.get(found[2].lower()) if found else None
+    if found is None or scale is None:
+        raise UsageError(f"'{text}' is no size; write a number with a unit, as 512MB or 4GiB")
+    size = int(float(found[1]) * scale)
+    if size < _LEAST_MEMORY:
+        raise UsageError(f"--max-memory is {text}; it must be 1MiB at least")
+    return size

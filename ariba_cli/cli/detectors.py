@@ -94,6 +94,14 @@ FitSampleOption = Annotated[
         show_default=False,
     ),
 ]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Where to score: cpu, cuda or cuda:N, with the same result; auto takes a graphics "
+        "card for layers that are large enough.",
+    ),
+]
 ListDetectorsOption = Annotated[
     bool,
     typer.Option(

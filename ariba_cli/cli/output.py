@@ -27,8 +27,10 @@ class Stopwatch:
         self._started = datetime.now(UTC)
         self._ticks = time.perf_counter()
 
-    def record(self, *, reproducible: bool, round_path: Path | None = None) -> RunRecord:
-        """How the command was run, up to now, and on which round."""
+    def record(
+        self, *, reproducible: bool, round_path: Path | None = None, device: str = "cpu"
+    ) -> RunRecord:
+        """How the command was run, up to now, on which round, and where its layers were scored."""
         epoch = _source_date_epoch()
         if epoch is None and reproducible:
             epoch = 0
@@ -42,7 +44,7 @@ class Stopwatch:
             argv=sys.argv[1:],
             started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
             seconds=round(time.perf_counter() - self._ticks, 3) if epoch is None else 0.0,
-            device="cpu",
+            device=device,
             round=None if round_path is None else str(round_path),
         )
 

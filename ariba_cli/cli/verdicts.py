@@ -66,7 +66,9 @@ class Verdicts:
     def _as_json(self, path: Path, verdict: "Verdict", stopwatch: "Stopwatch") -> bytes:
         from ariba_cli.reports.audit_json import audit_json
 
-        run = stopwatch.record(reproducible=self._reproducible, round_path=path)
+        run = stopwatch.record(
+            reproducible=self._reproducible, round_path=path, device=", ".join(verdict.devices)
+        )
         return audit_json(verdict, run, one_line=self._several)
 
     def _as_csv(self, path: Path, verdict: "Verdict", _: "Stopwatch") -> bytes:

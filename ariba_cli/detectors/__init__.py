@@ -11,6 +11,7 @@ from ariba_cli.detectors import mahalanobis, pyod
 from ariba_cli.errors import UsageError
 from ariba_cli.fragments import Fragments
 from ariba_cli.progress import Progress
+from ariba_cli.scoring.devices import ANYWHERE, Placement
 from ariba_cli.scoring.marks import Marks, Parameter
 
 
@@ -35,8 +36,8 @@ class Detector(Protocol):
 
 
 # What makes each detector: of what follows a colon in its name, of its arguments, and of
-# how many fragments it may be fitted on.
-Maker = Callable[[str, Mapping[str, Parameter], int | None], Detector]
+# how many fragments it may be fitted on, and where.
+Maker = Callable[[str, Mapping[str, Parameter], int | None, Placement], Detector]
 
 DETECTORS: dict[str, Maker] = {"mahalanobis": mahalanobis.make, "pyod": pyod.make}
 
@@ -45,6 +46,7 @@ def make_detector(
     name: str = "mahalanobis",
     arguments: Mapping[str, Parameter] | None = None,
     fit_sample: int | None = None,
+    placement: Placement = ANYWHERE,
 ) -> Detector:
     """The detector of that name, such as `mahalanobis` or `pyod:ECOD`.
 
@@ -52,6 +54,7 @@ def make_detector(
     ----------
     arguments : what it takes beside the defaults, by name.
     fit_sample : on how many fragments to fit it, at most; None leaves that to the detector.
+    placement : where it works.
 
     Raises
     ------
@@ -64,4 +67,4 @@ def make_detector(
             f"there is no detector '{name}'; use mahalanobis or pyod:NAME, as pyod:ECOD "
             "(ariba audit --list-detectors shows all)"
         )
-    return DETECTORS[family](variant, arguments or {}, fit_sample)
+    return DETECTORS[family](variant, arguments or {}, fit_sample, placement)

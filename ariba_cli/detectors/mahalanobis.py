@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from ariba_cli.errors import UsageError
 from ariba_cli.fragments import Fragments
 from ariba_cli.progress import Progress
-from ariba_cli.scoring import Scorer, engine
+from ariba_cli.scoring import engine
+from ariba_cli.scoring.devices import ANYWHERE, Placement
 from ariba_cli.scoring.marks import Marks, Parameter
 
 NAME = "mahalanobis"
@@ -16,26 +17,31 @@ NAME = "mahalanobis"
 class Mahalanobis:
     """Scores participants by how many of their fragments are marked; see `Detector`."""
 
-    scorer: Scorer = engine.score
+    placement: Placement = ANYWHERE
     name: str = NAME
     same_on_every_machine: bool = True
 
     def __call__(self, fragments: Fragments, k_est: int, _progress: Progress, /) -> Marks:
-        """Score the fragments of n participants."""
-        return self.scorer(fragments, k_est)
+        """Score the fragments of n participants, in id order."""
+        return engine.score(fragments, k_est, self.placement.processor(fragments))
 
 
-def make(variant: str, arguments: Mapping[str, Parameter], fit_sample: int | None) -> Mahalanobis:
-    """The detector, which leaves nothing to choose.
+def make(
+    variant: str,
+    arguments: Mapping[str, Parameter],
+    fit_sample: int | None,
+    placement: Placement,
+) -> Mahalanobis:
+    """The detector, which leaves nothing to choose but where it works.
 
     Raises
     ------
     UsageError
-        When something was chosen.
+        When something else was chosen.
     """
     if variant:
         raise UsageError(f"there is no detector '{NAME}:{variant}'; use {NAME}")
     for option, given in (("--detector-arg", arguments), ("--fit-sample", fit_sample)):
         if given:
             raise UsageError(f"{NAME} takes no {option}; it is for --detector pyod:NAME")
-    return Mahalanobis()
+    return Mahalanobis(placement)

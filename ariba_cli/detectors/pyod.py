@@ -10,6 +10,7 @@ from ariba_cli.errors import UsageError
 from ariba_cli.fragments import Fragments
 from ariba_cli.progress import Progress
 from ariba_cli.scoring import pyod as engine
+from ariba_cli.scoring.devices import Placement
 from ariba_cli.scoring.marks import Marks, Parameter
 from ariba_cli.scoring.pyod_catalogue import CATALOGUE, Known, Rows, find
 
@@ -90,7 +91,12 @@ class PyodDetector:
         return {**fitting, **self.arguments}
 
 
-def make(variant: str, arguments: Mapping[str, Parameter], fit_sample: int | None) -> PyodDetector:
+def make(
+    variant: str,
+    arguments: Mapping[str, Parameter],
+    fit_sample: int | None,
+    placement: Placement,
+) -> PyodDetector:
     """The detector that PyOD calls by that name, in any case.
 
     Raises
@@ -100,6 +106,8 @@ def make(variant: str, arguments: Mapping[str, Parameter], fit_sample: int | Non
         not take these arguments.
     """
     label = find(variant)
+    if placement.device not in ("auto", "cpu"):
+        raise UsageError(f"pyod:{label} takes no --device; it is for mahalanobis")
     name, known = f"pyod:{label}", CATALOGUE[label]
     kind = _imported(name, known, label)
     taken = _arguments_of(kind)

@@ -28,6 +28,8 @@ _BLOCK_VALUES = 2**18
 class Cpu:
     """See `Processor`."""
 
+    name = "cpu"
+
     def sums(self, values: Values, reference: int, dimension: int) -> Sums:
         """See `Processor`."""
 

@@ -1,5 +1,7 @@
 """Algorithm 2: a quick covariance where its error cannot matter, and else an exact one."""
 
+from dataclasses import replace
+
 from ariba_cli.fragments import Fragments
 from ariba_cli.scoring.covariance import exactly_whitened, quick_sums, uncertainty
 from ariba_cli.scoring.cpu import Cpu
@@ -19,7 +21,9 @@ def score(fragments: Fragments, k_est: int, processor: Processor | None = None) 
     processor = processor or Cpu()
     sums = quick_sums(fragments, processor)
     marks = _if_settled(sums, fragments, k_est, processor)
-    return marks or _exactly(sums, fragments, k_est, processor)
+    if marks is None:
+        marks = _exactly(sums, fragments, k_est, processor)
+    return replace(marks, device=processor.name)
 
 
 def _if_settled(sums: Sums, fragments: Fragments, k_est: int, processor: Processor) -> Marks | None:

@@ -64,6 +64,7 @@ class Marks:
     from_reference : the l2 distance of each participant from the fragments' reference, of
         shape (n,).
     parameters : what else the engine was run with, for the report.
+    device : where it was run.
     """
 
     scores: npt.NDArray[np.int64]
@@ -73,6 +74,7 @@ class Marks:
     cut_margin: float
     from_reference: npt.NDArray[np.float64]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    device: str = "cpu"
 
 
 def nobody_marked(

@@ -79,7 +79,14 @@ class Sorted:
 
 
 class Processor(Protocol):
-    """Where the arithmetic over all fragments is done."""
+    """Where the arithmetic over all fragments is done.
+
+    Attributes
+    ----------
+    name : of the device.
+    """
+
+    name: str
 
     def sums(self, values: Values, reference: int, dimension: int) -> Sums:
         """The sums over a chunk, of shape (n, run·d); in float64."""

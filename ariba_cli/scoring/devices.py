@@ -1,0 +1,56 @@
+"""Where the arithmetic over all fragments is done: `auto`, `cpu`, `cuda` or `cuda:N`."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ariba_cli.errors import UsageError
+from ariba_cli.fragments import Fragments
+from ariba_cli.scoring.cpu import Cpu
+from ariba_cli.scoring.processor import Processor
+
+# What a driver for NVIDIA's cards makes, and costs nothing to look for.
+_DRIVER = "/dev/nvidiactl"
+# A layer of so many bytes takes NumPy longer on a few cores than torch takes to be imported.
+_WORTH_A_CARD = 2**33
+
+
+def _to_nobody(_message: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where to do it. The result is the same everywhere.
+
+    Attributes
+    ----------
+    device : `auto` takes a card where there is one and the layer is large enough for it.
+    notice : told what a user should know of how it goes.
+    """
+
+    device: str = "auto"
+    notice: Callable[[str], None] = _to_nobody
+
+    def processor(self, fragments: Fragments) -> Processor:
+        """The processor to score these fragments on.
+
+        Raises
+        ------
+        UsageError
+            When there is no such device.
+        """
+        device = self.device
+        if device == "auto":
+            size = fragments.total * fragments.cut.dimension * fragments.dtype.itemsize
+            device = "cuda" if size >= _WORTH_A_CARD and os.path.exists(_DRIVER) else "cpu"
+        if device == "cpu":
+            return Cpu()
+        if device.partition(":")[0] != "cuda":
+            raise UsageError(f"there is no device '{device}'; use auto, cpu, cuda or cuda:N")
+        from ariba_cli.scoring.gpu import Gpu
+
+        return Gpu(device, self.notice)
+
+
+ANYWHERE = Placement()

@@ -1,0 +1,319 @@
+"""Every engine gives the marks and digits of exact sums, and the marks of the oracle."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from ariba_cli.errors import UsageError
+from ariba_cli.fragments import Cut, Fragments
+from ariba_cli.scoring import cpu, devices, engine, gpu, selection
+from ariba_cli.scoring.compensated import Compensated
+from ariba_cli.scoring.covariance import exactly_whitened, quick_sums, uncertainty
+from ariba_cli.scoring.cpu import Cpu
+from ariba_cli.scoring.devices import Placement
+from ariba_cli.scoring.gpu import Gpu
+from ariba_cli.scoring.marks import End, Marks
+from ariba_cli.scoring.processor import Band
+from ariba_cli.scoring.whitening import whitening
+from tests.oracle import oracle
+
+Array = npt.NDArray[np.floating]
+
+
+def nobody(_: str) -> None:
+    raise AssertionError("nothing should be said")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a round, in memory, with the k̃ to audit it by."""
+
+    values: Array
+    cut: Cut
+    k_est: int
+    reference: int = 0
+
+    def fragments(self) -> Fragments:
+        return Fragments(self.values, self.cut, self.reference)
+
+    def exactly(self) -> Marks:
+        """What all engines have to find: by exact sums, whatever quick ones would settle."""
+        fragments = self.fragments()
+        sums = quick_sums(fragments, Cpu())
+        return engine._exactly(sums, fragments, self.k_est, Cpu())
+
+
+def in_memory(layer: Layer) -> Marks:
+    return engine.score(layer.fragments(), layer.k_est)
+
+
+def in_pieces(layer: Layer) -> Marks:
+    """As values that stay in their files are: chunk by chunk, three fragments each."""
+    n, itemsize = len(layer.values), layer.values.dtype.itemsize
+    chunk_bytes = 3 * n * layer.cut.dimension * max(itemsize, 4)
+    fragments = Fragments(list(layer.values), layer.cut, layer.reference, chunk_bytes=chunk_bytes)
+    return engine.score(fragments, layer.k_est)
+
+
+def in_torch(layer: Layer) -> Marks:
+    return engine.score(layer.fragments(), layer.k_est, Gpu("cpu", nobody))
+
+
+ENGINES: dict[str, Callable[[Layer], Marks]] = {
+    "in memory": in_memory,
+    "in pieces": in_pieces,
+    "in torch": in_torch,
+}
+
+
+@pytest.fixture(autouse=True)
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let small layers go through all that large ones do: blocks, pieces, a guessed band."""
+    monkeypatch.setattr(cpu, "_BLOCK_VALUES", 2**9)
+    monkeypatch.setattr(gpu, "_PIECE_BYTES", 2**12)
+    monkeypatch.setattr(selection, "_SAMPLED", 2**6)
+    monkeypatch.setattr(selection, "_CLOSE_VALUES", 2**10)
+
+
+@st.composite
+def layers(draw: st.DrawFn) -> Layer:
+    """Random layers, with ties, singular covariances, outliers, and a common offset."""
+    n = draw(st.sampled_from([3, 4, 7, 20, 50, 200]))
+    d = draw(st.sampled_from([1, 2, 3, 9, 9, 9, 25, 64, 150, 600]))
+    m = draw(st.integers(1, max(1, 40_000 // (n * d))))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    values = rng.standard_normal((n, m, d))
+    values[: draw(st.integers(0, n // 3))] *= draw(st.sampled_from([1.0, 10.0, 1000.0]))
+    if draw(st.booleans()):
+        values[..., draw(st.integers(0, d - 1))] = 0
+    if draw(st.booleans()):
+        # What nearly, or wholly, follows from another coordinate.
+        values[..., 0] = values[..., -1] + draw(st.sampled_from([0, 1e-7, 0.1])) * values[..., 0]
+    if draw(st.booleans()):
+        values = np.round(values)
+    if draw(st.booleans()):
+        values[1] = values[0]
+    values += draw(st.sampled_from([0.0, 1.0, 100.0])) * rng.standard_normal((m, d))
+    flat = values.reshape(n, -1) * draw(st.sampled_from([1e-20, 1e-3, 1.0, 1e15]))
+    kind = draw(st.sampled_from(["float16", "bfloat16", "float32", "float64"]))
+    k_est = draw(st.integers(1, n - 1))
+    return Layer(stored(flat, kind), Cut(m, d), k_est, draw(st.integers(0, n - 1)))
+
+
+def stored(values: Array, kind: str) -> Array:
+    """Values as the readers give them that were stored in a type."""
+    if kind == "bfloat16":
+        bits = values.astype(np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
+        return bits.view(np.float32)
+    if kind == "float16":
+        # What is too large for it would be infinite, and left out.
+        values = values / max(1.0, float(np.abs(values).max()) / 60_000)
+        return values.astype(np.float16).astype(np.float32)
+    return values.astype(kind)
+
+
+def found(marks: Marks) -> tuple[list[int], int | None, float, float]:
+    return marks.scores.tolist(), marks.covariance_rank, marks.cut_distance, marks.cut_margin
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(layer=layers())
+def test_every_engine_finds_what_exact_sums_give(name: str, layer: Layer) -> None:
+    assert found(ENGINES[name](layer)) == found(layer.exactly())
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(layer=layers())
+def test_every_engine_marks_what_the_oracle_marks(name: str, layer: Layer) -> None:
+    cut = layer.cut
+    expected = oracle(list(layer.values), cut.fragments, cut.dimension, layer.k_est)
+    offset = float(np.abs(layer.values).max(initial=0.0))
+    spread = float(np.abs(layer.values - layer.values.mean(axis=0)).max(initial=0.0))
+    # What float64 can know of a distance, by the condition of the covariance.
+    known = 1e-13 * expected.condition * (1 + offset / spread if spread else 1)
+    assume(expected.rank > 0 and expected.margin > max(known, 1e-9) and known < 1e-3)
+    marks = ENGINES[name](layer)
+    assume(marks.marked)
+    assert marks.scores.tolist() == expected.scores
+    assert marks.covariance_rank == expected.rank
+
+
+def usual(seed: int, n: int = 20, m: int = 700, d: int = 9) -> Layer:
+    values = np.random.default_rng(seed).standard_normal((n, m * d)).astype(np.float32)
+    values[:2] *= 5
+    return Layer(values, Cut(m, d), 4)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_quick_sums_settle_what_is_usual(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = [found(usual(seed).exactly()) for seed in range(10)]
+    monkeypatch.setattr(engine, "exactly_whitened", nobody)
+    assert [found(ENGINES[name](usual(seed))) for seed in range(10)] == expected
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_tie_at_the_cut_is_settled_by_exact_sums(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.tile(usual(0, n=4).values, (5, 1))
+    asked = []
+
+    def counted(fragments: Fragments) -> object:
+        asked.append(fragments)
+        return exactly_whitened(fragments)
+
+    monkeypatch.setattr(engine, "exactly_whitened", counted)
+    marks = ENGINES[name](Layer(values, Cut(700, 9), 2))
+    assert marks.cut_margin == 0
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("band", [Band(0.0, 1e-9), Band(1e9, math.inf), Band(5.0, 5.0)])
+def test_a_wrong_guess_of_the_cut_changes_nothing(
+    band: Band, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = usual(1)
+    expected = found(in_memory(layer))
+    monkeypatch.setattr(selection, "_guess", lambda *_: band)
+    assert found(in_memory(layer)) == expected
+
+
+def test_the_guess_of_the_cut_leaves_most_fragments_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else every fragment's distance would be kept."""
+    monkeypatch.setattr(selection, "_SAMPLED", 2**12)
+    layer = usual(2, m=4000)
+    sizes = []
+
+    class Watching(Cpu):
+        def sort(self, *arguments: object) -> selection.Sorted:
+            part = super().sort(*arguments)  # type: ignore[arg-type]
+            sizes.append(len(part.inside))
+            return part
+
+    engine.score(layer.fragments(), layer.k_est, Watching())
+    assert len(sizes) == 1
+    assert 0 < sizes[0] < 20 * 4000 // 5
+
+
+def test_doubt_is_larger_than_what_quick_sums_are_off_by() -> None:
+    for seed in range(5):
+        layer = usual(seed)
+        sums = quick_sums(layer.fragments(), Cpu())
+        quick = whitening(sums.products / layer.fragments().total)
+        exact = exactly_whitened(layer.fragments())
+        rows = layer.fragments().centred(0, 700).reshape(-1, 9)
+        share = np.abs(quick.distances(rows) / exact.distances(rows) - 1).max()
+        assert share < uncertainty(sums.additions, quick, 10.0) < 1e-9
+
+
+def test_doubt_is_infinite_for_a_covariance_that_may_be_singular() -> None:
+    values = usual(3).values.copy().reshape(20, 700, 9)
+    values[..., 4] = values[..., 5]
+    fragments = Fragments(values.reshape(20, -1), Cut(700, 9))
+    sums = quick_sums(fragments, Cpu())
+    assert uncertainty(sums.additions, whitening(sums.products), 1.0) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("end", "doubt", "certain"),
+    [
+        (End(2.0, 1.9), 1e-9, True),
+        (End(2.0, 2.0), 1e-12, False),
+        (End(2.0, 2.0 - 1e-12), 1e-12, False),
+        # Its margin is 0.0105, between two of the numbers that a report can give.
+        (End(2.0, 1.979), 1e-9, False),
+        (End(2.0000005, 1.5), 1e-9, False),
+        (End(2.0, 1.5), math.inf, False),
+    ],
+)
+def test_what_doubt_leaves_certain(end: End, doubt: float, certain: bool) -> None:
+    assert end.is_certain(doubt) is certain
+
+
+def test_a_compensated_sum_loses_nothing_to_the_order() -> None:
+    numbers = np.random.default_rng(4).standard_normal(2000) * 10.0 ** np.arange(2000).clip(0, 12)
+    numbers = np.concatenate([numbers, -numbers, [1e-3]])
+    total = Compensated((1,))
+    for number in numbers:
+        total.add(np.array([number]))
+    assert total.total[0] == pytest.approx(math.fsum(numbers), rel=1e-6)
+    assert sum(numbers) != pytest.approx(math.fsum(numbers), rel=1e-6)
+
+
+def test_the_distance_from_the_reference_is_that_of_the_values() -> None:
+    layer = Layer(usual(5).values, Cut(700, 9), 4, reference=7)
+    expected = np.linalg.norm(layer.values.astype(np.float64) - layer.values[7], axis=1)
+    for score in ENGINES.values():
+        assert score(layer).from_reference == pytest.approx(expected)
+
+
+def test_too_little_memory_on_a_card_is_said_and_gone_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import torch
+
+    said: list[str] = []
+    products = gpu._products
+
+    def scarce(rows: "torch.Tensor") -> "tuple[torch.Tensor, int]":
+        if len(rows) > 100:
+            raise torch.OutOfMemoryError
+        return products(rows)
+
+    layer = usual(6)
+    expected = found(in_memory(layer))
+    monkeypatch.setattr(gpu, "_products", scarce)
+    monkeypatch.setattr(gpu, "_PIECE_BYTES", 2**20)
+    marks = engine.score(layer.fragments(), layer.k_est, Gpu("cpu", said.append))
+    assert found(marks) == expected
+    assert said
+    assert all("too little memory; going on with" in line for line in said)
+
+
+def test_a_fragment_that_no_card_can_hold_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    def never(_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(gpu, "_products", never)
+    layer = usual(6, m=20)
+    with pytest.raises(torch.OutOfMemoryError):
+        engine.score(layer.fragments(), layer.k_est, Gpu("cpu", lambda _: None))
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99", "mps", ""])
+def test_a_device_that_is_not_there_is_a_usage_error(device: str) -> None:
+    with pytest.raises(UsageError, match="device"):
+        Placement(device).processor(usual(0).fragments())
+
+
+def test_a_card_is_taken_by_itself_for_large_layers_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    fragments = usual(0).fragments()
+    assert isinstance(Placement().processor(fragments), Cpu)
+    monkeypatch.setattr(devices.os.path, "exists", lambda _: True)
+    assert isinstance(Placement().processor(fragments), Cpu)
+    monkeypatch.setattr(devices, "_WORTH_A_CARD", 1000)
+    taken = []
+
+    def made(name: str, _: object) -> Cpu:
+        taken.append(name)
+        return Cpu()
+
+    monkeypatch.setattr(gpu, "Gpu", made)
+    Placement().processor(fragments)
+    assert taken == ["cuda"]
+    Placement("cpu").processor(fragments)
+    assert taken == ["cuda"]
