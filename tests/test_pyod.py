@@ -97,8 +97,8 @@ def test_every_detector_does_as_well_as_it_is_known_to(target: Target) -> None:
     assert {key: parameters[key] for key in target.arguments} == target.arguments
 
 
-# One that draws from NumPy's global state, one from its own, one from torch's, and three
-# that compare what they score with each other.
+# Two that draw from a state of their own, one from torch's, and three that compare what they
+# score with each other.
 @pytest.mark.parametrize(
     ("name", "arguments", "fit_sample"),
     [
@@ -127,6 +127,23 @@ def test_a_second_run_under_another_order_of_files_gives_the_same(
     monkeypatch.setattr(os, "listdir", shuffled)
     found = run(f"pyod:{name}", fit_sample=fit_sample, **arguments)
     assert audit_result(found) == audit_result(expected)
+
+
+def test_what_is_drawn_from_global_randomness_is_seeded() -> None:
+    import torch
+
+    class Drawing(Distance):
+        def decision_function(self, rows: Rows64, /) -> npt.NDArray[np.floating]:
+            drawn = np.random.rand(len(rows)) * float(torch.rand(1)) * random.random()
+            return np.asarray(drawn)
+
+    found = []
+    for seed in (1, 2):
+        for start in (random.seed, np.random.seed, torch.manual_seed):
+            start(seed)
+        found.append(score(layer(), 2, plan(Drawing()), silent))
+    assert found[0].cut_distance == found[1].cut_distance
+    assert found[0].scores.tolist() == found[1].scores.tolist()
 
 
 def global_randomness() -> list[object]:
@@ -195,7 +212,10 @@ def test_scoring_in_chunks_is_scoring_at_once(chunk: int, spread: bool) -> None:
     assert max(parts.scored) - min(parts.scored) <= 7
 
 
-def test_the_sample_is_drawn_from_all_fragments_without_replacement() -> None:
+def test_the_sample_is_drawn_from_all_fragments_without_replacement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ariba_cli.scoring.pyod._BLOCK_VALUES", 7 * 3 * 10)
     estimator = Distance()
     score(layer(), 2, plan(estimator, fit_sample=300), silent)
     rows = layer().centred(0, 101).reshape(-1, 3)

@@ -196,7 +196,7 @@ CATALOGUE = {
     "LODA": Known("loda", Cost(100_000, 0.31, 0.2, _LINEAR, _CONSTANT)),
     "LOF": Known("lof", Cost(20_000, 6.2, 28, _QUADRATIC, _LINEAR)),
     "LUNAR": Known("lunar", Cost(2_000, 24, 6.6, _LINEAR, _LINEAR), needs=("torch",)),
-    "MAD": Known("mad", Cost(100_000, 0.1, 0.1, _LINEAR, _CONSTANT), one_value=True),
+    "MAD": Known("mad", Cost(100_000, 0.02, 0.01, _LINEAR, _CONSTANT), one_value=True),
     "MCD": Known("mcd", Cost(30_000, 5.4, 0.01, _LINEAR, _CONSTANT)),
     "MO_GAAL": Known("mo_gaal", Cost(4_000, 25, 0.1, _LINEAR, _CONSTANT), needs=("torch",)),
     "OCSVM": Known("ocsvm", Cost(10_000, 6.0, 24, _QUADRATIC, _LINEAR)),
