@@ -31,6 +31,7 @@ from ariba_cli.verdict import Coverage, Input, LayerResult, Method, Verdict
 # What is read at a time of a layer that is not held in memory, in bytes: enough for a
 # participant's part to take longer to read than to open, where there are thousands.
 _CHUNK_BYTES = 2**27
+_LEAST_CHUNK_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -238,9 +239,7 @@ def _score(
     scored_ids = [one.member.id for one in scored]
     k_est = settings.k_est.resolve(len(elsewhere.union(scored_ids)), layer.name)
     KEst(k_est).resolve(len(scored), layer.name)
-    fragments = Fragments(
-        values.tensors, chosen.cut, chunk_bytes=min(_CHUNK_BYTES, settings.memory // 4)
-    )
+    fragments = Fragments(values.tensors, chosen.cut, chunk_bytes=_chunk_bytes(settings.memory))
     fragments = fragments.counted_from(ordinary(fragments))
     marks = settings.detector(fragments, k_est, progress)
     values.read_to_the_end(progress)
@@ -252,6 +251,11 @@ def _score(
         *masking_findings(scored, marks, result, k_est),
     )
     return _Examined(result, k_est, left_out, findings, marks.parameters, marks.device)
+
+
+def _chunk_bytes(memory: int) -> int:
+    """A quarter of the memory: one chunk is read while another is scored, in wider numbers."""
+    return max(_LEAST_CHUNK_BYTES, min(_CHUNK_BYTES, memory // 4))
 
 
 def _layer_result(

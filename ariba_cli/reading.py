@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.aligned import aligned
 from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.findings import FindingKind
 from ariba_cli.fragments import Flat, Indices
@@ -253,7 +254,7 @@ class _InFile:
         tensor = self._offered.tensor
         assert in_one_piece(tensor)
         item = SIZES[self._spec.dtype]
-        buffer = memoryview(bytearray((stop - start) * item))
+        buffer: memoryview = aligned(1, (stop - start) * item, np.uint8)[0].data
         reading.file(tensor.file).read_into(buffer, tensor.offset + start * item)
         return buffer
 
@@ -311,7 +312,7 @@ def _rooms(taken: Sequence[_Offered]) -> Array | list[Array | None]:
     """An array with a row for each, or arrays of their own where adapters are among them."""
     if not any(isinstance(one.tensor, Change) for one in taken):
         values = taken[0].tensor.spec.values if taken else 0
-        return np.empty((len(taken), values), _common_type(taken))
+        return aligned(len(taken), values, _common_type(taken))
     return [
         None if isinstance(one.tensor, Change) else np.empty(one.tensor.spec.values, one.dtype)
         for one in taken

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.aligned import aligned
 from ariba_cli.errors import RefusedFileError
 from ariba_cli.rounds.isolation.parent import Child
 from ariba_cli.rounds.limits import Limits
@@ -214,12 +215,12 @@ class Scratch:
     """Memory that is used again for one tensor after the other."""
 
     def __init__(self) -> None:
-        self._memory = np.empty(0, np.uint8)
+        self._memory: npt.NDArray[np.generic] = np.empty(0, np.uint8)
 
     def take(self, size: int) -> memoryview:
         """As many bytes; what was in those that were taken before is lost."""
         if len(self._memory) < size:
-            self._memory = np.empty(size, np.uint8)
+            self._memory = aligned(1, size, np.uint8)[0]
         return self._memory.data[:size]
 
 
