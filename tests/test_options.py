@@ -13,7 +13,7 @@ from tests.models import random_model, write_flat_round, write_model
 def test_a_larger_file_than_allowed_is_refused_and_the_rest_goes_on(
     tmp_path: Path, ariba: Ariba
 ) -> None:
-    write_flat_round(tmp_path / "round", 4)
+    write_flat_round(tmp_path / "round", 4, boosted=0)
     write_model(tmp_path / "round" / "p9.safetensors", {"w": np.zeros(2000)})
     done = ariba("audit", "round", "--layer", "conv2", "--max-file-bytes", "9000", "-f", "json")
     (finding,) = [f for f in json.loads(done.stdout)["result"]["findings"] if f["participant"]]
@@ -22,7 +22,7 @@ def test_a_larger_file_than_allowed_is_refused_and_the_rest_goes_on(
 
 
 def test_strict_stops_at_what_is_refused(tmp_path: Path, ariba: Ariba) -> None:
-    write_flat_round(tmp_path / "round", 4)
+    write_flat_round(tmp_path / "round", 4, boosted=0)
     (tmp_path / "round" / "p9.pt").write_bytes(b"\x80\x04.")
     assert ariba("audit", "round").returncode == 0
     for command in (["audit", "round"], ["convert", "round", "--out", "out"]):
@@ -58,7 +58,7 @@ def test_arrays_are_named_by_a_list_in_the_directory(tmp_path: Path, ariba: Arib
 
 
 def test_the_global_model_can_be_anywhere(tmp_path: Path, ariba: Ariba) -> None:
-    write_flat_round(tmp_path / "round", 4)
+    write_flat_round(tmp_path / "round", 4, boosted=0)
     write_model(tmp_path / "sent.safetensors", random_model(3))
     write_model(tmp_path / "round" / "start.safetensors", random_model(3))
     for path in ("sent.safetensors", "round/start.safetensors"):
@@ -84,7 +84,7 @@ def test_inspect_takes_a_model_in_a_folder(tmp_path: Path, ariba: Ariba) -> None
 
 
 def test_whoever_sends_another_layer_is_refused_as_others_are(tmp_path: Path, ariba: Ariba) -> None:
-    write_flat_round(tmp_path / "round", 4)
+    write_flat_round(tmp_path / "round", 4, boosted=0)
     condition = ("--layer", "conv2", "--fail-on", "refused", "-q")
     assert ariba("audit", "round", *condition).returncode == 0
     for model in ({"a": np.ones(3)}, {"conv2.weight": np.ones(3)}):

@@ -159,10 +159,11 @@ _CONSTANT, _LINEAR, _SORTING = Growth.CONSTANT, Growth.LINEAR, Growth.SORTING
 _QUADRATIC, _CUBIC = Growth.QUADRATIC, Growth.CUBIC
 
 # Measured with PyOD 3.6.7, one detector at a time, with its default arguments: normal
-# fragments of 9 values, each with a random scale, and one in fifty four times as large. The
-# figures are of the second use, after what is compiled on first use. They are seconds on two
-# cores; for those that need torch and for ROD, seconds of one core. Growth is that of the
-# algorithm's steps, and where two fit samples could be timed it is near what they took.
+# fragments of 9 values, each with a random scale, and one in fifty four times as large. They
+# are rough: seconds of the second use, after what is compiled on first use, on two cores of
+# a machine that others used too; of those that need torch, and of ROD, seconds of one
+# processor. Growth is that of the algorithm's steps; AE1SVM, ALAD, AnoGAN, AutoEncoder,
+# DeepSVDD, LOCI, RGraph and VAE were timed with one fit sample only.
 CATALOGUE = {
     "ABOD": Known("abod", Cost(10_000, 2.5, 28, _QUADRATIC, _SORTING)),
     "AE1SVM": Known("ae1svm", Cost(200, 2.9, 8.9, _LINEAR, _CONSTANT), needs=("torch",)),
