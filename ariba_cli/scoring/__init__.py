@@ -1,22 +1,9 @@
 """From fragments to distances to exact marks (arXiv 2202.04311, Algorithm 2).
 
-`engine` has the steps. What goes over all fragments is done by a `Processor` (`cpu`),
+`engine` has the steps. What goes over all fragments is done by a `Processor` (`cpu`, `gpu`),
 in any order and roughly; `covariance` and `selection` know how far off that may be,
 and look closely where it matters. What decides is the same on every machine: sums that
 are exact (`moments`), IEEE operations in one order (`whitening`), and ties that are
 broken by participant and fragment (`marks`). Neither BLAS nor threads nor devices can
-change a result.
+change a result. `pyod` marks by detectors of another library, for which none of this holds.
 """
-
-from typing import Protocol
-
-from ariba_cli.fragments import Fragments
-from ariba_cli.scoring.marks import Marks
-
-
-class Scorer(Protocol):
-    """Marks the k̃·m fragments of largest Mahalanobis distance."""
-
-    def __call__(self, fragments: Fragments, k_est: int) -> Marks:
-        """Score the fragments; k_est is k̃, 1 ≤ k̃ < n."""
-        ...

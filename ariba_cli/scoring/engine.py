@@ -12,7 +12,7 @@ from ariba_cli.scoring.whitening import whitening
 
 
 def score(fragments: Fragments, k_est: int, processor: Processor | None = None) -> Marks:
-    """Mark the k̃·m most distant fragments (Eq. 7); see `Scorer`.
+    """Mark the k̃·m most distant fragments (Eq. 7); k_est is k̃, 1 ≤ k̃ < n.
 
     The products that make up the covariance are first added up in whatever order the
     processor likes. Only where the rounding of that could change a mark or a digit of the
