@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -231,15 +231,12 @@ class Fragments:
             return self._flat[:, values].astype(self.dtype, copy=False)
         return self._stacked(values, (stop - start) * self.cut.dimension, buffer)
 
-    def centred(
-        self, start: int, stop: int, buffer: npt.NDArray[np.float64] | None = None
-    ) -> npt.NDArray[np.float64]:
+    def centred(self, start: int, stop: int) -> npt.NDArray[np.float64]:
         """Fragments start to stop of every δ̂_i = θ_i − mean_i θ_i (Eqs. 5 and 6).
 
-        Returns an array of shape (n, stop − start, d), in float64; in the buffer, if one of
-        at least that many values is given; see `centre`.
+        Returns an array of shape (n, stop − start, d), in float64; see `centre`.
         """
-        return centred(self.load(start, stop), self.reference, self.cut.dimension, buffer)
+        return centred(self.load(start, stop), self.reference, self.cut.dimension)
 
     def values_at(self, positions: Indices) -> npt.NDArray[np.floating]:
         """Those values of every tensor, as they were sent, of shape (n, len(positions))."""
@@ -321,11 +318,21 @@ def centre(block: npt.NDArray[np.floating]) -> None:
     choose its order by the block's shape and the processor. Where all participants
     are equal, what is left of their differences is zero and not the rounding of a mean.
     """
-    count = len(block)
-    half = (count + 1) // 2
-    sums = block[:half].copy()
-    sums[: count - half] += block[half:]
+    sums = block[: (len(block) + 1) // 2].copy()
+    add_halves(sums, block)
+    block -= sums[0] / len(block)
+
+
+def add_halves(sums: Any, rows: Any) -> None:
+    """Add the other half of the rows to the first, and so on until `sums[0]` is the sum of all.
+
+    Parameters
+    ----------
+    sums : a copy of the first half of the rows, the larger one where their number is odd; both
+        arrays of NumPy, or tensors of torch.
+    """
+    count, half = len(rows), len(sums)
+    sums[: count - half] += rows[half:]
     while half > 1:
         count, half = half, (half + 1) // 2
         sums[: count - half] += sums[half:count]
-    block -= sums[0] / len(block)

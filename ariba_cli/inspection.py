@@ -1,10 +1,8 @@
 """What is in a model or a round: seal, participants, layers, norms, findings."""
 
 import math
-import os
 import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import numpy.typing as npt
 
 from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.findings import BROKEN_SEAL, Finding, FindingKind
+from ariba_cli.parallel import each
 from ariba_cli.progress import Progress, silent
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.formats import open_model
@@ -184,13 +183,12 @@ def _inspect_participants(
         return _inspect_participant(round_, member, reference, kept.scratch)
 
     participants, catalogs = [], []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done, one in enumerate(pool.map(inspect, round_.participants), 1):
-            participant, catalog, finding = one
-            participants.append(participant)
-            catalogs += [catalog] if catalog is not None else []
-            findings += [finding] if finding is not None else []
-            progress("reading updates", done, len(round_.participants))
+    for done, one in enumerate(each(inspect, round_.participants), 1):
+        participant, catalog, finding = one
+        participants.append(participant)
+        catalogs += [catalog] if catalog is not None else []
+        findings += [finding] if finding is not None else []
+        progress("reading updates", done, len(round_.participants))
     return participants, catalogs
 
 

@@ -78,13 +78,21 @@ def why_too_few(submissions: Sequence[Submission], what: str) -> str:
 
 def offers(submission: Submission, layer: Layer) -> bool:
     """Whether a participant says that it holds a layer such as most others have it."""
-    if submission.model is None:
-        return False
-    name = layer.name_in(submission.model.tensors)
+    return submission.model is not None and why_not_offered(submission.model, layer) is None
+
+
+def why_not_offered(model: Model, layer: Layer) -> tuple[FindingKind, str] | None:
+    """What is wrong with how a model says that it holds a layer; None when nothing is."""
+    name = layer.name_in(model.tensors)
     if name is None:
-        return False
-    spec = submission.model.tensors[name].spec
-    return spec.shape == layer.shape and spec.is_float
+        return FindingKind.MISSING_LAYER, f"has no {layer.name}"
+    spec = model.tensors[name].spec
+    if spec.shape != layer.shape:
+        detail = f"{layer.name} has shape {spec.shape}, the others have {layer.shape}"
+        return FindingKind.WRONG_SHAPE, detail
+    if not spec.is_float:
+        return FindingKind.WRONG_TYPE, f"{layer.name} is of type {spec.dtype}"
+    return None
 
 
 def differing_scales(submissions: Sequence[Submission], layer: Layer) -> list[Finding]:

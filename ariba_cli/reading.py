@@ -12,7 +12,7 @@ from ariba_cli.aligned import aligned
 from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.findings import FindingKind
 from ariba_cli.fragments import Flat, Indices
-from ariba_cli.intake import Submission
+from ariba_cli.intake import Submission, why_not_offered
 from ariba_cli.parallel import each, one_blas_thread
 from ariba_cli.progress import Progress
 from ariba_cli.rounds.formats.peft import Change
@@ -129,17 +129,11 @@ class _Offered:
         model = submission.model
         if submission.finding is not None or model is None:
             return None
-        name = layer.name_in(model.tensors)
-        if name is None:
-            submission.reject(FindingKind.MISSING_LAYER, f"has no {layer.name}")
+        wrong = why_not_offered(model, layer)
+        if wrong is not None:
+            submission.reject(*wrong)
             return None
-        spec = model.tensors[name].spec
-        if spec.shape != layer.shape:
-            detail = f"{layer.name} has shape {spec.shape}, the others have {layer.shape}"
-            submission.reject(FindingKind.WRONG_SHAPE, detail)
-        elif not spec.is_float:
-            submission.reject(FindingKind.WRONG_TYPE, f"{layer.name} is of type {spec.dtype}")
-        return cls(submission, model, name, layer.name) if submission.finding is None else None
+        return cls(submission, model, str(layer.name_in(model.tensors)), layer.name)
 
     @property
     def tensor(self) -> Tensor:

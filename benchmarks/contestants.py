@@ -7,7 +7,6 @@ a function here and a line in `CONTESTANTS`.
 import mmap
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,22 +60,19 @@ def pread(task: Task) -> Run:
 def ours(task: Task) -> Run:
     """`ariba audit` without its command line: from opening the round to the ranking."""
     from ariba_cli.audit import AuditSettings, KEst, audit
+    from ariba_cli.detectors import make_detector
     from ariba_cli.rounds.directory import open_round
+    from ariba_cli.scoring.devices import Placement
 
-    # Either all layers in one audit or, as long as there is no such setting, an audit of each.
-    at_once = "layers" in {field.name for field in fields(AuditSettings)}
-    chosen: list[dict[str, Any]] = (
-        [{"layers": task.layers}] if at_once else [{"layer": layer} for layer in task.layers]
+    settings = AuditSettings(
+        layers=task.layers,
+        k_est=KEst(number=task.k_est),
+        detector=make_detector(placement=Placement(task.device)),
     )
-    k_est = KEst(number=task.k_est)
-    audits = [AuditSettings(k_est=k_est, **one, **task.engine) for one in chosen]
 
     def run() -> Scores:
-        found = {}
-        for settings in audits:
-            for result in audit(open_round(Path(task.root)), settings).layers:
-                found[result.layer] = list(result.scores.values())
-        return found
+        verdict = audit(open_round(Path(task.root)), settings)
+        return {result.layer: list(result.scores.values()) for result in verdict.layers}
 
     return run
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from statistics import median
 
@@ -42,14 +41,9 @@ class Bench:
     repeats: int
     contestants: Sequence[str]
 
-    def task(self, spec: RoundSpec, layers: Sequence[str], **engine: object) -> Task:
+    def task(self, spec: RoundSpec, layers: Sequence[str], device: str = "auto") -> Task:
         """An audit of a whole round."""
-        return Task(str(self.data / spec.name), tuple(layers), spec.k_est, dict(engine))
-
-    @cached_property
-    def options(self) -> str:
-        """What `ariba audit --help` says: which options this version has."""
-        return whole_process(["-m", "ariba_cli", "audit", "--help"]).output.decode()
+        return Task(str(self.data / spec.name), tuple(layers), spec.k_est, device)
 
 
 def layer(bench: Bench) -> Table:
@@ -94,14 +88,12 @@ def memory(bench: Bench) -> Table:
     """The command with little memory and with all of it, on many participants and on fewer."""
     rounds = bench.rounds
     rows: list[Row] = []
-    notes = [] if _has(bench, "--max-memory") else ["this ariba has no --max-memory yet"]
-    limits = (_UNLIMITED, _BOUND) if not notes else (None,)
     for name, count in ((rounds.wide.name, rounds.wide.participants), (rounds.part, rounds.few)):
         task = Task(str(bench.data / name), (ONE_LAYER,), count // 5)
-        found = [_limited(task, limit, bench.repeats) for limit in limits]
+        found = [_limited(task, limit, bench.repeats) for limit in (_UNLIMITED, _BOUND)]
         rows += (replace(row, agrees=row.marks == found[0].marks) for row in found)
     title = f"whole process, participants × {rounds.wide.kernels:,} × 9, JSON"
-    return Table("memory", title, tuple(rows), tuple(notes))
+    return Table("memory", title, tuple(rows))
 
 
 def cold(bench: Bench) -> Table:
@@ -124,8 +116,6 @@ def device(bench: Bench) -> Table:
     """The large layer on a graphics card, against reading it and against copying it there."""
     spec = bench.rounds.resnet
     title = f"graphics card, {spec.participants} × {_LARGE}, files to ranking"
-    if not _has(bench, "--device"):
-        return Table("device", title, notes=("skipped: this ariba has no --device yet",))
     asked = ["-c", "import torch; print(torch.cuda.is_available())"]
     if whole_process(asked).output.split() != [b"True"]:
         return Table("device", title, notes=("skipped: PyTorch finds no graphics card here",))
@@ -155,17 +145,12 @@ def _audit(root: Path, layer_name: str, k_est: int) -> list[str]:
     return [*command, "--layer", layer_name.removesuffix(".weight"), "--k-est", str(k_est)]
 
 
-def _has(bench: Bench, option: str) -> bool:
-    return option in bench.options.split()
-
-
-def _limited(task: Task, limit: str | None, repeats: int) -> Row:
+def _limited(task: Task, limit: str, repeats: int) -> Row:
     """The command with `--max-memory`; its marks are the hash of the result."""
     name = f"{len(task.files):,} participants"
     command = [*_audit(Path(task.root), task.layers[0], task.k_est), "--format", "json", "--quiet"]
-    if limit is not None:
-        command += ["--max-memory", limit]
-        name += ", unlimited" if limit == _UNLIMITED else f", {limit}"
+    command += ["--max-memory", limit]
+    name += ", unlimited" if limit == _UNLIMITED else f", {limit}"
     say(f"ariba audit, {name}")
     runs = [whole_process(command) for _ in range(min(repeats, _LONG_REPEATS) + 1)]
     digests = {json.loads(run.output)["result_sha256"] for run in runs}

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,13 +26,13 @@ class Task:
     ----------
     root : the directory of the round.
     layers : tensor names, as they are in the files.
-    engine : options of our engine, by the names of `AuditSettings`.
+    device : where our engine scores; see `ariba_cli.scoring.devices`.
     """
 
     root: str
     layers: tuple[str, ...]
     k_est: int
-    engine: dict[str, Any] = field(default_factory=dict)
+    device: str = "auto"
 
     @cached_property
     def files(self) -> list[Path]:

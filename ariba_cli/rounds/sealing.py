@@ -4,11 +4,11 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ariba_cli.errors import RefusedFileError
 from ariba_cli.findings import Finding, FindingKind
+from ariba_cli.parallel import each
 from ariba_cli.progress import Progress
 from ariba_cli.rounds import manifest as manifests
 from ariba_cli.rounds.limits import Limits
@@ -70,11 +70,10 @@ def verify_seal(
         return Finding(FindingKind.SEAL_BROKEN, detail, owners.get(name))
 
     findings = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done, finding in enumerate(pool.map(check, names), 1):
-            progress("verifying the seal", done, len(names))
-            if finding is not None:
-                findings.append(finding)
+    for done, finding in enumerate(each(check, names), 1):
+        progress("verifying the seal", done, len(names))
+        if finding is not None:
+            findings.append(finding)
     return findings
 
 

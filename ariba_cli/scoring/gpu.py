@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ariba_cli.errors import UsageError
+from ariba_cli.fragments import add_halves
 from ariba_cli.scoring.compensated import Compensated
 from ariba_cli.scoring.processor import (
     ROWS_PER_SUM,
@@ -217,13 +218,8 @@ def _centre(rows: "torch.Tensor") -> None:
     """Take away the mean over the participants, in place; as `fragments.centre`."""
     import torch
 
-    count = len(rows)
-    half = (count + 1) // 2
-    sums = rows[:half].clone()
-    sums[: count - half] += rows[half:]
-    while half > 1:
-        count, half = half, (half + 1) // 2
-        sums[: count - half] += sums[half:count]
+    sums = rows[: (len(rows) + 1) // 2].clone()
+    add_halves(sums, rows)
     # By a tensor: torch multiplies by the reciprocal of a number, which is another result.
     rows -= sums[0] / torch.full((), len(rows), dtype=rows.dtype, device=rows.device)
 

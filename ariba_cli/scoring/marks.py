@@ -131,5 +131,18 @@ def cut_after(distances: npt.NDArray[np.float64], marked: int) -> tuple[npt.NDAr
     return marks, cut
 
 
+def count_marks(
+    distances: npt.NDArray[np.float64], marked: int
+) -> tuple[npt.NDArray[np.int64], End]:
+    """How many marks each participant gets, of shape (n,), and where they end; see `cut_after`.
+
+    Parameters
+    ----------
+    distances : of shape (n, m), participants in id order.
+    """
+    marks, end = cut_after(distances.reshape(-1), marked)
+    return np.count_nonzero(marks.reshape(distances.shape), axis=1).astype(np.int64), end
+
+
 def _digits(number: float, digits: int) -> float:
     return float(f"{number:.{digits}g}")

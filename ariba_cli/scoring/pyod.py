@@ -18,7 +18,7 @@ from ariba_cli.fragments import Fragments
 from ariba_cli.progress import Progress
 from ariba_cli.scoring.covariance import quick_sums
 from ariba_cli.scoring.cpu import Cpu
-from ariba_cli.scoring.marks import Marks, cut_after, marks_of, nobody_marked
+from ariba_cli.scoring.marks import Marks, count_marks, marks_of, nobody_marked
 
 Float64 = npt.NDArray[np.float64]
 
@@ -87,9 +87,8 @@ def score(fragments: Fragments, k_est: int, plan: Plan, progress: Progress) -> M
     scores = _scores(fragments, estimator, exponent, plan, progress)
     if scores.min() == scores.max():
         return nobody_marked(fragments.participants, None, from_reference)
-    marks, end = cut_after(scores.reshape(-1), k_est * fragments.cut.fragments)
-    marked = np.count_nonzero(marks.reshape(scores.shape), axis=1).astype(np.int64)
-    return marks_of(marked, None, end, from_reference)
+    marks, end = count_marks(scores, k_est * fragments.cut.fragments)
+    return marks_of(marks, None, end, from_reference)
 
 
 def _sample(fragments: Fragments, plan: Plan) -> tuple[Float64, float]:

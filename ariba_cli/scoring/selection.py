@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.fragments import Fragments
-from ariba_cli.scoring.marks import End, cut_after
+from ariba_cli.scoring.marks import End, count_marks, cut_after
 from ariba_cli.scoring.processor import Band, Place, Processor, Sorted, Values, join_sorted
 from ariba_cli.scoring.sweep import sweep
 from ariba_cli.scoring.whitening import EPS, Whitening
@@ -216,6 +216,5 @@ def _all_exactly(fragments: Fragments, factored: Whitening, marked: int) -> Sele
             distances[:, first : first + found.shape[1]] = found
 
     sweep(fragments, find)
-    marks, end = cut_after(distances.reshape(-1), marked)
-    scores = np.count_nonzero(marks.reshape(n, m), axis=1).astype(np.int64)
+    scores, end = count_marks(distances, marked)
     return Selected(scores, end, float(distances.max()))
