@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ariba_cli.attacks.forging import AttackSettings, Forged, forge
 from ariba_cli.attacks.strategies import STRATEGIES
 from ariba_cli.attacks.triggers import TRIGGERS
 from ariba_cli.errors import InputError
 from ariba_cli.federated.datasets import load_dataset
-from ariba_cli.federated.run_file import read_run
 from ariba_cli.inspection import InspectedRound, inspect_round
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.truth import read_truth
+from ariba_cli.runs.forging import AttackSettings, Forged, forge
+from ariba_cli.runs.run_file import read_run
 from tests.conftest import FIXTURES
 
 CLEAN = FIXTURES / "clean"

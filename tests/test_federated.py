@@ -14,13 +14,13 @@ from ariba_cli.federated.aggregation import fedavg
 from ariba_cli.federated.datasets import DATASETS, load_dataset
 from ariba_cli.federated.federation import Federation, FederationSettings
 from ariba_cli.federated.partitions import iid
-from ariba_cli.federated.plan import Keep, Plan, parse_keep
 from ariba_cli.federated.randomness import derived_seed
-from ariba_cli.federated.run_file import encode_run, read_run
-from ariba_cli.federated.simulation import simulate
 from ariba_cli.inspection import inspect_round
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.formats import ENCODERS
+from ariba_cli.runs.plan import Keep, Plan, parse_keep
+from ariba_cli.runs.run_file import encode_run, read_run
+from ariba_cli.runs.simulation import simulate
 from tests.conftest import environment
 
 SMALL = FederationSettings(participants=4, rounds=3)

@@ -16,9 +16,9 @@ import pytest
 from ariba_cli.errors import AribaError, InputError, OutputError, UsageError
 from ariba_cli.federated.datasets import load_dataset
 from ariba_cli.federated.federation import FederationSettings
-from ariba_cli.federated.plan import Keep, Plan
-from ariba_cli.federated.simulation import simulate
 from ariba_cli.federated.training import Trainer
+from ariba_cli.runs.plan import Keep, Plan
+from ariba_cli.runs.simulation import simulate
 from tests.conftest import FIXTURES
 from tests.models import write_model
 from tests.test_federated import contents

@@ -74,9 +74,9 @@ def attack(
     Example: ariba attack runs/demo/round_0040 --out runs/demo/attacked --k 5
     """
     with held_back():
-        from ariba_cli.attacks.forging import AttackSettings, forge
-        from ariba_cli.federated.run_file import read_run
         from ariba_cli.rounds.directory import open_round
+        from ariba_cli.runs.forging import AttackSettings, forge
+        from ariba_cli.runs.run_file import read_run
 
     console = options.make_console(color, quiet, verbose)
     named = tuple(compromised.split(",")) if compromised is not None else ()

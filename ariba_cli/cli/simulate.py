@@ -56,9 +56,9 @@ def simulate(
     """
     with held_back():
         from ariba_cli.federated.federation import FederationSettings
-        from ariba_cli.federated.plan import Plan, parse_keep
-        from ariba_cli.federated.simulation import simulate as run_simulation
         from ariba_cli.rounds.partial import check_free
+        from ariba_cli.runs.plan import Plan, parse_keep
+        from ariba_cli.runs.simulation import simulate as run_simulation
 
     console = options.make_console(color, quiet, verbose)
     settings = FederationSettings(participants=participants, rounds=rounds, eta=eta, seed=seed)

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.federated.federation import FederationSettings
-from ariba_cli.federated.run_file import encode_run
 from ariba_cli.rounds.formats import ENCODERS
 from ariba_cli.rounds.manifest import Manifest, SealedFile
 from ariba_cli.rounds.tensors import SIZES
 from ariba_cli.rounds.truth import Truth
+from ariba_cli.runs.run_file import encode_run
 from tests.fuzz.packing import pack
 from tests.models import safetensors_bytes
 

@@ -11,7 +11,6 @@ from unittest import mock
 import numpy as np
 
 from ariba_cli.errors import RefusedFileError
-from ariba_cli.federated.run_file import read_run
 from ariba_cli.progress import silent
 from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME
 from ariba_cli.rounds.formats import hdf5, open_model, parts
@@ -23,6 +22,7 @@ from ariba_cli.rounds.model import Model, Scratch, Terms
 from ariba_cli.rounds.opening import open_file
 from ariba_cli.rounds.sealing import read_seal, verify_seal
 from ariba_cli.rounds.truth import read_truth
+from ariba_cli.runs.run_file import read_run
 from tests.fuzz import hdf5_mutators, mutators, packing, seeds
 from tests.fuzz.harness import INPUT_BYTES, LIMITS, TENSOR_BYTES, TENSORS, Target
 

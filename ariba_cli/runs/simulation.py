@@ -4,16 +4,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ariba_cli.federated import checkpoint as checkpoints
-from ariba_cli.federated.checkpoint import Checkpoint
 from ariba_cli.federated.federation import Federation, TrainedRound
-from ariba_cli.federated.plan import Plan, round_name
-from ariba_cli.federated.resuming import kept_for_resuming, read_finished, take_up
-from ariba_cli.federated.run_file import encode_run
 from ariba_cli.progress import Progress, silent
 from ariba_cli.rounds.contents import RUN_NAME
 from ariba_cli.rounds.partial import hold, publish
 from ariba_cli.rounds.writing import RoundWriter, new_directory, write_atomically
+from ariba_cli.runs import checkpoint as checkpoints
+from ariba_cli.runs.checkpoint import Checkpoint
+from ariba_cli.runs.plan import Plan, round_name
+from ariba_cli.runs.resuming import kept_for_resuming, read_finished, take_up
+from ariba_cli.runs.run_file import encode_run
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,6 @@ import numpy as np
 
 from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.federated.models import Weights
-from ariba_cli.federated.plan import Keep, Plan
-from ariba_cli.federated.run_file import decode_accuracy, decode_settings, library_versions
 from ariba_cli.rounds.formats import ENCODERS, open_model
 from ariba_cli.rounds.limits import Limits
 from ariba_cli.rounds.model import Terms
@@ -26,6 +24,8 @@ from ariba_cli.rounds.partial import sync_directory
 from ariba_cli.rounds.sealing import file_sha256
 from ariba_cli.rounds.tensors import TensorSpec
 from ariba_cli.rounds.writing import write_atomically
+from ariba_cli.runs.plan import Keep, Plan
+from ariba_cli.runs.run_file import decode_accuracy, decode_settings, library_versions
 
 NAME = "checkpoint.json"
 WEIGHTS = r"checkpoint_[0-9]{4,}\.safetensors"

@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from ariba_cli.errors import InputError, RefusedFileError
-from ariba_cli.federated import checkpoint as checkpoints
-from ariba_cli.federated.checkpoint import REMOVE, Checkpoint
 from ariba_cli.federated.federation import Federation
-from ariba_cli.federated.plan import Keep, Plan, round_name
-from ariba_cli.federated.run_file import Run, read_run_file
 from ariba_cli.rounds.contents import PARTIAL_SUFFIX, RUN_NAME
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.formats import ENCODERS
 from ariba_cli.rounds.partial import TEMPORARY, check_contents, remove
 from ariba_cli.rounds.writing import ROUND_CONTENTS
+from ariba_cli.runs import checkpoint as checkpoints
+from ariba_cli.runs.checkpoint import REMOVE, Checkpoint
+from ariba_cli.runs.plan import Keep, Plan, round_name
+from ariba_cli.runs.run_file import Run, read_run_file
 
 _ROUND = r"round_[0-9]{4,}"
 _UNFINISHED = rf"{_ROUND}{re.escape(PARTIAL_SUFFIX)}|{TEMPORARY}"
