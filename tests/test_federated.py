@@ -11,7 +11,6 @@ import pytest
 
 from ariba_cli.errors import InputError, UsageError
 from ariba_cli.federated.aggregation import fedavg
-from ariba_cli.federated.datasets import DATASETS, load_dataset
 from ariba_cli.federated.federation import Federation, FederationSettings
 from ariba_cli.federated.partitions import iid
 from ariba_cli.federated.randomness import derived_seed
@@ -36,26 +35,6 @@ def contents(root: Path) -> dict[str, str]:
         for path in sorted(root.rglob("*"))
         if path.is_file()
     }
-
-
-@pytest.mark.parametrize("name", list(DATASETS))
-def test_data_sets_are_images_with_labels(name: str) -> None:
-    dataset = load_dataset(name)
-    for images, labels in (
-        (dataset.train_images, dataset.train_labels),
-        (dataset.test_images, dataset.test_labels),
-    ):
-        assert images.ndim == 4
-        assert images.dtype == np.float32
-        assert (images.min(), images.max()) == (0.0, 1.0)
-        assert sorted(set(labels.tolist())) == list(range(dataset.classes))
-
-
-def test_digits_are_all_there_and_in_one_set_only() -> None:
-    dataset = load_dataset("digits")
-    assert len(dataset.train_labels) + len(dataset.test_labels) == 1797
-    train = {image.tobytes() for image in dataset.train_images}
-    assert not train & {image.tobytes() for image in dataset.test_images}
 
 
 def test_samples_are_dealt_out_evenly_and_once() -> None:

@@ -1,0 +1,180 @@
+"""Fetching the published files of a data set."""
+
+import gzip
+import logging
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ariba_cli.errors import InputError, OutputError, UsageError
+from ariba_cli.federated.datasets import DATASETS
+from ariba_cli.federated.datasets.source import Published
+from ariba_cli.progress import Progress, silent
+from ariba_cli.registry import registered
+from ariba_cli.rounds.writing import write_atomically
+
+_PIECE_BYTES = 2**20
+
+# Of a file in an archive: the largest has 31 MB.
+_MOST_MEMBER_BYTES = 2**28
+
+# Files that are packed by themselves must arrive as they are.
+_HEADERS = {"Accept-Encoding": "identity"}
+
+
+def download(name: str, data_dir: Path, progress: Progress = silent) -> Path:
+    """Fetch what a data set lacks into its own folder, `data_dir/name`.
+
+    What is there already is kept, and not fetched again: a set that can be loaded from its
+    folder lacks nothing. Every file is held against its published sha256 before it gets its
+    name.
+
+    Parameters
+    ----------
+    progress : is told the name of the file that is fetched, and of how many bytes.
+
+    Returns
+    -------
+    The folder.
+
+    Raises
+    ------
+    UsageError
+        When there is no such data set, or it is not published.
+    InputError
+        When a file cannot be fetched, or is not the one that was published.
+    OutputError
+        When it cannot be written.
+    """
+    source = registered(DATASETS, name, kind="data set")
+    if not source.published:
+        raise UsageError(f"the data set {name} is not published, so there is nothing to download")
+    folder = data_dir / name
+    missing = source.missing(folder)
+    with _filled(folder):
+        for published in source.published:
+            if not set(missing).isdisjoint(published.files):
+                _fetch(published, folder, progress)
+    return folder
+
+
+@contextmanager
+def _filled(folder: Path) -> Iterator[None]:
+    """Make a folder, and remove it if nothing came into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"'{folder}' cannot be made: {error.strerror}") from error
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()
+        raise
+
+
+def _fetch(published: Published, folder: Path, progress: Progress) -> None:
+    with _temporary(folder) as temporary:
+        fetched = _retrieve(published, temporary, progress)
+        if published.members:
+            _unpack(fetched, published, folder)
+        else:
+            write_atomically(folder / published.name, _pieces(fetched))
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[Path]:
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as temporary:
+            yield Path(temporary)
+    except OSError as error:
+        raise OutputError(f"'{folder}' cannot be written: {error.strerror}") from error
+
+
+def _retrieve(published: Published, folder: Path, progress: Progress) -> Path:
+    """Fetch one file, and check it."""
+    import pooch
+
+    # What pooch fetches with.
+    import requests
+
+    # It would tell on the terminal what it does.
+    pooch.get_logger().setLevel(logging.WARNING)
+    downloader = pooch.HTTPDownloader(
+        progressbar=_Meter(published, progress), chunk_size=_PIECE_BYTES, headers=_HEADERS
+    )
+    try:
+        path = pooch.retrieve(
+            published.url,
+            known_hash=f"sha256:{published.sha256}",
+            fname=published.name,
+            path=folder,
+            downloader=downloader,
+        )
+    except requests.RequestException as error:
+        answer = error.response
+        reason = type(error).__name__ if answer is None else f"status {answer.status_code}"
+        raise InputError(
+            f"{published.url} cannot be fetched ({reason}); try again later, or fetch it by hand"
+        ) from error
+    except ValueError as error:
+        raise InputError(
+            f"{published.url} is not the file that was published: its size or sha256 differs"
+        ) from error
+    return Path(path)
+
+
+class _Meter:
+    """Says how much was fetched, and stops when it is more than was published."""
+
+    # What the server says of the size, which is not believed.
+    total = 0
+
+    def __init__(self, published: Published, progress: Progress) -> None:
+        self._published = published
+        self._progress = progress
+        self._done = 0
+
+    def update(self, fetched: int) -> None:
+        self._done += fetched
+        if self._done > self._published.bytes:
+            raise ValueError(self._done)
+        self._progress(self._published.name, self._done, self._published.bytes)
+
+    def reset(self) -> None:
+        self._done = 0
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _unpack(archive_path: Path, published: Published, folder: Path) -> None:
+    """Take the expected files out of an archive, and nothing else."""
+    try:
+        with tarfile.open(archive_path) as archive:
+            for member in published.members:
+                path = folder / Path(member).name
+                if not path.exists():
+                    write_atomically(path, [_member(archive, member)])
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, KeyError, EOFError) as error:
+        raise InputError(
+            f"{published.url} is no archive that holds the data set ({type(error).__name__})"
+        ) from error
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    found = archive.getmember(name)
+    stream = archive.extractfile(found) if found.isreg() else None
+    if stream is None or found.size > _MOST_MEMBER_BYTES:
+        raise tarfile.TarError(name)
+    with stream:
+        return stream.read()
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while piece := stream.read(_PIECE_BYTES):
+            yield piece
