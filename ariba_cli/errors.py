@@ -13,6 +13,10 @@ class InputError(AribaError):
     """A path that is missing, unreadable, or not what the command needs."""
 
 
+class ResourceError(AribaError):
+    """Memory, processes or a device that the machine does not give."""
+
+
 class OutputError(AribaError):
     """A place that cannot be written, or must not be overwritten."""
 

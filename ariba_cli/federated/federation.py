@@ -1,17 +1,22 @@
 """A federation: its settings, its participants and their data, and its rounds."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol, Self
 
 import numpy as np
 
-from ariba_cli.errors import UsageError
 from ariba_cli.federated.aggregation import fedavg
-from ariba_cli.federated.datasets import FloatArray, LabelArray, load_dataset
-from ariba_cli.federated.models import Weights, initial_weights
-from ariba_cli.federated.partitions import iid
+from ariba_cli.federated.datasets import Dataset, FloatArray, LabelArray, load_dataset
+from ariba_cli.federated.defaults import DEFAULTS
+from ariba_cli.federated.models import Weights, architecture_for
+from ariba_cli.federated.partitions import parse_partition
+from ariba_cli.federated.quality import Quality, quality_of
 from ariba_cli.federated.randomness import derived_seed
-from ariba_cli.federated.training import LocalTraining, Trainer
+from ariba_cli.federated.training import Engine, LocalTraining, Method, Task
+from ariba_cli.progress import Progress, silent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,24 +26,38 @@ class FederationSettings:
     Attributes
     ----------
     dataset : its name in `DATASETS`.
+    partition : as `parse_partition` reads it.
+    model : its name in `MODELS`.
     participants : n.
     rounds : how many, from scratch.
     eta : η, the server's learning rate in FedAvg.
-    hidden : the width of the model's first linear layer.
     training : how each participant trains in each round.
     """
 
     dataset: str = "digits"
+    partition: str = "iid"
+    model: str = DEFAULTS["digits"].model
     participants: int = 50
-    rounds: int = 40
+    rounds: int = DEFAULTS["digits"].rounds
     eta: float = 1.0
     seed: int = 0
-    hidden: int = 32
-    training: LocalTraining = field(
-        default_factory=lambda: LocalTraining(
-            optimizer="adam", epochs=3, batch_size=10, learning_rate=0.01
-        )
-    )
+    training: LocalTraining = DEFAULTS["digits"].training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a federation finds its data, and where it computes.
+
+    Attributes
+    ----------
+    data_dir : the folder of data sets.
+    engine : how participants are trained; None to choose by model and device.
+    device : `auto`, `cpu`, `cuda` or `cuda:N`.
+    """
+
+    data_dir: Path | None = None
+    engine: Method | None = None
+    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -50,37 +69,69 @@ class TrainedRound:
     number : t, from 1.
     global_weights : θ^t, which the server sent out.
     updates : what each participant sent back, by id.
+    compromised : who of them were, in this round.
     following : θ^(t+1), the next global model.
-    accuracy : of the next global model, on the test set, in [0, 1].
+    quality : of the next global model, on the test set.
     """
 
     number: int
     global_weights: Weights
     updates: dict[str, Weights]
+    compromised: tuple[str, ...]
     following: Weights
-    accuracy: float
+    quality: Quality
+
+
+class Intruder(Protocol):
+    """Somebody who makes some participants send something else."""
+
+    def compromised_in(self, number: int) -> tuple[str, ...]:
+        """Who sends something else in a round."""
+        ...
+
+    def updates(
+        self, global_weights: Weights, honest: Mapping[str, Weights], number: int
+    ) -> dict[str, Weights]:
+        """What they send, given what the honest send."""
+        ...
+
+    def backdoor_accuracy(self, weights: Weights) -> float | None:
+        """How well the backdoor works in a model: in [0, 1]; None when there is none."""
+        ...
 
 
 class Federation:
     """Participants with their shares of a data set, and the model that they train.
 
+    To be used as a context: the processes that train end with it.
+
     Attributes
     ----------
     dataset : the whole data set, test set included.
-    trainer : trains and runs the federation's model.
+    engine : trains and runs the federation's model.
     """
 
-    def __init__(self, settings: FederationSettings) -> None:
+    def __init__(
+        self,
+        settings: FederationSettings,
+        place: Place | None = None,
+        *,
+        dataset: Dataset | None = None,
+    ) -> None:
+        place = place or Place()
         self.settings = settings
-        self.dataset = load_dataset(settings.dataset)
-        samples = len(self.dataset.train_labels)
-        if settings.participants > samples:
-            raise UsageError(
-                f"{settings.participants} participants cannot share the {samples} samples of "
-                f"{settings.dataset}; use fewer"
-            )
-        self._shares = iid(samples, settings.participants, settings.seed)
-        self.trainer = Trainer(self.dataset, hidden=settings.hidden)
+        self.dataset = dataset or load_dataset(settings.dataset, place.data_dir)
+        self._shares = parse_partition(settings.partition).deal(
+            self.dataset.train_labels, settings.participants, settings.seed
+        )
+        self.architecture = architecture_for(settings.model, self.dataset)
+        self.engine = Engine(self.architecture, place.engine, place.device)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.engine.close()
 
     @property
     def ids(self) -> list[str]:
@@ -88,43 +139,72 @@ class Federation:
         count = self.settings.participants
         return [f"p{index:0{len(str(count - 1))}d}" for index in range(count)]
 
-    def samples(self, participant: int) -> tuple[FloatArray, LabelArray]:
+    @cached_property
+    def holdings(self) -> dict[str, tuple[int, ...]]:
+        """How many samples of each class every participant holds, by id."""
+        classes = self.dataset.classes
+        return {
+            name: tuple(np.bincount(self.dataset.train_labels[share], minlength=classes).tolist())
+            for name, share in zip(self.ids, self._shares, strict=True)
+        }
+
+    def samples(self, name: str) -> tuple[FloatArray, LabelArray]:
         """The images and labels that a participant holds."""
-        share = self._shares[participant]
+        share = self._shares[self.ids.index(name)]
         return self.dataset.train_images[share], self.dataset.train_labels[share]
 
-    def agreement(self, weights: Weights, images: FloatArray, labels: LabelArray) -> float:
-        """The share of the images that a model gives these labels, in [0, 1]."""
-        said = self.trainer.probabilities(weights, images)
-        return float(np.mean(said.argmax(axis=1) == labels))
-
-    def accuracy(self, weights: Weights) -> float:
-        """The share of the test set that a model gets right, in [0, 1]."""
-        return self.agreement(weights, self.dataset.test_images, self.dataset.test_labels)
+    def quality(self, weights: Weights) -> Quality:
+        """How good a model is on the test set."""
+        said = self.engine.logits(weights, self.dataset.test_images)
+        return quality_of(said, self.dataset.test_labels)
 
     def initial_weights(self) -> Weights:
         """What the first round starts from."""
-        return initial_weights(self.dataset, hidden=self.settings.hidden, seed=self.settings.seed)
+        return self.architecture.initial_weights(self.settings.seed)
 
     def rounds(
-        self, weights: Weights | None = None, *, finished: int = 0
+        self,
+        weights: Weights | None = None,
+        *,
+        finished: int = 0,
+        intruder: Intruder | None = None,
+        progress: Progress = silent,
     ) -> Iterator[TrainedRound]:
-        """Train round after round: from scratch, or from the weights after a finished round."""
+        """Train round after round: from scratch, or from the weights after a finished round.
+
+        `progress` is told how many participants of all rounds were trained.
+        """
         settings = self.settings
         weights = self.initial_weights() if weights is None else weights
+        state = "from scratch" if finished == 0 else "going on"
+        total = settings.rounds * settings.participants
         for number in range(finished + 1, settings.rounds + 1):
-            updates = {
-                name: self._honest_update(weights, participant, number)
-                for participant, name in enumerate(self.ids)
-            }
+            before, what = (number - 1) * settings.participants, f"round {number}, {state}"
+
+            def trained(done: int, before: int = before, what: str = what) -> None:
+                progress(what, before + done, total)
+
+            compromised = intruder.compromised_in(number) if intruder is not None else ()
+            honest = [name for name in self.ids if name not in compromised]
+            tasks = [self.honest_task(name, number) for name in honest]
+            updates = dict(zip(honest, self.engine.train(weights, tasks, trained), strict=True))
+            if intruder is not None and compromised:
+                updates |= intruder.updates(weights, updates, number)
+            updates = {name: updates[name] for name in self.ids}
             following = fedavg(weights, list(updates.values()), settings.eta)
-            yield TrainedRound(number, weights, updates, following, self.accuracy(following))
+            quality = self.quality(following)
+            state = f"accuracy {quality.accuracy:.3f}, loss {quality.loss:.3f}"
+            progress(f"round {number}, {state}", number * settings.participants, total)
+            yield TrainedRound(number, weights, updates, compromised, following, quality)
             weights = following
 
-    def _honest_update(self, weights: Weights, participant: int, number: int) -> Weights:
+    def honest_task(self, name: str, number: int) -> Task:
+        """What an honest participant does in a round."""
+        images, labels = self.samples(name)
         seed = derived_seed(
-            self.settings.seed, "local training", round_number=number, participant=participant
+            self.settings.seed,
+            "local training",
+            round_number=number,
+            participant=self.ids.index(name),
         )
-        return self.trainer.train(
-            weights, *self.samples(participant), self.settings.training, seed=seed
-        )
+        return Task(images, labels, self.settings.training, seed)

@@ -1,0 +1,91 @@
+"""What a model is to the rest of the house: named weights, and something that builds it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.federated.randomness import derived_seed
+
+if TYPE_CHECKING:
+    import torch
+
+Weights = dict[str, npt.NDArray[np.float32]]
+
+
+class ImageShape(NamedTuple):
+    """The shape of one image."""
+
+    channels: int
+    height: int
+    width: int
+
+
+class Build(Protocol):
+    """Makes a network with random weights, drawn from PyTorch's generator."""
+
+    def __call__(self, images: ImageShape, classes: int) -> "torch.nn.Module":
+        """A network that gives logits of shape (samples, classes)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network for images of one shape. It can be sent to another process.
+
+    Attributes
+    ----------
+    name : under which the network is registered.
+    """
+
+    name: str
+    build_network: Build
+    images: ImageShape
+    classes: int
+
+    def build(self) -> "torch.nn.Module":
+        """The network, with random weights.
+
+        Batch normalisation does not count its batches: no update has such a tensor, and with
+        a fixed momentum the count is of no use.
+        """
+        from torch import nn
+
+        network = self.build_network(self.images, self.classes)
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.num_batches_tracked = None
+        return network
+
+    def initial_weights(self, seed: int) -> Weights:
+        """The weights from which a federation starts, drawn from the run's seed alone."""
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derived_seed(seed, "initial weights"))
+            return weights_of(self.build())
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The tensors of the network in model order, and their shapes."""
+        import torch
+
+        with torch.device("meta"):
+            state = self.build().state_dict()
+        return {name: tuple(value.shape) for name, value in state.items()}
+
+
+def weights_of(network: "torch.nn.Module") -> Weights:
+    """A copy of a network's weights and statistics, by tensor name, in model order."""
+    return {
+        name: tensor.detach().cpu().numpy().copy() for name, tensor in network.state_dict().items()
+    }
+
+
+def load_weights(network: "torch.nn.Module", weights: Weights) -> None:
+    """Put weights into a network, which shares its memory with its `state_dict`."""
+    import torch
+
+    with torch.no_grad():
+        for name, tensor in network.state_dict().items():
+            tensor.copy_(torch.from_numpy(weights[name]))

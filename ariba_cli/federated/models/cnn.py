@@ -1,0 +1,41 @@
+"""The 4-layer CNN, for images of any size."""
+
+from typing import TYPE_CHECKING
+
+from ariba_cli.federated.models.architecture import ImageShape
+
+if TYPE_CHECKING:
+    import torch
+
+# The width of the first linear layer, for images whose shorter side has fewer pixels than
+# `_SMALL_SIDE`, and for others.
+_SMALL_SIDE = 16
+_HIDDEN_SMALL, _HIDDEN = 32, 128
+
+
+def build_cnn(images: ImageShape, classes: int) -> "torch.nn.Module":
+    """`conv1`, `conv2` (3×3, 16 and 32 channels), `fc1`, `fc2`.
+
+    Each convolution is followed by ReLU and a 2×2 max-pool, so that images must be at least
+    4×4 pixels.
+    """
+    from collections import OrderedDict
+
+    from torch import nn
+
+    channels, height, width = images
+    hidden = _HIDDEN_SMALL if min(height, width) < _SMALL_SIDE else _HIDDEN
+    return nn.Sequential(
+        OrderedDict(
+            conv1=nn.Conv2d(channels, 16, 3, padding=1),
+            relu1=nn.ReLU(),
+            pool1=nn.MaxPool2d(2),
+            conv2=nn.Conv2d(16, 32, 3, padding=1),
+            relu2=nn.ReLU(),
+            pool2=nn.MaxPool2d(2),
+            flatten=nn.Flatten(),
+            fc1=nn.Linear(32 * (height // 4) * (width // 4), hidden),
+            relu3=nn.ReLU(),
+            fc2=nn.Linear(hidden, classes),
+        )
+    )

@@ -1,0 +1,48 @@
+"""How good a model is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ariba_cli.federated.datasets import FloatArray, LabelArray
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How a model does on labelled images.
+
+    Attributes
+    ----------
+    accuracy : the share that it gets right, in [0, 1].
+    loss : the mean cross-entropy, in nats; infinite for a model that is not finite.
+    """
+
+    accuracy: float
+    loss: float
+
+
+def quality_of(logits: FloatArray, labels: LabelArray) -> Quality:
+    """From logits of shape (samples, classes), and the labels."""
+    from scipy.special import logsumexp
+
+    wide = logits.astype(np.float64)
+    right = wide[np.arange(len(labels)), labels]
+    loss = float(np.mean(logsumexp(wide, axis=1) - right))
+    return Quality(agreement(logits, labels), loss if np.isfinite(loss) else np.inf)
+
+
+def agreement(logits: FloatArray, labels: LabelArray) -> float:
+    """The share of images that a model gives these labels, in [0, 1].
+
+    A model that says nothing finite of an image gives it no label.
+    """
+    said = np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1)
+    return float(np.mean(said == labels))
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Probabilities of shape (samples, classes)."""
+    from scipy.special import softmax as of_scipy
+
+    probabilities: FloatArray = of_scipy(logits, axis=1)
+    return probabilities

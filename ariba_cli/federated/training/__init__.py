@@ -1,0 +1,10 @@
+"""Local training: what a participant does in a round, and how many do it together.
+
+`task.py` says what is trained, `single.py` trains one, `vectorised.py` many at once and
+`workers.py` many beside each other; `engine.py` chooses.
+"""
+
+from ariba_cli.federated.training.engine import Engine, Method
+from ariba_cli.federated.training.task import OPTIMIZERS, LocalTraining, Objective, Task
+
+__all__ = ["OPTIMIZERS", "Engine", "LocalTraining", "Method", "Objective", "Task"]

@@ -1,0 +1,151 @@
+"""How the participants of a round are trained: all at once, or each in a process of its own.
+
+The choice depends on the model and the device alone, and never on the number of cores, so
+that a seed gives the same bytes on machines of one kind.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+import numpy as np
+
+from ariba_cli.errors import ResourceError, UsageError
+from ariba_cli.federated.datasets import FloatArray
+from ariba_cli.federated.models import Architecture, Weights
+from ariba_cli.federated.training.single import Network
+from ariba_cli.federated.training.task import Task, one_thread
+from ariba_cli.federated.training.vectorised import VectorisedTraining
+from ariba_cli.federated.training.workers import Workers
+from ariba_cli.machine import cores
+
+# Up to so many pixels, the CNN is small enough that vectorising beats processes (measured
+# at 8×8 and 28×28 pixels; see `benchmarks`).
+_FEW_PIXELS = 16 * 16
+
+# Passes of samples through the model below which no processes are started for them.
+_WORTH_PROCESSES = 20_000
+
+# So many images go through the model at once when it is asked.
+_PIECE = 500
+
+
+class Method(StrEnum):
+    """How participants are trained."""
+
+    VECTORISED = "vectorised"
+    WORKERS = "workers"
+
+
+class Engine:
+    """Trains the model of a federation, and asks it.
+
+    Attributes
+    ----------
+    method : what was chosen.
+    device : where PyTorch computes.
+    """
+
+    def __init__(
+        self, architecture: Architecture, method: Method | None = None, device: str = "auto"
+    ) -> None:
+        device = _resolved(device)
+        if method is Method.WORKERS and device != "cpu":
+            raise UsageError("--engine workers trains on processors; leave out --device")
+        self.method = method or _best_method(architecture, device)
+        self.device = device
+        self._architecture = architecture
+        self._alone = Network(architecture)
+        self._workers = Workers(architecture, cores())
+        self._vectorised = (
+            VectorisedTraining(architecture, device) if self.method is Method.VECTORISED else None
+        )
+
+    @property
+    def description(self) -> str:
+        """What trains, in words."""
+        if self.method is Method.VECTORISED:
+            return f"all participants at once on {self.device}"
+        return f"each participant by itself, in up to {cores()} processes"
+
+    def close(self) -> None:
+        """End the processes that were started."""
+        self._workers.close()
+
+    def train(
+        self,
+        weights: Weights,
+        tasks: Sequence[Task],
+        done: Callable[[int], None] = lambda _: None,
+    ) -> list[Weights]:
+        """The weights of each after local training, in the order of the tasks.
+
+        `done` is told how many are. A participant without samples sends back the weights
+        that it was given.
+        """
+        finished = {index: dict(weights) for index, task in enumerate(tasks) if not _samples(task)}
+        left = [index for index in range(len(tasks)) if index not in finished]
+        count = len(finished)
+
+        def one_more() -> None:
+            nonlocal count
+            count += 1
+            done(count)
+
+        trained = self._train(weights, [tasks[index] for index in left], one_more)
+        finished |= dict(zip(left, trained, strict=True))
+        return [finished[index] for index in range(len(tasks))]
+
+    def logits(self, weights: Weights, images: FloatArray) -> FloatArray:
+        """What the model with these weights says of images, of shape (samples, classes)."""
+        pieces = [images[at : at + _PIECE] for at in range(0, max(len(images), 1), _PIECE)]
+        if self.method is Method.WORKERS and self._worth_processes(len(images)):
+            said = self._workers.logits(weights, pieces)
+        else:
+            said = [self._alone.logits(weights, piece) for piece in pieces]
+        return np.concatenate(said)
+
+    def _train(
+        self, weights: Weights, tasks: Sequence[Task], one_more: Callable[[], None]
+    ) -> list[Weights]:
+        if self._vectorised is not None:
+            with one_thread():
+                trained = self._vectorised.train(weights, tasks) if tasks else []
+            for _ in tasks:
+                one_more()
+            return trained
+        passes = sum(_samples(task) * task.how.epochs for task in tasks)
+        if len(tasks) > 1 and self._worth_processes(passes):
+            return self._workers.train(weights, tasks, one_more)
+        trained = []
+        for task in tasks:
+            trained.append(self._alone.train(weights, task))
+            one_more()
+        return trained
+
+    def _worth_processes(self, passes: int) -> bool:
+        return cores() > 1 and passes >= _WORTH_PROCESSES
+
+
+def _best_method(architecture: Architecture, device: str) -> Method:
+    images = architecture.images
+    small = architecture.name == "cnn" and images.height * images.width <= _FEW_PIXELS
+    return Method.VECTORISED if small or device != "cpu" else Method.WORKERS
+
+
+def _resolved(device: str) -> str:
+    """What PyTorch calls a device; `auto` is a graphics card where there is one."""
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device != "cpu" and device.partition(":")[0] != "cuda":
+        raise UsageError(f"there is no device '{device}'; use auto, cpu, cuda or cuda:N")
+    number = device.partition(":")[2] or "0"
+    cards = torch.cuda.device_count()
+    if device != "cpu" and not (number.isdecimal() and int(number) < cards):
+        raise ResourceError(f"PyTorch finds {cards} graphics cards and no {device}; use cpu")
+    return device
+
+
+def _samples(task: Task) -> int:
+    return len(task.targets)

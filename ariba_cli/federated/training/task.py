@@ -1,0 +1,104 @@
+"""What one participant does in a round: train given weights on its own samples."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ariba_cli.federated.datasets import FloatArray, LabelArray
+from ariba_cli.registry import registered
+
+if TYPE_CHECKING:
+    import torch
+
+OPTIMIZERS = ("adam", "sgd")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalTraining:
+    """How a participant minimises the cross-entropy of its own samples.
+
+    Attributes
+    ----------
+    optimizer : one of `OPTIMIZERS`.
+    epochs : passes over the samples.
+    """
+
+    optimizer: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+
+
+class Objective(Protocol):
+    """What is minimised in the place of the cross-entropy. It can be sent to another process."""
+
+    def __call__(
+        self,
+        loss: "torch.Tensor",
+        parameters: Sequence["torch.Tensor"],
+        start: Sequence["torch.Tensor"],
+    ) -> "torch.Tensor":
+        """From the cross-entropy, the parameters now and those that training started from."""
+        ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """The training of one participant in one round.
+
+    Attributes
+    ----------
+    images : of shape (samples, channels, height, width).
+    targets : labels of shape (samples,) or probabilities of shape (samples, classes).
+    seed : decides the order of the samples.
+    objective : None for the cross-entropy alone.
+    """
+
+    images: FloatArray
+    targets: LabelArray | FloatArray
+    how: LocalTraining
+    seed: int
+    objective: Objective | None = None
+
+    def batches(self) -> Iterator["torch.Tensor"]:
+        """The indices of the samples of each step, in the order of training."""
+        import torch
+
+        order = torch.Generator().manual_seed(self.seed)
+        for _ in range(self.how.epochs):
+            shuffled = torch.randperm(len(self.targets), generator=order)
+            yield from torch.split(shuffled, self.how.batch_size)
+
+
+def make_optimizer(
+    how: LocalTraining, parameters: Sequence["torch.Tensor"]
+) -> "torch.optim.Optimizer":
+    """A fresh optimizer.
+
+    Raises
+    ------
+    UsageError
+        When there is none of that name.
+    """
+    import torch
+
+    algorithms: dict[str, type[torch.optim.Adam] | type[torch.optim.SGD]] = {
+        "adam": torch.optim.Adam,
+        "sgd": torch.optim.SGD,
+    }
+    algorithm = registered(algorithms, how.optimizer, kind="optimizer")
+    return algorithm(parameters, lr=how.learning_rate)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, which gives the same bytes however many cores there are."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
