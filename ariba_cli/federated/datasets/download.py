@@ -6,8 +6,9 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from ariba_cli.errors import InputError, OutputError, UsageError
 from ariba_cli.federated.datasets import DATASETS
@@ -16,7 +17,10 @@ from ariba_cli.progress import Progress, silent
 from ariba_cli.registry import registered
 from ariba_cli.rounds.writing import write_atomically
 
-_PIECE_BYTES = 2**20
+if TYPE_CHECKING:
+    import requests
+
+_PIECE_BYTES = 2**18
 
 # Of a file in an archive: the largest has 31 MB.
 _MOST_MEMBER_BYTES = 2**28
@@ -103,16 +107,13 @@ def _retrieve(published: Published, folder: Path, progress: Progress) -> Path:
 
     # It would tell on the terminal what it does.
     pooch.get_logger().setLevel(logging.WARNING)
-    downloader = pooch.HTTPDownloader(
-        progressbar=_Meter(published, progress), chunk_size=_PIECE_BYTES, headers=_HEADERS
-    )
     try:
         path = pooch.retrieve(
             published.url,
             known_hash=f"sha256:{published.sha256}",
             fname=published.name,
             path=folder,
-            downloader=downloader,
+            downloader=lambda _url, path, _caller: _receive(published, Path(path), progress),
         )
     except requests.RequestException as error:
         answer = error.response
@@ -127,28 +128,39 @@ def _retrieve(published: Published, folder: Path, progress: Progress) -> Path:
     return Path(path)
 
 
-class _Meter:
-    """Says how much was fetched, and stops when it is more than was published."""
+def _receive(published: Published, path: Path, progress: Progress) -> None:
+    import pooch
 
-    # What the server says of the size, which is not believed.
-    total = 0
+    with path.open("wb") as stream, ExitStack() as answers:
 
-    def __init__(self, published: Published, progress: Progress) -> None:
+        def close_later(answer: "requests.Response", **_settings: object) -> None:
+            answers.callback(answer.close)
+
+        # Without the hook, connections stay open after an answer that is not read to its end.
+        over_http = pooch.HTTPDownloader(
+            chunk_size=_PIECE_BYTES, headers=_HEADERS, hooks={"response": close_later}
+        )
+        over_http(published.url, _Received(stream, published, progress), None)
+
+
+class _Received:
+    """A file that says how much came into it, and takes no more than was published."""
+
+    def __init__(self, stream: BinaryIO, published: Published, progress: Progress) -> None:
+        self._stream = stream
         self._published = published
         self._progress = progress
         self._done = 0
 
-    def update(self, fetched: int) -> None:
-        self._done += fetched
+    def write(self, piece: bytes) -> None:
+        self._done += len(piece)
         if self._done > self._published.bytes:
             raise ValueError(self._done)
+        self._stream.write(piece)
         self._progress(self._published.name, self._done, self._published.bytes)
 
-    def reset(self) -> None:
-        self._done = 0
-
-    def close(self) -> None:
-        """There is nothing to close."""
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def _unpack(archive_path: Path, published: Published, folder: Path) -> None:
