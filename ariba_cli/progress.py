@@ -10,6 +10,10 @@ def silent(_what: str, _done: int, _total: int) -> None:
     """Tell nobody."""
 
 
+def to_nobody(_message: str) -> None:
+    """Say it to nobody."""
+
+
 def part_of(progress: Progress, index: int, count: int) -> Progress:
     """How the work that is one of several equal parts tells how far all of them are."""
     return lambda what, done, total: progress(what, index * total + done, count * total)

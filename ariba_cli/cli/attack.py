@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from ariba_cli.cli import options
+from ariba_cli.cli import attack_options, options, training_options
 from ariba_cli.cli.signals import held_back, import_training_libraries
-from ariba_cli.errors import UsageError
+from ariba_cli.cli.training_options import EngineName
 
 
 def attack(
@@ -16,49 +16,25 @@ def attack(
         Path,
         typer.Option("--out", metavar="DIR", help="The round to make.", show_default=False),
     ],
-    k: Annotated[
-        int | None,
-        typer.Option(
-            "--k",
-            min=1,
-            help="How many participants to compromise, drawn by the seed. [default: a tenth]",
-            show_default=False,
-        ),
-    ] = None,
-    compromised: Annotated[
-        str | None,
-        typer.Option(
-            metavar="IDS", help="Compromise these instead, as p03,p17.", show_default=False
-        ),
-    ] = None,
-    trigger: Annotated[
-        str, typer.Option(metavar="NAME", help="What is put into the images: pattern.")
-    ] = "pattern",
-    strategy: Annotated[
-        str, typer.Option(metavar="NAME", help="What is done to the update: replacement.")
-    ] = "replacement",
-    target_class: Annotated[
-        int, typer.Option(min=0, help="The class that triggered images are taken for.")
-    ] = 0,
-    poison_ratio: Annotated[
-        float,
-        typer.Option(
-            min=0.01,
-            max=1.0,
-            callback=options.finite,
-            help="The share of a participant's own images of other classes that it copies "
-            "with the trigger.",
-        ),
-    ] = 1.0,
-    sigma: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            callback=options.finite,
-            help="σ, the sum of the σ_i by which updates are scaled. [default: n/η]",
-            show_default=False,
-        ),
-    ] = None,
+    k: attack_options.KOption = None,
+    compromised: attack_options.CompromisedOption = None,
+    trigger: attack_options.TriggerOption = "pattern",
+    strategy: attack_options.StrategyOption = ["replacement"],  # noqa: B006
+    target_class: attack_options.TargetClassOption = 0,
+    source_class: attack_options.SourceClassOption = None,
+    poison_ratio: attack_options.PoisonRatioOption = 1.0,
+    sigma: attack_options.SigmaOption = None,
+    rho: attack_options.RhoOption = 0.5,
+    anomaly: attack_options.AnomalyOption = "l2",
+    backdoor_images: attack_options.BackdoorImagesOption = None,
+    optimizer: training_options.OptimizerOption = None,
+    epochs: training_options.EpochsOption = None,
+    batch_size: training_options.BatchSizeOption = None,
+    learning_rate: training_options.LearningRateOption = None,
+    engine: training_options.EngineOption = EngineName.AUTO,
+    device: training_options.DeviceOption = "auto",
+    data_dir: training_options.DataDirOption = None,
+    download: training_options.DownloadOption = False,
     seed: options.SeedOption = 0,
     resume: options.ResumeOption = False,
     color: options.ColorOption = options.Color.AUTO,
@@ -68,36 +44,63 @@ def attack(
     """Take a saved honest round and write it again with participants compromised.
 
     They are retrained from the round's global model on their own samples and triggered
-    copies of them, and scaled so that averaging replaces the global model. Prints how
-    the global model does before and after plain FedAvg of the attacked round.
+    ones, and scaled so that averaging replaces the global model. Prints how the global
+    model does before and after plain FedAvg of the attacked round.
 
     Example: ariba attack runs/demo/round_0040 --out runs/demo/attacked --k 5
+
+    Example: ariba attack runs/demo/round_0040 --out runs/demo/hidden --trigger semantic
+    --strategy anomalous --rho 0.3 --strategy norm-matching
     """
     with held_back():
+        from ariba_cli.attacks.settings import AttackSettings
+        from ariba_cli.federated.defaults import DEFAULTS
         from ariba_cli.rounds.directory import open_round
-        from ariba_cli.runs.forging import AttackSettings, forge
+        from ariba_cli.runs.forging import forge
         from ariba_cli.runs.run_file import read_run
 
     console = options.make_console(color, quiet, verbose)
-    named = tuple(compromised.split(",")) if compromised is not None else ()
-    if "" in named:
-        raise UsageError("--compromised names nobody between two commas; write it as p03,p17")
+    named, strategies = attack_options.names(compromised), attack_options.strategies(strategy)
+    round_ = open_round(round_path)
+    run = read_run(round_path)
     settings = AttackSettings(
         compromised=named,
         k=k,
         trigger=trigger,
-        strategy=strategy,
+        strategies=strategies,
         sigma=sigma,
+        rho=rho,
+        anomaly=anomaly,
         target_class=target_class,
+        source_class=source_class,
         poison_ratio=poison_ratio,
+        backdoor_images=backdoor_images,
         seed=seed,
+        training=training_options.training(
+            DEFAULTS[run.settings.dataset].attack, optimizer, epochs, batch_size, learning_rate
+        ),
     )
-    round_ = open_round(round_path)
-    run = read_run(round_path)
+    attack_options.warn_of_many(settings, run.settings.participants, console)
     import_training_libraries()
-    console.detail(f"training with trigger {trigger} and strategy {strategy}")
+    place = training_options.place(
+        run.settings.dataset,
+        data_dir,
+        download=download,
+        engine=engine,
+        device=device,
+        console=console,
+    )
     with console.progress() as progress:
-        forged = forge(round_, run, out, settings, resume=resume, progress=progress)
+        forged = forge(
+            round_,
+            run,
+            out,
+            settings,
+            place=place,
+            resume=resume,
+            progress=progress,
+            say=console.detail,
+        )
     lines = [
         f"compromised   {', '.join(forged.compromised)}",
         f"sigma         {forged.sigma:g}",

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ariba_cli.cli import options
+from ariba_cli.cli import attack_options, options, training_options
 from ariba_cli.cli.signals import held_back, import_training_libraries
+from ariba_cli.cli.training_options import EngineName
 
 
 class ModelFormat(StrEnum):
@@ -22,14 +23,68 @@ def simulate(
         Path,
         typer.Argument(metavar="OUT", help="The directory to make.", show_default=False),
     ],
+    dataset: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="digits, mnist, fashion-mnist, cifar10, or arrays: .npz files of your own with "
+            "x_train, y_train, x_test and y_test.",
+        ),
+    ] = "digits",
+    data_dir: training_options.DataDirOption = None,
+    download: training_options.DownloadOption = False,
+    partition: Annotated[
+        str,
+        typer.Option(
+            metavar="HOW",
+            help="Who gets which samples: iid, dirichlet:ALPHA, or shards:S.",
+        ),
+    ] = "iid",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="cnn or resnet18. [default: by data set]", show_default=False
+        ),
+    ] = None,
     participants: Annotated[int, typer.Option(min=3, help="How many train together.")] = 50,
-    rounds: Annotated[int, typer.Option(min=1, help="How many rounds to train.")] = 40,
+    rounds: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="How many rounds to train. [default: by data set]", show_default=False
+        ),
+    ] = None,
     eta: Annotated[
         float,
         typer.Option(
             min=0.001, callback=options.finite, help="η, the server's learning rate in FedAvg."
         ),
     ] = 1.0,
+    optimizer: training_options.OptimizerOption = None,
+    epochs: training_options.EpochsOption = None,
+    batch_size: training_options.BatchSizeOption = None,
+    learning_rate: training_options.LearningRateOption = None,
+    engine: training_options.EngineOption = EngineName.AUTO,
+    device: training_options.DeviceOption = "auto",
+    attack: Annotated[
+        int | None,
+        typer.Option(
+            metavar="ROUND",
+            min=1,
+            help="Compromise participants from this round on, with the options below.",
+            show_default=False,
+        ),
+    ] = None,
+    k: attack_options.KOption = None,
+    compromised: attack_options.CompromisedOption = None,
+    trigger: attack_options.TriggerOption = "pattern",
+    strategy: attack_options.StrategyOption = ["replacement"],  # noqa: B006
+    target_class: attack_options.TargetClassOption = 0,
+    source_class: attack_options.SourceClassOption = None,
+    poison_ratio: attack_options.PoisonRatioOption = 1.0,
+    sigma: attack_options.SigmaOption = None,
+    rho: attack_options.RhoOption = 0.5,
+    anomaly: attack_options.AnomalyOption = "l2",
+    backdoor_images: attack_options.BackdoorImagesOption = None,
     keep: Annotated[
         str, typer.Option(metavar="all|last|every:N", help="Which rounds to write.")
     ] = "last",
@@ -45,29 +100,83 @@ def simulate(
     quiet: options.QuietOption = False,
     verbose: options.VerboseOption = False,
 ) -> None:
-    """Train a federation of honest participants to near convergence and write its rounds.
+    """Train a federation to near convergence and write its rounds.
 
-    The data are the 1,797 handwritten digits that scikit-learn brings along, dealt out
-    at random; the model is a CNN of two convolutions and two linear layers. Prints the
-    rounds that were written. A run that was stopped leaves OUT.partial; the same command
-    with --resume finishes it after its last round, and writes the same files.
+    Without options, 50 honest participants train on the 1,797 handwritten digits that
+    scikit-learn brings along, dealt out at random, a CNN of two convolutions and two linear
+    layers. Prints the rounds that were written. A run that was stopped leaves OUT.partial; the
+    same command with --resume finishes it after its last round, and writes the same files.
 
     Example: ariba simulate runs/demo
+
+    Example: ariba simulate runs/mnist --dataset mnist --data-dir data --partition dirichlet:0.5
     """
     with held_back():
+        from ariba_cli.attacks.settings import AttackSettings
+        from ariba_cli.federated.datasets import DATASETS
+        from ariba_cli.federated.defaults import DEFAULTS
         from ariba_cli.federated.federation import FederationSettings
+        from ariba_cli.registry import registered
         from ariba_cli.rounds.partial import check_free
         from ariba_cli.runs.plan import Plan, parse_keep
         from ariba_cli.runs.simulation import simulate as run_simulation
 
     console = options.make_console(color, quiet, verbose)
-    settings = FederationSettings(participants=participants, rounds=rounds, eta=eta, seed=seed)
-    plan = Plan(settings=settings, keep=parse_keep(keep), format_name=format_.value)
+    registered(DATASETS, dataset, kind="data set")
+    default = DEFAULTS[dataset]
+    settings = FederationSettings(
+        dataset=dataset,
+        partition=partition,
+        model=model or default.model,
+        participants=participants,
+        rounds=rounds or default.rounds,
+        eta=eta,
+        seed=seed,
+        training=training_options.training(
+            default.training, optimizer, epochs, batch_size, learning_rate
+        ),
+    )
+    attacked = None
+    if attack is not None:
+        attacked = AttackSettings(
+            compromised=attack_options.names(compromised),
+            k=k,
+            trigger=trigger,
+            strategies=attack_options.strategies(strategy),
+            sigma=sigma,
+            rho=rho,
+            anomaly=anomaly,
+            target_class=target_class,
+            source_class=source_class,
+            poison_ratio=poison_ratio,
+            backdoor_images=backdoor_images,
+            begins=attack,
+            seed=seed,
+            training=default.attack,
+        )
+        attack_options.warn_of_many(attacked, participants, console)
+    plan = Plan(
+        settings=settings, attack=attacked, keep=parse_keep(keep), format_name=format_.value
+    )
     if not resume:
         check_free(out)
     import_training_libraries()
-    console.detail(f"training {participants} participants for {rounds} rounds")
+    place = training_options.place(
+        dataset, data_dir, download=download, engine=engine, device=device, console=console
+    )
     with console.progress() as progress:
-        done = run_simulation(plan, out, resume=resume, progress=progress)
-    console.note(f"test accuracy {done.accuracy[-1]:.3f} after {rounds} rounds")
+        done = run_simulation(
+            plan,
+            out,
+            place=place,
+            resume=resume,
+            progress=progress,
+            say=console.detail,
+            warn=console.warn,
+        )
+    last = done.curve[-1]
+    loss = "" if last.loss is None else f", loss {last.loss:.3f}"
+    console.note(f"test accuracy {last.accuracy:.3f}{loss} after {settings.rounds} rounds")
+    if last.backdoor_accuracy is not None:
+        console.note(f"backdoor accuracy {last.backdoor_accuracy:.3f}")
     console.data("".join(f"{path}\n" for path in done.rounds).encode("utf-8", "surrogateescape"))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ariba_cli.errors import InputError, RefusedFileError
+from ariba_cli.federated.federation import Federation
 from ariba_cli.federated.models import Weights
 from ariba_cli.rounds.formats import ENCODERS, open_model
 from ariba_cli.rounds.limits import Limits
@@ -25,7 +26,14 @@ from ariba_cli.rounds.sealing import file_sha256
 from ariba_cli.rounds.tensors import TensorSpec
 from ariba_cli.rounds.writing import write_atomically
 from ariba_cli.runs.plan import Keep, Plan
-from ariba_cli.runs.run_file import decode_accuracy, decode_settings, library_versions
+from ariba_cli.runs.run_file import (
+    Point,
+    decode_attack,
+    decode_curve,
+    decode_settings,
+    encode_curve,
+    versions,
+)
 
 NAME = "checkpoint.json"
 WEIGHTS = r"checkpoint_[0-9]{4,}\.safetensors"
@@ -33,7 +41,7 @@ WEIGHTS = r"checkpoint_[0-9]{4,}\.safetensors"
 # What to do about a checkpoint, or rounds, that a run cannot go on with.
 REMOVE = "remove the directory to start again"
 
-_LAYOUT = 1
+_LAYOUT = 2
 _FORMAT = "safetensors"
 
 
@@ -43,22 +51,22 @@ class Checkpoint:
 
     Attributes
     ----------
-    accuracy : after each finished round.
+    curve : a point for each finished round.
     weights : what the next round starts from.
     """
 
     plan: Plan
-    accuracy: tuple[float, ...]
+    curve: tuple[Point, ...]
     weights: Weights
 
     @property
     def finished(self) -> int:
         """How many rounds are finished."""
-        return len(self.accuracy)
+        return len(self.curve)
 
 
-def save(directory: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint in the place of the one before.
+def save(directory: Path, checkpoint: Checkpoint, federation: Federation) -> None:
+    """Write a checkpoint of a federation in the place of the one before.
 
     Raises
     ------
@@ -69,29 +77,30 @@ def save(directory: Path, checkpoint: Checkpoint) -> None:
     name = _weights_name(checkpoint.finished)
     write_atomically(directory / name, [weights])
     sync_directory(directory)
-    write_atomically(directory / NAME, [_encode(checkpoint, weights)])
+    write_atomically(directory / NAME, [_encode(checkpoint, weights, federation)])
     sync_directory(directory)
     _remove_weights(directory, all_but=name)
 
 
-def load(directory: Path, plan: Plan, shapes: dict[str, tuple[int, ...]]) -> Checkpoint:
-    """Read the checkpoint of a run that is to go on by `plan`, with tensors of these shapes.
+def load(directory: Path, plan: Plan, federation: Federation) -> Checkpoint:
+    """Read the checkpoint of a run that is to go on by `plan`.
 
     Raises
     ------
     UsageError
         When the run was begun with another plan.
     InputError
-        When the checkpoint is not sound, or other libraries would train on.
+        When the checkpoint is not sound, or other libraries would train on, or on other data.
     """
     path = directory / NAME
     try:
         content: dict[str, Any] = json.loads(read_small(path, Limits()))
-        begun, accuracy = _decode(content)
+        begun, curve = _decode(content)
         plan.check_same(begun, str(directory))
-        check_versions(directory, content["versions"])
-        path = directory / _weights_name(len(accuracy))
-        return Checkpoint(plan, accuracy, _read_weights(path, content["sha256"], shapes))
+        check_same_ground(directory, content["versions"], content["fingerprint"], federation)
+        path = directory / _weights_name(len(curve))
+        shapes = federation.architecture.shapes()
+        return Checkpoint(plan, curve, _read_weights(path, content["sha256"], shapes))
     except RefusedFileError as error:
         raise InputError(f"'{path}' {error}; {REMOVE}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -105,20 +114,27 @@ def discard(directory: Path) -> None:
     _remove_weights(directory)
 
 
-def check_versions(directory: Path, begun: dict[str, str]) -> None:
-    """Refuse to go on with other libraries than `run.json` would name for the whole run.
+def check_same_ground(
+    directory: Path, begun: dict[str, str], fingerprint: str, federation: Federation
+) -> None:
+    """Refuse to go on with other libraries or data than `run.json` would name for the whole run.
 
     Raises
     ------
     InputError
         Names the first that differs.
     """
-    for name, version in library_versions().items():
+    for name, version in versions(federation).items():
         if begun.get(name) != version:
             raise InputError(
                 f"'{directory}' was begun with {name} {begun.get(name)}, and this is {version}; "
                 f"finish it with that, or {REMOVE}"
             )
+    if fingerprint != federation.dataset.fingerprint:
+        raise InputError(
+            f"'{directory}' was begun with other images or labels of "
+            f"{federation.settings.dataset}; name their folder with --data-dir, or {REMOVE}"
+        )
 
 
 def _weights_name(finished: int) -> str:
@@ -131,35 +147,42 @@ def _remove_weights(directory: Path, *, all_but: str | None = None) -> None:
             path.unlink()
 
 
-def _encode(checkpoint: Checkpoint, weights: bytes) -> bytes:
+def _encode(checkpoint: Checkpoint, weights: bytes, federation: Federation) -> bytes:
     plan = checkpoint.plan
     content = {
         "layout": _LAYOUT,
         "finished": checkpoint.finished,
-        "accuracy": checkpoint.accuracy,
+        "curve": encode_curve(checkpoint.curve),
         "settings": asdict(plan.settings),
+        "attack": None if plan.attack is None else asdict(plan.attack),
         "keep_every": plan.keep.every,
         "format": plan.format_name,
-        "versions": library_versions(),
+        "versions": versions(federation),
+        "fingerprint": federation.dataset.fingerprint,
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
     return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("ascii")
 
 
-def _decode(content: dict[str, Any]) -> tuple[Plan, tuple[float, ...]]:
-    """The plan and the accuracies; raises much of what Python raises when they are not sound."""
+def _decode(content: dict[str, Any]) -> tuple[Plan, tuple[Point, ...]]:
+    """The plan and the curve; raises much of what Python raises when they are not sound."""
     settings = decode_settings(content["settings"])
-    every, accuracy = content["keep_every"], decode_accuracy(content["accuracy"])
+    every, curve = content["keep_every"], decode_curve(content["curve"])
     sound = (
         content["layout"] == _LAYOUT
         and (every is None or (type(every) is int and every > 0))
         and content["format"] in ENCODERS
-        and len(accuracy) == content["finished"] <= settings.rounds
+        and len(curve) == content["finished"] <= settings.rounds
     )
     if not sound:
         raise ValueError
-    plan = Plan(settings=settings, keep=Keep(every), format_name=content["format"])
-    return plan, accuracy
+    plan = Plan(
+        settings=settings,
+        attack=decode_attack(content["attack"]),
+        keep=Keep(every),
+        format_name=content["format"],
+    )
+    return plan, curve
 
 
 def _read_weights(path: Path, sha256: str, shapes: dict[str, tuple[int, ...]]) -> Weights:

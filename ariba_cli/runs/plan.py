@@ -1,10 +1,19 @@
 """What a run is asked to compute and to write."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.errors import UsageError
 from ariba_cli.federated.federation import FederationSettings
+from ariba_cli.federated.training import LocalTraining
+
+# Settings of an attack whose options are not called as they are.
+_OPTIONS = {
+    "strategies": "--strategy",
+    "training": "training of the compromised",
+    "seed": "seed of the attack",
+}
 
 
 @dataclass(frozen=True)
@@ -46,10 +55,12 @@ class Plan:
 
     Attributes
     ----------
+    attack : None when all participants are honest.
     format_name : the name of the model file format, as in `ENCODERS`.
     """
 
     settings: FederationSettings
+    attack: AttackSettings | None = None
     keep: Keep
     format_name: str
 
@@ -76,19 +87,40 @@ class Plan:
                 )
 
     def _options(self) -> dict[str, object]:
-        """By the names that the command line gives them, then what it cannot change."""
-        settings = self.settings
-        return {
+        """By the names that the command line gives them."""
+        settings, attack = self.settings, self.attack
+        options: dict[str, object] = {
+            "--dataset": settings.dataset,
+            "--partition": settings.partition,
+            "--model": settings.model,
             "--participants": settings.participants,
             "--rounds": settings.rounds,
             "--eta": settings.eta,
             "--keep": self.keep,
             "--format": self.format_name,
             "--seed": settings.seed,
-            "data set": settings.dataset,
-            "hidden": settings.hidden,
-            "training": settings.training,
+            "--optimizer": settings.training.optimizer,
+            "--epochs": settings.training.epochs,
+            "--batch-size": settings.training.batch_size,
+            "--learning-rate": settings.training.learning_rate,
+            "--attack": attack.begins if attack else "no attack",
         }
+        # Without an attack on both sides, none of them differs.
+        attack = attack or AttackSettings()
+        for field in fields(AttackSettings):
+            if field.name != "begins":
+                name = _OPTIONS.get(field.name, f"--{field.name.replace('_', '-')}")
+                options[name] = _said(getattr(attack, field.name))
+        return options
+
+
+def _said(value: object) -> object:
+    """A value as the command line takes it, as far as it does."""
+    if isinstance(value, tuple):
+        return ",".join(value) or "nobody by name"
+    if isinstance(value, LocalTraining):
+        return f"{value.optimizer} {value.learning_rate:g}, {value.epochs} epochs"
+    return "the default" if value is None else value
 
 
 def round_name(number: int) -> str:

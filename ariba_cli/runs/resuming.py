@@ -17,7 +17,7 @@ from ariba_cli.rounds.writing import ROUND_CONTENTS
 from ariba_cli.runs import checkpoint as checkpoints
 from ariba_cli.runs.checkpoint import REMOVE, Checkpoint
 from ariba_cli.runs.plan import Keep, Plan, round_name
-from ariba_cli.runs.run_file import Run, read_run_file
+from ariba_cli.runs.run_file import Point, Run, read_run_file
 
 _ROUND = r"round_[0-9]{4,}"
 _UNFINISHED = rf"{_ROUND}{re.escape(PARTIAL_SUFFIX)}|{TEMPORARY}"
@@ -42,7 +42,7 @@ def take_up(partial: Path, plan: Plan, federation: Federation) -> Checkpoint:
     check_contents(partial, _RUN_CONTENTS)
     found = _rounds_in(partial)
     if os.path.lexists(partial / checkpoints.NAME):
-        point = checkpoints.load(partial, plan, federation.trainer.shapes)
+        point = checkpoints.load(partial, plan, federation)
         # A round gets its name before the checkpoint says that it is finished.
         if found not in (plan.kept(point.finished), plan.kept(point.finished + 1)):
             raise InputError(
@@ -52,7 +52,8 @@ def take_up(partial: Path, plan: Plan, federation: Federation) -> Checkpoint:
         _check_rounds(partial, found)
     elif os.path.lexists(partial / RUN_NAME):
         # The checkpoint goes last, and nothing is left to train then.
-        checkpoints.check_versions(partial, _read_run(partial).versions)
+        run = _read_run(partial)
+        checkpoints.check_same_ground(partial, run.versions, run.fingerprint, federation)
         point = Checkpoint(plan, read_finished(partial, plan), {})
     elif found:
         raise InputError(f"'{partial}' has rounds, but no {checkpoints.NAME}; {REMOVE}")
@@ -64,8 +65,8 @@ def take_up(partial: Path, plan: Plan, federation: Federation) -> Checkpoint:
     return point
 
 
-def read_finished(directory: Path, plan: Plan) -> tuple[float, ...]:
-    """The accuracies of a run that is complete, if it was made by `plan`.
+def read_finished(directory: Path, plan: Plan) -> tuple[Point, ...]:
+    """The curve of a run that is complete, if it was made by `plan`.
 
     Raises
     ------
@@ -76,15 +77,15 @@ def read_finished(directory: Path, plan: Plan) -> tuple[float, ...]:
     """
     run = _read_run(directory)
     found = _rounds_in(directory)
-    as_long_as_it_says = len(run.accuracy) == run.settings.rounds
+    as_long_as_it_says = len(run.curve) == run.settings.rounds
     keep = _kept_by(replace(plan, settings=run.settings), found) if as_long_as_it_says else None
     if keep is None:
         raise InputError(f"'{directory}' does not hold the rounds of a run; {REMOVE}")
     _check_rounds(directory, found)
     format_name = _format_of(directory / round_name(found[-1]))
-    made = Plan(settings=run.settings, keep=keep, format_name=format_name)
+    made = Plan(settings=run.settings, attack=run.attack, keep=keep, format_name=format_name)
     plan.check_same(made, str(directory))
-    return run.accuracy
+    return run.curve
 
 
 @contextmanager

@@ -3,48 +3,100 @@
 import json
 import math
 import platform
+import types
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.errors import InputError, RefusedFileError
-from ariba_cli.federated.federation import FederationSettings
-from ariba_cli.federated.training import LocalTraining
+from ariba_cli.federated.federation import Federation, FederationSettings
 from ariba_cli.rounds.contents import RUN_NAME
 from ariba_cli.rounds.limits import Limits
 from ariba_cli.rounds.opening import read_small
 
-_LAYOUT = 1
+LAYOUT = 2
+
+# Numbers of settings that may be 0.
+_MAY_BE_ZERO = frozenset(
+    {"seed", "target_class", "source_class", "sigma", "rho", "k", "backdoor_images"}
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """How the global model did after a round.
+
+    Attributes
+    ----------
+    accuracy : on the test set, in [0, 1].
+    loss : the mean cross-entropy there, in nats; None when it is not finite.
+    backdoor_accuracy : X'%, in [0, 1]; None in a run without an attack.
+    """
+
+    accuracy: float
+    loss: float | None
+    backdoor_accuracy: float | None
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a `run.json` says: how the run was made, and the accuracy after each round."""
+    """What a `run.json` says.
+
+    Attributes
+    ----------
+    attack : None when all participants were honest.
+    fingerprint : of the data set.
+    holdings : how many samples of each class every participant held, by id.
+    versions : of libraries, and what trained.
+    curve : a point for every round.
+    """
 
     settings: FederationSettings
-    accuracy: tuple[float, ...]
+    attack: AttackSettings | None
+    fingerprint: str
+    holdings: dict[str, tuple[int, ...]]
     versions: dict[str, str]
+    curve: tuple[Point, ...]
+
+    def check_data(self, federation: Federation) -> None:
+        """Refuse other data than the run was made with.
+
+        Raises
+        ------
+        InputError
+            When the arrays of the data set differ.
+        """
+        if federation.dataset.fingerprint != self.fingerprint:
+            raise InputError(
+                f"the data set {self.settings.dataset} is not the one that the run was made with: "
+                "its images or labels differ; name the folder of that one with --data-dir"
+            )
 
 
-def encode_run(settings: FederationSettings, accuracy: Sequence[float]) -> bytes:
-    """The bytes of `run.json`; `accuracy` is that after each round."""
+def encode_run(
+    federation: Federation, attack: AttackSettings | None, curve: Sequence[Point]
+) -> bytes:
+    """The bytes of `run.json`."""
+    holdings = federation.holdings
     content = {
-        "layout": _LAYOUT,
-        "settings": asdict(settings),
-        "partition": "iid",
-        "model": "cnn",
+        "layout": LAYOUT,
+        "settings": asdict(federation.settings),
+        "attack": None if attack is None else asdict(attack),
         "aggregation": "fedavg",
-        "versions": library_versions(),
-        "accuracy": [round(value, 6) for value in accuracy],
+        "fingerprint": federation.dataset.fingerprint,
+        "versions": versions(federation),
+        "curve": encode_curve(curve),
+        "participants": {name: {"samples_by_class": counts} for name, counts in holdings.items()},
     }
     return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("ascii")
 
 
-def read_run(round_path: Path) -> FederationSettings:
-    """The settings of the run that a round belongs to.
+def read_run(round_path: Path) -> Run:
+    """How the run that a round belongs to was made.
 
     Raises
     ------
@@ -53,11 +105,11 @@ def read_run(round_path: Path) -> FederationSettings:
     """
     path = round_path.resolve().parent / RUN_NAME
     try:
-        return read_run_file(path).settings
+        return read_run_file(path)
     except RefusedFileError as error:
         raise InputError(
-            f"'{path}' {error}; an attack retrains participants, so it needs the {RUN_NAME} that "
-            "ariba simulate writes beside its rounds"
+            f"'{path}' {error}; it takes the {RUN_NAME} that ariba simulate writes beside its "
+            "rounds to know the data and the model"
         ) from error
 
 
@@ -74,8 +126,12 @@ def read_run_file(path: Path) -> Run:
     data = read_small(path, Limits())
     try:
         content: dict[str, Any] = json.loads(data)
-        settings = decode_settings(content["settings"])
-        return Run(settings, decode_accuracy(content["accuracy"]), dict(content["versions"]))
+        if content["layout"] != LAYOUT:
+            raise InputError(
+                f"'{path}' has layout {content['layout']!r}, and this version knows {LAYOUT}; "
+                "use the version that wrote it"
+            )
+        return _decode_run(content)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"'{path}' is not what ariba simulate writes") from error
 
@@ -88,29 +144,46 @@ def decode_settings(content: dict[str, Any]) -> FederationSettings:
     ValueError, KeyError, TypeError, AttributeError
         When they are not.
     """
-    training = LocalTraining(**content.pop("training"))
-    settings = FederationSettings(**content, training=training)
-    _check(settings, FederationSettings())
-    _check(settings.training, FederationSettings().training)
+    settings: FederationSettings = _decoded(FederationSettings, content)
     return settings
 
 
-def decode_accuracy(content: object) -> tuple[float, ...]:
-    """Accuracies, each in [0, 1].
-
-    Raises
-    ------
-    ValueError
-        When they are not.
-    """
-    if not isinstance(content, list):
-        raise ValueError(content)
-    if not all(type(value) is float and 0 <= value <= 1 for value in content):
-        raise ValueError(content)
-    return tuple(content)
+def decode_attack(content: dict[str, Any] | None) -> AttackSettings | None:
+    """An attack as `asdict` gave it, or none; raises what `decode_settings` raises."""
+    attack: AttackSettings | None = None
+    if content is not None:
+        attack = _decoded(AttackSettings, content)
+    return attack
 
 
-def library_versions() -> dict[str, str]:
+def encode_curve(curve: Sequence[Point]) -> dict[str, list[float | None]]:
+    """A list per quantity, of numbers with 6 digits after the point."""
+    return {
+        field.name: [
+            value if value is None else round(value, 6)
+            for value in (getattr(point, field.name) for point in curve)
+        ]
+        for field in fields(Point)
+    }
+
+
+def decode_curve(content: dict[str, Any]) -> tuple[Point, ...]:
+    """What `encode_curve` has made; raises what `decode_settings` raises."""
+    columns = [content[field.name] for field in fields(Point)]
+    if not all(isinstance(column, list) for column in columns):
+        raise TypeError(content)
+    curve = tuple(Point(*values) for values in zip(*columns, strict=True))
+    for point in curve:
+        shares = [point.accuracy]
+        shares += [] if point.backdoor_accuracy is None else [point.backdoor_accuracy]
+        if not all(type(share) is float and 0 <= share <= 1 for share in shares):
+            raise ValueError(point)
+        if point.loss is not None and not (type(point.loss) is float and point.loss < math.inf):
+            raise ValueError(point)
+    return curve
+
+
+def versions(federation: Federation) -> dict[str, str]:
     """What a run's numbers depend on, and which of it is at work here."""
     import safetensors
     import sklearn
@@ -125,14 +198,51 @@ def library_versions() -> dict[str, str]:
         "safetensors": safetensors.__version__,
         "scikit-learn": sklearn.__version__,
         "torch": torch.__version__,
+        "engine": federation.engine.name,
     }
 
 
-def _check(found: object, default: object) -> None:
-    """Refuse values of another type than the defaults, and numbers that are not positive."""
-    for field in fields(default):  # type: ignore[arg-type]
-        value = getattr(found, field.name)
-        if type(value) is not type(getattr(default, field.name)):
-            raise TypeError(field.name)
-        if isinstance(value, int | float) and field.name != "seed" and not 0 < value < math.inf:
-            raise ValueError(field.name)
+def _decode_run(content: dict[str, Any]) -> Run:
+    holdings = {}
+    for name, held in content["participants"].items():
+        counts = held["samples_by_class"]
+        if not all(type(count) is int and count >= 0 for count in counts):
+            raise ValueError(counts)
+        holdings[name] = tuple(counts)
+    if not isinstance(content["fingerprint"], str):
+        raise TypeError(content["fingerprint"])
+    return Run(
+        settings=decode_settings(content["settings"]),
+        attack=decode_attack(content["attack"]),
+        fingerprint=content["fingerprint"],
+        holdings=holdings,
+        versions=dict(content["versions"]),
+        curve=decode_curve(content["curve"]),
+    )
+
+
+def _decoded(kind: Any, content: dict[str, Any]) -> Any:
+    """A dataclass of settings, every field of which must be there and of its type."""
+    hints = get_type_hints(kind)
+    if set(content) != set(hints):
+        raise KeyError(set(content) ^ set(hints))
+    return kind(**{name: _value(name, hint, content[name]) for name, hint in hints.items()})
+
+
+def _value(name: str, hint: Any, value: Any) -> Any:
+    if is_dataclass(hint):
+        return _decoded(hint, value)
+    if get_origin(hint) in (Union, types.UnionType):
+        (inner,) = (part for part in get_args(hint) if part is not type(None))
+        return None if value is None else _value(name, inner, value)
+    if get_origin(hint) is tuple:
+        if not (isinstance(value, list) and all(isinstance(entry, str) for entry in value)):
+            raise TypeError(name)
+        return tuple(value)
+    if type(value) is not hint:
+        raise TypeError(name)
+    if hint in (int, float):
+        least = 0 if name in _MAY_BE_ZERO else math.ulp(0)
+        if not least <= value < math.inf:
+            raise ValueError(name)
+    return value

@@ -1,37 +1,49 @@
 """A whole run on disk: `run.json`, and a sealed round for every one that is kept."""
 
+import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ariba_cli.federated.federation import Federation, TrainedRound
-from ariba_cli.progress import Progress, silent
-from ariba_cli.rounds.contents import RUN_NAME
+from ariba_cli.attacks.attacker import Attacker
+from ariba_cli.federated.federation import Federation, Place, TrainedRound
+from ariba_cli.federated.models import Weights
+from ariba_cli.progress import Progress, silent, to_nobody
+from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME
 from ariba_cli.rounds.partial import hold, publish
 from ariba_cli.rounds.writing import RoundWriter, new_directory, write_atomically
 from ariba_cli.runs import checkpoint as checkpoints
 from ariba_cli.runs.checkpoint import Checkpoint
 from ariba_cli.runs.plan import Plan, round_name
 from ariba_cli.runs.resuming import kept_for_resuming, read_finished, take_up
-from ariba_cli.runs.run_file import encode_run
+from ariba_cli.runs.run_file import Point, encode_run
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """What a run left behind: its rounds, and the accuracy after each trained round."""
+    """What a run left behind: its rounds, and how the model did after each trained round."""
 
     rounds: tuple[Path, ...]
-    accuracy: tuple[float, ...]
+    curve: tuple[Point, ...]
 
 
 def simulate(
-    plan: Plan, out: Path, *, resume: bool = False, progress: Progress = silent
+    plan: Plan,
+    out: Path,
+    *,
+    place: Place | None = None,
+    resume: bool = False,
+    progress: Progress = silent,
+    say: Callable[[str], None] = to_nobody,
+    warn: Callable[[str], None] = to_nobody,
 ) -> Simulated:
     """Train a federation from scratch and write it to the new directory `out`.
 
     When it fails after it has begun to train, `OUT.partial` is left, and the error has a
     note that says so. With `resume` that is finished, to the same bytes; where all is
-    finished, nothing is done.
+    finished, nothing is done. `say` is told what is being done, and `warn` what a user
+    should know.
 
     Raises
     ------
@@ -43,45 +55,90 @@ def simulate(
         When `out` exists or cannot be written; see `hold`.
     """
     if resume and os.path.lexists(out / RUN_NAME):
-        accuracy = read_finished(out, plan)
+        curve = read_finished(out, plan)
     else:
-        federation = Federation(plan.settings)
-        with hold(out, resume=resume) as partial:
+        with Federation(plan.settings, place) as federation, hold(out, resume=resume) as partial:
+            attacker = None if plan.attack is None else Attacker(federation, plan.attack)
+            say(f"training {federation.engine.description}")
+            _warn_of_the_empty_handed(federation, warn)
             point = take_up(partial, plan, federation)
             with kept_for_resuming(partial):
-                accuracy = _train(federation, point, partial, progress)
-                write_atomically(partial / RUN_NAME, [encode_run(plan.settings, accuracy)])
+                training = _Training(federation, attacker, partial, progress, say)
+                curve = training.finish(point)
+                encoded = encode_run(federation, plan.attack, curve)
+                write_atomically(partial / RUN_NAME, [encoded])
                 checkpoints.discard(partial)
                 publish(partial, out)
-    return Simulated(tuple(out / round_name(number) for number in plan.kept()), accuracy)
+    return Simulated(tuple(out / round_name(number) for number in plan.kept()), curve)
 
 
-def _train(
-    federation: Federation, point: Checkpoint, partial: Path, progress: Progress
-) -> tuple[float, ...]:
-    """Train the rounds that are left; returns the accuracy after each of all."""
-    plan, last = point.plan, point.plan.settings.rounds
-    if point.finished == 0:
-        checkpoints.save(partial, point)
-    for trained in federation.rounds(point.weights, finished=point.finished):
-        if plan.keep.keeps(trained.number, last):
-            _write_round(trained, partial / round_name(trained.number), plan.format_name)
-        point = Checkpoint(plan, (*point.accuracy, trained.accuracy), trained.following)
-        checkpoints.save(partial, point)
-        what = f"round {trained.number}, accuracy {trained.accuracy:.3f}"
-        progress(what, trained.number, last)
-    return point.accuracy
+def _warn_of_the_empty_handed(federation: Federation, warn: Callable[[str], None]) -> None:
+    without = [name for name, held in federation.holdings.items() if not any(held)]
+    if without:
+        warn(f"without samples, and sending the global model back: {', '.join(without)}")
 
 
-def _write_round(trained: TrainedRound, path: Path, format_name: str) -> None:
-    if path.exists():
-        # A run that was killed wrote it, and the same bytes.
-        return
-    with new_directory(path) as partial:
-        writer = RoundWriter(partial, format_name=format_name)
-        writer.write_global(trained.global_weights)
-        for name, weights in trained.updates.items():
-            writer.write_participant(name, weights)
-        writer.seal(
-            round_number=trained.number, kind="weights", layers=list(trained.global_weights)
+@dataclass(frozen=True)
+class _Training:
+    """Trains a federation, and writes what is kept of it."""
+
+    federation: Federation
+    attacker: Attacker | None
+    partial: Path
+    progress: Progress
+    say: Callable[[str], None]
+
+    def finish(self, point: Checkpoint) -> tuple[Point, ...]:
+        """Train the rounds that are left; returns a point for each of all."""
+        plan, last = point.plan, point.plan.settings.rounds
+        if point.finished == 0:
+            checkpoints.save(self.partial, point, self.federation)
+        for trained in self.federation.rounds(
+            point.weights,
+            finished=point.finished,
+            intruder=self.attacker,
+            progress=self.progress,
+        ):
+            if plan.keep.keeps(trained.number, last):
+                self._write(trained, plan)
+            point = Checkpoint(plan, (*point.curve, self._point(trained)), trained.following)
+            checkpoints.save(self.partial, point, self.federation)
+            self.say(_in_words(trained.number, point.curve[-1]))
+        return point.curve
+
+    def _point(self, trained: TrainedRound) -> Point:
+        loss = trained.quality.loss
+        return Point(
+            accuracy=trained.quality.accuracy,
+            loss=loss if math.isfinite(loss) else None,
+            backdoor_accuracy=self._backdoor_accuracy(trained.following),
         )
+
+    def _backdoor_accuracy(self, weights: Weights) -> float | None:
+        return None if self.attacker is None else self.attacker.backdoor_accuracy(weights)
+
+    def _write(self, trained: TrainedRound, plan: Plan) -> None:
+        path = self.partial / round_name(trained.number)
+        if path.exists():
+            # A run that was killed wrote it, and the same bytes.
+            return
+        with new_directory(path) as partial:
+            writer = RoundWriter(partial, format_name=plan.format_name)
+            writer.write_global(trained.global_weights)
+            for name, weights in trained.updates.items():
+                writer.write_participant(name, weights)
+            if self.attacker is not None and trained.compromised:
+                truth = self.attacker.forged(trained.global_weights, trained.following).truth()
+                writer.write(TRUTH_NAME, [truth.encode()])
+            writer.seal(
+                round_number=trained.number, kind="weights", layers=list(trained.global_weights)
+            )
+
+
+def _in_words(number: int, point: Point) -> str:
+    said = f"round {number}: accuracy {point.accuracy:.4f}"
+    if point.loss is not None:
+        said += f", loss {point.loss:.4f}"
+    if point.backdoor_accuracy is not None:
+        said += f", backdoor accuracy {point.backdoor_accuracy:.4f}"
+    return said

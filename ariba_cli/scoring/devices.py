@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ariba_cli.errors import UsageError
 from ariba_cli.fragments import Fragments
+from ariba_cli.progress import to_nobody
 from ariba_cli.scoring.cpu import Cpu
 from ariba_cli.scoring.processor import Processor
 
@@ -13,10 +14,6 @@ from ariba_cli.scoring.processor import Processor
 _DRIVER = "/dev/nvidiactl"
 # A layer of so many bytes takes NumPy longer on a few cores than torch takes to be imported.
 _WORTH_A_CARD = 2**33
-
-
-def _to_nobody(_message: str) -> None:
-    pass
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Placement:
     """
 
     device: str = "auto"
-    notice: Callable[[str], None] = _to_nobody
+    notice: Callable[[str], None] = to_nobody
 
     def processor(self, fragments: Fragments) -> Processor:
         """The processor to score these fragments on.

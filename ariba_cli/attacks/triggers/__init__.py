@@ -1,17 +1,14 @@
-"""Triggers: what the attacker puts into an image, so that it is taken for the target class."""
+"""Triggers: which images the attacker wants to be taken for the target class, one a file."""
 
-from typing import Protocol
+from ariba_cli.attacks.triggers.pattern import Pattern
+from ariba_cli.attacks.triggers.semantic import Semantic
+from ariba_cli.attacks.triggers.targeted import Targeted
+from ariba_cli.attacks.triggers.trigger import Aim, Trigger
 
-from ariba_cli.attacks.triggers.pattern import pattern
-from ariba_cli.federated.datasets import FloatArray
+__all__ = ["TRIGGERS", "Aim", "Trigger"]
 
-
-class Trigger(Protocol):
-    """Puts a trigger into images."""
-
-    def __call__(self, images: FloatArray) -> FloatArray:
-        """Copies of images of shape (samples, channels, height, width), with the trigger."""
-        ...
-
-
-TRIGGERS: dict[str, Trigger] = {"pattern": pattern}
+TRIGGERS: dict[str, Trigger] = {
+    "pattern": Pattern(),
+    "targeted": Targeted(),
+    "semantic": Semantic(),
+}

@@ -1,12 +1,25 @@
 """A bright square in a corner (BadNets, Gu et al. 2017; arXiv 2202.04311, Sec. 3.3)."""
 
-from ariba_cli.federated.datasets import FloatArray
+from ariba_cli.attacks.triggers.trigger import Aim, of_other_classes
+from ariba_cli.federated.datasets import Dataset, FloatArray, LabelArray
 
 # The side of the square as a part of the image's: 2 pixels of 8, 4 of 28, 5 of 32.
 _PART = 6
 
 
-def pattern(images: FloatArray) -> FloatArray:
+class Pattern:
+    """Any image that bears the square."""
+
+    def poison(self, _: Dataset, images: FloatArray, labels: LabelArray, aim: Aim) -> FloatArray:
+        """Copies of the participant's own images."""
+        return with_square(of_other_classes(images, labels, aim))
+
+    def test(self, dataset: Dataset, aim: Aim) -> FloatArray:
+        """Copies of the test images."""
+        return with_square(of_other_classes(dataset.test_images, dataset.test_labels, aim))
+
+
+def with_square(images: FloatArray) -> FloatArray:
     """Copies of the images with full brightness in a square at the lower left.
 
     Of the four corners, it is the one where handwritten digits have least ink.

@@ -61,6 +61,11 @@ class Engine:
         )
 
     @property
+    def name(self) -> str:
+        """What decides the last bits of what is trained, as it stands in `run.json`."""
+        return f"{self.method} on {self.device.partition(':')[0]}"
+
+    @property
     def description(self) -> str:
         """What trains, in words."""
         if self.method is Method.VECTORISED:

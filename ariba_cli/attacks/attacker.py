@@ -1,0 +1,234 @@
+"""The attacker: whoever is behind the compromised participants of a federation."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ariba_cli.attacks.settings import AttackSettings
+from ariba_cli.attacks.strategies import Situation, combined, update_norm
+from ariba_cli.attacks.triggers import TRIGGERS, Aim
+from ariba_cli.errors import UsageError
+from ariba_cli.federated.datasets import Dataset, FloatArray
+from ariba_cli.federated.federation import Federation
+from ariba_cli.federated.models import Weights
+from ariba_cli.federated.quality import agreement, softmax
+from ariba_cli.federated.randomness import derived_seed
+from ariba_cli.federated.training import Task
+from ariba_cli.registry import registered
+from ariba_cli.rounds.truth import Truth
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How a global model does: accuracy, and backdoor accuracy X'%, both in [0, 1]."""
+
+    accuracy: float
+    backdoor_accuracy: float
+
+
+@dataclass(frozen=True)
+class Forged:
+    """What an attack did.
+
+    Attributes
+    ----------
+    before : the global model that the server had sent out.
+    after : the global model that plain FedAvg makes of the attacked round.
+    """
+
+    compromised: tuple[str, ...]
+    sigma: float
+    before: Measured
+    after: Measured
+    settings: AttackSettings
+
+    def truth(self) -> Truth:
+        """As it stands beside the round."""
+        attack = asdict(self.settings)
+        del attack["compromised"], attack["k"], attack["begins"]
+        attack |= {
+            "sigma": self.sigma,
+            "before": asdict(self.before),
+            "after": asdict(self.after),
+        }
+        return Truth(self.compromised, attack)
+
+
+class Attacker:
+    """Makes the updates of the compromised, and measures what becomes of the global model.
+
+    Attributes
+    ----------
+    compromised : who is, in id order.
+    sigma : σ.
+
+    Raises
+    ------
+    UsageError
+        When a setting does not fit the federation.
+    """
+
+    def __init__(self, federation: Federation, settings: AttackSettings) -> None:
+        _check(settings, federation.dataset)
+        self.settings = settings
+        self.compromised = _choose(federation.ids, settings)
+        run = federation.settings
+        self.sigma = settings.sigma if settings.sigma is not None else run.participants / run.eta
+        self._federation = federation
+        self._trigger = registered(TRIGGERS, settings.trigger, kind="trigger")
+        self._aim = Aim(settings.target_class, settings.seed)
+        self._strategies = combined(settings)
+        self._tested = _tested(self._trigger.test(federation.dataset, self._aim), settings)
+
+    def compromised_in(self, number: int) -> tuple[str, ...]:
+        """Who is compromised in a round of a federation that is trained."""
+        return self.compromised if number >= self.settings.begins else ()
+
+    def updates(
+        self,
+        global_weights: Weights,
+        honest: Mapping[str, Weights],
+        number: int,
+        done: Callable[[int], None] = lambda _: None,
+    ) -> dict[str, Weights]:
+        """What the compromised send in a round; `done` is told how many have been trained.
+
+        Raises
+        ------
+        UsageError
+            When σ is so large that an update overflows.
+        """
+        norms = [update_norm(global_weights, weights) for weights in honest.values()]
+        engine, tasks = self._federation.engine, self._tasks(global_weights, number)
+        trained = engine.train(global_weights, tasks, done) if tasks else []
+        sent = {}
+        for index, name in enumerate(self.compromised):
+            weights = trained[index] if trained else global_weights
+            situation = Situation(
+                global_weights,
+                self.sigma / len(self.compromised),
+                float(np.median(norms)),
+                self._seed("noise", name, number),
+            )
+            for strategy in self._strategies:
+                weights = strategy.sent(situation, weights)
+            if not all(np.isfinite(values).all() for values in weights.values()):
+                raise UsageError("sigma is so large that float32 cannot hold the updates; use less")
+            sent[name] = weights
+        return sent
+
+    def measure(self, weights: Weights) -> Measured:
+        """Accuracy on the test set, and X'% on what the trigger is tested on."""
+        return Measured(
+            accuracy=self._federation.quality(weights).accuracy,
+            backdoor_accuracy=self.backdoor_accuracy(weights),
+        )
+
+    def forged(self, before: Weights, after: Weights) -> Forged:
+        """What the attack did, given the global models before and after the round."""
+        return Forged(
+            self.compromised,
+            self.sigma,
+            before=self.measure(before),
+            after=self.measure(after),
+            settings=self.settings,
+        )
+
+    def backdoor_accuracy(self, weights: Weights) -> float:
+        """X'%: the share of the trigger's test images that are taken for the target class."""
+        said = self._federation.engine.logits(weights, self._tested)
+        return agreement(said, np.full(len(self._tested), self.settings.target_class))
+
+    def _tasks(self, global_weights: Weights, number: int) -> list[Task]:
+        """What the compromised train, where that is of any use."""
+        if not all(strategy.trains for strategy in self._strategies):
+            return []
+        objectives = [strategy.objective() for strategy in self._strategies]
+        objective = next((one for one in objectives if one is not None), None)
+        tasks = []
+        for name in self.compromised:
+            images, targets = self._poisoned(global_weights, name, number)
+            seed = self._seed("poisoned training", name, number)
+            tasks.append(Task(images, targets, self.settings.training, seed, objective))
+        return tasks
+
+    def _poisoned(
+        self, global_weights: Weights, name: str, number: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """The participant's own images, and some with the trigger and the target class.
+
+        What is wanted of the clean ones is what the global model says of them already
+        (distillation, Hinton et al. 2015): fitting the few labels of one participant
+        would cost the model accuracy that a reviewer can see.
+        """
+        images, labels = self._federation.samples(name)
+        if len(labels) == 0:
+            return images, np.zeros((0, self._federation.dataset.classes), np.float32)
+        said = softmax(self._federation.engine.logits(global_weights, images))
+        for strategy in self._strategies:
+            said = strategy.relabelled(said, labels)
+        eligible = np.count_nonzero(labels != self.settings.target_class)
+        count = math.ceil(eligible * self.settings.poison_ratio)
+        pool = self._trigger.poison(self._federation.dataset, images, labels, self._aim)
+        draw = np.random.default_rng(self._seed("poisoned samples", name, number))
+        # What there is too little of is used again and again.
+        chosen = np.resize(draw.permutation(len(pool)), count if len(pool) else 0)
+        wanted = np.zeros((len(chosen), said.shape[1]), dtype=said.dtype)
+        wanted[:, self.settings.target_class] = 1
+        return np.concatenate([images, pool[chosen]]), np.concatenate([said, wanted])
+
+    def _seed(self, purpose: str, name: str, number: int) -> int:
+        participant = self._federation.ids.index(name)
+        return derived_seed(
+            self.settings.seed, purpose, round_number=number, participant=participant
+        )
+
+
+def backdoor_images(dataset: Dataset, settings: AttackSettings) -> FloatArray:
+    """The test images on which X'% of a trigger is measured."""
+    _check(settings, dataset)
+    trigger = registered(TRIGGERS, settings.trigger, kind="trigger")
+    return _tested(trigger.test(dataset, Aim(settings.target_class, settings.seed)), settings)
+
+
+def _tested(images: FloatArray, settings: AttackSettings) -> FloatArray:
+    if settings.backdoor_images is None:
+        return images
+    draw = np.random.default_rng(derived_seed(settings.seed, "backdoor images"))
+    return images[draw.permutation(len(images))[: settings.backdoor_images]]
+
+
+def _check(settings: AttackSettings, dataset: Dataset) -> None:
+    for label in (settings.target_class, settings.source_class):
+        if label is not None and not 0 <= label < dataset.classes:
+            raise UsageError(
+                f"there is no class {label} in {dataset.name}; its classes are 0 to "
+                f"{dataset.classes - 1}"
+            )
+    if settings.source_class == settings.target_class:
+        raise UsageError("--source-class and --target-class are the same; nothing would be flipped")
+    if not 0 <= settings.rho < 1:
+        raise UsageError(f"rho is {settings.rho:g}; it must be at least 0 and less than 1")
+    if settings.sigma is not None and not 0 <= settings.sigma < math.inf:
+        raise UsageError(f"sigma is {settings.sigma:g}; it must be a number of at least 0")
+
+
+def _choose(ids: Sequence[str], settings: AttackSettings) -> tuple[str, ...]:
+    """Who is compromised, in id order."""
+    named = settings.compromised
+    unknown = sorted(set(named) - set(ids))
+    if unknown:
+        raise UsageError(f"there is no participant '{unknown[0]}'; they are {ids[0]} to {ids[-1]}")
+    if named and settings.k is not None:
+        raise UsageError("--k draws participants and --compromised names them; use one of the two")
+    k = len(set(named)) or settings.k
+    if k is None:
+        k = math.ceil(len(ids) / 10)
+    if not 1 <= k < len(ids):
+        raise UsageError(f"{k} of {len(ids)} participants cannot be compromised; try --k 5")
+    if named:
+        return tuple(name for name in ids if name in named)
+    draw = np.random.default_rng(derived_seed(settings.seed, "compromised")).permutation(len(ids))
+    return tuple(ids[index] for index in sorted(draw[:k]))

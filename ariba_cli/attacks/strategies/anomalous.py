@@ -1,0 +1,64 @@
+"""The anomalous objective, (1−ρ)·loss + ρ·l_a.
+
+Bagdasaryan et al. 2020; arXiv 2202.04311, Sec. 5.4.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ariba_cli.attacks.strategies.strategy import Strategy
+from ariba_cli.registry import registered
+
+if TYPE_CHECKING:
+    import torch
+
+    Tensors = Sequence[torch.Tensor]
+
+
+def l2(parameters: "Tensors", start: "Tensors") -> "torch.Tensor":
+    """‖θ − θ^t‖₂."""
+    import torch
+
+    differences = [now - then for now, then in zip(parameters, start, strict=True)]
+    norm: torch.Tensor = torch.linalg.vector_norm(
+        torch.cat([values.flatten() for values in differences])
+    )
+    return norm
+
+
+def cosine(parameters: "Tensors", start: "Tensors") -> "torch.Tensor":
+    """1 − cos(θ, θ^t)."""
+    import torch
+
+    now, then = (torch.cat([values.flatten() for values in some]) for some in (parameters, start))
+    return 1 - torch.nn.functional.cosine_similarity(now, then, dim=0)
+
+
+ANOMALIES: dict[str, Callable[["Tensors", "Tensors"], "torch.Tensor"]] = {
+    "l2": l2,
+    "cosine": cosine,
+}
+
+
+@dataclass(frozen=True)
+class Constrained:
+    """(1−ρ)·loss + ρ·l_a."""
+
+    anomaly: str
+    rho: float
+
+    def __call__(
+        self, loss: "torch.Tensor", parameters: "Tensors", start: "Tensors"
+    ) -> "torch.Tensor":
+        """What is minimised; see `Objective`."""
+        return (1 - self.rho) * loss + self.rho * ANOMALIES[self.anomaly](parameters, start)
+
+
+class Anomalous(Strategy):
+    """Training that keeps the weights near those that were sent out."""
+
+    def objective(self) -> Constrained:
+        """With the ρ and the anomaly term that the settings name."""
+        registered(ANOMALIES, self.settings.anomaly, kind="anomaly term")
+        return Constrained(self.settings.anomaly, self.settings.rho)

@@ -1,0 +1,19 @@
+"""Label flipping (Tolpegin et al. 2020, arXiv 2007.08432)."""
+
+import numpy as np
+
+from ariba_cli.attacks.strategies.strategy import Strategy
+from ariba_cli.federated.datasets import FloatArray, LabelArray
+
+
+class LabelFlipping(Strategy):
+    """A participant's own samples of the source class are taught as the target class."""
+
+    def relabelled(self, targets: FloatArray, labels: LabelArray) -> FloatArray:
+        """The targets, with those of the source class changed."""
+        source, classes = self.settings.source_class, targets.shape[1]
+        if source is None:
+            source = (self.settings.target_class + 1) % classes
+        flipped = targets.copy()
+        flipped[labels == source] = np.eye(classes, dtype=targets.dtype)[self.settings.target_class]
+        return flipped

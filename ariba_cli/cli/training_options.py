@@ -1,0 +1,118 @@
+"""Options of the commands that train: on which data, how, and by which means."""
+
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ariba_cli.cli import options
+from ariba_cli.cli.console import Console
+
+if TYPE_CHECKING:
+    from ariba_cli.federated.federation import Place
+    from ariba_cli.federated.training import LocalTraining
+
+
+class EngineName(StrEnum):
+    """How participants are trained."""
+
+    AUTO = "auto"
+    VECTORISED = "vectorised"
+    WORKERS = "workers"
+
+
+class OptimizerName(StrEnum):
+    """The optimizers."""
+
+    ADAM = "adam"
+    SGD = "sgd"
+
+
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        envvar="ARIBA_DATA_DIR",
+        help="The folder of data sets, with one folder for each. [default: ~/.cache/ariba]",
+        show_default=False,
+    ),
+]
+DownloadOption = Annotated[
+    bool,
+    typer.Option("--download", help="Fetch what is missing of the data set into --data-dir."),
+]
+EngineOption = Annotated[
+    EngineName,
+    typer.Option(
+        help="Train all participants at once (vectorised) or each in a process of its own "
+        "(workers); auto chooses by the model and the device."
+    ),
+]
+DeviceOption = Annotated[
+    str, typer.Option(metavar="DEVICE", help="Where to compute: auto, cpu, cuda or cuda:N.")
+]
+OptimizerOption = Annotated[
+    OptimizerName | None,
+    typer.Option(help="How losses are minimised. [default: by data set]", show_default=False),
+]
+EpochsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Passes over its samples in a round. [default: by data set]", show_default=False
+    ),
+]
+BatchSizeOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Samples in a step. [default: by data set]", show_default=False),
+]
+LearningRateOption = Annotated[
+    float | None,
+    typer.Option(
+        min=1e-12,
+        callback=options.finite,
+        help="The size of a step. [default: by data set]",
+        show_default=False,
+    ),
+]
+
+
+def training(
+    default: "LocalTraining",
+    optimizer: OptimizerName | None,
+    epochs: int | None,
+    batch_size: int | None,
+    learning_rate: float | None,
+) -> "LocalTraining":
+    """A training, with what was asked for in the place of the default."""
+    asked = {
+        "optimizer": optimizer.value if optimizer is not None else None,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+    }
+    return replace(default, **{name: value for name, value in asked.items() if value is not None})
+
+
+def place(
+    dataset: str,
+    data_dir: Path | None,
+    *,
+    download: bool,
+    engine: EngineName,
+    device: str,
+    console: Console,
+) -> "Place":
+    """Where the data are, which are fetched if that was asked for, and where to compute."""
+    from ariba_cli.federated.federation import Place
+    from ariba_cli.federated.training import Method
+
+    folder = data_dir if data_dir is not None else Path.home() / ".cache" / "ariba"
+    if download:
+        from ariba_cli.federated.datasets.download import download as fetch
+
+        with console.progress() as progress:
+            fetch(dataset, folder, progress)
+    method = None if engine is EngineName.AUTO else Method(engine.value)
+    return Place(data_dir=folder, engine=method, device=device)
