@@ -6,10 +6,17 @@ from ariba_cli.federated.training.task import Task, make_optimizer, one_thread
 
 
 class Network:
-    """A network in the memory of this process, used again and again with other weights."""
+    """A network in the memory of this process, used again and again with other weights.
+
+    Channels are innermost in memory: PyTorch pools up to twice as fast that way.
+    """
 
     def __init__(self, architecture: Architecture) -> None:
-        self._network = architecture.build()
+        import torch
+
+        self._layout = torch.channels_last
+        # Mypy knows no `to` with a memory format alone.
+        self._network = architecture.build().to(memory_format=self._layout)  # type: ignore[call-overload]
 
     def train(self, weights: Weights, task: Task) -> Weights:
         """The weights after local training."""
@@ -21,7 +28,8 @@ class Network:
         parameters = list(network.parameters())
         start = [parameter.detach().clone() for parameter in parameters]
         optimizer = make_optimizer(task.how, parameters)
-        x, y = torch.from_numpy(task.images), torch.from_numpy(task.targets)
+        x = torch.from_numpy(task.images).to(memory_format=self._layout)
+        y = torch.from_numpy(task.targets)
         with one_thread():
             for batch in task.batches():
                 optimizer.zero_grad()
@@ -39,5 +47,6 @@ class Network:
         network = self._network.eval()
         load_weights(network, weights)
         with torch.inference_mode(), one_thread():
-            said: FloatArray = network(torch.from_numpy(images)).numpy()
+            x = torch.from_numpy(images).to(memory_format=self._layout)
+            said: FloatArray = network(x).numpy()
         return said

@@ -88,7 +88,7 @@ def make_optimizer(
         "sgd": torch.optim.SGD,
     }
     algorithm = registered(algorithms, how.optimizer, kind="optimizer")
-    return algorithm(parameters, lr=how.learning_rate)
+    return algorithm(parameters, lr=how.learning_rate, fused=True)
 
 
 @contextmanager
