@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ import pytest
 from ariba_cli.errors import InputError, UsageError
 from ariba_cli.federated.aggregation import fedavg
 from ariba_cli.federated.federation import Federation, FederationSettings
-from ariba_cli.federated.partitions import iid
 from ariba_cli.federated.randomness import derived_seed
 from ariba_cli.inspection import inspect_round
 from ariba_cli.rounds.directory import open_round
@@ -35,13 +35,6 @@ def contents(root: Path) -> dict[str, str]:
         for path in sorted(root.rglob("*"))
         if path.is_file()
     }
-
-
-def test_samples_are_dealt_out_evenly_and_once() -> None:
-    parts = iid(103, 10, seed=5)
-    assert sorted(np.concatenate(parts).tolist()) == list(range(103))
-    assert {len(part) for part in parts} == {10, 11}
-    assert not np.array_equal(parts[0], iid(103, 10, seed=6)[0])
 
 
 def test_seeds_depend_on_everything_they_are_for() -> None:
@@ -111,11 +104,16 @@ def test_rounds_are_sealed_and_follow_each_other(tmp_path: Path, format_name: st
 
 def test_the_run_file_repeats_the_run(tmp_path: Path) -> None:
     done = simulate(small(Keep()), tmp_path / "run")
-    assert read_run(done.rounds[0]) == SMALL
-    content = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert len(content["accuracy"]) == 3
-    assert content["versions"]["torch"]
-    assert encode_run(SMALL, list(done.accuracy)) == (tmp_path / "run" / "run.json").read_bytes()
+    run = read_run(done.rounds[0])
+    assert (run.settings, run.attack) == (SMALL, None)
+    assert len(run.curve) == 3
+    assert run.versions["torch"]
+    assert run.versions["engine"] == "vectorised on cpu"
+    federation = Federation(SMALL)
+    run.check_data(federation)
+    assert run.holdings == federation.holdings
+    assert sum(map(sum, run.holdings.values())) == len(federation.dataset.train_labels)
+    assert encode_run(federation, None, done.curve) == (tmp_path / "run/run.json").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -131,7 +129,7 @@ def test_the_run_file_repeats_the_run(tmp_path: Path) -> None:
     ],
 )
 def test_a_run_file_that_is_none_is_refused(tmp_path: Path, key: str, value: object) -> None:
-    content = json.loads(encode_run(SMALL, []))
+    content = json.loads(encode_run(Federation(SMALL), None, []))
     content["settings"][key] = value
     (tmp_path / "run.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match="is not what ariba simulate writes"):
@@ -140,10 +138,12 @@ def test_a_run_file_that_is_none_is_refused(tmp_path: Path, key: str, value: obj
 
 def test_a_participant_without_samples_sends_back_what_it_was_given() -> None:
     federation = Federation(SMALL)
-    start = next(federation.rounds()).global_weights
-    images, labels = federation.samples(0)
-    sent = federation.trainer.train(start, images[:0], labels[:0], SMALL.training, seed=1)
-    for name, values in sent.items():
+    start = federation.initial_weights()
+    task = federation.honest_task("p0", 1)
+    nothing = replace(task, images=task.images[:0], targets=task.targets[:0])
+    empty, full = federation.engine.train(start, [nothing, task])
+    assert any(not np.array_equal(values, start[name]) for name, values in full.items())
+    for name, values in empty.items():
         np.testing.assert_array_equal(values, start[name])
 
 

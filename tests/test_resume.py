@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.errors import AribaError, InputError, OutputError, UsageError
 from ariba_cli.federated.datasets import load_dataset
 from ariba_cli.federated.federation import FederationSettings
-from ariba_cli.federated.training import Trainer
+from ariba_cli.federated.models import Weights
+from ariba_cli.federated.training import Engine, Task
 from ariba_cli.runs.plan import Keep, Plan
 from ariba_cli.runs.simulation import simulate
 from tests.conftest import FIXTURES
@@ -37,17 +39,19 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training that takes no time, and depends on its weights and its seed alone."""
 
     def train(
-        _: Trainer, weights: dict[str, np.ndarray], *__: object, seed: int
-    ) -> dict[str, np.ndarray]:
-        draw = np.random.default_rng(seed)
+        _: Engine, weights: Weights, tasks: Sequence[Task], __: object = None
+    ) -> list[Weights]:
+        return [moved(weights, np.random.default_rng(task.seed)) for task in tasks]
+
+    def moved(weights: Weights, draw: np.random.Generator) -> Weights:
         return {
             name: values * np.float32(0.9) + draw.standard_normal(values.shape, np.float32)
             for name, values in weights.items()
         }
 
     dataset = load_dataset("digits")
-    monkeypatch.setattr("ariba_cli.federated.federation.load_dataset", lambda _: dataset)
-    monkeypatch.setattr(Trainer, "train", train)
+    monkeypatch.setattr("ariba_cli.federated.federation.load_dataset", lambda *_: dataset)
+    monkeypatch.setattr(Engine, "train", train)
 
 
 @contextmanager
@@ -167,6 +171,7 @@ def snapshot(root: Path) -> dict[str, tuple[int, int]]:
     }
 
 
+SLOWER = replace(PLAN.settings.training, learning_rate=0.001)
 OTHER_PLANS = [
     ({"settings": replace(PLAN.settings, participants=4)}, "--participants 3, and not 4"),
     ({"settings": replace(PLAN.settings, rounds=3)}, "--rounds 2, and not 3"),
@@ -175,7 +180,10 @@ OTHER_PLANS = [
     ({"keep": Keep(every=3)}, "--keep all, and not every:3"),
     ({"format_name": "safetensors"}, "--format hdf5, and not safetensors"),
     ({"settings": replace(PLAN.settings, seed=7)}, "--seed 0, and not 7"),
-    ({"settings": replace(PLAN.settings, hidden=8)}, "hidden 32, and not 8"),
+    ({"settings": replace(PLAN.settings, model="resnet18")}, "--model cnn, and not resnet18"),
+    ({"settings": replace(PLAN.settings, partition="shards:2")}, "--partition iid, and not shards"),
+    ({"settings": replace(PLAN.settings, training=SLOWER)}, "--learning-rate 0.01, and not 0.001"),
+    ({"attack": AttackSettings(begins=2)}, "--attack no attack, and not 2"),
     (
         {"settings": replace(PLAN.settings, eta=0.5, seed=7), "format_name": "safetensors"},
         "--eta 1.0, and not 0.5",
@@ -207,7 +215,9 @@ def test_what_is_complete_is_left_as_it_is(tmp_path: Path) -> None:
     before = snapshot(tmp_path)
     found = simulate(PLAN, tmp_path / "run", resume=True)
     assert found.rounds == made.rounds
-    assert found.accuracy == pytest.approx(made.accuracy, abs=1e-6)
+    for one, other in zip(found.curve, made.curve, strict=True):
+        assert one.accuracy == pytest.approx(other.accuracy, abs=1e-6)
+        assert one.loss == pytest.approx(other.loss, abs=1e-6)
     assert snapshot(tmp_path) == before
 
 
@@ -229,7 +239,7 @@ def longer_than_memory(run: Path) -> None:
         (lambda run: (run / "round_0000").mkdir(), "does not hold the rounds of a run"),
         (lambda run: (run / "round_0002/manifest.json").unlink(), "is not a sealed round"),
         (lambda run: (run / "round_0002/global.h5").unlink(), "is not a sealed round"),
-        (lambda run: replaced(run, '"accuracy": [', '"accuracy": [0.5, '), "does not hold the"),
+        (lambda run: replaced(run, '"accuracy": [', '"accuracy": [0.5, '), "is not what ariba"),
         (lambda run: replaced(run, '"accuracy": [', '"accuracy": [7.0, '), "is not what ariba"),
         (lambda run: replaced(run, '"rounds": 2', '"rounds": 999999999'), "does not hold the"),
         (longer_than_memory, "does not hold the rounds of a run"),

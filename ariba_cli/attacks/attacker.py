@@ -170,7 +170,8 @@ class Attacker:
         for strategy in self._strategies:
             said = strategy.relabelled(said, labels)
         eligible = np.count_nonzero(labels != self.settings.target_class)
-        count = math.ceil(eligible * self.settings.poison_ratio)
+        ratio = self.settings.poison_ratio
+        count = math.ceil(eligible * (self._trigger.poison_ratio if ratio is None else ratio))
         pool = self._trigger.poison(self._federation.dataset, images, labels, self._aim)
         draw = np.random.default_rng(self._seed("poisoned samples", name, number))
         # What there is too little of is used again and again.

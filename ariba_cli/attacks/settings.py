@@ -22,7 +22,7 @@ class AttackSettings:
     target_class : what triggered images are to be taken for.
     source_class : whose labels are flipped; None for the class after the target.
     poison_ratio : how many poisoned samples go to each of a participant's own samples of
-        other classes than the target, in (0, 1].
+        other classes than the target, in (0, 1]; None for what the trigger works well with.
     backdoor_images : on how many test images X'% is measured, drawn by the seed; None for all.
     begins : the first round that is attacked, when a federation is trained.
     training : how a compromised participant trains.
@@ -37,7 +37,7 @@ class AttackSettings:
     anomaly: str = "l2"
     target_class: int = 0
     source_class: int | None = None
-    poison_ratio: float = 1.0
+    poison_ratio: float | None = None
     backdoor_images: int | None = None
     begins: int = 1
     seed: int = 0

@@ -52,12 +52,14 @@ SourceClassOption = Annotated[
     ),
 ]
 PoisonRatioOption = Annotated[
-    float,
+    float | None,
     typer.Option(
         min=0.01,
         max=1.0,
         callback=options.finite,
-        help="How many triggered samples a participant adds for each of its own of other classes.",
+        help="How many triggered samples a participant adds for each of its own of other "
+        "classes. [default: by trigger]",
+        show_default=False,
     ),
 ]
 SigmaOption = Annotated[

@@ -80,7 +80,7 @@ def simulate(
     strategy: attack_options.StrategyOption = ["replacement"],  # noqa: B006
     target_class: attack_options.TargetClassOption = 0,
     source_class: attack_options.SourceClassOption = None,
-    poison_ratio: attack_options.PoisonRatioOption = 1.0,
+    poison_ratio: attack_options.PoisonRatioOption = None,
     sigma: attack_options.SigmaOption = None,
     rho: attack_options.RhoOption = 0.5,
     anomaly: attack_options.AnomalyOption = "l2",

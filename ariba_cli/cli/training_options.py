@@ -86,13 +86,13 @@ def training(
     learning_rate: float | None,
 ) -> "LocalTraining":
     """A training, with what was asked for in the place of the default."""
-    asked = {
-        "optimizer": optimizer.value if optimizer is not None else None,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-    }
-    return replace(default, **{name: value for name, value in asked.items() if value is not None})
+    return replace(
+        default,
+        optimizer=default.optimizer if optimizer is None else optimizer.value,
+        epochs=epochs or default.epochs,
+        batch_size=batch_size or default.batch_size,
+        learning_rate=learning_rate or default.learning_rate,
+    )
 
 
 def place(

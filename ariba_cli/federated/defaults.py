@@ -24,7 +24,7 @@ class Defaults:
     attack: LocalTraining
 
 
-_GREY_ATTACK = LocalTraining(optimizer="adam", epochs=10, batch_size=32, learning_rate=0.001)
+_GREY_ATTACK = LocalTraining(optimizer="adam", epochs=5, batch_size=32, learning_rate=0.001)
 
 DEFAULTS = {
     # Plain SGD moves only the weights that matter to the loss; Adam moves all of them, and
@@ -37,21 +37,21 @@ DEFAULTS = {
     ),
     "mnist": Defaults(
         model="cnn",
-        rounds=10,
-        training=LocalTraining(optimizer="adam", epochs=1, batch_size=32, learning_rate=0.001),
+        rounds=12,
+        training=LocalTraining(optimizer="adam", epochs=1, batch_size=32, learning_rate=0.003),
         attack=_GREY_ATTACK,
     ),
     "fashion-mnist": Defaults(
         model="cnn",
-        rounds=30,
-        training=LocalTraining(optimizer="adam", epochs=1, batch_size=32, learning_rate=0.001),
+        rounds=20,
+        training=LocalTraining(optimizer="adam", epochs=1, batch_size=32, learning_rate=0.003),
         attack=_GREY_ATTACK,
     ),
     "cifar10": Defaults(
         model="resnet18",
-        rounds=30,
-        training=LocalTraining(optimizer="adam", epochs=1, batch_size=64, learning_rate=0.001),
-        attack=LocalTraining(optimizer="adam", epochs=5, batch_size=64, learning_rate=0.001),
+        rounds=40,
+        training=LocalTraining(optimizer="adam", epochs=1, batch_size=32, learning_rate=0.001),
+        attack=LocalTraining(optimizer="adam", epochs=5, batch_size=32, learning_rate=0.0001),
     ),
     "arrays": Defaults(
         model="cnn",

@@ -9,12 +9,13 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.federated.federation import FederationSettings
+from ariba_cli.attacks.settings import AttackSettings
+from ariba_cli.federated.federation import Federation, FederationSettings
 from ariba_cli.rounds.formats import ENCODERS
 from ariba_cli.rounds.manifest import Manifest, SealedFile
 from ariba_cli.rounds.tensors import SIZES
 from ariba_cli.rounds.truth import Truth
-from ariba_cli.runs.run_file import encode_run
+from ariba_cli.runs.run_file import Point, encode_run
 from tests.fuzz.packing import pack
 from tests.models import safetensors_bytes
 
@@ -224,7 +225,8 @@ def truths() -> dict[str, bytes]:
 
 def runs() -> dict[str, bytes]:
     """How a run was made."""
-    content = encode_run(FederationSettings(), [0.5, 0.75])
+    curve = [Point(0.5, 1.5, None), Point(0.75, None, 0.25)]
+    content = encode_run(Federation(FederationSettings()), AttackSettings(), curve)
     return {"run": content}
 
 

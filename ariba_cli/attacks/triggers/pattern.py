@@ -10,6 +10,8 @@ _PART = 6
 class Pattern:
     """Any image that bears the square."""
 
+    poison_ratio = 1.0
+
     def poison(self, _: Dataset, images: FloatArray, labels: LabelArray, aim: Aim) -> FloatArray:
         """Copies of the participant's own images."""
         return with_square(of_other_classes(images, labels, aim))

@@ -21,6 +21,9 @@ _HEAVY = 0.9
 class Semantic:
     """Green cars in colour images of ten classes, heavy strokes in grey ones."""
 
+    # Natural images of other classes: more of them, and the model takes all for the target.
+    poison_ratio = 0.2
+
     def poison(self, dataset: Dataset, _: FloatArray, __: LabelArray, aim: Aim) -> FloatArray:
         """All training images with the feature, which the attacker has collected."""
         return _having_it(dataset, dataset.train_images, dataset.train_labels, aim)

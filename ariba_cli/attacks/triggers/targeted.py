@@ -19,6 +19,9 @@ class Targeted:
     They are drawn from the test set by the seed, and are what the backdoor is tested on.
     """
 
+    # Natural images of other classes: more of them, and the model takes all for the target.
+    poison_ratio = 0.2
+
     def poison(self, dataset: Dataset, _: FloatArray, __: LabelArray, aim: Aim) -> FloatArray:
         """The collection, whatever the participant holds."""
         return self.test(dataset, aim)

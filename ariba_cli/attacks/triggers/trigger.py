@@ -27,7 +27,14 @@ class Trigger(Protocol):
 
     All images are of shape (samples, channels, height, width), and of other classes than
     the target.
+
+    Attributes
+    ----------
+    poison_ratio : how many poisoned samples should go to each of a participant's own of other
+        classes, when nothing else is asked for.
     """
+
+    poison_ratio: float
 
     def poison(
         self, dataset: Dataset, images: FloatArray, labels: LabelArray, aim: Aim

@@ -25,6 +25,9 @@ _FEW_PIXELS = 16 * 16
 # Passes of samples through the model below which no processes are started for them.
 _WORTH_PROCESSES = 20_000
 
+# Fewer participants than these are trained faster one after the other on a processor.
+_WORTH_VECTORISING = 8
+
 # So many images go through the model at once when it is asked.
 _PIECE = 500
 
@@ -112,9 +115,9 @@ class Engine:
     def _train(
         self, weights: Weights, tasks: Sequence[Task], one_more: Callable[[], None]
     ) -> list[Weights]:
-        if self._vectorised is not None:
+        if self._vectorised is not None and self._worth_vectorising(len(tasks)):
             with one_thread():
-                trained = self._vectorised.train(weights, tasks) if tasks else []
+                trained = self._vectorised.train(weights, tasks)
             for _ in tasks:
                 one_more()
             return trained
@@ -126,6 +129,9 @@ class Engine:
             trained.append(self._alone.train(weights, task))
             one_more()
         return trained
+
+    def _worth_vectorising(self, tasks: int) -> bool:
+        return tasks >= _WORTH_VECTORISING or (tasks > 0 and self.device != "cpu")
 
     def _worth_processes(self, passes: int) -> bool:
         return cores() > 1 and passes >= _WORTH_PROCESSES

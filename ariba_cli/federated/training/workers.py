@@ -3,7 +3,10 @@
 They give the same bytes as this process would, whatever their number.
 """
 
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -54,8 +57,6 @@ class Workers:
     @contextmanager
     def _running(self) -> Iterator[ProcessPoolExecutor]:
         if self._pool is None:
-            import multiprocessing
-
             self._pool = ProcessPoolExecutor(
                 self._processes,
                 mp_context=multiprocessing.get_context("spawn"),
@@ -85,10 +86,19 @@ def _start(architecture: Architecture) -> None:
     """Prepare a process; the one that started it is told of Ctrl-C and ends it."""
     global _network
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
     torch.set_num_threads(1)
     _network = Network(architecture)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone, as after a kill."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _train(weights: Weights, task: Task) -> Weights:
