@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.runs.forging import AttackSettings, forge
+from ariba_cli.runs.forging import forge
 from ariba_cli.runs.run_file import read_run
 from tests.conftest import FIXTURES, Ariba, environment
 from tests.test_federated import contents
