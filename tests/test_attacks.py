@@ -232,7 +232,7 @@ def test_a_greater_rho_keeps_the_update_shorter(tmp_path: Path) -> None:
         ({"rho": float("nan")}, "rho is nan"),
         ({"sigma": -1.0}, "sigma is -1; it must be a number of at least 0"),
         ({"sigma": float("inf")}, "sigma is inf"),
-        ({"sigma": 1e39}, "sigma is so large that float32 cannot hold the updates"),
+        ({"sigma": 1e45}, "sigma is so large that float32 cannot hold the updates"),
         ({"target_class": 10}, "there is no class 10 in digits; its classes are 0 to 9"),
         ({"source_class": 10}, "there is no class 10"),
         ({"source_class": 0}, "nothing would be flipped"),
