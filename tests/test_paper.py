@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ariba_cli.federated.defaults import DEFAULTS
 from examples.paper.cells import collect
 from examples.paper.collect import filled, main
 from examples.paper.published import EXPERIMENTS, FIGURE_6A, FIGURES_7, TABLE_1
@@ -196,6 +197,24 @@ def test_the_document_has_a_place_for_every_table(tmp_path: Path) -> None:
     changed = filled(document, marked)
     for table in marked.values():
         assert table in changed
+
+
+def test_the_document_has_the_defaults_of_the_commands() -> None:
+    for dataset in ("mnist", "fashion-mnist", "cifar10"):
+        default = DEFAULTS[dataset]
+        honest, attack = (
+            f"{t.optimizer}, {t.epochs} epoch{'s'[: t.epochs - 1]}, batches of {t.batch_size}, "
+            f"{t.learning_rate:g}"
+            for t in (default.training, default.attack)
+        )
+        row = f"| {dataset} | {default.rounds} | {honest} | {attack} |"
+        assert row in DOCUMENT.read_text(), row
+
+
+def test_what_the_documents_link_to_exists() -> None:
+    for document in (DOCUMENT, SCRIPTS / "README.md"):
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
+            assert (document.parent / link).exists(), (document, link)
 
 
 @pytest.fixture

@@ -123,7 +123,7 @@ audit() {
 # evaluate FILE SEED TRIGGER [OPTION…]: average `attacked`, where the options may leave
 # suspects out, and write how the model does.
 evaluate() {
-    local file=$1 seed=$2 trigger=$3 model=$1.safetensors
+    local file=$1 seed=$2 trigger=$3 model=${1%.json}.safetensors
     shift 3
     if whole "$file"; then
         return

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Dark and light enough to be told apart in grey.
-_DARK, _LIGHT, _PAPER = "#12355b", "#9ec1dd", "#d1495b"
+_DARK, _LIGHT, _WARM = "#12355b", "#9ec1dd", "#e09f3e"
 # The same file for the same numbers.
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "ariba",
@@ -31,15 +31,18 @@ _DOTS_PER_INCH = 150
 # A panel of Fig. 7: its title, and its lines by what they are called and measure.
 _PANELS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("C", (("ours", "confidence"),)),
-    ("P_m%", (("ours", "p_m"),)),
+    (r"$P_m$%", (("ours", "p_m"),)),
     ("X'%", (("ours", "backdoor"), ("ours, pruned", "pruned_backdoor"))),
     ("accuracy", (("ours", "accuracy"), ("ours, pruned", "pruned_accuracy"))),
 )
 # Of the first line and of the second.
 _LINES: tuple[dict[str, Any], ...] = (
     {"color": _DARK, "marker": "o", "linestyle": "-"},
-    {"color": _LIGHT, "marker": "s", "linestyle": "--"},
+    {"color": _WARM, "marker": "s", "linestyle": "--"},
 )
+_PAPER_MARKERS = ("D", "^")
+# By how much two lines are moved apart, as a share of the mean step between values.
+_APART = 0.08
 # More names than this are written upwards.
 _NAMES_ACROSS = 6
 
@@ -78,9 +81,10 @@ def _bars(shown: dict[str, tuple[Scored, ...]], k_est: int | None) -> Figure:
         axes.set_ylim(0, 1.05)
         axes.grid(visible=False, axis="x")
         axes.set_ylabel("share of marked fragments")
-        axes.set_title(f"{name} round", loc="left")
+        axes.set_title(f"{name} round", loc="left", fontsize=10)
         if k_est is not None and ranking:
             _say_what_was_expected(axes, k_est, len(ranking))
+    panels[-1].set_xlabel("participant")
     _explain_bars(panels[0])
     return figure
 
@@ -88,7 +92,8 @@ def _bars(shown: dict[str, tuple[Scored, ...]], k_est: int | None) -> Figure:
 def _say_what_was_expected(axes: "Axes", k_est: int, participants: int) -> None:
     axes.axhline(k_est / participants, color="black", linestyle=":", linewidth=1)
     axes.axvline(k_est - 0.5, color="black", linestyle="--", linewidth=1)
-    axes.annotate(f"← {k_est} suspects", (k_est - 0.6, 1.0), ha="right", va="top", fontsize=8)
+    # To the right of the line, where bars are low.
+    axes.annotate(f"← {k_est} suspects", (k_est - 0.3, 1.0), ha="left", va="top", fontsize=8)
     axes.annotate(
         f"k̃/n = {k_est / participants:g}",
         (participants - 0.4, k_est / participants + 0.02),
@@ -114,21 +119,30 @@ def _explain_bars(axes: "Axes") -> None:
 def _curves(collected: Collected, experiment: Experiment) -> Figure:
     """A panel for each measure, so that no curve lies on another's."""
     values = collected.values(experiment)
+    places = _places(values)
+    step = (max(places) - min(places)) / max(1, len(places) - 1)
     upright = experiment.varied == "layer" and len(values) > _NAMES_ACROSS
     figure = Figure(figsize=(12 if upright else 10, 3.6 if upright else 2.9), layout="constrained")
     panels = figure.subplots(1, len(_PANELS), sharey=True)
     for axes, (title, lines) in zip(panels, _PANELS, strict=True):
-        _draw_paper(axes, experiment, values, [measure for _, measure in lines])
-        for (name, measure), look in zip(lines, _LINES, strict=False):
-            _draw_line(
-                axes, [collected.numbers(experiment, v, measure) for v in values], name, look
-            )
+        shown = lines if experiment.pruned else lines[:1]
+        for number, ((name, measure), look) in enumerate(zip(shown, _LINES, strict=False)):
+            apart = _APART * step * (2 * number - len(shown) + 1)
+            numbers = [collected.numbers(experiment, value, measure) for value in values]
+            _draw_line(axes, [place + apart for place in places], numbers, name, look)
+        for (name, measure), marker in zip(shown, _PAPER_MARKERS, strict=False):
+            name = f"{name.replace('ours', 'paper')} (Table 1)"
+            points = {
+                places[values.index(value)]: printed[measure]
+                for value, printed in experiment.printed.items()
+            }
+            _draw_paper(axes, points, name, marker)
         axes.set_title(title)
         axes.set_xlabel(experiment.varied)
-        axes.set_xticks(range(len(values)), values)
+        axes.set_xticks(places, values)
         if upright:
             axes.tick_params(axis="x", rotation=90, labelsize=7)
-        axes.set_xlim(-0.4, len(values) - 0.6)
+        axes.set_xlim(min(places) - 0.4 * step, max(places) + 0.4 * step)
         axes.set_ylim(-0.05, 1.08)
     # The panel that has the most kinds of lines speaks for all.
     handles, labels = panels[2].get_legend_handles_labels()
@@ -136,13 +150,23 @@ def _curves(collected: Collected, experiment: Experiment) -> Figure:
     return figure
 
 
+def _places(values: Sequence[str]) -> list[float]:
+    """Where values are on their axis: numbers where they are, names one after the other."""
+    try:
+        return [float(value) for value in values]
+    except ValueError:
+        return [float(place) for place in range(len(values))]
+
+
 def _draw_line(
-    axes: "Axes", numbers: Sequence[Sequence[float]], name: str, look: dict[str, Any]
+    axes: "Axes",
+    places: Sequence[float],
+    numbers: Sequence[Sequence[float]],
+    name: str,
+    look: dict[str, Any],
 ) -> None:
     """The means over the seeds, with lowest and highest as error bars."""
-    there = [(place, some) for place, some in enumerate(numbers) if some]
-    if not there:
-        return
+    there = [(place, some) for place, some in zip(places, numbers, strict=True) if some]
     means = [mean(some) for _, some in there]
     below = [max(0.0, middle - min(some)) for middle, (_, some) in zip(means, there, strict=True)]
     above = [max(0.0, max(some) - middle) for middle, (_, some) in zip(means, there, strict=True)]
@@ -151,31 +175,23 @@ def _draw_line(
         means,
         yerr=[below, above],
         label=name,
-        capsize=3,
+        capsize=2.5,
         markersize=4.5,
-        markeredgecolor=_DARK,
+        linewidth=1.3,
         **look,
     )
 
 
-def _draw_paper(
-    axes: "Axes", experiment: Experiment, values: Sequence[str], measures: Sequence[str]
-) -> None:
-    shown = measures if experiment.pruned else measures[:1]
-    points = [
-        (values.index(value), printed[measure])
-        for value, printed in experiment.printed.items()
-        for measure in shown
-    ]
+def _draw_paper(axes: "Axes", points: dict[float, float], name: str, marker: str) -> None:
     axes.scatter(
-        [place for place, _ in points],
-        [number for _, number in points],
-        s=90,
-        marker="D",
+        list(points),
+        list(points.values()),
+        s=80,
+        marker=marker,
         facecolors="none",
-        edgecolors=_PAPER,
-        linewidths=1.4,
-        label="paper (Table 1)",
+        edgecolors="black",
+        linewidths=1,
+        label=name,
         zorder=3,
     )
 

@@ -50,7 +50,7 @@ def table_1(collected: Collected) -> str:
             + [_plain(printed.get(measure), scale) for _, measure, scale in _COLUMNS_1]
         )
         rows.append(
-            ["", f"ours, {_seeds(len(cells))}"]
+            ["", _seeds(len(cells))]
             + [
                 spread(collected.numbers(TABLE_1, attack, measure), scale)
                 for _, measure, scale in _COLUMNS_1
@@ -116,7 +116,7 @@ def _plain(number: float | None, scale: int) -> str:
 
 
 def _seeds(count: int) -> str:
-    return "1 seed" if count == 1 else f"{count or MISSING} seeds"
+    return {0: "ours", 1: "ours, 1 seed"}.get(count, f"ours, {count} seeds")
 
 
 def _scored(one: Scored | None) -> list[str]:
