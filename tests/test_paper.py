@@ -93,7 +93,9 @@ def made_up(out: Path) -> None:
                     if experiment.pruned and (name == "pruned" or experiment is TABLE_1):
                         result = {
                             "accuracy": 0.98 + 0.005 * seed,
-                            "backdoor": [{"accuracy": backdoor, "images": 28}],
+                            "backdoor": {
+                                "triggers": [{"backdoor_accuracy": backdoor, "images": 28}]
+                            },
                         }
                         put(
                             folder / f"{name}.json",

@@ -129,9 +129,9 @@ def _cell(
     for name, prefix in (("plain", ""), ("pruned", "pruned_")):
         if (evaluated := files[name]) is not None:
             result = evaluated["result"]
-            (backdoor,) = result["backdoor"]
+            (backdoor,) = result["backdoor"]["triggers"]
             told[f"{prefix}accuracy"] = result["accuracy"]
-            told[f"{prefix}backdoor"] = backdoor["accuracy"]
+            told[f"{prefix}backdoor"] = backdoor["backdoor_accuracy"]
             # Fewer than were asked for, where there are no more.
             told["backdoor_images"] = backdoor["images"]
     return Cell(experiment, value, seed, **told)

@@ -19,7 +19,7 @@ if [ "$quick" = 1 ]; then
     K=2 K_EST=4
     SIMULATE=(--participants 20 --rounds 3) ATTACK=(--epochs 3)
     CIFAR_LAYER=conv2
-    RHOS="0.5" SIGMAS="10" K_ESTS="2 4" CNN_LAYERS="conv2 fc2" RESNET_LAYERS="conv1"
+    RHOS="0.5" SIGMAS="10" K_ESTS="2 5" CNN_LAYERS="conv2 fc2" RESNET_LAYERS="conv1"
 else
     PAPER_OUT=${PAPER_OUT:-runs/paper}
     GREY_SEEDS=${PAPER_SEEDS:-1 2 3 4 5}
