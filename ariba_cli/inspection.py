@@ -114,7 +114,7 @@ def inspect_file(path: Path, terms: Terms | None = None) -> InspectedFile:
             scratch = Scratch()
             names = [name for name in model.tensors if not is_counter(name)]
             listed = [_inspected_layer(reading, name, scratch) for name in names]
-            files = tuple(_hashed(reading))
+            files = tuple(hashed_files(reading))
     except RefusedFileError as error:
         raise InputError(f"'{path}' {error}") from error
     return InspectedFile(
@@ -210,7 +210,8 @@ def _inspect_participant(
     return inspected, model.tensors, finding
 
 
-def _hashed(reading: Reading) -> Iterator[HashedFile]:
+def hashed_files(reading: Reading) -> Iterator[HashedFile]:
+    """The files of a model, hashed whole."""
     for index, (path, stamp) in enumerate(reading.model.files):
         yield HashedFile(path.name, stamp.size, file_sha256(reading.file(index)))
 

@@ -152,7 +152,7 @@ class _Offered:
         ----------
         room : where its values go; None for a tensor that has no array of values.
         """
-        unusable = _Unusable()
+        unusable = Unusable()
         try:
             with enough_memory():
                 values, digest = self._change() if room is None else self._array(room, unusable)
@@ -168,7 +168,7 @@ class _Offered:
         raw = self.model.read(self.name)
         return self.tensor.values(raw), hashlib.sha256(raw).hexdigest()
 
-    def _array(self, room: Array, unusable: "_Unusable") -> tuple[Array, str]:
+    def _array(self, room: Array, unusable: "Unusable") -> tuple[Array, str]:
         """Its values, counted while they are in the processor's cache."""
         sha256, position = hashlib.sha256(), 0
         as_stored = _AS_STORED.get(self.tensor.spec.dtype) == room.dtype
@@ -184,7 +184,7 @@ class _Offered:
                 position += values.size
         return room, sha256.hexdigest()
 
-    def settle(self, digest: str, unusable: "_Unusable") -> None:
+    def settle(self, digest: str, unusable: "Unusable") -> None:
         """Say what came of reading all of it."""
         self.submission.digest = digest
         if unusable.found:
@@ -201,7 +201,7 @@ class _InFile:
         self._offered = offered
         self._spec = offered.tensor.spec
         self._sha256 = hashlib.sha256()
-        self._unusable = _Unusable()
+        self._unusable = Unusable()
         self._settled = 0
         self.size = self._spec.values
         self.dtype = offered.dtype
@@ -256,7 +256,7 @@ class _InFile:
         return to_array(self._spec, raw).astype(self.dtype, copy=False)
 
 
-class _Unusable:
+class Unusable:
     """Counts values that cannot be reckoned with, by kind."""
 
     def __init__(self) -> None:

@@ -80,7 +80,9 @@ class Attacker:
         self._trigger = registered(TRIGGERS, settings.trigger, kind="trigger")
         self._aim = Aim(settings.target_class, settings.seed)
         self._strategies = combined(settings)
-        self._tested = _tested(self._trigger.test(federation.dataset, self._aim), settings)
+        self._tested = backdoor_images(
+            federation.dataset, settings.trigger, self._aim, settings.backdoor_images
+        )
 
     def compromised_in(self, number: int) -> tuple[str, ...]:
         """Who is compromised in a round of a federation that is trained."""
@@ -187,27 +189,53 @@ class Attacker:
         )
 
 
-def backdoor_images(dataset: Dataset, settings: AttackSettings) -> FloatArray:
-    """The test images on which X'% of a trigger is measured."""
-    _check(settings, dataset)
-    trigger = registered(TRIGGERS, settings.trigger, kind="trigger")
-    return _tested(trigger.test(dataset, Aim(settings.target_class, settings.seed)), settings)
+def backdoor_images(
+    dataset: Dataset, trigger: str, aim: Aim, count: int | None = None
+) -> FloatArray:
+    """The test images on which X'% of a trigger is measured.
 
+    Parameters
+    ----------
+    trigger : its name in `TRIGGERS`.
+    count : how many of them at most, drawn by the seed; None for all.
 
-def _tested(images: FloatArray, settings: AttackSettings) -> FloatArray:
-    if settings.backdoor_images is None:
+    Raises
+    ------
+    UsageError
+        When there is no such trigger or target class, or no image to measure it on.
+    """
+    check_class(aim.target_class, dataset)
+    images = registered(TRIGGERS, trigger, kind="trigger").test(dataset, aim)
+    if len(images) == 0:
+        raise UsageError(
+            f"{dataset.name} has no test image of another class than {aim.target_class}; use "
+            "another --target-class"
+        )
+    if count is None:
         return images
-    draw = np.random.default_rng(derived_seed(settings.seed, "backdoor images"))
-    return images[draw.permutation(len(images))[: settings.backdoor_images]]
+    draw = np.random.default_rng(derived_seed(aim.seed, "backdoor images"))
+    return images[draw.permutation(len(images))[:count]]
+
+
+def check_class(label: int, dataset: Dataset) -> None:
+    """Refuse a class that a data set does not have.
+
+    Raises
+    ------
+    UsageError
+        Says which it has.
+    """
+    if not 0 <= label < dataset.classes:
+        raise UsageError(
+            f"there is no class {label} in {dataset.name}; its classes are 0 to "
+            f"{dataset.classes - 1}"
+        )
 
 
 def _check(settings: AttackSettings, dataset: Dataset) -> None:
     for label in (settings.target_class, settings.source_class):
-        if label is not None and not 0 <= label < dataset.classes:
-            raise UsageError(
-                f"there is no class {label} in {dataset.name}; its classes are 0 to "
-                f"{dataset.classes - 1}"
-            )
+        if label is not None:
+            check_class(label, dataset)
     if settings.source_class == settings.target_class:
         raise UsageError("--source-class and --target-class are the same; nothing would be flipped")
     if not 0 <= settings.rho < 1:

@@ -8,10 +8,12 @@ from typing import Annotated, NoReturn
 import typer
 
 import ariba_cli
+from ariba_cli.cli.aggregate import aggregate
 from ariba_cli.cli.attack import attack
 from ariba_cli.cli.audit import audit
 from ariba_cli.cli.console import say
 from ariba_cli.cli.convert import convert
+from ariba_cli.cli.evaluate import evaluate
 from ariba_cli.cli.exits import Exit
 from ariba_cli.cli.inspect import inspect
 from ariba_cli.cli.simulate import simulate
@@ -37,6 +39,8 @@ for _command, _short_help in (
     (convert, "Write any directory of updates again as a sealed round."),
     (inspect, "Show what is in a file or a round."),
     (audit, "Rank the participants of a round."),
+    (aggregate, "Average the updates of a round, without its suspects."),
+    (evaluate, "Measure accuracy and backdoors of a model."),
 ):
     # Every option of `ariba audit` has its default in a variable ARIBA_AUDIT_…
     _variables = {"auto_envvar_prefix": f"ARIBA_{_command.__name__.upper()}"}

@@ -1,19 +1,50 @@
 """How the server makes the next global model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from ariba_cli.federated.models import Weights
+
+Floats = Mapping[str, npt.NDArray[np.floating]]
+
+
+class FedAvg:
+    """θ + η Σ_i (c_i/c) (θ_i − θ) with c = Σ_i c_i, of which one θ_i is held at a time.
+
+    With all c_i equal it is Eq. 1 of arXiv 2202.04311; with the number of samples of each
+    participant, the average of McMahan et al. (arXiv 1602.05629). All sums are in float64.
+
+    Parameters
+    ----------
+    start : θ, by tensor name.
+    differences : whether what is added are the differences θ_i − θ already.
+    """
+
+    def __init__(self, start: Floats, *, differences: bool = False) -> None:
+        self._start = start
+        self._differences = differences
+        self._totals = {name: np.zeros(values.shape) for name, values in start.items()}
+        self._count = 0
+
+    def add(self, update: Floats, count: int = 1) -> None:
+        """Take in what a participant sent, which counts `count` times."""
+        for name, total in self._totals.items():
+            origin = 0.0 if self._differences else self._start[name]
+            moved = np.subtract(update[name], origin, dtype=np.float64)
+            moved *= count
+            total += moved
+        self._count += count
+
+    def average(self, name: str, eta: float) -> npt.NDArray[np.float64]:
+        """One tensor of the next global model; η is the server's learning rate."""
+        return self._start[name].astype(np.float64) + eta / self._count * self._totals[name]
 
 
 def fedavg(global_weights: Weights, updates: Sequence[Weights], eta: float) -> Weights:
     """θ + (η/n) Σ_i (θ_i − θ), in float64 (arXiv 2202.04311, Eq. 1)."""
-    averaged = {}
-    for name, weights in global_weights.items():
-        start = weights.astype(np.float64)
-        total = np.zeros_like(start)
-        for update in updates:
-            total += update[name] - start
-        averaged[name] = (start + eta / len(updates) * total).astype(np.float32)
-    return averaged
+    averaging = FedAvg(global_weights)
+    for update in updates:
+        averaging.add(update)
+    return {name: averaging.average(name, eta).astype(np.float32) for name in global_weights}

@@ -32,12 +32,14 @@ def quality_of(logits: FloatArray, labels: LabelArray) -> Quality:
 
 
 def agreement(logits: FloatArray, labels: LabelArray) -> float:
-    """The share of images that a model gives these labels, in [0, 1].
+    """The share of images that a model gives these labels, in [0, 1]."""
+    return float(np.mean(labels_said(logits) == labels))
 
-    A model that says nothing finite of an image gives it no label.
-    """
-    said = np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1)
-    return float(np.mean(said == labels))
+
+def labels_said(logits: FloatArray) -> LabelArray:
+    """The label that a model gives each image; −1 where it says nothing finite of one."""
+    said: LabelArray = np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1)
+    return said
 
 
 def softmax(logits: FloatArray) -> FloatArray:

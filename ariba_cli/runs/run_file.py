@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import platform
 import types
 from collections.abc import Sequence
@@ -62,6 +63,11 @@ class Run:
     versions: dict[str, str]
     curve: tuple[Point, ...]
 
+    @property
+    def samples(self) -> dict[str, int]:
+        """How many samples every participant held, by id."""
+        return {name: sum(counts) for name, counts in self.holdings.items()}
+
     def check_data(self, federation: Federation) -> None:
         """Refuse other data than the run was made with.
 
@@ -95,6 +101,27 @@ def encode_run(
     return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("ascii")
 
 
+def path_beside(round_path: Path) -> Path:
+    """Where the `run.json` is of the run that a round belongs to, if it belongs to one."""
+    return round_path.resolve().parent / RUN_NAME
+
+
+def nearest_path(model_path: Path) -> Path:
+    """The `run.json` in the nearest of the folders above a model.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    for folder in model_path.resolve().parents:
+        if os.path.lexists(folder / RUN_NAME):
+            return folder / RUN_NAME
+    raise InputError(
+        f"no {RUN_NAME} is in the folders above '{model_path}'; name that of its run with --run"
+    )
+
+
 def read_run(round_path: Path) -> Run:
     """How the run that a round belongs to was made.
 
@@ -103,13 +130,23 @@ def read_run(round_path: Path) -> Run:
     InputError
         When there is no sound `run.json` beside the round.
     """
-    path = round_path.resolve().parent / RUN_NAME
+    return read_run_at(path_beside(round_path), to_know="the data and the model")
+
+
+def read_run_at(path: Path, *, to_know: str) -> Run:
+    """What a `run.json` says that a command needs; `to_know` is for what, in an error.
+
+    Raises
+    ------
+    InputError
+        When it is not there, or not sound.
+    """
     try:
         return read_run_file(path)
     except RefusedFileError as error:
         raise InputError(
             f"'{path}' {error}; it takes the {RUN_NAME} that ariba simulate writes beside its "
-            "rounds to know the data and the model"
+            f"rounds to know {to_know}"
         ) from error
 
 

@@ -1,0 +1,147 @@
+"""`ariba evaluate`: how good a model is, and how well backdoors work in it."""
+
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ariba_cli.cli import options, training_options
+from ariba_cli.cli.signals import held_back, import_training_libraries
+from ariba_cli.cli.training_options import EngineName
+
+
+class EvaluateFormat(StrEnum):
+    """How the measures are written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def evaluate(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="A model: a file in any format that is read, or a folder of shards.",
+            show_default=False,
+        ),
+    ],
+    run_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--run",
+            metavar="RUN.json",
+            envvar="ARIBA_EVALUATE_RUN",
+            help="Says which network and data the model is of. [default: the run.json in the "
+            "nearest folder above MODEL]",
+            show_default=False,
+        ),
+    ] = None,
+    trigger: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A backdoor to test for: pattern, targeted or semantic; repeat it for several. "
+            "[default: all that apply to the data]",
+            show_default=False,
+        ),
+    ] = None,
+    target_class: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="The class that triggered images are taken for. [default: as the run was "
+            "attacked, or 0]",
+            show_default=False,
+        ),
+    ] = None,
+    backdoor_images: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Test each backdoor on so many images, drawn by the seed. [default: as the run "
+            "was attacked, or all]",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="The seed of the attack. [default: as the run was attacked, or 0]",
+            show_default=False,
+        ),
+    ] = None,
+    device: training_options.DeviceOption = "auto",
+    data_dir: training_options.DataDirOption = None,
+    download: training_options.DownloadOption = False,
+    format_: Annotated[
+        EvaluateFormat,
+        typer.Option(
+            "--format", "-f", envvar="ARIBA_EVALUATE_FORMAT", help="How to write the measures."
+        ),
+    ] = EvaluateFormat.TABLE,
+    names: options.NamesOption = None,
+    output: options.OutputOption = None,
+    max_file_bytes: options.MaxFileBytesOption = options.LIMITS.file_bytes,
+    timeout: options.TimeoutOption = options.LIMITS.seconds,
+    reproducible: options.ReproducibleOption = False,
+    color: options.ColorOption = options.Color.AUTO,
+    quiet: options.QuietOption = False,
+    verbose: options.VerboseOption = False,
+) -> None:
+    """Measure a model on the test set: accuracy, loss, every class, and backdoors (X′%).
+
+    X′% is the share of the test images with a trigger, of other classes, that the model takes
+    for the target class. An honest model may take a few of them for it, too.
+
+    Example: ariba evaluate runs/demo/round_0040/global.safetensors
+
+    Example: ariba evaluate runs/demo/pruned.safetensors --trigger pattern --target-class 0
+    """
+    with held_back():
+        from ariba_cli.cli.output import Stopwatch, deliver
+        from ariba_cli.runs.evaluating import EvaluationSettings, evaluate_model
+        from ariba_cli.runs.run_file import nearest_path, read_run_at
+
+    stopwatch = Stopwatch()
+    console = options.make_console(color, quiet, verbose)
+    run_path = run_path or nearest_path(model)
+    console.detail(f"the run is that of {run_path}")
+    run = read_run_at(run_path, to_know="the data and the model")
+    settings = EvaluationSettings(triggers=tuple(trigger) if trigger else None)
+    if run.attack is not None:
+        settings = replace(
+            settings,
+            target_class=run.attack.target_class,
+            backdoor_images=run.attack.backdoor_images,
+            seed=run.attack.seed,
+        )
+    asked = {"target_class": target_class, "backdoor_images": backdoor_images, "seed": seed}
+    settings = replace(
+        settings, **{name: value for name, value in asked.items() if value is not None}
+    )
+    terms = options.make_terms(max_file_bytes, timeout, names)
+    import_training_libraries()
+    place = training_options.place(
+        run.settings.dataset,
+        data_dir,
+        download=download,
+        engine=EngineName.AUTO,
+        device=device,
+        console=console,
+    )
+    found = evaluate_model(model, run, settings, place=place, terms=terms)
+    if format_ is EvaluateFormat.JSON:
+        from ariba_cli.reports.evaluate_json import evaluate_json
+
+        record = stopwatch.record(reproducible=reproducible, device=found.device)
+        data = evaluate_json(found, record)
+    else:
+        from ariba_cli.reports.evaluate_table import evaluate_table
+
+        paper = console.paper(for_file=output is not None)
+        data = paper.encode(evaluate_table(found, paper))
+    deliver(data, output, console)

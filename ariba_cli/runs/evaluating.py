@@ -1,0 +1,234 @@
+"""A model on disk → how good it is on the test set, and how well backdoors work in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ariba_cli.attacks.attacker import backdoor_images, check_class
+from ariba_cli.attacks.triggers import TRIGGERS, Aim
+from ariba_cli.errors import InputError, RefusedFileError, UsageError
+from ariba_cli.federated.datasets import FloatArray, LabelArray
+from ariba_cli.federated.federation import Federation, Place
+from ariba_cli.federated.models import Architecture, Weights
+from ariba_cli.federated.quality import Quality, agreement, labels_said, quality_of
+from ariba_cli.inspection import HashedFile, hashed_files
+from ariba_cli.registry import registered
+from ariba_cli.rounds.formats import open_model
+from ariba_cli.rounds.model import Model, Terms
+from ariba_cli.rounds.names import is_counter, plain_names
+from ariba_cli.runs.run_file import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """How a model is to be tested for backdoors.
+
+    Attributes
+    ----------
+    triggers : their names in `TRIGGERS`; None for all that apply to the data set.
+    target_class : what images with a trigger may have been meant to be taken for.
+    backdoor_images : on how many test images each is measured, drawn by the seed; None for all.
+    seed : that of the attack: it decides which images the trigger `targeted` has.
+    """
+
+    triggers: tuple[str, ...] | None = None
+    target_class: int = 0
+    backdoor_images: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ClassQuality:
+    """How a model does on the test images of one class.
+
+    Attributes
+    ----------
+    accuracy : the share that it gets right, in [0, 1]; None when there are no samples.
+    wrong : how many it gets wrong.
+    mistaken_for : the class that most of those are taken for, of several the first; None when
+        none is taken for another.
+    mistaken : how many are taken for that one.
+    """
+
+    label: int
+    samples: int
+    accuracy: float | None
+    wrong: int
+    mistaken_for: int | None
+    mistaken: int
+
+
+@dataclass(frozen=True)
+class BackdoorQuality:
+    """How well a backdoor works: X'%, the share of its images taken for the target class."""
+
+    trigger: str
+    images: int
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class ModelEvaluation:
+    """How good a model is.
+
+    Attributes
+    ----------
+    path : the name of its file or folder.
+    format : in which it is stored.
+    files : its files, by their names beside each other.
+    dataset : the name of the data set, whose `fingerprint` is beside it.
+    architecture : the name of the network.
+    quality : on the test set of `samples` images.
+    not_applicable : why a trigger is left out, by its name.
+    device : where it was computed.
+    """
+
+    path: str
+    format: str
+    files: tuple[HashedFile, ...]
+    dataset: str
+    fingerprint: str
+    architecture: str
+    settings: EvaluationSettings
+    samples: int
+    quality: Quality
+    classes: tuple[ClassQuality, ...]
+    backdoors: tuple[BackdoorQuality, ...]
+    not_applicable: dict[str, str]
+    device: str
+
+
+def evaluate_model(
+    path: Path,
+    run: Run,
+    settings: EvaluationSettings | None = None,
+    *,
+    place: Place | None = None,
+    terms: Terms | None = None,
+) -> ModelEvaluation:
+    """Test a model of the network of a run, on the data of the run.
+
+    Raises
+    ------
+    UsageError
+        When there is no such trigger or class, or a trigger that was named does not apply.
+    InputError
+        When the model cannot be read or is one of another network, or the data are not those
+        of the run.
+    """
+    settings = settings or EvaluationSettings()
+    for name in settings.triggers or ():
+        registered(TRIGGERS, name, kind="trigger")
+    try:
+        model = open_model(path, terms or Terms())
+    except RefusedFileError as error:
+        raise InputError(f"'{path}' {error}") from error
+    with Federation(run.settings, place) as federation:
+        run.check_data(federation)
+        dataset = federation.dataset
+        check_class(settings.target_class, dataset)
+        images, left_out = _images(federation, settings)
+        weights, files = _read(path, model, federation.architecture)
+        said = federation.engine.logits(weights, dataset.test_images)
+        backdoors = [
+            BackdoorQuality(
+                name,
+                len(tested),
+                agreement(
+                    federation.engine.logits(weights, tested),
+                    np.full(len(tested), settings.target_class),
+                ),
+            )
+            for name, tested in images.items()
+        ]
+        return ModelEvaluation(
+            path=path.resolve().name,
+            format=model.format,
+            files=files,
+            dataset=dataset.name,
+            fingerprint=dataset.fingerprint,
+            architecture=federation.architecture.name,
+            settings=settings,
+            samples=len(dataset.test_labels),
+            quality=quality_of(said, dataset.test_labels),
+            classes=_by_class(labels_said(said), dataset.test_labels, dataset.classes),
+            backdoors=tuple(backdoors),
+            not_applicable=left_out,
+            device=federation.engine.device,
+        )
+
+
+def _images(
+    federation: Federation, settings: EvaluationSettings
+) -> tuple[dict[str, FloatArray], dict[str, str]]:
+    """What each trigger is tested on, and why those are left out that nobody named."""
+    aim = Aim(settings.target_class, settings.seed)
+    images, left_out = {}, {}
+    for name in dict.fromkeys(TRIGGERS if settings.triggers is None else settings.triggers):
+        try:
+            found = backdoor_images(federation.dataset, name, aim, settings.backdoor_images)
+        except UsageError as error:
+            if settings.triggers is not None:
+                raise
+            left_out[name] = str(error)
+        else:
+            images[name] = found
+    return images, left_out
+
+
+def _read(
+    path: Path, model: Model, architecture: Architecture
+) -> tuple[Weights, tuple[HashedFile, ...]]:
+    """The weights, and the hashes of the files that they were read from."""
+    stored = _names(path, model, architecture)
+    weights = {}
+    try:
+        with model.reading() as reading:
+            files = tuple(hashed_files(reading))
+            for name, shape in architecture.shapes().items():
+                values = model.tensors[stored[name]].values(reading.read(stored[name]))
+                with np.errstate(over="ignore"):
+                    weights[name] = values[:].reshape(shape).astype(np.float32)
+    except RefusedFileError as error:
+        raise InputError(f"'{path}' {error}") from error
+    return weights, files
+
+
+def _names(path: Path, model: Model, architecture: Architecture) -> dict[str, str]:
+    """What the tensors of a network are called in a model, which has no others."""
+    of = f"the {architecture.name} of the run"
+    stored, shapes = plain_names(model.tensors), architecture.shapes()
+    for name, shape in shapes.items():
+        if name not in stored:
+            raise InputError(f"'{path}' has no {name}, which {of} has")
+        spec = model.tensors[stored[name]].spec
+        if spec.shape != shape:
+            raise InputError(f"'{path}' has {name} of shape {spec.shape}, and {of} {shape}")
+        if not spec.is_float:
+            raise InputError(f"'{path}' has {name} of type {spec.dtype}, and {of} of floats")
+    for name in stored:
+        if name not in shapes and not is_counter(name):
+            raise InputError(f"'{path}' has {name}, which {of} does not have")
+    return stored
+
+
+def _by_class(said: LabelArray, labels: LabelArray, classes: int) -> tuple[ClassQuality, ...]:
+    return tuple(_of_class(label, said[labels == label], classes) for label in range(classes))
+
+
+def _of_class(label: int, said: LabelArray, classes: int) -> ClassQuality:
+    # What is given no label is wrong, and mistaken for nothing.
+    others = said[(said != label) & (said >= 0)]
+    counts: Sequence[int] = np.bincount(others, minlength=classes).tolist()
+    mistaken = max(counts)
+    right = int(np.count_nonzero(said == label))
+    return ClassQuality(
+        label=label,
+        samples=len(said),
+        accuracy=right / len(said) if len(said) else None,
+        wrong=len(said) - right,
+        mistaken_for=counts.index(mistaken) if mistaken else None,
+        mistaken=mistaken,
+    )

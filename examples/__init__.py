@@ -1,0 +1,1 @@
+"""Scripts that use the command, to be copied or learned from."""
