@@ -179,7 +179,7 @@ def test_differences_give_what_weights_give(
     tmp_path: Path, models: dict[str, Model], format_name: str
 ) -> None:
     start = sent(0)
-    moved = {
+    moved: dict[str, Model] = {
         identifier: {name: values - start[name] for name, values in model.items()}
         for identifier, model in models.items()
     }

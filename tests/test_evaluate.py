@@ -50,7 +50,14 @@ def run_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     simulate(
         Plan(
             settings=FederationSettings(participants=4, rounds=2),
-            attack=AttackSettings(k=1, begins=2, target_class=3, backdoor_images=30, seed=5),
+            attack=AttackSettings(
+                k=1,
+                begins=2,
+                target_class=3,
+                backdoor_images=30,
+                seed=5,
+                training=replace(AttackSettings().training, epochs=5),
+            ),
             keep=Keep(),
             format_name="safetensors",
         ),
