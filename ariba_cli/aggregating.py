@@ -29,7 +29,7 @@ from ariba_cli.rounds.writing import write_atomically
 Values = dict[str, npt.NDArray[np.floating]]
 
 _ADAPTER = "is an adapter, and the average of factors is not that of the changes they stand for"
-_NUMPY = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_NUMPY: dict[str, np.dtype[np.floating]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 
 
 @dataclass(frozen=True)

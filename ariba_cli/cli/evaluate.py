@@ -1,6 +1,5 @@
 """`ariba evaluate`: how good a model is, and how well backdoors work in it."""
 
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -92,9 +91,9 @@ def evaluate(
     quiet: options.QuietOption = False,
     verbose: options.VerboseOption = False,
 ) -> None:
-    """Measure a model on the test set: accuracy, loss, every class, and backdoors (X′%).
+    """Measure a model on the test set: accuracy, loss, every class, and backdoors (X'%).
 
-    X′% is the share of the test images with a trigger, of other classes, that the model takes
+    X'% is the share of the test images with a trigger, of other classes, that the model takes
     for the target class. An honest model may take a few of them for it, too.
 
     Example: ariba evaluate runs/demo/round_0040/global.safetensors
@@ -102,6 +101,7 @@ def evaluate(
     Example: ariba evaluate runs/demo/pruned.safetensors --trigger pattern --target-class 0
     """
     with held_back():
+        from ariba_cli.attacks.settings import AttackSettings
         from ariba_cli.cli.output import Stopwatch, deliver
         from ariba_cli.runs.evaluating import EvaluationSettings, evaluate_model
         from ariba_cli.runs.run_file import nearest_path, read_run_at
@@ -111,17 +111,12 @@ def evaluate(
     run_path = run_path or nearest_path(model)
     console.detail(f"the run is that of {run_path}")
     run = read_run_at(run_path, to_know="the data and the model")
-    settings = EvaluationSettings(triggers=tuple(trigger) if trigger else None)
-    if run.attack is not None:
-        settings = replace(
-            settings,
-            target_class=run.attack.target_class,
-            backdoor_images=run.attack.backdoor_images,
-            seed=run.attack.seed,
-        )
-    asked = {"target_class": target_class, "backdoor_images": backdoor_images, "seed": seed}
-    settings = replace(
-        settings, **{name: value for name, value in asked.items() if value is not None}
+    attack = run.attack or AttackSettings()
+    settings = EvaluationSettings(
+        triggers=tuple(trigger) if trigger else None,
+        target_class=attack.target_class if target_class is None else target_class,
+        backdoor_images=attack.backdoor_images if backdoor_images is None else backdoor_images,
+        seed=attack.seed if seed is None else seed,
     )
     terms = options.make_terms(max_file_bytes, timeout, names)
     import_training_libraries()

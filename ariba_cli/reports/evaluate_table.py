@@ -38,7 +38,7 @@ def _classes(found: ModelEvaluation) -> "Table":
         ("samples", "right"),
         ("accuracy", "right"),
         ("wrong", "right"),
-        ("mostly taken for", "left"),
+        ("mostly mistaken for", "left"),
     )
     for one in found.classes:
         accuracy = "–" if one.accuracy is None else f"{one.accuracy:.3f}"
@@ -56,7 +56,7 @@ def _backdoors(found: ModelEvaluation) -> "Table":
     table = plain_table(
         ("trigger", "left"),
         ("images", "right"),
-        (f"taken for class {found.settings.target_class} (X′%)", "right"),
+        (f"taken for class {found.settings.target_class} (X'%)", "right"),
     )
     for one in found.backdoors:
         table.add_row(one.trigger, f"{one.images:,}", f"{one.accuracy:.3f}")

@@ -1,6 +1,6 @@
 """A model on disk → how good it is on the test set, and how well backdoors work in it."""
 
-from collections.abc import Sequence
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ariba_cli.federated.models import Architecture, Weights
 from ariba_cli.federated.quality import Quality, agreement, labels_said, quality_of
 from ariba_cli.inspection import HashedFile, hashed_files
 from ariba_cli.registry import registered
+from ariba_cli.rounds.directory import is_one_model
 from ariba_cli.rounds.formats import open_model
 from ariba_cli.rounds.model import Model, Terms
 from ariba_cli.rounds.names import is_counter, plain_names
@@ -121,10 +122,7 @@ def evaluate_model(
     settings = settings or EvaluationSettings()
     for name in settings.triggers or ():
         registered(TRIGGERS, name, kind="trigger")
-    try:
-        model = open_model(path, terms or Terms())
-    except RefusedFileError as error:
-        raise InputError(f"'{path}' {error}") from error
+    model = _open(path, terms or Terms())
     with Federation(run.settings, place) as federation:
         run.check_data(federation)
         dataset = federation.dataset
@@ -158,6 +156,18 @@ def evaluate_model(
             not_applicable=left_out,
             device=federation.engine.device,
         )
+
+
+def _open(path: Path, terms: Terms) -> Model:
+    if os.path.isdir(path) and not is_one_model(path, terms):
+        raise InputError(
+            f"'{path}' is a directory of several models, or of none; name one model, as the global "
+            "one of a round"
+        )
+    try:
+        return open_model(path, terms)
+    except RefusedFileError as error:
+        raise InputError(f"'{path}' {error}") from error
 
 
 def _images(
@@ -221,7 +231,7 @@ def _by_class(said: LabelArray, labels: LabelArray, classes: int) -> tuple[Class
 def _of_class(label: int, said: LabelArray, classes: int) -> ClassQuality:
     # What is given no label is wrong, and mistaken for nothing.
     others = said[(said != label) & (said >= 0)]
-    counts: Sequence[int] = np.bincount(others, minlength=classes).tolist()
+    counts = np.bincount(others, minlength=classes).tolist()
     mistaken = max(counts)
     right = int(np.count_nonzero(said == label))
     return ClassQuality(
