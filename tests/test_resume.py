@@ -154,12 +154,12 @@ def test_a_run_that_is_killed_again_while_it_is_finished_can_be_finished(
 def leave(out: Path, plan: Plan = PLAN, *, finished: int = 1) -> Path:
     """What is left of a run that is stopped after so many rounds."""
 
-    def stop(_: str, done: int, __: int) -> None:
-        if done == finished:
+    def stop(said: str) -> None:
+        if said.startswith(f"round {finished}:"):
             raise Killed
 
     with pytest.raises(Killed):
-        simulate(plan, out, progress=stop)
+        simulate(plan, out, say=stop)
     return out.with_name(f"{out.name}.partial")
 
 
