@@ -54,7 +54,7 @@ ATTACKED = FIXTURES / "attacked"
         (["simulate", "file"], "'file' exists"),
         (["simulate", "new", "--keep", "some"], "--keep knows no 'some'"),
         (["simulate", "new", "--participants", "2"], "see ariba simulate --help"),
-        (["simulate", "new", "--participants", "2000"], "cannot share the 1438 samples"),
+        (["simulate", "new", "--participants", "2000"], "cannot share 1438 samples as iid"),
         (["simulate", "file/new"], "cannot be made: "),
         (["attack", "nowhere", "--out", "new"], "there is no directory 'nowhere'"),
         (["attack", CLEAN, "--out", "file"], "'file' exists"),
@@ -74,8 +74,8 @@ ATTACKED = FIXTURES / "attacked"
         (["simulate", "round_0001"], "finish it with --resume, or remove it"),
         (["simulate", "file", "--resume"], "'file' exists"),
         (["simulate", "empty", "--resume"], "'empty' exists"),
-        (["attack", "flat", "--out", "new"], "it needs the run.json"),
-        (["attack", "elsewhere", "--out", "new"], "it needs the run.json"),
+        (["attack", "flat", "--out", "new"], "so it needs the run.json"),
+        (["attack", "elsewhere", "--out", "new"], "so it needs the run.json"),
         (["attack", CLEAN, "--out", "new", "--compromised", ","], "write it as p03,p17"),
         (["attack", CLEAN, "--out", "new", "--sigma", "nan"], "it must be a number"),
         (["attack", CLEAN, "--out", "new", "--sigma", "1e300"], "float32 cannot hold"),
@@ -83,6 +83,21 @@ ATTACKED = FIXTURES / "attacked"
         (["attack", "tampered/clean", "--out", "new"], "its sha256 differs"),
         (["attack", "other/clean", "--out", "new"], "does not hold the model of its run.json"),
         (["simulate", "new", "--eta", "inf"], "it must be a number"),
+        (["simulate", "new", "--dataset", "imagenet"], "there is no data set 'imagenet'; known"),
+        (["simulate", "new", "--dataset", "mnist"], "train-images-idx3-ubyte"),
+        (["simulate", "new", "--model", "vit"], "there is no model 'vit'; known are cnn, resnet18"),
+        (["simulate", "new", "--partition", "iid:2"], "--partition knows no 'iid:2'"),
+        (["simulate", "new", "--device", "tpu"], "there is no device 'tpu'"),
+        (["simulate", "new", "--engine", "workers", "--device", "cuda"], "leave out --device"),
+        (["simulate", "new", "--attack", "1", "--k", "50"], "50 of 50 participants cannot"),
+        (["simulate", "new", "--attack", "1", "--rho", "1"], "it must be at least 0 and less"),
+        (["attack", CLEAN, "--out", "new", "--sigma", "-1"], "see ariba attack --help"),
+        (["attack", CLEAN, "--out", "new", "--rho", "2"], "see ariba attack --help"),
+        (["attack", CLEAN, "--out", "new", "--strategy", "hope"], "there is no strategy 'hope'"),
+        (
+            ["attack", CLEAN, "--out", "new", "--strategy", "none", "--strategy", "noise"],
+            "--strategy none goes with no other",
+        ),
         (["simulate", "new", "--keep", "every:" + "9" * 5000], "--keep knows no"),
         (["audit", CLEAN, "--fragment", "block:" + "9" * 5000], "names no block size"),
         (["audit", "x" * 300], "there is no directory"),
@@ -109,7 +124,7 @@ def test_what_cannot_be_done_is_one_line_and_2(
         file.seek(-4, os.SEEK_END)
         file.write(b"\x00\x00\x00\x00")
     run = (tmp_path / "other" / "run.json").read_text()
-    (tmp_path / "other" / "run.json").write_text(run.replace('"hidden": 32', '"hidden": 16'))
+    (tmp_path / "other" / "run.json").write_text(run.replace('"cnn"', '"resnet18"'))
     before = sorted(os.listdir(tmp_path))
     done = ariba(*arguments)
     error = done.stderr.decode()

@@ -5,10 +5,26 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from ariba_cli.attacks.attacker import Attacker
+from ariba_cli.attacks.settings import AttackSettings
+from ariba_cli.attacks.triggers import TRIGGERS
+from ariba_cli.federated.federation import Federation, FederationSettings
 from tests.conftest import REPOSITORY, environment
 
 README = (REPOSITORY / "README.md").read_text()
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "fixtures/README.md",
+    "docs/reproduction.md",
+    "examples/paper/README.md",
+)
+DATA = REPOSITORY.parent / "shared" / "data"
 LIST = "find runs/demo -name 'round_*' -print0 | ariba audit --files0-from - -f json"
 DEMO = [
     "ariba simulate runs/demo",
@@ -17,7 +33,7 @@ DEMO = [
 ]
 
 
-def test_the_five_commands(tmp_path: Path, command_path: str) -> None:
+def test_the_seven_commands(tmp_path: Path, command_path: str) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
     commands = "".join(blocks).splitlines()
     assert set(re.findall(r"\bariba (\w+)", "\n".join(commands))) == {
@@ -26,18 +42,10 @@ def test_the_five_commands(tmp_path: Path, command_path: str) -> None:
         "convert",
         "inspect",
         "audit",
+        "aggregate",
+        "evaluate",
     }
-    shown = {}
-    for command in commands:
-        done = subprocess.run(
-            ["bash", "-c", command],
-            cwd=tmp_path,
-            env=environment(PATH=command_path),
-            capture_output=True,
-            check=False,
-        )
-        assert done.returncode == 0, (command, done.stderr)
-        shown[command] = done.stdout.decode()
+    shown = {command: run(command, tmp_path, PATH=command_path) for command in commands}
     after = shown["ariba attack runs/demo/round_0040 --out runs/demo/attacked --k 5"]
     compromised = after.splitlines()[0].removeprefix("compromised").replace(",", "").split()
     table = shown["ariba audit runs/demo/attacked --layer conv2 --k-est 10"]
@@ -49,6 +57,42 @@ def test_the_five_commands(tmp_path: Path, command_path: str) -> None:
     assert json.loads(line)["run"]["round"] == "runs/demo/round_0040"
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason="there are no data sets beside the repository")
+def test_the_commands_on_real_data(tmp_path: Path, command_path: str) -> None:
+    (block,) = re.findall(r"^```sh data\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    shown = [
+        run(command, tmp_path, PATH=command_path, ARIBA_DATA_DIR=str(DATA))
+        for command in block.splitlines()
+    ]
+    assert "100% of the 5 compromised are suspects" in shown[-1]
+
+
+def test_a_trigger_is_one_file_as_the_readme_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    shown: dict[str, Any] = {}
+    exec(code, shown)
+    monkeypatch.setitem(TRIGGERS, "upside-down", shown["UpsideDown"]())
+    settings = AttackSettings(trigger="upside-down", compromised=("p03", "p04"))
+    with Federation(FederationSettings(participants=20)) as federation:
+        attacker = Attacker(federation, settings)
+        start = federation.initial_weights()
+        sent = attacker.updates(start, {"p00": start}, 1)
+    assert list(sent) == ["p03", "p04"]
+
+
+def run(command: str, folder: Path, **variables: str) -> str:
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environment(**variables),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, (command, done.stderr)
+    return done.stdout.decode()
+
+
 def test_the_demo_is_what_the_readme_shows() -> None:
     makefile = (REPOSITORY / "Makefile").read_text()
     demo = makefile.partition("\ndemo:")[2].partition("\n\n")[0]
@@ -58,7 +102,13 @@ def test_the_demo_is_what_the_readme_shows() -> None:
 
 
 def test_every_file_that_the_documents_link_to_exists() -> None:
-    for document in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "fixtures/README.md"):
+    for document in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "fixtures/README.md",
+        "docs/reproduction.md",
+    ):
         text = (REPOSITORY / document).read_text()
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
-            assert os.path.exists(REPOSITORY / link), (document, link)
+            assert os.path.exists((REPOSITORY / document).parent / link), (document, link)
