@@ -84,7 +84,10 @@ ATTACKED = FIXTURES / "attacked"
         (["attack", "other/clean", "--out", "new"], "does not hold the model of its run.json"),
         (["simulate", "new", "--eta", "inf"], "it must be a number"),
         (["simulate", "new", "--dataset", "imagenet"], "there is no data set 'imagenet'; known"),
-        (["simulate", "new", "--dataset", "mnist"], "train-images-idx3-ubyte"),
+        (
+            ["simulate", "new", "--dataset", "mnist", "--data-dir", "empty"],
+            "--download fetches them",
+        ),
         (["simulate", "new", "--model", "vit"], "there is no model 'vit'; known are cnn, resnet18"),
         (["simulate", "new", "--partition", "iid:2"], "--partition knows no 'iid:2'"),
         (["simulate", "new", "--device", "tpu"], "there is no device 'tpu'"),

@@ -113,7 +113,7 @@ def strategies(named: list[str]) -> tuple[str, ...]:
 def warn_of_many(settings: "AttackSettings", participants: int, console: Console) -> None:
     """Say so when half of the participants or more are compromised."""
     k = len(set(settings.compromised)) or settings.k or 0
-    if 2 * k >= participants:
+    if participants > k >= participants / 2:
         console.warn(
             f"{k} of {participants} participants are compromised, half or more; no ranking of "
             "the unusual finds a majority"

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from ariba_cli.federated.aggregation import fedavg
-from ariba_cli.federated.datasets import Dataset, FloatArray, LabelArray, load_dataset
+from ariba_cli.federated.datasets import FloatArray, LabelArray, load_dataset
 from ariba_cli.federated.defaults import DEFAULTS
 from ariba_cli.federated.models import Weights, architecture_for
 from ariba_cli.federated.partitions import parse_partition
@@ -111,16 +111,10 @@ class Federation:
     engine : trains and runs the federation's model.
     """
 
-    def __init__(
-        self,
-        settings: FederationSettings,
-        place: Place | None = None,
-        *,
-        dataset: Dataset | None = None,
-    ) -> None:
+    def __init__(self, settings: FederationSettings, place: Place | None = None) -> None:
         place = place or Place()
         self.settings = settings
-        self.dataset = dataset or load_dataset(settings.dataset, place.data_dir)
+        self.dataset = load_dataset(settings.dataset, place.data_dir)
         self._shares = parse_partition(settings.partition).deal(
             self.dataset.train_labels, settings.participants, settings.seed
         )

@@ -51,13 +51,15 @@ class Engine:
     def __init__(
         self, architecture: Architecture, method: Method | None = None, device: str = "auto"
     ) -> None:
+        if method is Method.WORKERS:
+            if device not in ("auto", "cpu"):
+                raise UsageError("--engine workers trains on processors; leave out --device")
+            device = "cpu"
         device = _resolved(device)
-        if method is Method.WORKERS and device != "cpu":
-            raise UsageError("--engine workers trains on processors; leave out --device")
         self.method = method or _best_method(architecture, device)
         self.device = device
         self._architecture = architecture
-        self._alone = Network(architecture)
+        self._alone = Network(architecture, device)
         self._workers = Workers(architecture, cores())
         self._vectorised = (
             VectorisedTraining(architecture, device) if self.method is Method.VECTORISED else None

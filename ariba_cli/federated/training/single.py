@@ -1,22 +1,33 @@
 """Training one participant, and asking a model: what every process does by itself."""
 
+from typing import TYPE_CHECKING
+
 from ariba_cli.federated.datasets import FloatArray
 from ariba_cli.federated.models import Architecture, Weights, load_weights, weights_of
 from ariba_cli.federated.training.task import Task, make_optimizer, one_thread
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Network:
     """A network in the memory of this process, used again and again with other weights.
 
     Channels are innermost in memory: PyTorch pools up to twice as fast that way.
+
+    Parameters
+    ----------
+    device : where PyTorch computes, as `cpu` or `cuda:0`.
     """
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, device: str = "cpu") -> None:
         import torch
 
-        self._layout = torch.channels_last
-        # Mypy knows no `to` with a memory format alone.
-        self._network = architecture.build().to(memory_format=self._layout)  # type: ignore[call-overload]
+        self._device = torch.device(device)
+        # Mypy knows no `Module.to` with a memory format.
+        self._network = architecture.build().to(  # type: ignore[call-overload]
+            self._device, memory_format=torch.channels_last
+        )
 
     def train(self, weights: Weights, task: Task) -> Weights:
         """The weights after local training."""
@@ -28,8 +39,7 @@ class Network:
         parameters = list(network.parameters())
         start = [parameter.detach().clone() for parameter in parameters]
         optimizer = make_optimizer(task.how, parameters)
-        x = torch.from_numpy(task.images).to(memory_format=self._layout)
-        y = torch.from_numpy(task.targets)
+        x, y = self._placed(task.images), torch.from_numpy(task.targets).to(self._device)
         with one_thread():
             for batch in task.batches():
                 optimizer.zero_grad()
@@ -47,6 +57,10 @@ class Network:
         network = self._network.eval()
         load_weights(network, weights)
         with torch.inference_mode(), one_thread():
-            x = torch.from_numpy(images).to(memory_format=self._layout)
-            said: FloatArray = network(x).numpy()
+            said: FloatArray = network(self._placed(images)).cpu().numpy()
         return said
+
+    def _placed(self, images: FloatArray) -> "torch.Tensor":
+        import torch
+
+        return torch.from_numpy(images).to(self._device, memory_format=torch.channels_last)
