@@ -13,9 +13,11 @@ _SEED = 20220204
 _CLASSES = 10
 _SIDE = 28
 
-# How much of a made-up pixel is the pattern of its class; the rest is noise. With so much, the
-# loss falls over several rounds, and says whether they were all trained.
-_PATTERN = 0.5
+# A class lights some blocks of made-up images, and of their pixels some are turned over. With
+# so many, the loss falls over several rounds, and says whether they were all trained.
+_BLOCK = 4
+_LIT = 0.3
+_TURNED = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,8 @@ class FederationSpec:
 
     def __str__(self) -> str:
         """What is trained, in words."""
-        return f"{self.name}, {self.participants} participants, {self.rounds} rounds"
+        rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
+        return f"{self.name}, {rounds} of {self.participants} participants"
 
 
 def make_dataset(spec: FederationSpec) -> "Dataset":
@@ -54,11 +57,11 @@ def make_dataset(spec: FederationSpec) -> "Dataset":
     if not spec.images:
         return load_dataset("digits")
     random = np.random.default_rng(_SEED)
-    patterns = random.random((_CLASSES, 1, _SIDE, _SIDE), dtype=np.float32)
+    blocks = random.random((_CLASSES, 1, _SIDE // _BLOCK, _SIDE // _BLOCK)) < _LIT
+    lit = blocks.repeat(_BLOCK, axis=2).repeat(_BLOCK, axis=3)
     labels = random.integers(_CLASSES, size=spec.images + spec.test_images)
     images = random.random((len(labels), 1, _SIDE, _SIDE), dtype=np.float32)
-    images *= np.float32(1 - _PATTERN)
-    images += np.float32(_PATTERN) * patterns[labels]
+    images *= lit[labels] ^ (random.random(images.shape, dtype=np.float32) < _TURNED)
     cut = spec.images
     return Dataset(spec.name, _CLASSES, images[:cut], labels[:cut], images[cut:], labels[cut:])
 

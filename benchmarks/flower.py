@@ -5,7 +5,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.federations import FederationSpec, make_dataset, make_federation
-from benchmarks.loop import Run, Trained, note_quality, train_locally
+from benchmarks.loop import Run, Trained, evaluate, nothing_yet, train_locally
 
 if TYPE_CHECKING:
     from ariba_cli.federated.federation import Federation
@@ -31,8 +31,7 @@ def simulation(spec: FederationSpec) -> Run:
     _federation(spec)
 
     def run() -> Trained:
-        how = f"Flower {flwr.__version__}, {processors} clients at a time"
-        found = Trained(loss=[], accuracy=[], how=how)
+        found = nothing_yet(f"Flower {flwr.__version__}, {processors} clients at a time")
         server, client = ServerApp(), ClientApp()
         server.main()(partial(_serve, spec, found))
         client.train()(partial(_train, spec))
@@ -54,11 +53,11 @@ def _serve(spec: FederationSpec, found: Trained, grid: Any, _context: Any) -> No
     network = _federation(spec).architecture.build()
     dataset = _federation(spec).dataset
 
-    def evaluate(number: int, arrays: Any) -> None:
+    def global_evaluation(number: int, arrays: Any) -> None:
         # The weights that the first round starts from are evaluated by nobody else.
         if number:
             network.load_state_dict(arrays.to_torch_state_dict())
-            note_quality(found, network, dataset.test_images, dataset.test_labels)
+            evaluate(found, network, dataset.test_images, dataset.test_labels)
 
     load_weights(network, _federation(spec).initial_weights())
     initial = ArrayRecord(network.state_dict())
@@ -67,7 +66,7 @@ def _serve(spec: FederationSpec, found: Trained, grid: Any, _context: Any) -> No
         min_train_nodes=spec.participants,
         min_available_nodes=spec.participants,
     )
-    strategy.start(grid, initial, num_rounds=spec.rounds, evaluate_fn=evaluate)
+    strategy.start(grid, initial, num_rounds=spec.rounds, evaluate_fn=global_evaluation)
 
 
 def _train(spec: FederationSpec, message: Any, context: Any) -> Any:

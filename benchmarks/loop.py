@@ -1,5 +1,6 @@
 """Local training and evaluation as one would write them in PyTorch, for those that are not ours."""
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypedDict
 
@@ -16,11 +17,19 @@ _PIECE = 500
 
 
 class Trained(TypedDict):
-    """What came of a run: the quality of the model after each round, and how it was trained."""
+    """What came of a run.
 
+    Attributes
+    ----------
+    how : it was trained, in words.
+    loss, accuracy : of the model after each round, on the test set.
+    ended : when each round was evaluated, in seconds of any clock.
+    """
+
+    how: str
     loss: list[float]
     accuracy: list[float]
-    how: str
+    ended: list[float]
 
 
 Run = Callable[[], Trained]
@@ -42,10 +51,15 @@ def train_locally(network: "torch.nn.Module", task: "Task") -> "State":
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
-def note_quality(
+def nothing_yet(how: str) -> Trained:
+    """Before the first round."""
+    return Trained(how=how, loss=[], accuracy=[], ended=[])
+
+
+def evaluate(
     found: Trained, network: "torch.nn.Module", images: "FloatArray", labels: "LabelArray"
 ) -> None:
-    """Add the loss and the accuracy of a network on the test set."""
+    """Note the loss and the accuracy of a network on the test set."""
     import torch
     from torch.nn.functional import cross_entropy
 
@@ -54,5 +68,12 @@ def note_quality(
         pieces = torch.split(torch.from_numpy(images), _PIECE)
         logits = torch.cat([network(piece) for piece in pieces])
     right = torch.from_numpy(labels)
-    found["loss"].append(float(cross_entropy(logits, right)))
-    found["accuracy"].append(float((logits.argmax(dim=1) == right).double().mean()))
+    accuracy = (logits.argmax(dim=1) == right).double().mean()
+    note(found, float(cross_entropy(logits, right)), float(accuracy))
+
+
+def note(found: Trained, loss: float, accuracy: float) -> None:
+    """Add a round that ends now."""
+    found["loss"].append(loss)
+    found["accuracy"].append(accuracy)
+    found["ended"].append(time.perf_counter())

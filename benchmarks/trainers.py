@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 
 from benchmarks.federations import FederationSpec, make_dataset, make_federation
-from benchmarks.loop import Run, Trained, note_quality, train_locally
+from benchmarks.loop import Run, Trained, evaluate, note, nothing_yet, train_locally
 
 
 def ours(spec: FederationSpec) -> Run:
@@ -24,26 +24,18 @@ def other_engine(spec: FederationSpec) -> Run:
 
 def plain(spec: FederationSpec) -> Run:
     """A loop in PyTorch, one participant after the other, with the settings that it has."""
-    import torch
+    return _loop(spec)
 
-    dataset = make_dataset(spec)
-    federation = make_federation(spec, dataset)
-    network = federation.architecture.build()
+
+def plain_one_thread(spec: FederationSpec) -> Run:
+    """The same on one thread: with a small model, several may be slower."""
+    from ariba_cli.federated.training.task import one_thread
+
+    train = _loop(spec)
 
     def run() -> Trained:
-        how = f"one after the other, {torch.get_num_threads()} threads"
-        found = Trained(loss=[], accuracy=[], how=how)
-        initial = federation.initial_weights()
-        state = {name: torch.from_numpy(values) for name, values in initial.items()}
-        for number in range(1, spec.rounds + 1):
-            states = []
-            for name in federation.ids:
-                network.load_state_dict(state)
-                states.append(train_locally(network, federation.honest_task(name, number)))
-            state = {key: torch.stack([one[key] for one in states]).mean(dim=0) for key in state}
-            network.load_state_dict(state)
-            note_quality(found, network, dataset.test_images, dataset.test_labels)
-        return found
+        with one_thread():
+            return train()
 
     return run
 
@@ -71,12 +63,34 @@ def _engine(spec: FederationSpec, *, other: bool) -> Run:
 
     def run() -> Trained:
         with make_federation(spec, dataset, method) as federation:
-            curve = [trained.quality for trained in federation.rounds()]
-            return Trained(
-                loss=[quality.loss for quality in curve],
-                accuracy=[quality.accuracy for quality in curve],
-                how=federation.engine.description,
-            )
+            found = nothing_yet(federation.engine.description)
+            for trained in federation.rounds():
+                note(found, trained.quality.loss, trained.quality.accuracy)
+            return found
+
+    return run
+
+
+def _loop(spec: FederationSpec) -> Run:
+    import torch
+
+    dataset = make_dataset(spec)
+    federation = make_federation(spec, dataset)
+    network = federation.architecture.build()
+
+    def run() -> Trained:
+        found = nothing_yet(f"one after the other, threads: {torch.get_num_threads()}")
+        initial = federation.initial_weights()
+        state = {name: torch.from_numpy(values) for name, values in initial.items()}
+        for number in range(1, spec.rounds + 1):
+            states = []
+            for name in federation.ids:
+                network.load_state_dict(state)
+                states.append(train_locally(network, federation.honest_task(name, number)))
+            state = {key: torch.stack([one[key] for one in states]).mean(dim=0) for key in state}
+            network.load_state_dict(state)
+            evaluate(found, network, dataset.test_images, dataset.test_labels)
+        return found
 
     return run
 
@@ -85,9 +99,10 @@ TRAINERS: Mapping[str, Callable[[FederationSpec], Run]] = {
     "ours": ours,
     "other-engine": other_engine,
     "plain": plain,
+    "plain-one-thread": plain_one_thread,
     "flower": flower,
 }
 # They train in this process alone, so that its memory is all of theirs.
-ONE_PROCESS = frozenset({"plain"})
+ONE_PROCESS = frozenset({"plain", "plain-one-thread"})
 
 _NEEDED = {"flower": ("flwr", "ray")}
