@@ -14,7 +14,7 @@ help:
 	@echo "make check   check format, lint and types"
 	@echo "make golden  make the golden reports of fixtures/ again"
 	@echo "make fuzz    try hostile inputs; READER=npz for one reader, SECONDS=600 for each"
-	@echo "make bench   measure audits beside other ways to the same marks"
+	@echo "make bench   measure audits and training beside other ways to do them"
 
 demo: $(VENV)/.complete
 	rm -rf runs/demo runs/demo.partial

@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import federations
 from benchmarks.contestants import CONTESTANTS
-from benchmarks.jobs import JOBS, Bench
+from benchmarks.jobs import JOBS, WITHOUT_ROUNDS, Bench
 from benchmarks.machine import machine
 from benchmarks.specs import FULL, QUICK
 from benchmarks.table import comparison_text, table_text
+from benchmarks.trainers import TRAINERS
 from benchmarks.workers import REPOSITORY, environment
 
 
@@ -39,11 +41,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, help="write every figure to this file")
     parser.add_argument("--repeats", type=int, default=5, help="runs after the first one")
     parser.add_argument("--quick", action="store_true", help="small rounds: does it work?")
+    parser.add_argument("--images", type=int, help="made up to train on in `training`")
+    parser.add_argument("--rounds", type=int, help="trained in `training`")
+    everybody = list(dict.fromkeys([*CONTESTANTS, *TRAINERS]))
     parser.add_argument(
         "--contestants",
         nargs="+",
-        choices=list(CONTESTANTS),
-        default=list(CONTESTANTS),
+        choices=everybody,
+        default=everybody,
         help="who is measured beside ours",
     )
     parser.add_argument("--compare", nargs=2, metavar=("OLD", "NEW"), help="run nothing")
@@ -59,10 +64,13 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     found = machine()
     data, size = options.data.resolve(), "quick" if options.quick else "full"
-    command = [sys.executable, "-m", "benchmarks.rounds", str(data), size]
-    subprocess.run(command, check=True, cwd=REPOSITORY, env=environment())
+    if not WITHOUT_ROUNDS.issuperset(names):
+        command = [sys.executable, "-m", "benchmarks.rounds", str(data), size]
+        subprocess.run(command, check=True, cwd=REPOSITORY, env=environment())
     rounds = QUICK if options.quick else FULL
-    bench = Bench(data, rounds, options.repeats, options.contestants)
+    specs = federations.QUICK if options.quick else federations.FULL
+    trained = federations.resized(specs, options.images, options.rounds)
+    bench = Bench(data, rounds, options.repeats, options.contestants, trained)
     tables = []
     for name in names:
         table = JOBS[name](bench)

@@ -1,17 +1,19 @@
 """Who is measured on what. A new job is a function here and a line in `JOBS`."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from benchmarks.contestants import OTHER_METHODS
+from benchmarks.contestants import CONTESTANTS, OTHER_METHODS
+from benchmarks.federations import FederationSpec
 from benchmarks.pagecache import evict, resident
-from benchmarks.results import Row, Table, difference, quality
+from benchmarks.results import Row, Table, apart, difference, quality
 from benchmarks.specs import ONE_LAYER, Rounds, RoundSpec
 from benchmarks.tasks import Task
 from benchmarks.timing import Timed, in_turns, say, yardstick_row
+from benchmarks.trainers import ONE_PROCESS, TRAINERS, not_installed
 from benchmarks.workers import Whole, whole_process
 
 _LARGE = "layer4.1.conv1.weight"
@@ -24,6 +26,13 @@ _BOUND = "512MB"
 # For what takes long, and for what reads from disk.
 _LONG_REPEATS = 2
 
+# For what takes minutes.
+_TRAINING_REPEATS = 1
+
+# By so much, in nats, the loss of the same training may differ: rounding grows where the loss
+# falls steeply, by up to 1 from one round to the next.
+_SAME_LOSS = 0.05
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -33,13 +42,19 @@ class Bench:
     ----------
     data : where the rounds are.
     repeats : how often each contestant runs after its first run.
-    contestants : who takes part in `layer`.
+    contestants : who takes part in `layer` and in `training`.
+    federations : what is trained in `training`.
     """
 
     data: Path
     rounds: Rounds
     repeats: int
     contestants: Sequence[str]
+    federations: Sequence[FederationSpec]
+
+    def beside_ours(self, known: Iterable[str]) -> list[str]:
+        """Who of those that a job knows takes part in it beside ours."""
+        return [name for name in known if name != "ours" and name in self.contestants]
 
     def task(self, spec: RoundSpec, layers: Sequence[str], device: str = "auto") -> Task:
         """An audit of a whole round."""
@@ -52,9 +67,8 @@ def layer(bench: Bench) -> Table:
     task = bench.task(spec, [_LARGE])
     reference = in_turns("ours", task, bench.repeats)
     rows = [_judged(reference, reference, spec)]
-    for name in bench.contestants:
-        if name != "ours":
-            rows.append(_judged(in_turns(name, task, bench.repeats), reference, spec))
+    for name in bench.beside_ours(CONTESTANTS):
+        rows.append(_judged(in_turns(name, task, bench.repeats), reference, spec))
     title = f"{spec.participants} × {_LARGE}, open to ranking"
     return Table("layer", title, (yardstick_row(rows), *rows))
 
@@ -127,15 +141,57 @@ def device(bench: Bench) -> Table:
     return Table("device", title, rows, ("card-copy reads and writes these bytes on the card",))
 
 
+def training(bench: Bench) -> Table:
+    """Federations from scratch, by our engines, a loop in PyTorch and Flower, against ours."""
+    rows: list[Row] = []
+    for spec in bench.federations:
+        reference = _trained("ours", spec, bench.repeats)
+        rows.append(_same_training(reference, reference, spec))
+        for name in bench.beside_ours(TRAINERS):
+            rows.append(_same_training(_trained(name, spec, bench.repeats), reference, spec))
+    title = "; ".join(map(str, bench.federations))
+    return Table("training", title, tuple(rows), beside="ours")
+
+
+def _trained(name: str, spec: FederationSpec, repeats: int) -> Timed:
+    missing = not_installed(name)
+    if missing:
+        words = f"not installed: {', '.join(missing)}"
+        return Timed(Row(name=name, bytes=0, marks=words), {})
+    return in_turns(name, spec, min(repeats, _TRAINING_REPEATS), beside="ours")
+
+
+def _same_training(timed: Timed, reference: Timed, spec: FederationSpec) -> Row:
+    """The row with the loss that it came to, and whether that is ours."""
+    row = replace(timed.row, name=f"{timed.row.name}, {spec.name}")
+    if row.name.partition(",")[0] not in ONE_PROCESS:
+        row = replace(row, peak=None, peak_of_imports=None)
+    if not timed.found or not reference.found:
+        return row
+    by = apart(timed.found["loss"], reference.found["loss"])
+    words = f"{timed.found['how']}; loss {timed.found['loss'][-1]:.4f}"
+    words += _later_rounds(timed.found["ended"])
+    if by > _SAME_LOSS:
+        words += f"; loss DIFFERS from ours by {by:.4f}"
+    return replace(row, marks=words, agrees=by <= _SAME_LOSS)
+
+
+def _later_rounds(ended: Sequence[float]) -> str:
+    """How fast it is without the first round, which has the start of all processes in it."""
+    if len(ended) == 1:
+        return ""
+    return f"; {60 * (len(ended) - 1) / (ended[-1] - ended[0]):.1f} rounds/min after the first"
+
+
 def _judged(timed: Timed, reference: Timed, spec: RoundSpec) -> Row:
     """The row with what its marks are worth, and whether they are ours."""
     if timed.row.failure or reference.row.failure:
         return timed.row
-    (scores,) = timed.scores.values()
+    (scores,) = timed.found.values()
     worth = quality(scores, spec.ids, spec.compromised, spec.k_est)
     if timed.row.name in OTHER_METHODS:
         return replace(timed.row, marks=f"other marks, {worth}")
-    differs = difference(timed.scores, reference.scores)
+    differs = difference(timed.found, reference.found)
     marks = f"{differs or 'the same marks'}, {worth}"
     return replace(timed.row, marks=marks, agrees=differs is None)
 
@@ -174,4 +230,8 @@ JOBS: Mapping[str, Callable[[Bench], Table]] = {
     "memory": memory,
     "cold": cold,
     "device": device,
+    "training": training,
 }
+
+# They need no round on disk.
+WITHOUT_ROUNDS = frozenset({"training"})

@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_LIBRARIES = ("ariba-cli", "numpy", "scipy", "scikit-learn", "pyod", "torch", "safetensors")
+_LIBRARIES = ("ariba-cli", "numpy", "scipy", "scikit-learn", "pyod", "torch", "flwr", "safetensors")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 

@@ -1,4 +1,4 @@
-"""The process that one contestant runs in: `python -m benchmarks.measure NAME TASK`.
+"""The process that one contestant runs in: `python -m benchmarks.measure NAME KIND TASK`.
 
 It says a line of JSON when it has imported what it needs, and one for each run that it is
 asked for by a line on its standard input.
@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from benchmarks import contestants
+from benchmarks import contestants, trainers
+from benchmarks.federations import FederationSpec
 from benchmarks.tasks import Task
 
 # ru_maxrss counts KiB on Linux.
@@ -26,25 +27,33 @@ _SHARE_OF_MEMORY = 0.9
 def main() -> None:
     """Serve until the standard input ends."""
     answers = _keep_stdout()
-    name, task = sys.argv[1], json.loads(sys.argv[2])
-    if name in contestants.CONTESTANTS and name != "ours":
-        _limit_memory()
-    prepare = {**contestants.YARDSTICKS, **contestants.CONTESTANTS}[name]
+    name, kind, task = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
     started = time.perf_counter()
-    run = prepare(Task(**task | {"layers": tuple(task["layers"])}))
+    run = {"Task": _auditing, "FederationSpec": _training}[kind](name, task)
     _say(answers, {"imports": time.perf_counter() - started, "peak": _peak()})
     for _ in sys.stdin:
         _say(answers, _measured(run))
 
 
-def _measured(run: Callable[[], contestants.Scores]) -> dict[str, Any]:
+def _auditing(name: str, task: dict[str, Any]) -> Callable[[], Any]:
+    if name in contestants.CONTESTANTS and name != "ours":
+        _limit_memory()
+    prepare = {**contestants.YARDSTICKS, **contestants.CONTESTANTS}[name]
+    return prepare(Task(**task | {"layers": tuple(task["layers"])}))
+
+
+def _training(name: str, task: dict[str, Any]) -> Callable[[], Any]:
+    return trainers.TRAINERS[name](FederationSpec(**task))
+
+
+def _measured(run: Callable[[], Any]) -> dict[str, Any]:
     started = time.perf_counter()
     try:
-        scores = run()
+        found = run()
     except Exception as error:  # Whatever it is, the other contestants go on.
         why = str(error) or "out of memory"
         return {"error": f"{type(error).__name__}: {why.splitlines()[0]}"}
-    return {"seconds": time.perf_counter() - started, "scores": scores, "peak": _peak()}
+    return {"seconds": time.perf_counter() - started, "found": found, "peak": _peak()}
 
 
 def _peak() -> int:

@@ -1,5 +1,6 @@
 """What was measured, and what it comes to."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -13,9 +14,10 @@ class Row:
     Attributes
     ----------
     bytes : of the layers in all files; 0 for what reads none.
+    rounds : of training in each run; 0 for what trains none.
     seconds : each run, the first one first.
-    yardstick : reading the same bytes, right before each of those runs; empty where that
-        says nothing.
+    yardstick : what it is held against, right before each of those runs: reading the same
+        bytes, or our training; empty where that says nothing.
     imports : the seconds before the first run; None where they are part of it.
     peak : the most memory that its process had, in bytes, and `peak_of_imports` before the
         first run.
@@ -26,6 +28,7 @@ class Row:
 
     name: str
     bytes: int
+    rounds: int = 0
     seconds: tuple[float, ...] = ()
     yardstick: tuple[float, ...] = ()
     imports: float | None = None
@@ -46,6 +49,11 @@ class Row:
         return self.bytes / self.typical
 
     @property
+    def rounds_per_minute(self) -> float:
+        """How many rounds are trained in a minute."""
+        return 60 * self.rounds / self.typical
+
+    @property
     def ratio(self) -> float | None:
         """By how much it takes longer than the yardstick: the median over pairs of runs."""
         pairs = list(zip(self.seconds, self.yardstick, strict=False))
@@ -57,17 +65,24 @@ class Row:
         figures = dict(vars(self))
         if self.seconds:
             figures |= {"typical": self.typical, "rate": self.rate, "ratio": self.ratio}
+            figures["rounds_per_minute"] = self.rounds_per_minute
         return figures
 
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of one job, what it is about, and what else there is to say."""
+    """The rows of one job, what it is about, and what else there is to say.
+
+    Attributes
+    ----------
+    beside : what every row is held against.
+    """
 
     job: str
     title: str
     rows: tuple[Row, ...] = ()
     notes: tuple[str, ...] = ()
+    beside: str = "pread"
 
     @property
     def sound(self) -> bool:
@@ -93,6 +108,17 @@ def difference(scores: dict[str, list[int]], reference: dict[str, list[int]]) ->
     if not unlike:
         return None
     return f"{len(unlike)} of {len(pairs)} scores DIFFER from ours, by {max(unlike):,} at most"
+
+
+def apart(losses: Sequence[float], reference: Sequence[float]) -> float:
+    """By how much the loss differs at most, over the rounds; infinite where some are missing.
+
+    >>> apart([2.0, 1.5], [2.0, 1.25]), apart([2.0], [2.0, 1.25])
+    (0.25, inf)
+    """
+    if len(losses) != len(reference):
+        return math.inf
+    return max(abs(one - other) for one, other in zip(losses, reference, strict=True))
 
 
 def quality(scores: Sequence[int], ids: Sequence[str], compromised: Sequence[str], k: int) -> str:

@@ -5,15 +5,14 @@ from typing import Any
 
 from benchmarks.results import Row, Table
 
-_HEAD = ("", "seconds", "first", "GB/s", "× pread", "peak MB", "imports s", "")
-_COMPARED = ("", "seconds", "before", "ratio", "× pread", "before", "peak MB", "before")
+_COLUMNS = 8
 
 
 def table_text(table: Table) -> str:
     """One job: its title, a line per contestant, and what else there is to say."""
     lines = [f"{table.job}: {table.title}"]
     if table.rows:
-        lines += _aligned([_HEAD, *(_cells(row) for row in table.rows)])
+        lines += _aligned([_head(table), *(_cells(row) for row in table.rows)])
     return "\n".join([*lines, *table.notes]) + "\n"
 
 
@@ -26,22 +25,33 @@ def comparison_text(old: dict[str, Any], new: dict[str, Any]) -> str:
         pairs = [(known[row["name"]], row) for row in table["rows"] if row["name"] in known]
         measured = [_compared(*pair) for pair in pairs if all(row["seconds"] for row in pair)]
         if measured:
-            lines += ["", f"{table['job']}: {table['title']}", *_aligned([_COMPARED, *measured])]
+            head = _compared_head(table["beside"])
+            lines += ["", f"{table['job']}: {table['title']}", *_aligned([head, *measured])]
     return "\n".join(lines) + "\n"
 
 
+def _head(table: Table) -> tuple[str, ...]:
+    rate = "rounds/min" if any(row.rounds for row in table.rows) else "GB/s"
+    return ("", "seconds", "first", rate, f"× {table.beside}", "peak MB", "imports s", "")
+
+
+def _compared_head(beside: str) -> tuple[str, ...]:
+    return ("", "seconds", "before", "ratio", f"× {beside}", "before", "peak MB", "before")
+
+
 def _cells(row: Row) -> tuple[str, ...]:
+    words = f"failed: {row.failure}" if row.failure else row.marks
     if not row.seconds:
-        return (row.name, *[""] * (len(_HEAD) - 2), f"failed: {row.failure}")
+        return (row.name, *[""] * (_COLUMNS - 2), words)
     return (
         row.name,
         f"{row.typical:.3f}",
         f"{row.seconds[0]:.3f}",
-        _number(row.rate / 1e9 if row.bytes else None, ".2f"),
+        _rate(row),
         _number(row.ratio, ".1f"),
         _megabytes(row.peak),
         _number(row.imports, ".2f"),
-        f"failed: {row.failure}" if row.failure else row.marks,
+        words,
     )
 
 
@@ -63,6 +73,12 @@ def _origin(document: dict[str, Any]) -> str:
     return (
         f"{machine['commit']} ({machine['cpu']}, {machine['cores']} cores, {document['started']})"
     )
+
+
+def _rate(row: Row) -> str:
+    if row.rounds:
+        return _number(row.rounds_per_minute, ".1f")
+    return _number(row.rate / 1e9 if row.bytes else None, ".2f")
 
 
 def _number(value: float | None, form: str) -> str:

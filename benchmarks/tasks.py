@@ -34,6 +34,10 @@ class Task:
     k_est: int
     device: str = "auto"
 
+    def __str__(self) -> str:
+        """How much is to be read, in words."""
+        return f"{self.bytes / 1e6:,.0f} MB"
+
     @cached_property
     def files(self) -> list[Path]:
         """One file per participant, in id order."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.federations import FederationSpec
 from benchmarks.results import Row
 from benchmarks.tasks import Task
 from benchmarks.workers import FailedError, worker
@@ -16,10 +17,10 @@ _PATIENCE = 40.0
 
 @dataclass(frozen=True)
 class Timed:
-    """A row, and the scores that its last run came to."""
+    """A row, and what came of its last run: scores by layer, or a `Trained`."""
 
     row: Row
-    scores: dict[str, list[int]]
+    found: dict[str, Any]
 
 
 def nothing() -> None:
@@ -27,19 +28,24 @@ def nothing() -> None:
 
 
 def in_turns(
-    contestant: str, task: Task, repeats: int, *, before: Callable[[], None] = nothing
+    contestant: str,
+    task: Task | FederationSpec,
+    repeats: int,
+    *,
+    beside: str = "pread",
+    before: Callable[[], None] = nothing,
 ) -> Timed:
-    """Run the yardstick and a contestant in turns, once and then `repeats` times.
+    """Run a yardstick, `beside`, and a contestant in turns, once and then `repeats` times.
 
     Each has a process of its own. `before` is called before each run of either.
     """
-    say(f"{contestant}, {task.bytes / 1e6:,.0f} MB")
+    say(f"{contestant}, {task}")
     seconds: list[float] = []
     yardstick: list[float] = []
     known: dict[str, Any] = {}
-    answer: dict[str, Any] = {"scores": {}}
+    answer: dict[str, Any] = {"found": {}}
     try:
-        with worker("pread", task) as reader, worker(contestant, task) as runner:
+        with worker(beside, task) as reader, worker(contestant, task) as runner:
             known = {"imports": runner.imports, "peak_of_imports": runner.peak_of_imports}
             while len(seconds) <= repeats and sum(seconds) < _PATIENCE:
                 before()
@@ -51,13 +57,14 @@ def in_turns(
         known["failure"] = str(failed)
     row = Row(
         name=contestant,
-        bytes=task.bytes,
+        bytes=task.bytes if isinstance(task, Task) else 0,
+        rounds=task.rounds if isinstance(task, FederationSpec) else 0,
         seconds=tuple(seconds),
         yardstick=tuple(yardstick),
         peak=answer.get("peak"),
         **known,
     )
-    return Timed(row, answer["scores"])
+    return Timed(row, answer["found"])
 
 
 def yardstick_row(rows: list[Row]) -> Row:

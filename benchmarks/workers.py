@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.federations import FederationSpec
 from benchmarks.tasks import Task
 
 REPOSITORY = Path(__file__).parent.parent
@@ -40,7 +41,7 @@ class Worker:
         return int(self._ready["peak"])
 
     def run(self) -> dict[str, Any]:
-        """Run once: `seconds`, `scores` and `peak`, the most memory so far in bytes.
+        """Run once: `seconds`, `found`, what came of it, and `peak`, the most memory in bytes.
 
         Raises
         ------
@@ -63,9 +64,10 @@ class Worker:
 
 
 @contextmanager
-def worker(contestant: str, task: Task) -> Iterator[Worker]:
+def worker(contestant: str, task: Task | FederationSpec) -> Iterator[Worker]:
     """Start a contestant, in a process that ends with the block."""
-    command = [sys.executable, "-m", "benchmarks.measure", contestant, json.dumps(asdict(task))]
+    described = (type(task).__name__, json.dumps(asdict(task)))
+    command = [sys.executable, "-m", "benchmarks.measure", contestant, *described]
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

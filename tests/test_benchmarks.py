@@ -12,19 +12,33 @@ import numpy as np
 import pytest
 
 from benchmarks.contestants import CONTESTANTS, OTHER_METHODS, pread
+from benchmarks.federations import FederationSpec, resized
+from benchmarks.jobs import Bench, training
 from benchmarks.pagecache import evict, resident
-from benchmarks.results import Row, Table, difference, quality
+from benchmarks.results import Row, Table, apart, difference, quality
 from benchmarks.rounds import make_rounds
 from benchmarks.specs import FULL, ONE_LAYER, QUICK, Rounds, RoundSpec
 from benchmarks.table import comparison_text, table_text
 from benchmarks.tasks import Task
-from benchmarks.timing import in_turns
+from benchmarks.timing import Timed, in_turns
+from benchmarks.trainers import TRAINERS, not_installed
 from tests.conftest import environment
 
 TINY = Rounds(
     resnet=RoundSpec("tiny-resnet18", participants=10, boosted=1, width=1),
     wide=RoundSpec("tiny-wide", participants=20, boosted=2, kernels=64),
     few=10,
+)
+
+FEDERATION = FederationSpec(
+    name="tiny",
+    images=400,
+    test_images=100,
+    participants=3,
+    rounds=3,
+    epochs=3,
+    batch_size=16,
+    learning_rate=0.002,
 )
 
 
@@ -52,10 +66,12 @@ def test_every_job_runs_and_all_come_to_the_same_marks(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     document = json.loads(report.read_bytes())
     rows = {table["job"]: table["rows"] for table in document["jobs"]}
-    assert list(rows) == ["layer", "layers", "process", "memory", "cold", "device"]
+    assert list(rows) == ["layer", "layers", "process", "memory", "cold", "device", "training"]
     assert [row["name"] for row in rows["layer"]] == ["pread", "ours", "numpy"]
     assert all(row["agrees"] for row in rows["layer"][1:])
     assert all(row["ratio"] > 1 and row["peak"] > 2**24 for row in rows["layer"][1:])
+    assert [row["name"] for row in rows["training"]] == ["ours, 28×28", "ours, digits"]
+    assert all(row["agrees"] and row["rounds_per_minute"] > 0 for row in rows["training"])
     assert document["machine"]["cores"] >= 1
     again = benchmarks("--compare", report, report)
     assert again.returncode == 0, again.stderr
@@ -71,6 +87,62 @@ def test_every_contestant_finds_the_boosted(tiny: Task, name: str) -> None:
     )
     assert sum(scores[ONE_LAYER]) == TINY.wide.k_est * TINY.wide.kernels
     assert (difference(scores, reference) is None) or name in OTHER_METHODS
+
+
+def test_every_trainer_comes_to_the_same_loss_in_every_round() -> None:
+    reference = TRAINERS["ours"](FEDERATION)()
+    assert reference["loss"][0] > reference["loss"][-1] + 1
+    for name in ("other-engine", "plain-one-thread"):
+        found = TRAINERS[name](FEDERATION)()
+        assert apart(found["loss"], reference["loss"]) < 0.02
+        assert found["accuracy"] == pytest.approx(reference["accuracy"], abs=0.05)
+        assert found["how"] != reference["how"]
+
+
+def test_flower_comes_to_the_same_loss() -> None:
+    if not_installed("flower"):
+        pytest.skip("Flower is not installed")
+    reference = TRAINERS["ours"](FEDERATION)()
+    # In a process of its own, as in the job: the warnings of its libraries are not ours.
+    timed = in_turns("flower", FEDERATION, 0, beside="ours")
+    assert timed.row.failure is None
+    assert apart(timed.found["loss"], reference["loss"]) < 0.02
+
+
+def test_training_that_comes_to_another_loss_is_not_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = {"ours": [2.0, 1.0], "plain": [2.0, 1.01], "other-engine": [2.0, 1.5]}
+
+    def trained(name: str, spec: FederationSpec, *_: int, beside: str) -> Timed:
+        assert beside == "ours"
+        row = Row(name=name, bytes=0, rounds=2, seconds=(4.0,), yardstick=(2.0,), peak=9)
+        return Timed(row, {"loss": losses[name], "ended": [1.0, 3.0], "how": str(spec)})
+
+    monkeypatch.setattr("benchmarks.jobs.in_turns", trained)
+    monkeypatch.setattr("benchmarks.trainers.find_spec", lambda _: None)
+    spec = replace(FEDERATION, rounds=2)
+    table = training(Bench(tmp_path, TINY, 5, ["cdist", *losses, "flower"], [spec]))
+    rows = {row.name: row for row in table.rows}
+    assert not table.sound
+    assert rows["plain, tiny"].agrees
+    assert rows["plain, tiny"].peak == 9
+    assert rows["ours, tiny"].peak is None
+    assert "loss DIFFERS from ours by 0.5000" in rows["other-engine, tiny"].marks
+    text = table_text(table)
+    assert "rounds/min  × ours" in text
+    assert "30.0     2.0" in text
+    assert "30.0 rounds/min after the first" in text
+    assert "not installed: flwr, ray" in text
+
+
+def test_federations_are_resized_where_images_are_made_up() -> None:
+    digits = replace(FEDERATION, images=0)
+    assert resized([FEDERATION, digits], 60, 1) == (
+        replace(FEDERATION, images=60, rounds=1),
+        replace(digits, rounds=1),
+    )
+    assert resized([FEDERATION], None, None) == (FEDERATION,)
 
 
 def test_other_marks_are_said() -> None:
@@ -170,7 +242,7 @@ def test_the_process_that_measures_is_small() -> None:
 def test_a_comparison_leaves_out_what_only_one_has() -> None:
     def document(*rows: dict[str, Any]) -> dict[str, Any]:
         machine = {"commit": "abc", "cpu": "one", "cores": 2}
-        jobs = [{"job": "layer", "title": "a layer", "rows": list(rows)}]
+        jobs = [{"job": "layer", "title": "a layer", "beside": "pread", "rows": list(rows)}]
         return {"machine": machine, "started": "today", "jobs": jobs}
 
     old = Row(name="ours", bytes=9, seconds=(4.0,), yardstick=(1.0,)).as_dict()
