@@ -9,7 +9,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from ariba_cli.federated.aggregation import fedavg
-from ariba_cli.federated.datasets import FloatArray, LabelArray, load_dataset
+from ariba_cli.federated.datasets import Dataset, FloatArray, LabelArray, load_dataset
 from ariba_cli.federated.defaults import DEFAULTS
 from ariba_cli.federated.models import Weights, architecture_for
 from ariba_cli.federated.partitions import parse_partition
@@ -103,7 +103,8 @@ class Intruder(Protocol):
 class Federation:
     """Participants with their shares of a data set, and the model that they train.
 
-    To be used as a context: the processes that train end with it.
+    To be used as a context: the processes that train end with it. `dataset` takes the place of
+    the one that the settings name, as for images that no file holds.
 
     Attributes
     ----------
@@ -111,10 +112,16 @@ class Federation:
     engine : trains and runs the federation's model.
     """
 
-    def __init__(self, settings: FederationSettings, place: Place | None = None) -> None:
+    def __init__(
+        self,
+        settings: FederationSettings,
+        place: Place | None = None,
+        *,
+        dataset: Dataset | None = None,
+    ) -> None:
         place = place or Place()
         self.settings = settings
-        self.dataset = load_dataset(settings.dataset, place.data_dir)
+        self.dataset = dataset or load_dataset(settings.dataset, place.data_dir)
         self._shares = parse_partition(settings.partition).deal(
             self.dataset.train_labels, settings.participants, settings.seed
         )
