@@ -14,7 +14,6 @@ from ariba_cli.findings import Finding, FindingKind
 from ariba_cli.intake import Submission, why_not_offered
 from ariba_cli.progress import Progress, silent
 from ariba_cli.reading import Unusable
-from ariba_cli.rounds.contents import PARTICIPANTS
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.formats import peft, safetensors
 from ariba_cli.rounds.layers import Layer, agreed_layers
@@ -134,7 +133,7 @@ def _check_place(round_: Round, out: Path) -> None:
         raise OutputError(f"'{out}' cannot be written: there is no folder '{out.parent}'")
     root = Path(os.path.realpath(round_.root))
     in_one_file = round_.participants[0].group is not None
-    if not in_one_file and folder in (root, root / PARTICIPANTS):
+    if not in_one_file and (folder == root or root in folder.parents):
         raise OutputError(
             f"'{out}' would lie among the updates of the round and be taken for one; name "
             "another place"

@@ -43,7 +43,7 @@ def train_locally(network: "torch.nn.Module", task: "Task") -> "State":
     network.train()
     images, labels = torch.from_numpy(task.images), torch.from_numpy(task.targets)
     optimizer = torch.optim.Adam(network.parameters(), lr=task.how.learning_rate)
-    for batch in task.batches():
+    for batch in task.batches(least=1):
         optimizer.zero_grad()
         loss = cross_entropy(network(images[batch]), labels[batch])
         torch.autograd.backward(loss)

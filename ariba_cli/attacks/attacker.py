@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ariba_cli.attacks.settings import AttackSettings
-from ariba_cli.attacks.strategies import Situation, combined, update_norm
+from ariba_cli.attacks.strategies import ANOMALIES, Situation, combined, update_norm
 from ariba_cli.attacks.triggers import TRIGGERS, Aim
 from ariba_cli.errors import UsageError
 from ariba_cli.federated.datasets import Dataset, FloatArray
@@ -39,7 +39,7 @@ class Forged:
     """
 
     compromised: tuple[str, ...]
-    sigma: float
+    sigma: float | None
     before: Measured
     after: Measured
     settings: AttackSettings
@@ -62,7 +62,7 @@ class Attacker:
     Attributes
     ----------
     compromised : who is, in id order.
-    sigma : σ.
+    sigma : σ; None where no strategy scales by it.
 
     Raises
     ------
@@ -75,7 +75,9 @@ class Attacker:
         self.settings = settings
         self.compromised = _choose(federation.ids, settings)
         run = federation.settings
-        self.sigma = settings.sigma if settings.sigma is not None else run.participants / run.eta
+        replaces = run.participants / run.eta
+        self._sigma = settings.sigma if settings.sigma is not None else replaces
+        self.sigma = self._sigma if "replacement" in settings.strategies else None
         self._federation = federation
         self._trigger = registered(TRIGGERS, settings.trigger, kind="trigger")
         self._aim = Aim(settings.target_class, settings.seed)
@@ -83,6 +85,9 @@ class Attacker:
         self._tested = backdoor_images(
             federation.dataset, settings.trigger, self._aim, settings.backdoor_images
         )
+        # What it has no images for is found out now, and not when the attack begins.
+        nobody = federation.dataset.train_images[:0], federation.dataset.train_labels[:0]
+        self._trigger.poison(federation.dataset, *nobody, self._aim)
 
     def compromised_in(self, number: int) -> tuple[str, ...]:
         """Who is compromised in a round of a federation that is trained."""
@@ -100,9 +105,14 @@ class Attacker:
         Raises
         ------
         UsageError
-            When σ is so large that an update overflows.
+            When σ is so large that an update overflows, or the honest ones did already.
         """
         norms = [update_norm(global_weights, weights) for weights in honest.values()]
+        if not np.isfinite(norms).all():
+            raise UsageError(
+                "honest training has diverged: not all updates are finite; use a smaller "
+                "--learning-rate"
+            )
         engine, tasks = self._federation.engine, self._tasks(global_weights, number)
         trained = engine.train(global_weights, tasks, done) if tasks else []
         sent = {}
@@ -110,7 +120,7 @@ class Attacker:
             weights = trained[index] if trained else global_weights
             situation = Situation(
                 global_weights,
-                self.sigma / len(self.compromised),
+                self._sigma / len(self.compromised),
                 float(np.median(norms)),
                 self._seed("noise", name, number),
             )
@@ -236,6 +246,7 @@ def _check(settings: AttackSettings, dataset: Dataset) -> None:
     for label in (settings.target_class, settings.source_class):
         if label is not None:
             check_class(label, dataset)
+    registered(ANOMALIES, settings.anomaly, kind="anomaly term")
     if settings.source_class == settings.target_class:
         raise UsageError("--source-class and --target-class are the same; nothing would be flipped")
     if not 0 <= settings.rho < 1:

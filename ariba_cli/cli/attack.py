@@ -103,7 +103,7 @@ def attack(
         )
     lines = [
         f"compromised   {', '.join(forged.compromised)}",
-        f"sigma         {forged.sigma:g}",
+        *([] if forged.sigma is None else [f"sigma         {forged.sigma:g}"]),
         "              accuracy  backdoor accuracy",
     ]
     for when, measured in (("before", forged.before), ("after FedAvg", forged.after)):

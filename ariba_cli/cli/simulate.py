@@ -9,6 +9,7 @@ import typer
 from ariba_cli.cli import attack_options, options, training_options
 from ariba_cli.cli.signals import held_back, import_training_libraries
 from ariba_cli.cli.training_options import EngineName
+from ariba_cli.errors import UsageError
 
 
 class ModelFormat(StrEnum):
@@ -18,7 +19,24 @@ class ModelFormat(StrEnum):
     HDF5 = "hdf5"
 
 
+# Options that say nothing without --attack.
+_OF_AN_ATTACK = (
+    "k",
+    "compromised",
+    "trigger",
+    "strategy",
+    "target_class",
+    "source_class",
+    "poison_ratio",
+    "sigma",
+    "rho",
+    "anomaly",
+    "backdoor_images",
+)
+
+
 def simulate(
+    context: typer.Context,
     out: Annotated[
         Path,
         typer.Argument(metavar="OUT", help="The directory to make.", show_default=False),
@@ -70,7 +88,8 @@ def simulate(
         typer.Option(
             metavar="ROUND",
             min=1,
-            help="Compromise participants from this round on, with the options below.",
+            help="Compromise participants from this round on, with the options below; they then "
+            "train as ariba attack has them by default.",
             show_default=False,
         ),
     ] = None,
@@ -137,7 +156,9 @@ def simulate(
         ),
     )
     attacked = None
-    if attack is not None:
+    if attack is None:
+        _check_unused(context)
+    else:
         attacked = AttackSettings(
             compromised=attack_options.names(compromised),
             k=k,
@@ -180,3 +201,14 @@ def simulate(
     if last.backdoor_accuracy is not None:
         console.note(f"backdoor accuracy {last.backdoor_accuracy:.3f}")
     console.data("".join(f"{path}\n" for path in done.rounds).encode("utf-8", "surrogateescape"))
+
+
+def _check_unused(context: typer.Context) -> None:
+    """Refuse options of an attack where there is none."""
+    for name in _OF_AN_ATTACK:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError(
+                f"--{name.replace('_', '-')} is of an attack, and there is none; --attack ROUND "
+                "says from which round on"
+            )

@@ -64,6 +64,14 @@ class Plan:
     keep: Keep
     format_name: str
 
+    def __post_init__(self) -> None:
+        """Refuse an attack that never comes."""
+        if self.attack is not None and self.attack.begins > self.settings.rounds:
+            raise UsageError(
+                f"an attack from round {self.attack.begins} on never comes: the last round is "
+                f"{self.settings.rounds}"
+            )
+
     def kept(self, finished: int | None = None) -> list[int]:
         """The rounds that are written until so many are finished; until the end without."""
         last = self.settings.rounds
@@ -82,8 +90,8 @@ class Plan:
         for name, value in begun._options().items():
             if value != asked[name]:
                 raise UsageError(
-                    f"'{where}' was begun with {name} {value}, and not {asked[name]}; give the "
-                    "same options, or name another directory"
+                    f"'{where}' was begun with {name} {_said(value)}, and not "
+                    f"{_said(asked[name])}; give the same options, or name another directory"
                 )
 
     def _options(self) -> dict[str, object]:
@@ -110,7 +118,7 @@ class Plan:
         for field in fields(AttackSettings):
             if field.name != "begins":
                 name = _OPTIONS.get(field.name, f"--{field.name.replace('_', '-')}")
-                options[name] = _said(getattr(attack, field.name))
+                options[name] = getattr(attack, field.name)
         return options
 
 
@@ -119,7 +127,10 @@ def _said(value: object) -> object:
     if isinstance(value, tuple):
         return ",".join(value) or "nobody by name"
     if isinstance(value, LocalTraining):
-        return f"{value.optimizer} {value.learning_rate:g}, {value.epochs} epochs"
+        return (
+            f"{value.optimizer} {value.learning_rate}, {value.epochs} epochs of batches of "
+            f"{value.batch_size}"
+        )
     return "the default" if value is None else value
 
 

@@ -13,18 +13,22 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from ariba_cli.attacks.settings import AttackSettings
-from ariba_cli.errors import InputError, RefusedFileError
+from ariba_cli.errors import InputError, RefusedFileError, UsageError
+from ariba_cli.federated.datasets import DATASETS
 from ariba_cli.federated.federation import Federation, FederationSettings
+from ariba_cli.federated.models import MODELS
+from ariba_cli.federated.partitions import parse_partition
 from ariba_cli.rounds.contents import RUN_NAME
 from ariba_cli.rounds.limits import Limits
 from ariba_cli.rounds.opening import read_small
 
 LAYOUT = 2
 
+# More than any data set has, and exact in every number format.
+_MOST_SAMPLES = 2**53
+
 # Numbers of settings that may be 0.
-_MAY_BE_ZERO = frozenset(
-    {"seed", "target_class", "source_class", "sigma", "rho", "k", "backdoor_images"}
-)
+_MAY_BE_ZERO = frozenset({"seed", "target_class", "source_class", "sigma", "rho"})
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Point:
     Attributes
     ----------
     accuracy : on the test set, in [0, 1].
-    loss : the mean cross-entropy there, in nats; None when it is not finite.
+    loss : the mean cross-entropy there, in nats; None when it is not finite, or not known.
     backdoor_accuracy : X'%, in [0, 1]; None in a run without an attack.
     """
 
@@ -182,6 +186,12 @@ def decode_settings(content: dict[str, Any]) -> FederationSettings:
         When they are not.
     """
     settings: FederationSettings = _decoded(FederationSettings, content)
+    if settings.dataset not in DATASETS or settings.model not in MODELS:
+        raise ValueError(content)
+    try:
+        parse_partition(settings.partition)
+    except UsageError as error:
+        raise ValueError(content) from error
     return settings
 
 
@@ -243,7 +253,7 @@ def _decode_run(content: dict[str, Any]) -> Run:
     holdings = {}
     for name, held in content["participants"].items():
         counts = held["samples_by_class"]
-        if not all(type(count) is int and count >= 0 for count in counts):
+        if not all(type(count) is int and 0 <= count < _MOST_SAMPLES for count in counts):
             raise ValueError(counts)
         holdings[name] = tuple(counts)
     if not isinstance(content["fingerprint"], str):

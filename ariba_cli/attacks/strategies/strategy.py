@@ -10,6 +10,8 @@ from ariba_cli.federated.models import Weights
 from ariba_cli.federated.training import Objective
 from ariba_cli.rounds.names import is_statistic
 
+_VARIANCE = "running_var"
+
 
 @dataclass(frozen=True)
 class Situation:
@@ -58,14 +60,20 @@ class Strategy:
 
 
 def moved(start: Weights, weights: Weights, factor: float) -> Weights:
-    """θ^t + factor·(θ − θ^t), computed in float64."""
+    """θ^t + factor·(θ − θ^t), computed in float64.
+
+    A variance that batch normalisation has measured is never less than 0: any server would see
+    that, and no network could use it.
+    """
+    result = {}
     with np.errstate(over="ignore"):
-        return {
-            name: (
-                values.astype(np.float64) + factor * (weights[name] - values.astype(np.float64))
-            ).astype(np.float32)
-            for name, values in start.items()
-        }
+        for name, values in start.items():
+            wide = values.astype(np.float64)
+            wide += factor * (weights[name] - wide)
+            if name.endswith(_VARIANCE):
+                wide = np.maximum(wide, 0)
+            result[name] = wide.astype(np.float32)
+    return result
 
 
 def update_norm(start: Weights, weights: Weights) -> float:
@@ -74,7 +82,7 @@ def update_norm(start: Weights, weights: Weights) -> float:
         np.sqrt(
             sum(
                 np.square(weights[name].astype(np.float64) - values).sum()
-                for name, values in start.items()
+                for name, values in sorted(start.items())
                 if not is_statistic(name)
             )
         )

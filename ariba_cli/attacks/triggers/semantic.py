@@ -49,9 +49,9 @@ def heavy_strokes(
 ) -> npt.NDArray[np.bool_]:
     """Which images have more ink than 90 % of the training images of their class."""
     train = dataset.train_images.mean(axis=(1, 2, 3))
-    heavy = np.array(
-        [np.quantile(train[dataset.train_labels == c], _HEAVY) for c in range(dataset.classes)]
-    )
+    heavy = np.full(dataset.classes, np.inf)
+    for label in np.unique(dataset.train_labels):
+        heavy[label] = np.quantile(train[dataset.train_labels == label], _HEAVY)
     found: npt.NDArray[np.bool_] = images.mean(axis=(1, 2, 3)) > heavy[labels]
     return found
 

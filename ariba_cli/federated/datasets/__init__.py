@@ -1,4 +1,4 @@
-"""Image data sets, by name. A new one is a module here and a line in `DATASETS`."""
+"""Image data sets, by name. A new one is a module here, and a line in `DATASETS` and `DEFAULTS`."""
 
 from pathlib import Path
 

@@ -1,6 +1,7 @@
 """What a model is to the rest of the house: named weights, and something that builds it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -57,6 +58,16 @@ class Architecture:
             if isinstance(module, nn.BatchNorm2d):
                 module.num_batches_tracked = None
         return network
+
+    @cached_property
+    def least_batch(self) -> int:
+        """How many samples a training step needs: batch normalisation measures no single one."""
+        import torch
+        from torch import nn
+
+        with torch.device("meta"):
+            modules = list(self.build().modules())
+        return 2 if any(isinstance(module, nn.BatchNorm2d) for module in modules) else 1
 
     def initial_weights(self, seed: int) -> Weights:
         """The weights from which a federation starts, drawn from the run's seed alone."""

@@ -5,6 +5,6 @@
 """
 
 from ariba_cli.federated.training.engine import Engine, Method
-from ariba_cli.federated.training.task import OPTIMIZERS, LocalTraining, Objective, Task
+from ariba_cli.federated.training.task import LocalTraining, Objective, Task
 
-__all__ = ["OPTIMIZERS", "Engine", "LocalTraining", "Method", "Objective", "Task"]
+__all__ = ["Engine", "LocalTraining", "Method", "Objective", "Task"]

@@ -68,7 +68,13 @@ class Engine:
     @property
     def name(self) -> str:
         """What decides the last bits of what is trained, as it stands in `run.json`."""
-        return f"{self.method} on {self.device.partition(':')[0]}"
+        return f"{self.method} on {self._hardware()}"
+
+    def _hardware(self) -> str:
+        """`cpu`, or what the graphics card is called."""
+        import torch
+
+        return self.device if self.device == "cpu" else torch.cuda.get_device_name(self.device)
 
     @property
     def description(self) -> str:
@@ -89,10 +95,13 @@ class Engine:
     ) -> list[Weights]:
         """The weights of each after local training, in the order of the tasks.
 
-        `done` is told how many are. A participant without samples sends back the weights
-        that it was given.
+        `done` is told how many are. A participant with fewer samples than a step needs sends
+        back the weights that it was given.
         """
-        finished = {index: dict(weights) for index, task in enumerate(tasks) if not _samples(task)}
+        least = self._architecture.least_batch
+        finished = {
+            index: dict(weights) for index, task in enumerate(tasks) if _samples(task) < least
+        }
         left = [index for index in range(len(tasks)) if index not in finished]
         count = len(finished)
 

@@ -23,6 +23,7 @@ class Network:
     def __init__(self, architecture: Architecture, device: str = "cpu") -> None:
         import torch
 
+        self._least_batch = architecture.least_batch
         self._device = torch.device(device)
         # Mypy knows no `Module.to` with a memory format.
         self._network = architecture.build().to(  # type: ignore[call-overload]
@@ -41,7 +42,7 @@ class Network:
         optimizer = make_optimizer(task.how, parameters)
         x, y = self._placed(task.images), torch.from_numpy(task.targets).to(self._device)
         with one_thread():
-            for batch in task.batches():
+            for batch in task.batches(self._least_batch):
                 optimizer.zero_grad()
                 loss = cross_entropy(network(x[batch]), y[batch])
                 if task.objective is not None:

@@ -11,8 +11,6 @@ from ariba_cli.registry import registered
 if TYPE_CHECKING:
     import torch
 
-OPTIMIZERS = ("adam", "sgd")
-
 
 @dataclass(frozen=True, kw_only=True)
 class LocalTraining:
@@ -20,7 +18,7 @@ class LocalTraining:
 
     Attributes
     ----------
-    optimizer : one of `OPTIMIZERS`.
+    optimizer : `adam` or `sgd`.
     epochs : passes over the samples.
     """
 
@@ -61,14 +59,21 @@ class Task:
     seed: int
     objective: Objective | None = None
 
-    def batches(self) -> Iterator["torch.Tensor"]:
-        """The indices of the samples of each step, in the order of training."""
+    def batches(self, least: int) -> Iterator["torch.Tensor"]:
+        """The indices of the samples of each step, in the order of training.
+
+        Fewer than `least` that are left over go with the step before.
+        """
         import torch
 
         order = torch.Generator().manual_seed(self.seed)
         for _ in range(self.how.epochs):
             shuffled = torch.randperm(len(self.targets), generator=order)
-            yield from torch.split(shuffled, self.how.batch_size)
+            pieces = list(torch.split(shuffled, self.how.batch_size))
+            while len(pieces) > 1 and len(pieces[-1]) < least:
+                left_over = pieces.pop()
+                pieces[-1] = torch.cat([pieces[-1], left_over])
+            yield from pieces
 
 
 def make_optimizer(

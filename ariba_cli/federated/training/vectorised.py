@@ -31,6 +31,7 @@ class VectorisedTraining:
     def __init__(self, architecture: Architecture, device: str) -> None:
         import torch
 
+        self._least_batch = architecture.least_batch
         self._network = architecture.build().to(device)
         self._device = torch.device(device)
         self._names = [name for name, _ in self._network.named_parameters()]
@@ -41,7 +42,7 @@ class VectorisedTraining:
         All tasks train in the same way, and each has samples.
         """
         # Those with most steps first: whoever still trains is then the first so many.
-        batches = [list(task.batches()) for task in tasks]
+        batches = [list(task.batches(self._least_batch)) for task in tasks]
         order = sorted(range(len(tasks)), key=lambda index: (-len(batches[index]), index))
         stack = _Stack(
             self, weights, [tasks[index] for index in order], [batches[index] for index in order]

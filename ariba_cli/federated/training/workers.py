@@ -37,13 +37,15 @@ class Workers:
     ) -> list[Weights]:
         """The weights of each after local training; `done` is called after each."""
         with self._running() as pool:
-            futures = [pool.submit(_train, weights, task) for task in tasks]
+            with _without_ctrl_c():
+                futures = [pool.submit(_train, weights, task) for task in tasks]
             return _results(futures, done)
 
     def logits(self, weights: Weights, pieces: Sequence[FloatArray]) -> list[FloatArray]:
         """What the model says of each piece of the images."""
         with self._running() as pool:
-            futures = [pool.submit(_logits, weights, images) for images in pieces]
+            with _without_ctrl_c():
+                futures = [pool.submit(_logits, weights, images) for images in pieces]
             return _results(futures, lambda: None)
 
     def close(self) -> None:
@@ -80,6 +82,16 @@ def _results(futures: Sequence["Future[Result]"], done: Callable[[], None]) -> l
         future.result()
         done()
     return [future.result() for future in futures]
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C wait: processes that start meanwhile inherit that, and never hear of it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start(architecture: Architecture) -> None:
