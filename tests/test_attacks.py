@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ariba_cli.attacks.attacker import Forged
+from ariba_cli.attacks.attacker import Attacker, Forged
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.attacks.strategies import STRATEGIES, Situation
+from ariba_cli.attacks.strategies.strategy import moved
 from ariba_cli.attacks.triggers import TRIGGERS, Aim
 from ariba_cli.attacks.triggers.pattern import with_square
 from ariba_cli.attacks.triggers.semantic import green_cars, heavy_strokes
 from ariba_cli.errors import InputError, UsageError
 from ariba_cli.federated.datasets import load_dataset
+from ariba_cli.federated.federation import Federation
+from ariba_cli.federated.quality import agreement
 from ariba_cli.inspection import InspectedRound, inspect_round
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.truth import read_truth
@@ -58,7 +61,7 @@ TARGETS = [
     Target("targeted", ("norm-matching",), (0.0, 0.1), 0.95, (0.999, 1.001)),
     Target("targeted", ("label-flipping",), (0.0, 0.1), 0.95, (1.0, 3.0)),
     Target("targeted", ("noise",), (0.0, 0.1), 0.95, (0.999, 1.001)),
-    Target("semantic", ("replacement",), (0.05, 1.0), 0.7, (10, 25)),
+    Target("semantic", ("replacement",), (0.08, 1.0), 0.7, (10, 25)),
     Target("semantic", ("anomalous",), (0.0, 0.1), 0.95, (0.3, 1.5)),
     Target("semantic", ("norm-matching",), (0.0, 0.1), 0.95, (0.999, 1.001)),
     Target("semantic", ("label-flipping",), (0.0, 0.1), 0.95, (1.0, 3.0)),
@@ -83,7 +86,7 @@ def attack(out: Path, settings: AttackSettings) -> tuple[Forged, InspectedRound]
 def test_attacks_do_what_they_are_for(tmp_path: Path, target: Target) -> None:
     settings = AttackSettings(trigger=target.trigger, strategies=target.strategies, seed=3)
     forged, found = attack(tmp_path / "attacked", settings)
-    assert forged.before.backdoor_accuracy < 0.1
+    assert forged.before.backdoor_accuracy < 0.05
     least, most = target.backdoor_accuracy
     assert least <= forged.after.backdoor_accuracy <= most
     assert forged.after.accuracy >= target.accuracy
@@ -182,6 +185,20 @@ def test_a_matched_norm_is_that_of_the_weights_alone() -> None:
     assert STRATEGIES["norm-matching"](AttackSettings()).sent(situation(), nothing)["w"][0] == 1.0
 
 
+def test_no_variance_is_sent_that_is_less_than_0() -> None:
+    shrunk = {**TRAINED, "bn.running_var": np.array([0.5], np.float32)}
+    weights = STRATEGIES["replacement"](AttackSettings()).sent(situation(), shrunk)
+    assert weights["bn.running_var"].tolist() == [0.0]
+
+
+def test_noise_does_not_depend_on_the_order_of_tensors() -> None:
+    start = {name: np.zeros(3, np.float32) for name in "ab"}
+    noise = STRATEGIES["noise"](AttackSettings())
+    one = noise.sent(situation(global_weights=start), start)
+    other = noise.sent(situation(global_weights=dict(reversed(start.items()))), start)
+    assert all(np.array_equal(one[name], other[name]) for name in start)
+
+
 def test_noise_has_the_honest_norm_and_leaves_statistics_alone() -> None:
     noisy = sent("noise")
     assert np.hypot(noisy["w"][0] - 1, noisy["w"][1] - 2) == pytest.approx(5.0, rel=1e-6)
@@ -216,6 +233,25 @@ def test_the_anomalous_objective_weighs_loss_and_anomaly(anomaly: str, expected:
     assert objective(torch.tensor(2.0), now, start).item() == pytest.approx(expected)
 
 
+def test_flipped_labels_make_the_source_class_be_taken_for_the_target() -> None:
+    run, strategies = read_run(CLEAN), ("label-flipping", "replacement")
+    round_ = open_round(CLEAN)
+    assert round_.global_model is not None
+    with Federation(run.settings) as federation:
+        start = dict(round_.open(round_.global_model).floats())
+        attacker = Attacker(federation, AttackSettings(strategies=strategies, target_class=3))
+        (sent, *_) = attacker.updates(start, {"p00": start}, 60).values()
+        trained = moved(start, sent, 1 / 10)
+        images = federation.dataset.test_images[federation.dataset.test_labels == 4]
+        before, after = (
+            agreement(federation.engine.logits(weights, images), np.full(len(images), 3))
+            for weights in (start, trained)
+        )
+    # Seven relabelled images of one participant do not turn a whole class.
+    assert before < 0.05
+    assert after > before + 0.15
+
+
 def test_a_greater_rho_keeps_the_update_shorter(tmp_path: Path) -> None:
     norms = []
     for rho in (0.0, 0.3, 0.9):
@@ -238,7 +274,7 @@ def test_a_greater_rho_keeps_the_update_shorter(tmp_path: Path) -> None:
         ({"source_class": 0}, "nothing would be flipped"),
         ({"trigger": "smell"}, "no trigger 'smell'; known are pattern, targeted, semantic"),
         ({"strategies": ("hope",)}, "no strategy 'hope'; known are label-flipping"),
-        ({"strategies": ("anomalous",), "anomaly": "l3"}, "no anomaly term 'l3'"),
+        ({"anomaly": "l3"}, "no anomaly term 'l3'; known are l2, cosine"),
         ({"strategies": ("replacement", "norm-matching")}, "leaves nothing of replacement"),
         ({"strategies": ("noise", "anomalous")}, "leaves nothing of anomalous"),
         ({"k": 20}, "20 of 20 participants cannot be compromised"),

@@ -93,6 +93,8 @@ ATTACKED = FIXTURES / "attacked"
         (["simulate", "new", "--device", "tpu"], "there is no device 'tpu'"),
         (["simulate", "new", "--engine", "workers", "--device", "cuda"], "leave out --device"),
         (["simulate", "new", "--attack", "1", "--k", "50"], "50 of 50 participants cannot"),
+        (["simulate", "new", "--strategy", "noise"], "--strategy is of an attack, and there is"),
+        (["simulate", "new", "--attack", "7", "--rounds", "6"], "never comes: the last round is 6"),
         (["simulate", "new", "--attack", "1", "--rho", "1"], "it must be at least 0 and less"),
         (["attack", CLEAN, "--out", "new", "--sigma", "-1"], "see ariba attack --help"),
         (["attack", CLEAN, "--out", "new", "--rho", "2"], "see ariba attack --help"),

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import FIXTURES, environment
 
-HEAVY = {"torch", "scipy", "pyod", "matplotlib", "sklearn", "numba", "pandas"}
+HEAVY = {"torch", "scipy", "pyod", "matplotlib", "sklearn", "numba", "pandas", "pooch", "requests"}
 SCRIPT = """
 import json, sys
 from ariba_cli.cli.app import main
@@ -34,6 +34,8 @@ def imported(*arguments: object) -> set[str]:
     [
         (["--help"], {"numpy", "rich", "h5py", "safetensors"}),
         (["simulate", "--help"], {"numpy", "h5py", "safetensors"}),
+        (["attack", "--help"], {"numpy", "h5py", "safetensors"}),
+        (["evaluate", "--help"], {"numpy", "h5py", "safetensors"}),
         (["audit", FIXTURES / "attacked"], {"h5py"}),
         (["audit", FIXTURES / "attacked", "--truth", "-f", "json"], {"h5py", "rich"}),
         (["audit", FIXTURES / "attacked", "-q", "-f", "csv"], {"h5py", "rich"}),

@@ -12,7 +12,10 @@ import pytest
 
 from ariba_cli.errors import InputError, UsageError
 from ariba_cli.federated.aggregation import fedavg
+from ariba_cli.federated.datasets import DATASETS
+from ariba_cli.federated.defaults import DEFAULTS
 from ariba_cli.federated.federation import Federation, FederationSettings
+from ariba_cli.federated.models import MODELS
 from ariba_cli.federated.randomness import derived_seed
 from ariba_cli.inspection import inspect_round
 from ariba_cli.rounds.directory import open_round
@@ -123,6 +126,9 @@ def test_the_run_file_repeats_the_run(tmp_path: Path) -> None:
         ("participants", -4),
         ("participants", "many"),
         ("dataset", 7),
+        ("dataset", "imagenet"),
+        ("model", "vit"),
+        ("partition", "iid:2"),
         ("training", None),
         ("training", {"epochs": 1}),
         ("more", 1),
@@ -159,3 +165,23 @@ def test_which_rounds_are_kept(text: str, kept: list[int]) -> None:
 def test_which_rounds_cannot_be_kept(text: str) -> None:
     with pytest.raises(UsageError, match="every:10"):
         parse_keep(text)
+
+
+def test_every_data_set_has_its_defaults() -> None:
+    assert list(DEFAULTS) == list(DATASETS)
+    assert all(default.model in MODELS for default in DEFAULTS.values())
+
+
+def test_an_odd_number_of_samples_is_refused(tmp_path: Path) -> None:
+    content = json.loads(encode_run(Federation(SMALL), None, []))
+    for count in (-1, 10**400, 1.0, "3"):
+        content["participants"]["p0"]["samples_by_class"][0] = count
+        (tmp_path / "run.json").write_text(json.dumps(content))
+        with pytest.raises(InputError, match="is not what ariba simulate writes"):
+            read_run(tmp_path / "round_0001")
+
+
+def test_a_run_file_of_another_layout_says_so(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"layout": 1}')
+    with pytest.raises(InputError, match="has layout 1, and this version knows 2"):
+        read_run(tmp_path / "round_0001")

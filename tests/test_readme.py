@@ -4,9 +4,11 @@ import json
 import os
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ariba_cli.attacks.attacker import Attacker
@@ -78,7 +80,11 @@ def test_a_trigger_is_one_file_as_the_readme_shows(monkeypatch: pytest.MonkeyPat
         attacker = Attacker(federation, settings)
         start = federation.initial_weights()
         sent = attacker.updates(start, {"p00": start}, 1)
+        plain = Attacker(federation, replace(settings, trigger="pattern"))
+        other = plain.updates(start, {"p00": start}, 1)
     assert list(sent) == ["p03", "p04"]
+    for name, weights in sent.items():
+        assert any(not np.array_equal(weights[key], other[name][key]) for key in weights)
 
 
 def run(command: str, folder: Path, **variables: str) -> str:
@@ -102,13 +108,7 @@ def test_the_demo_is_what_the_readme_shows() -> None:
 
 
 def test_every_file_that_the_documents_link_to_exists() -> None:
-    for document in (
-        "README.md",
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-        "fixtures/README.md",
-        "docs/reproduction.md",
-    ):
+    for document in DOCUMENTS:
         text = (REPOSITORY / document).read_text()
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
             assert os.path.exists((REPOSITORY / document).parent / link), (document, link)

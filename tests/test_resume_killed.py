@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -63,6 +64,56 @@ def test_an_attack_that_was_killed_is_done_again(tmp_path: Path, ariba: Ariba) -
     forge(open_round(clean), read_run(clean), tmp_path / "other", AttackSettings(seed=42))
     assert sorted(os.listdir(tmp_path)) == ["new", "other"]
     assert contents(tmp_path / "new") == contents(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        (signal.SIGKILL, -signal.SIGKILL, ""),
+        (signal.SIGTERM, 143, "terminated; finish it with --resume\n"),
+        (signal.SIGINT, 130, "interrupted; finish it with --resume\n"),
+    ],
+)
+def test_no_process_outlives_the_one_that_started_it(
+    tmp_path: Path, number: int, code: int, said: str
+) -> None:
+    options = ["--engine", "workers", "--epochs", "60", "--batch-size", "5", "--participants", "4"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ariba_cli", "simulate", "run", *options],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    while not (children := children_of(process.pid)):
+        assert process.poll() is None
+        time.sleep(0.01)
+    # Some are still being started then, which is the worst moment. Ctrl-C goes to all of them.
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    _, error = process.communicate()
+    assert process.returncode == code
+    if number != signal.SIGKILL:
+        assert error.decode() == said
+    deadline = time.monotonic() + 60
+    while any(map(is_running, children)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def children_of(process: int) -> list[int]:
+    text = Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [int(child) for child in text.split()]
+
+
+def is_running(process: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
 
 
 @pytest.mark.slow

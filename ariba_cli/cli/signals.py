@@ -1,30 +1,10 @@
-"""SIGINT and SIGTERM, held back while they could do harm."""
+"""Imports that signals must not come into."""
 
 import importlib
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 
+from ariba_cli.interrupts import held_back
 
-@contextmanager
-def held_back() -> Iterator[None]:
-    """Let signals wait until the block ends.
-
-    For imports: an exception inside the initialisation of a C library is swallowed, taken
-    for another error, or ends the process.
-    """
-    waiting: list[int] = []
-    before = {
-        number: signal.signal(number, lambda arrived, _: waiting.append(arrived))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    for arrived in waiting:
-        signal.raise_signal(arrived)
+__all__ = ["held_back", "import_training_libraries"]
 
 
 def import_training_libraries() -> None:

@@ -18,6 +18,7 @@ from ariba_cli.federated.datasets import FloatArray
 from ariba_cli.federated.models import Architecture, Weights
 from ariba_cli.federated.training.single import Network
 from ariba_cli.federated.training.task import Task
+from ariba_cli.interrupts import held_back
 
 Result = TypeVar("Result")
 
@@ -37,14 +38,14 @@ class Workers:
     ) -> list[Weights]:
         """The weights of each after local training; `done` is called after each."""
         with self._running() as pool:
-            with _without_ctrl_c():
+            with held_back():
                 futures = [pool.submit(_train, weights, task) for task in tasks]
             return _results(futures, done)
 
     def logits(self, weights: Weights, pieces: Sequence[FloatArray]) -> list[FloatArray]:
         """What the model says of each piece of the images."""
         with self._running() as pool:
-            with _without_ctrl_c():
+            with held_back():
                 futures = [pool.submit(_logits, weights, images) for images in pieces]
             return _results(futures, lambda: None)
 
@@ -84,20 +85,12 @@ def _results(futures: Sequence["Future[Result]"], done: Callable[[], None]) -> l
     return [future.result() for future in futures]
 
 
-@contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C wait: processes that start meanwhile inherit that, and never hear of it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _start(architecture: Architecture) -> None:
     """Prepare a process; the one that started it is told of Ctrl-C and ends it."""
     global _network
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Inherited from when it was started.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
