@@ -193,7 +193,7 @@ def test_a_progress_bar_is_shown_on_a_terminal_only(tmp_path: Path, ariba: Ariba
     shown, code = on_a_terminal(*command)
     assert code == 0
     assert b"accuracy" in shown
-    assert b"3/3" in shown
+    assert b"9/9" in shown
     done = ariba("simulate", "b", *command[2:])
     assert done.stdout == b"b/round_0003\n"
     assert done.stderr.startswith(b"test accuracy")

@@ -181,7 +181,10 @@ OTHER_PLANS = [
     ({"format_name": "safetensors"}, "--format hdf5, and not safetensors"),
     ({"settings": replace(PLAN.settings, seed=7)}, "--seed 0, and not 7"),
     ({"settings": replace(PLAN.settings, model="resnet18")}, "--model cnn, and not resnet18"),
-    ({"settings": replace(PLAN.settings, partition="shards:2")}, "--partition iid, and not shards"),
+    (
+        {"settings": replace(PLAN.settings, partition="shards:2")},
+        "--partition iid, and not shards:2",
+    ),
     ({"settings": replace(PLAN.settings, training=SLOWER)}, "--learning-rate 0.01, and not 0.001"),
     ({"attack": AttackSettings(begins=2)}, "--attack no attack, and not 2"),
     (
@@ -294,18 +297,29 @@ def spoiled_round(partial: Path) -> None:
     (partial / "round_0001" / "participants" / "p1.h5").write_bytes(b"")
 
 
+CURVE: dict[str, list[float | None]] = {
+    "accuracy": [0.5],
+    "loss": [1.5],
+    "backdoor_accuracy": [None],
+}
+
 BROKEN: list[tuple[Callable[[Path], object], str]] = [
     (lambda partial: (partial / "checkpoint.json").write_bytes(b"\xff{"), "is not what"),
     (lambda partial: (partial / "checkpoint.json").write_text("[" * 100_000), "is not what"),
     (lambda partial: (partial / "checkpoint.json").write_text("[]"), "is not what"),
     (lambda partial: os.truncate(partial / "checkpoint.json", 2**27), "more than"),
-    (changed("layout", 2), "is not what"),
+    (changed("layout", 1), "is not what"),
+    (changed("layout", 3), "is not what"),
     (changed("finished", 2), "is not what"),
     (changed("finished", "1"), "is not what"),
-    (changed("accuracy", [0.5] * 3), "is not what"),
-    (changed("accuracy", [float("nan")]), "is not what"),
-    (changed("accuracy", [10**400]), "is not what"),
-    (changed("accuracy", {"0": 0.5}), "is not what"),
+    (changed("curve", {name: values * 3 for name, values in CURVE.items()}), "is not what"),
+    (changed("curve", {**CURVE, "accuracy": [0.5] * 3}), "is not what"),
+    (changed("curve", {**CURVE, "loss": [float("nan")]}), "is not what"),
+    (changed("curve", {**CURVE, "backdoor_accuracy": [1.5]}), "is not what"),
+    (changed("curve", {"accuracy": [0.5]}), "is not what"),
+    (changed("curve", {**CURVE, "accuracy": [float("nan")]}), "is not what"),
+    (changed("curve", {**CURVE, "accuracy": [10**400]}), "is not what"),
+    (changed("curve", {**CURVE, "accuracy": {"0": 0.5}}), "is not what"),
     (changed("settings", []), "is not what"),
     (changed("settings", {"training": {}}), "is not what"),
     (changed("keep_every", 0), "is not what"),

@@ -149,8 +149,8 @@ def read_run_at(path: Path, *, to_know: str) -> Run:
         return read_run_file(path)
     except RefusedFileError as error:
         raise InputError(
-            f"'{path}' {error}; it takes the {RUN_NAME} that ariba simulate writes beside its "
-            f"rounds to know {to_know}"
+            f"'{path}' {error}; to know {to_know}, it needs the {RUN_NAME} that ariba simulate "
+            "writes beside its rounds"
         ) from error
 
 
