@@ -4,7 +4,22 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from ariba_cli.errors import UsageError
+
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+def is_card(device: str) -> bool:
+    """Whether a device is a graphics card, and not the processor.
+
+    Raises
+    ------
+    UsageError
+        When it is called neither `cpu`, `cuda` nor `cuda:N`.
+    """
+    if device != "cpu" and device.partition(":")[0] != "cuda":
+        raise UsageError(f"there is no device '{device}'; use auto, cpu, cuda or cuda:N")
+    return device != "cpu"
 
 
 def cores() -> int:

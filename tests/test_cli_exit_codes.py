@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ariba_cli.cli.signals import held_back
+from ariba_cli.interrupts import held_back
 from tests.conftest import FIXTURES, Ariba, environment
 from tests.models import random_model, safetensors_bytes, write_flat_round, write_model
 

@@ -19,6 +19,7 @@ from ariba_cli.runs.run_file import read_run
 from ariba_cli.runs.simulation import simulate
 from tests.conftest import REPOSITORY, Ariba
 from tests.test_federated import contents
+from tests.test_resume import Killed
 
 DATA = REPOSITORY.parent / "shared" / "data"
 ATTACKED = Plan(
@@ -27,10 +28,6 @@ ATTACKED = Plan(
     keep=Keep(every=1),
     format_name="safetensors",
 )
-
-
-class Killed(BaseException):
-    """The process is gone."""
 
 
 @pytest.fixture(scope="module")

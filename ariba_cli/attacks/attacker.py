@@ -138,13 +138,13 @@ class Attacker:
             backdoor_accuracy=self.backdoor_accuracy(weights),
         )
 
-    def forged(self, before: Weights, after: Weights) -> Forged:
-        """What the attack did, given the global models before and after the round."""
+    def forged(self, before: Weights, after: Measured) -> Forged:
+        """What the attack did, given the global model before the round, and how that after does."""
         return Forged(
             self.compromised,
             self.sigma,
             before=self.measure(before),
-            after=self.measure(after),
+            after=after,
             settings=self.settings,
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ariba_cli.cli import options
-from ariba_cli.cli.signals import held_back
+from ariba_cli.interrupts import held_back
 from ariba_cli.visible import visible
 
 if TYPE_CHECKING:

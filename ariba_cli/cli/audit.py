@@ -8,9 +8,9 @@ import typer
 
 from ariba_cli.cli import detectors, options
 from ariba_cli.cli.exits import Exit
-from ariba_cli.cli.signals import held_back
 from ariba_cli.cli.verdicts import AuditFormat
 from ariba_cli.errors import UsageError
+from ariba_cli.interrupts import held_back
 
 if TYPE_CHECKING:
     from ariba_cli.audit import KEst

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ariba_cli.cli import options
-from ariba_cli.cli.signals import held_back
+from ariba_cli.interrupts import held_back
 
 
 class InspectFormat(StrEnum):

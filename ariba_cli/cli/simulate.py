@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from ariba_cli.cli import attack_options, options, training_options
-from ariba_cli.cli.signals import held_back, import_training_libraries
+from ariba_cli.cli.libraries import import_training_libraries
 from ariba_cli.cli.training_options import EngineName
 from ariba_cli.errors import UsageError
+from ariba_cli.interrupts import held_back
 
 
 class ModelFormat(StrEnum):

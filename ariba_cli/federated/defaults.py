@@ -24,6 +24,7 @@ class Defaults:
     attack: LocalTraining
 
 
+_GREY_TRAINING = LocalTraining(optimizer="adam", epochs=1, batch_size=32, learning_rate=0.003)
 _GREY_ATTACK = LocalTraining(optimizer="adam", epochs=5, batch_size=32, learning_rate=0.001)
 
 DEFAULTS = {
@@ -38,13 +39,13 @@ DEFAULTS = {
     "mnist": Defaults(
         model="cnn",
         rounds=12,
-        training=LocalTraining(optimizer="adam", epochs=1, batch_size=32, learning_rate=0.003),
+        training=_GREY_TRAINING,
         attack=_GREY_ATTACK,
     ),
     "fashion-mnist": Defaults(
         model="cnn",
         rounds=20,
-        training=LocalTraining(optimizer="adam", epochs=1, batch_size=32, learning_rate=0.003),
+        training=_GREY_TRAINING,
         attack=_GREY_ATTACK,
     ),
     "cifar10": Defaults(

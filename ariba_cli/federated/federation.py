@@ -95,10 +95,6 @@ class Intruder(Protocol):
         """What they send, given what the honest send."""
         ...
 
-    def backdoor_accuracy(self, weights: Weights) -> float | None:
-        """How well the backdoor works in a model: in [0, 1]; None when there is none."""
-        ...
-
 
 class Federation:
     """Participants with their shares of a data set, and the model that they train.
@@ -134,7 +130,7 @@ class Federation:
     def __exit__(self, *_: object) -> None:
         self.engine.close()
 
-    @property
+    @cached_property
     def ids(self) -> list[str]:
         """The participants: p00, p01, … with as many digits as the last one needs."""
         count = self.settings.participants

@@ -87,7 +87,7 @@ def forge(
         with new_directory(out, resume=resume) as partial:
             forgeries = attacker.updates(start, others, number, trained)
             after = fedavg(start, list((weights | forgeries).values()), run.settings.eta)
-            forged = attacker.forged(start, after)
+            forged = attacker.forged(start, attacker.measure(after))
             _write_round(partial, honest, forgeries, forged.truth())
     return forged
 

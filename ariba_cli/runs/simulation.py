@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ariba_cli.attacks.attacker import Attacker
+from ariba_cli.attacks.attacker import Attacker, Measured
 from ariba_cli.federated.federation import Federation, Place, TrainedRound
-from ariba_cli.federated.models import Weights
 from ariba_cli.progress import Progress, silent, to_nobody
 from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME
 from ariba_cli.rounds.partial import hold, publish
@@ -99,25 +98,23 @@ class _Training:
             intruder=self.attacker,
             progress=self.progress,
         ):
+            measured = self._point(trained)
             if plan.keep.keeps(trained.number, last):
-                self._write(trained, plan)
-            point = Checkpoint(plan, (*point.curve, self._point(trained)), trained.following)
+                self._write(trained, measured, plan)
+            point = Checkpoint(plan, (*point.curve, measured), trained.following)
             checkpoints.save(self.partial, point, self.federation)
             self.say(_in_words(trained.number, point.curve[-1]))
         return point.curve
 
     def _point(self, trained: TrainedRound) -> Point:
-        loss = trained.quality.loss
+        quality, attacker = trained.quality, self.attacker
         return Point(
-            accuracy=trained.quality.accuracy,
-            loss=loss if math.isfinite(loss) else None,
-            backdoor_accuracy=self._backdoor_accuracy(trained.following),
+            accuracy=quality.accuracy,
+            loss=quality.loss if math.isfinite(quality.loss) else None,
+            backdoor_accuracy=attacker.backdoor_accuracy(trained.following) if attacker else None,
         )
 
-    def _backdoor_accuracy(self, weights: Weights) -> float | None:
-        return None if self.attacker is None else self.attacker.backdoor_accuracy(weights)
-
-    def _write(self, trained: TrainedRound, plan: Plan) -> None:
+    def _write(self, trained: TrainedRound, measured: Point, plan: Plan) -> None:
         path = self.partial / round_name(trained.number)
         if path.exists():
             # A run that was killed wrote it, and the same bytes.
@@ -127,9 +124,12 @@ class _Training:
             writer.write_global(trained.global_weights)
             for name, weights in trained.updates.items():
                 writer.write_participant(name, weights)
-            if self.attacker is not None and trained.compromised:
-                truth = self.attacker.forged(trained.global_weights, trained.following).truth()
-                writer.write(TRUTH_NAME, [truth.encode()])
+            after = measured.backdoor_accuracy
+            if self.attacker is not None and after is not None and trained.compromised:
+                forged = self.attacker.forged(
+                    trained.global_weights, Measured(measured.accuracy, after)
+                )
+                writer.write(TRUTH_NAME, [forged.truth().encode()])
             writer.seal(
                 round_number=trained.number, kind="weights", layers=list(trained.global_weights)
             )

@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ariba_cli.errors import UsageError
 from ariba_cli.fragments import Fragments
+from ariba_cli.machine import is_card
 from ariba_cli.progress import to_nobody
 from ariba_cli.scoring.cpu import Cpu
 from ariba_cli.scoring.processor import Processor
@@ -41,10 +41,8 @@ class Placement:
         if device == "auto":
             size = fragments.total * fragments.cut.dimension * fragments.dtype.itemsize
             device = "cuda" if size >= _WORTH_A_CARD and os.path.exists(_DRIVER) else "cpu"
-        if device == "cpu":
+        if not is_card(device):
             return Cpu()
-        if device.partition(":")[0] != "cuda":
-            raise UsageError(f"there is no device '{device}'; use auto, cpu, cuda or cuda:N")
         from ariba_cli.scoring.gpu import Gpu
 
         return Gpu(device, self.notice)

@@ -16,7 +16,7 @@ from ariba_cli.federated.training.single import Network
 from ariba_cli.federated.training.task import Task, one_thread
 from ariba_cli.federated.training.vectorised import VectorisedTraining
 from ariba_cli.federated.training.workers import Workers
-from ariba_cli.machine import cores
+from ariba_cli.machine import cores, is_card
 
 # Up to so many pixels, the CNN is small enough that vectorising beats processes (measured
 # at 8×8 and 28×28 pixels; see `benchmarks`).
@@ -160,11 +160,10 @@ def _resolved(device: str) -> str:
 
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if device != "cpu" and device.partition(":")[0] != "cuda":
-        raise UsageError(f"there is no device '{device}'; use auto, cpu, cuda or cuda:N")
-    number = device.partition(":")[2] or "0"
-    cards = torch.cuda.device_count()
-    if device != "cpu" and not (number.isdecimal() and int(number) < cards):
+    if not is_card(device):
+        return device
+    number, cards = device.partition(":")[2] or "0", torch.cuda.device_count()
+    if not (number.isdecimal() and int(number) < cards):
         raise ResourceError(f"PyTorch finds {cards} graphics cards and no {device}; use cpu")
     return device
 

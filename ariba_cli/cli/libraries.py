@@ -4,8 +4,6 @@ import importlib
 
 from ariba_cli.interrupts import held_back
 
-__all__ = ["held_back", "import_training_libraries"]
-
 
 def import_training_libraries() -> None:
     """Import what training needs, after the arguments were checked and before it starts.
