@@ -6,6 +6,24 @@ from ariba_cli.findings import Finding
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What was chosen in so many words: with it the same audit can be run again.
+
+    Attributes
+    ----------
+    layers : names, patterns or `all`; none for the convolution in the middle.
+    fragment : kernel, filter, row or block:D; None for the default of each layer.
+    detector_arguments : what the detector was given beside its defaults.
+    fit_sample : on how many fragments it was to be fitted, at most; None for its default.
+    """
+
+    layers: tuple[str, ...] = ()
+    fragment: str | None = None
+    detector_arguments: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+    fit_sample: int | None = None
+
+
+@dataclass(frozen=True)
 class Method:
     """The parameters that decide the result.
 
@@ -22,6 +40,7 @@ class Method:
     detector_parameters : what else the detector was run with; empty where it has no choices.
     same_on_every_machine : whether the result is, to the byte; not where the detector
         reckons with floating-point libraries.
+    asked : None in reports of schema 1.1.
     """
 
     detector: str
@@ -32,6 +51,7 @@ class Method:
     seal_verified: bool = False
     detector_parameters: dict[str, str | int | float | bool | None] = field(default_factory=dict)
     same_on_every_machine: bool = True
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +65,7 @@ class Input:
     tensor_sha256 : the hash of the bytes that were analysed; None when none were. For several
         layers it is that of their own hashes in hex, a line each, in the order of the layers.
     status : `ok`, `not-read`, or the kind of the first finding that kept it out of a layer.
+    file_sha256 : the hash of the whole file, as the seal has it; None where there is no seal.
     """
 
     role: str
@@ -53,6 +74,7 @@ class Input:
     bytes: int | None
     tensor_sha256: str | None
     status: str
+    file_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -138,12 +160,110 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Step:
+    """How the suspects for one k̃ differ from those for a k̃ that is less by one.
+
+    Attributes
+    ----------
+    enter : who becomes a suspect, in the order of the ranking for that k̃.
+    leave : who no longer is one, in id order.
+    """
+
+    k_est: int
+    enter: tuple[str, ...]
+    leave: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Stability:
+    """How far the suspects depend on k̃, and on each layer.
+
+    Attributes
+    ----------
+    share_margin : by how much the share of the last suspect exceeds that of the next
+        participant.
+    steps : for every k̃ from 1 to twice that of the audit, or to n − 1: k̃·m fragments of each
+        layer are marked anew, and the k̃ participants of highest share are the suspects.
+    without_layer : of several layers, by each that is left out, which suspects stay such.
+    """
+
+    share_margin: float
+    steps: tuple[Step, ...]
+    without_layer: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A fragment of δ̂_i that made a participant a suspect, beside a typical one.
+
+    Attributes
+    ----------
+    index : its place in the layer: (out, in) of a kernel, else its number alone.
+    distance : its distance, or other score of a fragment.
+    times_median : how many times the median of all distances of the layer that is; None where
+        the median is not positive.
+    values : its first values.
+    typical_id : the participant, not among the k̃ most marked, whose fragment in the same place
+        has the median distance of theirs.
+    typical_distance, typical_values : of that one.
+    """
+
+    index: tuple[int, ...]
+    distance: float
+    times_median: float | None
+    values: tuple[float, ...]
+    typical_id: str
+    typical_distance: float
+    typical_values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Fragments in the plane of their first two principal components (Fig. 3c).
+
+    Attributes
+    ----------
+    explained : the share of all variance along each of the two.
+    fragments : the numbers of the fragments that were sampled, the same of everybody.
+    points : by participant x and y of each of them in turn, in standard deviations of all
+        fragments along the first component.
+    """
+
+    explained: tuple[float, ...]
+    fragments: tuple[int, ...]
+    points: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class LayerEvidence:
+    """What pictures of one layer are made of.
+
+    Attributes
+    ----------
+    shape : rows and columns of the values of a fragment, as it is drawn; where only its first
+        values are kept, the last row may be short.
+    median_distance : of all fragments of the layer.
+    most_distant : the fragments of largest distance, by participant: of those who have most
+        marks, the first first, and of whom else it was asked for.
+    plane : None where all fragments lie on a line.
+    """
+
+    layer: str
+    shape: tuple[int, int]
+    median_distance: float
+    most_distant: dict[str, tuple[Fragment, ...]]
+    plane: Plane | None
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What an audit found.
 
     Attributes
     ----------
     ranking : empty when the updates cannot be told apart.
+    stability : None where nobody is ranked, and in reports of schema 1.1.
+    evidence : a sample of what was scored, by layer; empty unless it was asked for.
     devices : where the layers were scored, which changes nothing.
     tie_at_cut : whether the last suspect and the next participant have the same mean share.
     """
@@ -156,6 +276,8 @@ class Verdict:
     coverage: Coverage
     findings: tuple[Finding, ...]
     evaluation: Evaluation | None = None
+    stability: Stability | None = None
+    evidence: tuple[LayerEvidence, ...] = ()
     devices: tuple[str, ...] = ("cpu",)
 
     @property
