@@ -25,8 +25,10 @@ from ariba_cli.ranking import rank
 from ariba_cli.reading import LayerValues, LeftOutError, read_layer
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer, agreed_layers
+from ariba_cli.rounds.members import Member
 from ariba_cli.scoring.marks import Marks, Parameter
-from ariba_cli.verdict import Coverage, Input, LayerResult, Method, Verdict
+from ariba_cli.stability import Counted, stability
+from ariba_cli.verdict import Asked, Coverage, Input, LayerResult, Method, Verdict
 
 # What is read at a time of a layer that is not held in memory, in bytes: enough for a
 # participant's part to take longer to read than to open, where there are thousands.
@@ -99,6 +101,7 @@ class _Examined:
     result : None when too few could be scored.
     k_est : k̃; 0 while there is no result.
     left_out : why, by participant.
+    counted : its marks for every k̃; None when nobody can be told apart.
     parameters : what the detector was run with, on which device.
     """
 
@@ -106,6 +109,7 @@ class _Examined:
     k_est: int
     left_out: dict[str, Finding]
     findings: tuple[Finding, ...]
+    counted: Counted | None = None
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     device: str = "cpu"
 
@@ -149,6 +153,12 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -
             fragment=settings.fragment or _common_fragment(results),
             k_est=k_est,
             seal_verified=settings.verify_seal and round_.manifest is not None,
+            asked=Asked(
+                layers=settings.layers,
+                fragment=settings.fragment,
+                detector_arguments=dict(settings.detector.arguments),
+                fit_sample=settings.detector.most_fitted,
+            ),
         ),
         inputs=_inputs(round_, submissions, examined),
         layers=results,
@@ -157,6 +167,9 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -
         coverage=_coverage(layers, results),
         # What is wrong with a file, or with k̃, is found anew in every layer.
         findings=tuple(dict.fromkeys(findings)),
+        stability=stability(
+            [one.counted for one in examined if one.counted is not None], ranking, k_est
+        ),
         devices=tuple(sorted({one.device for one in examined if one.result is not None})),
     )
 
@@ -250,7 +263,16 @@ def _score(
         *differing_scales(submissions, layer),
         *masking_findings(scored, marks, result, k_est),
     )
-    return _Examined(result, k_est, left_out, findings, marks.parameters, marks.device)
+    counted = Counted(result.layer, result.fragments, tuple(scored_ids), marks.by_k_est)
+    return _Examined(
+        result,
+        k_est,
+        left_out,
+        findings,
+        counted if marks.marked else None,
+        marks.parameters,
+        marks.device,
+    )
 
 
 def _chunk_bytes(memory: int) -> int:
@@ -310,13 +332,21 @@ def _inputs(
             bytes=submission.model.bytes if submission.model is not None else None,
             tensor_sha256=_digest(submission.member.id, results),
             status=statuses.get(submission.member.id, "ok"),
+            file_sha256=_sealed(round_, submission.member),
         )
         for submission in submissions
     ]
     if round_.global_model is not None:
         member = round_.global_model
-        inputs.insert(0, Input("global", member.id, member.path, None, None, "not-read"))
+        sealed = _sealed(round_, member)
+        inputs.insert(0, Input("global", member.id, member.path, None, None, "not-read", sealed))
     return tuple(inputs)
+
+
+def _sealed(round_: Round, member: Member) -> str | None:
+    """What the seal says of the file of a member; None when it says nothing of one file."""
+    listed = None if round_.manifest is None else round_.manifest.files.get(member.path)
+    return None if listed is None else listed.sha256
 
 
 def _digest(name: str, results: Sequence[LayerResult]) -> str | None:
