@@ -38,8 +38,21 @@ class Detector(Protocol):
     @property
     def most_fitted(self) -> int | None: ...  # noqa: D102
 
-    def __call__(self, fragments: Fragments, k_est: int, progress: Progress, /) -> Marks:
-        """Score the fragments of n participants, in id order; k_est is k̃."""
+    def __call__(
+        self,
+        fragments: Fragments,
+        k_est: int,
+        progress: Progress,
+        /,
+        *,
+        keep_distances: bool = False,
+    ) -> Marks:
+        """Score the fragments of n participants, in id order; k_est is k̃.
+
+        Parameters
+        ----------
+        keep_distances : whether the distance of every fragment is wanted, too.
+        """
         ...
 
 

@@ -24,9 +24,18 @@ class Mahalanobis:
     arguments: Mapping[str, Parameter] = field(default_factory=dict)
     most_fitted: int | None = None
 
-    def __call__(self, fragments: Fragments, k_est: int, _progress: Progress, /) -> Marks:
+    def __call__(
+        self,
+        fragments: Fragments,
+        k_est: int,
+        _progress: Progress,
+        /,
+        *,
+        keep_distances: bool = False,
+    ) -> Marks:
         """Score the fragments of n participants, in id order."""
-        return engine.score(fragments, k_est, self.placement.processor(fragments))
+        processor = self.placement.processor(fragments)
+        return engine.score(fragments, k_est, processor, keep_distances=keep_distances)
 
 
 def make(

@@ -7,11 +7,17 @@ from ariba_cli.scoring.covariance import exactly_whitened, quick_sums, uncertain
 from ariba_cli.scoring.cpu import Cpu
 from ariba_cli.scoring.marks import Marks, can_tell_apart, marks_of, nobody_marked
 from ariba_cli.scoring.processor import Processor, Sums
-from ariba_cli.scoring.selection import most_distant
+from ariba_cli.scoring.selection import exact_distances, most_distant
 from ariba_cli.scoring.whitening import whitening
 
 
-def score(fragments: Fragments, k_est: int, processor: Processor | None = None) -> Marks:
+def score(
+    fragments: Fragments,
+    k_est: int,
+    processor: Processor | None = None,
+    *,
+    keep_distances: bool = False,
+) -> Marks:
     """Mark the k̃·m most distant fragments (Eq. 7); k_est is k̃, 1 ≤ k̃ < n.
 
     The marks for every other k̃ up to twice that come along: only the cut is another.
@@ -19,13 +25,20 @@ def score(fragments: Fragments, k_est: int, processor: Processor | None = None) 
     The products that make up the covariance are first added up in whatever order the
     processor likes. Only where the rounding of that could change a mark or a digit of the
     report, they are added up again, exactly: either way the result is that of exact sums.
+
+    Parameters
+    ----------
+    keep_distances : whether to find every distance exactly and keep it.
     """
     processor = processor or Cpu()
     sums = quick_sums(fragments, processor)
     marks = _if_settled(sums, fragments, k_est, processor)
     if marks is None:
         marks = _exactly(sums, fragments, k_est, processor)
-    return replace(marks, device=processor.name)
+    distances = None
+    if keep_distances and marks.marked:
+        distances = exact_distances(fragments, exactly_whitened(fragments))
+    return replace(marks, device=processor.name, distances=distances)
 
 
 def _if_settled(sums: Sums, fragments: Fragments, k_est: int, processor: Processor) -> Marks | None:

@@ -73,6 +73,8 @@ class Marks:
         shape (n,).
     parameters : what else the engine was run with, for the report.
     device : where it was run.
+    distances : of all fragments, or their other scores, of shape (n, m), where they were
+        asked for.
     """
 
     by_k_est: Counts
@@ -84,6 +86,7 @@ class Marks:
     from_reference: npt.NDArray[np.float64]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     device: str = "cpu"
+    distances: npt.NDArray[np.float64] | None = None
 
 
 def last_k_est(k_est: int, participants: int) -> int:

@@ -7,7 +7,7 @@ import random
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -62,7 +62,14 @@ class Plan:
     seed: int
 
 
-def score(fragments: Fragments, k_est: int, plan: Plan, progress: Progress) -> Marks:
+def score(
+    fragments: Fragments,
+    k_est: int,
+    plan: Plan,
+    progress: Progress,
+    *,
+    keep_distances: bool = False,
+) -> Marks:
     """Mark the k̃·m fragments of highest decision score; k_est is k̃, 1 ≤ k̃ < n.
 
     All fragments are scaled by one power of two, which changes no digit, so that the sample
@@ -88,7 +95,8 @@ def score(fragments: Fragments, k_est: int, plan: Plan, progress: Progress) -> M
     if scores.min() == scores.max():
         return nobody_marked(k_est, fragments.participants, None, from_reference)
     by_k_est, found = marks_by_k_est(scores, k_est)
-    return marks_of(by_k_est, k_est, None, found[k_est - 1], from_reference)
+    marks = marks_of(by_k_est, k_est, None, found[k_est - 1], from_reference)
+    return replace(marks, distances=scores) if keep_distances else marks
 
 
 def _sample(fragments: Fragments, plan: Plan) -> tuple[Float64, float]:
