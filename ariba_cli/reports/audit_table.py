@@ -7,11 +7,13 @@ from ariba_cli.reports.layers_table import several_layers
 from ariba_cli.reports.text import Paper, finding_lines, plain_table, render, sentence
 from ariba_cli.reports.words import (
     coverage_in_words,
+    evaluation_in_words,
+    expected_share,
     machines_in_words,
     seal_in_words,
     suspects_in_words,
 )
-from ariba_cli.verdict import Evaluation, LayerResult, Verdict
+from ariba_cli.verdict import LayerResult, Verdict
 from ariba_cli.visible import visible
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def audit_table(verdict: Verdict, paper: Paper, *, heading: str | None = None) -
             parts += [_ranking(verdict, paper), ""]
     parts.append(sentence(suspects_in_words(verdict), style="bold"))
     if verdict.evaluation is not None:
-        parts.append(sentence(_evaluation_in_words(verdict.evaluation)))
+        parts.append(sentence(evaluation_in_words(verdict.evaluation)))
     parts += finding_lines(verdict.findings)
     if not verdict.method.same_on_every_machine:
         parts.append(sentence(machines_in_words(verdict)))
@@ -69,7 +71,7 @@ def _detector_in_words(verdict: Verdict, layer: LayerResult) -> str:
 def _ranking(verdict: Verdict, paper: Paper) -> "Table":
     from rich.text import Text
 
-    line = verdict.method.k_est / verdict.layers[0].participants
+    line = expected_share(verdict)
     width = bar_width(room_for_bar(verdict, paper, _BESIDE_BAR))
     table = plain_table(
         ("rank", "right"),
@@ -90,12 +92,3 @@ def _ranking(verdict: Verdict, paper: Paper) -> "Table":
             style="bold red" if ranked.suspect else "",
         )
     return table
-
-
-def _evaluation_in_words(evaluation: Evaluation) -> str:
-    auc = "not defined" if evaluation.auc is None else f"{evaluation.auc:.3f}"
-    return (
-        f"Truth: {evaluation.caught:.0%} of the {len(evaluation.compromised)} compromised are "
-        f"suspects; confidence C {evaluation.confidence:.3f} (as in the paper "
-        f"{evaluation.confidence_paper:.3f}); AUC {auc}."
-    )
