@@ -35,6 +35,12 @@ class Color(StrEnum):
 RoundArgument = Annotated[
     Path, typer.Argument(metavar="ROUND", help="The directory of one round.", show_default=False)
 ]
+ReportArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="REPORT.json", help="A report of ariba audit -f json.", show_default=False
+    ),
+]
 NamesOption = Annotated[
     Path | None,
     typer.Option(

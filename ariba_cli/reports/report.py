@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ariba_cli.errors import InputError, RefusedFileError
+from ariba_cli.interrupts import held_back
 from ariba_cli.reports.audit_json import SCHEMA_VERSION
 from ariba_cli.reports.canonical import RunRecord, canonical_bytes
 from ariba_cli.reports.soundness import why_unsound
@@ -41,15 +42,16 @@ class Report:
 
 def read_report(path: Path, limits: Limits | None = None) -> Report:
     """The report in a file; see `parse_report`."""
-    return parse_report(_bytes_of(path, limits), name=f"'{path}'")
+    return report_of(read_content(path, limits), name=f"'{path}'")
 
 
 def read_content(path: Path, limits: Limits | None = None) -> dict[str, Any]:
-    """The JSON of a report in a file, with whatever a newer version says; see `parse_report`."""
-    data, name = _bytes_of(path, limits), f"'{path}'"
-    content = _checked(data, name)
-    _report(content, name)
-    return content
+    """The JSON of a report in a file, with hashes that are right, for `report_of`."""
+    try:
+        data = read_small(path, limits or Limits())
+    except RefusedFileError as error:
+        raise InputError(f"'{path}' {error}; {_HINT}") from error
+    return _checked(data, f"'{path}'")
 
 
 def parse_report(data: bytes, *, name: str = _UNNAMED) -> Report:
@@ -68,14 +70,23 @@ def parse_report(data: bytes, *, name: str = _UNNAMED) -> Report:
         When they are no whole report of an audit, one of another major version of the schema,
         several of them, or not as they were written.
     """
-    return _report(_checked(data, name), name)
+    return report_of(_checked(data, name), name=name)
 
 
-def _bytes_of(path: Path, limits: Limits | None) -> bytes:
+def report_of(content: dict[str, Any], *, name: str = _UNNAMED) -> Report:
+    """The report whose JSON that is; see `parse_report`."""
+    with held_back():
+        import msgspec
+
     try:
-        return read_small(path, limits or Limits())
-    except RefusedFileError as error:
-        raise InputError(f"'{path}' {error}; {_HINT}") from error
+        run = msgspec.convert(content.get("run"), RunRecord)
+        verdict = msgspec.convert(_verdict_fields(content, run), Verdict)
+        reason = why_unsound(verdict)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        reason = str(error)[:_MOST_QUOTED]
+    if reason:
+        raise InputError(f"{name} is no report of an audit: {reason}; {_advice(content)}")
+    return Report(verdict, run, content["schema_version"], content["result_sha256"])
 
 
 def _checked(data: bytes, name: str) -> dict[str, Any]:
@@ -126,20 +137,6 @@ def _sha256(part: Any, name: str) -> str:
         return hashlib.sha256(canonical_bytes(part)).hexdigest()
     except (ValueError, RecursionError) as error:
         raise InputError(f"{name} is no report of an audit; {_HINT}") from error
-
-
-def _report(content: dict[str, Any], name: str) -> Report:
-    import msgspec
-
-    try:
-        run = msgspec.convert(content.get("run"), RunRecord)
-        verdict = msgspec.convert(_verdict_fields(content, run), Verdict)
-        reason = why_unsound(verdict)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        reason = str(error)[:_MOST_QUOTED]
-    if reason:
-        raise InputError(f"{name} is no report of an audit: {reason}; {_advice(content)}")
-    return Report(verdict, run, content["schema_version"], content["result_sha256"])
 
 
 def _verdict_fields(content: dict[str, Any], run: RunRecord) -> dict[str, Any]:

@@ -1,8 +1,14 @@
 """Whether what a report says fits together, so that whoever shows it need not ask."""
 
+import re
 from collections.abc import Iterable, Iterator
 
-from ariba_cli.verdict import LayerEvidence, LayerResult, Ranked, Stability, Verdict
+from ariba_cli.verdict import LayerEvidence, LayerResult, Method, Ranked, Stability, Verdict
+
+_WORD = re.compile(r"[a-z]{1,40}(:[A-Za-z0-9]{1,40}(_[A-Za-z0-9]{1,40})?)?")
+# What no name of a file has become: those were bytes, which surrogates of their own stand for.
+_NO_BYTES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def why_unsound(verdict: Verdict) -> str:
@@ -19,8 +25,8 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
     for what, several in (("participant", ids), ("layer", names), ("place of a", ranked)):
         if len(set(several)) < len(several):
             yield f"it has a {what} twice"
-    if verdict.method.k_est < 1:
-        yield "its k_est is less than 1"
+    yield from _of_inputs(verdict)
+    yield from _of_method(verdict.method)
     known, layers = frozenset(ids), frozenset(names)
     for layer in verdict.layers:
         yield from _of_layer(layer, verdict)
@@ -34,7 +40,27 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
         yield from _of_evidence(evidence, known, layers)
 
 
+def _of_inputs(verdict: Verdict) -> Iterator[str]:
+    if any(_NO_BYTES.search(name) for one in verdict.inputs for name in (one.id, one.path)):
+        yield "it has a name that no file can have"
+    hashes = [hash_ for one in verdict.inputs for hash_ in (one.tensor_sha256, one.file_sha256)]
+    hashes += [hash_ for layer in verdict.layers for hash_ in layer.tensor_sha256.values()]
+    if not all(hash_ is None or _SHA256.fullmatch(hash_) for hash_ in hashes):
+        yield "it has a hash that is no sha256"
+
+
+def _of_method(method: Method) -> Iterator[str]:
+    # Words of ours, that no participant has chosen: they are shown as they are.
+    for word in (method.detector, method.layer_choice, method.fragment):
+        if not _WORD.fullmatch(word):
+            yield "its method is none of ariba"
+    if method.k_est < 1:
+        yield "its k_est is less than 1"
+
+
 def _of_layer(layer: LayerResult, verdict: Verdict) -> Iterator[str]:
+    if not _WORD.fullmatch(layer.fragment):
+        yield "it has a layer that was cut in no way of ariba"
     if layer.participants <= verdict.method.k_est or min(layer.fragments, layer.dimension) < 1:
         yield "it has a layer that nobody can be scored in"
     # Of several layers, a table looks for the highest share in each.
