@@ -14,7 +14,7 @@ from ariba_cli.reports.canonical import rounded
 from fixtures.make import GOLDEN
 from tests.conftest import FIXTURES, Ariba
 
-VERSIONS = {"audit": "1.1.0", "inspect": "1.1.0"}
+VERSIONS = {"audit": "1.2.0", "inspect": "1.1.0"}
 
 
 def schema(name: str) -> dict[str, Any]:

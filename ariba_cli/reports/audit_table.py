@@ -1,8 +1,10 @@
 """A verdict → the table that a reviewer reads on a terminal."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ariba_cli.reports.bars import bar_header, bar_width, room_for_bar, share_bar, standing
+from ariba_cli.reports.explanation import explanation
 from ariba_cli.reports.layers_table import several_layers
 from ariba_cli.reports.text import Paper, finding_lines, plain_table, render, sentence
 from ariba_cli.reports.words import (
@@ -11,6 +13,7 @@ from ariba_cli.reports.words import (
     expected_share,
     machines_in_words,
     seal_in_words,
+    stability_in_words,
     suspects_in_words,
 )
 from ariba_cli.verdict import LayerResult, Verdict
@@ -24,12 +27,19 @@ if TYPE_CHECKING:
 _BESIDE_BAR = 46
 
 
-def audit_table(verdict: Verdict, paper: Paper, *, heading: str | None = None) -> str:
+def audit_table(
+    verdict: Verdict,
+    paper: Paper,
+    *,
+    heading: str | None = None,
+    explained: Sequence[str] = (),
+) -> str:
     """The ranking with a bar of each share, and in words what it means.
 
     Parameters
     ----------
     heading : which of several rounds it is; None when there is only one.
+    explained : whose most distant fragments are shown.
     """
     parts: list[RenderableType] = []
     if heading is not None:
@@ -40,7 +50,11 @@ def audit_table(verdict: Verdict, paper: Paper, *, heading: str | None = None) -
         parts += [sentence(_layer_in_words(verdict, verdict.layers[0])), ""]
         if verdict.ranking:
             parts += [_ranking(verdict, paper), ""]
+    for identifier in explained:
+        parts += explanation(verdict, identifier, paper)
     parts.append(sentence(suspects_in_words(verdict), style="bold"))
+    if verdict.stability is not None:
+        parts.append(sentence(stability_in_words(verdict, verdict.stability)))
     if verdict.evaluation is not None:
         parts.append(sentence(evaluation_in_words(verdict.evaluation)))
     parts += finding_lines(verdict.findings)
