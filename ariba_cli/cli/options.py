@@ -63,6 +63,15 @@ StrictOption = Annotated[
     bool,
     typer.Option("--strict", help="Stop at the first update that cannot be used; exit with 2."),
 ]
+MaxMemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="How much of a layer to hold in memory, as 512MB or 4GiB; a larger one is read "
+        "twice, with the same result. [default: a quarter of the machine's memory]",
+        show_default=False,
+    ),
+]
 MaxFileBytesOption = Annotated[
     int, typer.Option(metavar="BYTES", min=1, help="Refuse larger model files.")
 ]
