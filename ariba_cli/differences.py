@@ -74,11 +74,11 @@ def _input(one: Input, now: Input, *, known: bool) -> Iterator[str]:
         yield f"{one.id}: was {one.path}, is {now.path}"
     if one.status != now.status:
         yield f"{one.id}: was {one.status}, is {now.status}"
-    if one.file_sha256 != now.file_sha256:
-        was, is_ = one.file_sha256 or "nothing", now.file_sha256 or "nothing"
-        yield f"{one.id}: the seal says {is_} of {now.path} and said {was}"
     if known:
         return
+    if one.file_sha256 != now.file_sha256:
+        was, is_ = one.file_sha256 or "nothing", now.file_sha256 or "nothing"
+        yield f"{one.id}: the seal says {is_} of {now.path}, and said {was}"
     if one.tensor_sha256 != now.tensor_sha256:
         was, is_ = one.tensor_sha256 or "none", now.tensor_sha256 or "none"
         yield f"{one.id}: other bytes of {now.path} were analysed (sha256 {was} now {is_})"
@@ -97,7 +97,7 @@ def _ranking(first: Verdict, second: Verdict) -> Iterator[str]:
 def _place(ranked: Ranked | None) -> str:
     if ranked is None:
         return "not ranked"
-    suspect = ", a suspect," if ranked.suspect else ""
+    suspect = " (suspect)" if ranked.suspect else ""
     return f"rank {ranked.rank} with score {ranked.score} and share {ranked.share:.6g}{suspect}"
 
 

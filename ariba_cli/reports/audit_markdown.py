@@ -17,9 +17,10 @@ from ariba_cli.reports.words import (
     machines_in_words,
     nobody_in_words,
     seal_in_words,
+    stability_in_words,
     tie_in_words,
 )
-from ariba_cli.verdict import Ranked, Stability, Verdict
+from ariba_cli.verdict import Ranked, Verdict
 from ariba_cli.visible import visible
 
 # How many are shown after the suspects, and of whatever else there may be thousands.
@@ -96,29 +97,13 @@ def _notes(verdict: Verdict) -> Iterator[str]:
     if verdict.ranking:
         yield f"If nobody stood out, every share would be about {expected_share(verdict):.3g}."
     if verdict.stability is not None:
-        yield from _stability(verdict, verdict.stability)
+        yield from stability_in_words(verdict, verdict.stability, code)
     if verdict.evaluation is not None:
         yield evaluation_in_words(verdict.evaluation)
     if verdict.method.seal_verified:
         yield seal_in_words(verdict)
     if not verdict.method.same_on_every_machine:
         yield machines_in_words(verdict)
-
-
-def _stability(verdict: Verdict, stability: Stability) -> Iterator[str]:
-    yield (
-        "Stability: the share of the last suspect exceeds that of the next participant by "
-        f"{stability.share_margin:.3g}."
-    )
-    for step in stability.steps:
-        if step.k_est == verdict.method.k_est + 1 and step.enter:
-            yield f"With k_est {step.k_est}, {_codes(step.enter)} would be named too."
-        if step.k_est == verdict.method.k_est > 1 and step.enter:
-            yield f"With k_est {step.k_est - 1}, {_codes(step.enter)} would not be named."
-    for layer, staying in stability.without_layer.items():
-        leaving = [one.id for one in verdict.suspects if one.id not in staying]
-        if leaving:
-            yield f"Without {code(layer)}, {_codes(leaving)} would not be named."
 
 
 def _finding(finding: Finding) -> str:
@@ -132,7 +117,7 @@ def _method(report: Report) -> Iterator[str]:
         f"detector {code(method.detector)}, fragment {code(method.fragment)}, "
         f"k_est {method.k_est}, layers: {_codes(method.layers)}"
     )
-    given = {**method.detector_parameters}
+    given = method.detector_parameters
     if given:
         yield f"parameters: {_codes(f'{key}={value}' for key, value in given.items())}"
     yield f"ariba {code(report.run.ariba)}, schema {code(report.schema_version)}"
