@@ -228,7 +228,7 @@ def test_fragments_stand_beside_typical_ones_on_one_scale() -> None:
 
 def test_a_missing_median_is_left_out() -> None:
     text = words(Page(audit_html(html_report())))
-    assert "no. 7 distance 9.1 beside p0011, 1" in text
+    assert "no. 7 distance 9.1 typical p0011: 1" in text
 
 
 def test_stability_says_who_enters_and_who_leaves() -> None:

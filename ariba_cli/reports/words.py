@@ -26,7 +26,9 @@ def suspects_in_words(verdict: Verdict) -> str:
     if not verdict.ranking:
         return nobody_in_words(verdict)
     names = ", ".join(visible(ranked.id) for ranked in verdict.suspects)
-    tie = f" {tie_in_words(verdict)}" if verdict.tie_at_cut else ""
+    tie = ""
+    if verdict.tie_at_cut:
+        tie = f" The last of them has the same {_ranked_by(verdict)} as the next participant."
     return f"Suspects: {names}.{tie} {always_in_words(verdict)}"
 
 
@@ -42,11 +44,6 @@ def always_in_words(verdict: Verdict) -> str:
     if count == 1:
         return f"The highest {what} is always named, in a clean round too."
     return f"The {count} highest {what}s are always named, in a clean round too."
-
-
-def tie_in_words(verdict: Verdict) -> str:
-    """That the last suspect could as well be another."""
-    return f"The last of them has the same {_ranked_by(verdict)} as the next participant."
 
 
 def expected_share(verdict: Verdict) -> float:
@@ -65,8 +62,6 @@ def known_in_words(verdict: Verdict) -> list[str]:
     if not ranking:
         return [*lines, nobody_in_words(verdict)]
     lines.append(_shares_in_words(verdict))
-    if verdict.tie_at_cut:
-        lines.append(tie_in_words(verdict))
     if verdict.stability is not None:
         lines += stability_in_words(verdict, verdict.stability)
     if verdict.evaluation is not None:
@@ -97,10 +92,7 @@ def unknown_in_words(verdict: Verdict) -> list[str]:
 def stability_in_words(verdict: Verdict, stability: Stability) -> list[str]:
     """How far the suspects depend on k̃ and on each layer, a sentence each."""
     k_est = verdict.method.k_est
-    lines = [
-        f"The share of the last suspect exceeds that of the next participant by "
-        f"{stability.share_margin:.3g}."
-    ]
+    lines = [_margin_in_words(verdict, stability)]
     steps = {step.k_est: step for step in stability.steps}
     fewer, more = steps.get(k_est), steps.get(k_est + 1)
     if k_est > 1 and fewer is not None:
@@ -185,6 +177,18 @@ def _shares_in_words(verdict: Verdict) -> str:
     return (
         f"The shares of the suspects are {own}{others}. If nobody stood out, everybody's would "
         f"be about k̃/n = {expected_share(verdict):.3g}."
+    )
+
+
+def _margin_in_words(verdict: Verdict, stability: Stability) -> str:
+    if verdict.tie_at_cut:
+        return (
+            "The last suspect and the next participant have the same share; who is named is "
+            "decided by the order of the ids."
+        )
+    return (
+        "The share of the last suspect exceeds that of the next participant by "
+        f"{stability.share_margin:.3g}."
     )
 
 

@@ -31,7 +31,9 @@ def kernels_section(verdict: Verdict) -> Element | None:
     left_out = left_out_in_words(verdict)
     if left_out is not None:
         children.append(note(left_out))
-    return section("kernels", "Most distant", *children, *(_layer(one, verdict) for one in drawn))
+    return section(
+        "kernels", "Most distant fragments", *children, *(_layer(one, verdict) for one in drawn)
+    )
 
 
 def _layer(evidence: LayerEvidence, verdict: Verdict) -> Element:
@@ -90,7 +92,7 @@ def _card(fragment: Fragment, shape: tuple[int, int], limit: float) -> Element:
         f" distance {fragment.distance:.3g}",
         *([element("br", {}), element("b", {}, times)] if times else []),
         element("br", {}),
-        f"beside {typical}, {fragment.typical_distance:.3g}",
+        f"typical {typical}: {fragment.typical_distance:.3g}",
     )
     kind = "card wide" if len(fragment.values) > _MANY_VALUES else "card"
     return element("figure", {"class": kind}, pair, caption)

@@ -76,8 +76,12 @@ def _layer(evidence: LayerEvidence, verdict: Verdict) -> Element:
         "figure",
         {},
         element("h3", {}, visible(evidence.layer)),
-        element("div", {"class": "pictures"}, *pictures),
-        element("figcaption", {}, _caption(plane), _legend(groups)),
+        element(
+            "div",
+            {"class": "pictures"},
+            *pictures,
+            element("figcaption", {}, _caption(plane), _legend(groups)),
+        ),
     )
 
 
