@@ -104,6 +104,10 @@ class Page(HTMLParser):
         return " ".join(self.texts)
 
     @property
+    def without_numbers(self) -> list[tuple[str, str, str]]:
+        return [(tag, name, re.sub(r"[0-9.]+", "0", value)) for tag, name, value in self.attributes]
+
+    @property
     def sections(self) -> list[str]:
         return [value for tag, name, value in self.attributes if (tag, name) == ("section", "id")]
 
@@ -143,7 +147,8 @@ def test_no_text_is_more_than_text(name: str) -> None:
     # In order of ids both names rank alike, so that the pages differ in their text alone.
     harmless, hostile = pages("x"), pages(name)
     assert hostile.elements == harmless.elements
-    assert hostile.attributes == harmless.attributes
+    # The room that names take is a number, and no more than that.
+    assert hostile.without_numbers == harmless.without_numbers
     assert hostile.sheet == harmless.sheet
     for character in "".join(hostile.texts).replace("\n", ""):
         assert character == " " or unicodedata.category(character)[0] in "LMNPS"
@@ -288,7 +293,7 @@ def test_five_thousand_participants_make_a_page_that_can_be_read() -> None:
     assert time.perf_counter() - start < 5
     assert len(data) < 3_000_000
     page = Page(data)
-    assert "The first 100 of 1,000 suspects" in page.text
+    assert "The first 50 of 1,000 suspects" in page.text
     assert "and 970 more, in the ranking" in words(page)
     # Everybody is in the complete list.
     assert "participant-p4999" in page.text

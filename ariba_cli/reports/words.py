@@ -43,7 +43,7 @@ def always_in_words(verdict: Verdict) -> str:
     count, what = verdict.method.k_est, _ranked_by(verdict)
     if count == 1:
         return f"The highest {what} is always named, in a clean round too."
-    return f"The {count} highest {what}s are always named, in a clean round too."
+    return f"The {count:,} highest {what}s are always named, in a clean round too."
 
 
 def expected_share(verdict: Verdict) -> float:
@@ -96,13 +96,13 @@ def stability_in_words(verdict: Verdict, stability: Stability) -> list[str]:
     steps = {step.k_est: step for step in stability.steps}
     fewer, more = steps.get(k_est), steps.get(k_est + 1)
     if k_est > 1 and fewer is not None:
-        lines.append(f"With k̃ = {k_est - 1}, {_change_in_words(fewer.leave, fewer.enter)}.")
+        lines.append(f"With k̃ = {k_est - 1:,}, {_change_in_words(fewer.leave, fewer.enter)}.")
     if more is not None:
-        lines.append(f"With k̃ = {k_est + 1}, {_change_in_words(more.enter, more.leave)}.")
+        lines.append(f"With k̃ = {k_est + 1:,}, {_change_in_words(more.enter, more.leave)}.")
     if stability.without_layer:
         kept = set.intersection(*map(set, stability.without_layer.values()))
         lines.append(
-            f"{len(kept)} of the {len(verdict.suspects)} suspects stay such whichever layer is "
+            f"{len(kept):,} of the {len(verdict.suspects):,} suspects stay such whichever layer is "
             "left out."
         )
     return lines

@@ -3,15 +3,17 @@
 from ariba_cli.verdict import LayerEvidence, Verdict
 
 _MOST_LAYERS = 8
+_MOST_OPEN = 2
 
 
 def layers_to_draw(verdict: Verdict) -> tuple[LayerEvidence, ...]:
     """In model order, the layers in which a suspect has the highest shares."""
-    order = sorted(
-        range(len(verdict.evidence)),
-        key=lambda place: (-_highest(verdict, verdict.evidence[place].layer), place),
-    )
-    return tuple(verdict.evidence[place] for place in sorted(order[:_MOST_LAYERS]))
+    return _most_telling(verdict, _MOST_LAYERS)
+
+
+def layers_to_open(verdict: Verdict) -> tuple[LayerEvidence, ...]:
+    """Those of them whose pictures are seen without asking for them."""
+    return _most_telling(verdict, _MOST_OPEN)
 
 
 def left_out_in_words(verdict: Verdict) -> str | None:
@@ -22,6 +24,14 @@ def left_out_in_words(verdict: Verdict) -> str | None:
         f"Drawn are the {_MOST_LAYERS} of {len(verdict.evidence)} layers in which a suspect has "
         "the highest shares; the JSON report has the others."
     )
+
+
+def _most_telling(verdict: Verdict, count: int) -> tuple[LayerEvidence, ...]:
+    order = sorted(
+        range(len(verdict.evidence)),
+        key=lambda place: (-_highest(verdict, verdict.evidence[place].layer), place),
+    )
+    return tuple(verdict.evidence[place] for place in sorted(order[:count]))
 
 
 def _highest(verdict: Verdict, layer: str) -> float:

@@ -2,8 +2,12 @@
 
 from xml.etree.ElementTree import Element
 
-from ariba_cli.reports.html.blocks import note, section
-from ariba_cli.reports.html.evidence import layers_to_draw, left_out_in_words
+from ariba_cli.reports.html.blocks import folded, note, section
+from ariba_cli.reports.html.evidence import (
+    layers_to_draw,
+    layers_to_open,
+    left_out_in_words,
+)
 from ariba_cli.reports.html.heat import heat_map, largest, scale_legend
 from ariba_cli.reports.html.markup import Child, append, element, short
 from ariba_cli.reports.html.people import order
@@ -31,9 +35,11 @@ def kernels_section(verdict: Verdict) -> Element | None:
     left_out = left_out_in_words(verdict)
     if left_out is not None:
         children.append(note(left_out))
-    return section(
-        "kernels", "Most distant fragments", *children, *(_layer(one, verdict) for one in drawn)
-    )
+    opened = {one.layer for one in layers_to_open(verdict)}
+    for one in drawn:
+        layer = _layer(one, verdict)
+        children.append(layer if one.layer in opened else folded(visible(one.layer), layer))
+    return section("kernels", "Most distant fragments", *children)
 
 
 def _layer(evidence: LayerEvidence, verdict: Verdict) -> Element:

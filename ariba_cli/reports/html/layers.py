@@ -18,12 +18,12 @@ def layers_section(verdict: Verdict) -> Element | None:
         return None
     text = (
         "The share of a participant's fragments that is marked, by layer. Each layer is scored "
-        "by itself, and the ranking goes by the mean. The darker, the more is marked."
+        "by itself, and the ranking goes by the mean. The stronger the colour, the more is marked."
     )
     people = shown(verdict, suspects=_MOST_SUSPECTS)
     children: list[Child] = [note(text), _heat(people.all, verdict)]
     if people.left_out:
-        children.append(note(f"{count(people.left_out, 'participant')} not shown here."))
+        children.append(note(f"Another {count(people.left_out, 'participant')} not shown here."))
     children.append(folded(f"The {len(verdict.layers)} layers", layers_table(verdict)))
     return section("layers", "Layers", *children)
 

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 from ariba_cli.reports.html.markup import append, element
 from ariba_cli.verdict import Ranked, Verdict
 
-_MOST_SUSPECTS = 100
+_MOST_SUSPECTS = 50
 _FEWEST_NEXT = 10
 _MOST_NEXT = 30
 

@@ -100,11 +100,11 @@ def _bars(people: Sequence[Ranked], verdict: Verdict) -> Element:
             y = _TOP + _HEIGHT + below
             parts.append(slanted(frame.x(place + 0.5) + 4, y, short(ranked.id, _NAME), kind))
     longest = max(len(short(ranked.id, _NAME)) for ranked in people) if named else 0
-    below = _BELOW + longest * 4.5
+    height = _TOP + _HEIGHT + _BELOW + longest * 4.5
     title = f"Shares of {count(len(people), 'participant')}, with k̃/n and the cut"
     return svg(
         frame.right + _RIGHT,
-        _TOP + _HEIGHT + below,
+        height,
         title,
         *_grid(frame),
         *parts,

@@ -15,8 +15,9 @@ Span = tuple[int, int]
 
 _MOST_ROWS = 40
 _ROW = 18
-_LEFT, _RIGHT, _TOP = 150, 40, 30
-_ROOM = 660
+_RIGHT, _TOP = 24, 30
+_LETTER = 7
+_ROOM = 720
 _WIDEST = 34.0
 _NAME = 20
 
@@ -63,20 +64,21 @@ def _by_k_est(steps: Sequence[Step], verdict: Verdict) -> Element:
     shown = rows[:_MOST_ROWS]
     first, last = steps[0].k_est, steps[-1].k_est
     step = min(_ROOM / (last - first + 1), _WIDEST)
+    left = 16 + _LETTER * max(len(short(name, _NAME)) for name in shown)
     height = _TOP + len(shown) * _ROW
-    parts: list[Child] = _axis(steps, step, height)
+    parts: list[Child] = _axis(steps, step, left, height)
     for place, name in enumerate(shown):
         y = _TOP + place * _ROW
         word = "suspect" if name in suspects else "other"
-        parts.append(label(_LEFT - 10, y + 13, short(name, _NAME), f"end {word}"))
+        parts.append(label(left - 10, y + 13, short(name, _NAME), f"end {word}"))
         for start, end in found[name]:
-            x = _LEFT + (start - first) * step
+            x = left + (start - first) * step
             tip = f"{visible(name)}: a suspect for k̃ from {start:,} to {end:,}"
             width = (end - start + 1) * step - 1
             parts.append(rectangle(x, y + 4, width, _ROW - 8, f"bar {word}", tip))
-    x = _LEFT + (verdict.method.k_est - first + 1) * step
+    x = left + (verdict.method.k_est - first + 1) * step
     parts.append(line(x, _TOP - 4, x, height + 4, "cut"))
-    right = _LEFT + (last - first + 1) * step + _RIGHT
+    right = left + (last - first + 1) * step + _RIGHT
     picture = svg(right, height + 10, "From which k̃ on each participant is a suspect", *parts)
     caption = "Left to right, k̃ grows from 1; a bar shows for which k̃ a participant is a suspect."
     if len(rows) > len(shown):
@@ -89,14 +91,14 @@ def _by_k_est(steps: Sequence[Step], verdict: Verdict) -> Element:
     return figure(scrolling(picture), caption, entries)
 
 
-def _axis(steps: Sequence[Step], step: float, height: float) -> list[Child]:
+def _axis(steps: Sequence[Step], step: float, left: float, height: float) -> list[Child]:
     """The numbers k̃ above the rows, as many as there is room for."""
     first, last = steps[0].k_est, steps[-1].k_est
     every = next(every for every in _round_numbers() if every * step >= 26)
-    parts: list[Child] = [label(_LEFT - 10, _TOP - 12, "k̃", "end strong")]
+    parts: list[Child] = [label(left - 10, _TOP - 12, "k̃", "end strong")]
     for k_est in range(first, last + 1):
         if k_est == first or k_est % every == 0:
-            x = _LEFT + (k_est - first + 0.5) * step
+            x = left + (k_est - first + 0.5) * step
             parts.append(label(x, _TOP - 12, f"{k_est:,}", "middle"))
             parts.append(line(x, _TOP - 6, x, height, "grid"))
     return parts
@@ -112,9 +114,7 @@ def _by_layer(stability: Stability, verdict: Verdict) -> Element:
     kept = {layer: set(ids) for layer, ids in stability.without_layer.items()}
     people = verdict.suspects[:_MOST_ROWS]
     names = [visible(layer.removesuffix(".weight")) for layer in layers]
-    rows = (
-        [visible(one.id), *(_stay(one.id in kept[layer]) for layer in layers)] for one in people
-    )
+    rows = (_stays(one.id, [one.id in kept[layer] for layer in layers]) for one in people)
     headers = ("suspect", *(f"without {name}" for name in names))
     parts = [table(headers, rows, kind="stays")]
     if len(people) < len(verdict.suspects):
@@ -122,7 +122,9 @@ def _by_layer(stability: Stability, verdict: Verdict) -> Element:
     return element("div", {}, *parts)
 
 
-def _stay(stays: bool) -> Element:
-    if stays:
-        return element("td", {"class": "yes"}, "● stays")
-    return element("td", {"class": "no"}, "○ leaves")
+def _stays(name: str, stays: Sequence[bool]) -> list[Child]:
+    row: list[Child] = [visible(name)]
+    for stay in stays:
+        cell = ({"class": "yes"}, "● stays") if stay else ({"class": "no"}, "○ leaves")
+        row.append(element("td", *cell))
+    return row
