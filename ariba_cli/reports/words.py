@@ -54,14 +54,9 @@ def expected_share(verdict: Verdict) -> float:
 
 def known_in_words(verdict: Verdict) -> list[str]:
     """What the numbers say, a sentence each."""
-    ranking = verdict.ranking
-    scored = len(ranking)
-    sent = sum(input_.role == "participant" for input_ in verdict.inputs)
-    kept_out = "" if scored == sent else "; the others were kept out, see the findings"
-    lines = [f"{scored:,} of {sent:,} participants were scored{kept_out}."]
-    if not ranking:
-        return [*lines, nobody_in_words(verdict)]
-    lines.append(_shares_in_words(verdict))
+    lines = [nobody_in_words(verdict)]
+    if verdict.ranking:
+        lines = [_scored_in_words(verdict), _shares_in_words(verdict)]
     if verdict.stability is not None:
         lines += stability_in_words(verdict, verdict.stability)
     if verdict.evaluation is not None:
@@ -165,6 +160,13 @@ def finding_in_words(finding: Finding) -> str:
 
 def _ranked_by(verdict: Verdict) -> str:
     return "share" if len(verdict.layers) > 1 else "score"
+
+
+def _scored_in_words(verdict: Verdict) -> str:
+    scored = len(verdict.ranking)
+    sent = sum(input_.role == "participant" for input_ in verdict.inputs)
+    kept_out = "" if scored == sent else "; the others were kept out, see the findings"
+    return f"{scored:,} of {sent:,} participants were scored{kept_out}."
 
 
 def _shares_in_words(verdict: Verdict) -> str:

@@ -12,9 +12,9 @@ from ariba_cli.reports.html.heat import heat_map, largest, scale_legend
 from ariba_cli.reports.html.markup import Child, append, element, short
 from ariba_cli.reports.html.people import order
 from ariba_cli.verdict import Fragment, LayerEvidence, Verdict
-from ariba_cli.visible import visible
 
 _NAME = 40
+_LAYER = 60
 _MOST_PEOPLE = 12
 _MOST_FRAGMENTS = 6
 _MANY_VALUES = 64
@@ -38,7 +38,7 @@ def kernels_section(verdict: Verdict) -> Element | None:
     opened = {one.layer for one in layers_to_open(verdict)}
     for one in drawn:
         layer = _layer(one, verdict)
-        children.append(layer if one.layer in opened else folded(visible(one.layer), layer))
+        children.append(layer if one.layer in opened else folded(short(one.layer, _LAYER), layer))
     return section("kernels", "Most distant fragments", *children)
 
 
@@ -51,7 +51,7 @@ def _layer(evidence: LayerEvidence, verdict: Verdict) -> Element:
         for one in fragments
         for values in (one.values, one.typical_values)
     )
-    head = element("div", {"class": "layer-head"}, element("h3", {}, visible(evidence.layer)))
+    head = element("div", {"class": "layer-head"}, element("h3", {}, short(evidence.layer, _LAYER)))
     median = element("p", {"class": "note"}, f"Median distance {evidence.median_distance:.4g}")
     append(head, median)
     append(head, scale_legend(limit))

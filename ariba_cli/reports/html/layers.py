@@ -3,13 +3,14 @@
 from xml.etree.ElementTree import Element
 
 from ariba_cli.reports.html.blocks import count, folded, note, section, table
-from ariba_cli.reports.html.markup import Child, element
+from ariba_cli.reports.html.markup import Child, element, short
 from ariba_cli.reports.html.people import shown
 from ariba_cli.verdict import LayerResult, Ranked, Verdict
 from ariba_cli.visible import visible
 
 _MOST_SUSPECTS = 40
 _LEVELS = 10
+_NAME = 24
 
 
 def layers_section(verdict: Verdict) -> Element | None:
@@ -65,7 +66,7 @@ def _facts(place: int, layer: LayerResult) -> tuple[str, ...]:
 
 
 def _heat(people: tuple[Ranked, ...], verdict: Verdict) -> Element:
-    names = [visible(layer.layer.removesuffix(".weight")) for layer in verdict.layers]
+    names = [short(layer.layer.removesuffix(".weight"), _NAME) for layer in verdict.layers]
     headers = ("participant", "mean", *(f"{place} {name}" for place, name in enumerate(names, 1)))
     rows = (_row(ranked, verdict) for ranked in people)
     return table(headers, rows, kind="heatmap")

@@ -21,7 +21,6 @@ from ariba_cli.reports.html.drawing import (
 from ariba_cli.reports.html.evidence import layers_to_draw, left_out_in_words
 from ariba_cli.reports.html.markup import Child, element, short
 from ariba_cli.verdict import Plane, Verdict
-from ariba_cli.visible import visible
 
 Point = tuple[float, float]
 
@@ -30,6 +29,7 @@ _MOST_POINTS = 2500
 _SIZE = 400
 _MARGIN = 34
 _NAME = 24
+_LAYER = 60
 # A close-up is drawn where the cloud of the others takes less than this part of the picture.
 _CLOUD = 0.4
 # What part of the points of the others a close-up shows.
@@ -74,7 +74,7 @@ def _layer(name: str, plane: Plane, verdict: Verdict) -> Element:
     return element(
         "figure",
         {},
-        element("h3", {}, visible(name)),
+        element("h3", {}, short(name, _LAYER)),
         element("div", {"class": "pictures"}, *pictures),
         element("figcaption", {}, _caption(plane)),
     )
@@ -154,8 +154,7 @@ def _axes(limit: float, plane: Plane) -> list[Child]:
 
 def _caption(plane: Plane) -> str:
     places = count(len(plane.fragments), "fragment")
-    variance = f"{sum(plane.explained):.0%} of the variance"
-    return f"{places} of each of {count(len(plane.points), 'participant')}; {variance}."
+    return f"{places} a participant; {sum(plane.explained):.0%} of the variance."
 
 
 def _legend(verdict: Verdict) -> Element:

@@ -29,7 +29,8 @@ def ranking_section(verdict: Verdict) -> Element | None:
     children.append(element("div", {"class": "columns"}, *columns))
     if people.left_out:
         everybody = f"All {count(len(verdict.ranking), 'participant')}"
-        children.append(folded(everybody, _table(verdict.ranking, verdict)))
+        full = _table(verdict.ranking, verdict)
+        children.append(folded(everybody, full, rows=len(verdict.ranking)))
     return section("ranking", "Ranking", *children)
 
 

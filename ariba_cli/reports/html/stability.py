@@ -113,7 +113,7 @@ def _by_layer(stability: Stability, verdict: Verdict) -> Element:
     layers = list(stability.without_layer)
     kept = {layer: set(ids) for layer, ids in stability.without_layer.items()}
     people = verdict.suspects[:_MOST_ROWS]
-    names = [visible(layer.removesuffix(".weight")) for layer in layers]
+    names = [short(layer.removesuffix(".weight"), _NAME) for layer in layers]
     rows = (_stays(one.id, [one.id in kept[layer] for layer in layers]) for one in people)
     headers = ("suspect", *(f"without {name}" for name in names))
     parts = [table(headers, rows, kind="stays")]
