@@ -172,12 +172,11 @@ def _scored_in_words(verdict: Verdict) -> str:
 def _shares_in_words(verdict: Verdict) -> str:
     shares = [ranked.share for ranked in verdict.suspects]
     rest = [ranked.share for ranked in verdict.ranking if not ranked.suspect]
-    own = f"{shares[0]:.3f}"
-    if len(shares) > 1:
-        own = f"{shares[-1]:.3f} to {own}"
+    least, highest = f"{shares[-1]:.3f}", f"{shares[0]:.3f}"
+    own = highest if least == highest else f"{least} to {highest}"
     others = f"; the highest of anybody else is {rest[0]:.3f}" if rest else ""
     return (
-        f"The shares of the suspects are {own}{others}. If nobody stood out, everybody's would "
+        f"Shares of suspects: {own}{others}. If nobody stood out, everybody's would "
         f"be about k̃/n = {expected_share(verdict):.3g}."
     )
 

@@ -14,6 +14,7 @@ from ariba_cli.visible import visible
 Span = tuple[int, int]
 
 _MOST_ROWS = 40
+_MOST_COLUMNS = 24
 _ROW = 18
 _RIGHT, _TOP = 24, 30
 _LETTER = 7
@@ -110,15 +111,22 @@ def _round_numbers() -> list[int]:
 
 def _by_layer(stability: Stability, verdict: Verdict) -> Element:
     """Whether each suspect stays one, by the layer that is left out."""
-    layers = list(stability.without_layer)
-    kept = {layer: set(ids) for layer, ids in stability.without_layer.items()}
     people = verdict.suspects[:_MOST_ROWS]
-    names = [short(layer.removesuffix(".weight"), _NAME) for layer in layers]
+    kept = {layer: set(ids) for layer, ids in stability.without_layer.items()}
+    telling = [layer for layer, ids in kept.items() if len(ids) < len(verdict.suspects)]
+    layers = (list(kept) if len(kept) <= _MOST_COLUMNS else telling)[:_MOST_COLUMNS]
+    headers = ["suspect"]
+    headers += [f"without {short(layer.removesuffix('.weight'), _NAME)}" for layer in layers]
     rows = (_stays(one.id, [one.id in kept[layer] for layer in layers]) for one in people)
-    headers = ("suspect", *(f"without {name}" for name in names))
     parts = [table(headers, rows, kind="stays")]
     if len(people) < len(verdict.suspects):
         parts.append(note(f"The first {len(people)} of {len(verdict.suspects):,} suspects."))
+    if len(layers) < len(kept):
+        text = (
+            f"A suspect leaves without {len(telling):,} of the {len(kept):,} layers; "
+            f"{len(layers)} of them are shown."
+        )
+        parts.append(note(text))
     return element("div", {}, *parts)
 
 
