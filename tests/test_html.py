@@ -303,6 +303,7 @@ def test_five_thousand_participants_make_a_page_that_can_be_read() -> None:
     # Everybody is in the complete list.
     assert "participant-p4999</th>" in text
     assert text.count('class="bar ') < 300
+    assert "Shown are the 40 of 2,000 who enter nearest to the cut." in text
 
 
 def test_a_thousand_layers_make_a_page_that_can_be_read() -> None:

@@ -26,6 +26,7 @@ Point = tuple[float, float]
 
 # So many points of one kind are drawn at most, thinned evenly.
 _MOST_POINTS = 2500
+_MOST_CROSSES = 600
 _SIZE = 400
 _MARGIN = 34
 _NAME = 24
@@ -85,20 +86,22 @@ def _groups(plane: Plane, verdict: Verdict) -> list[_Group]:
     suspects = [ranked.id for ranked in verdict.suspects]
     others = sorted(plane.points.keys() - set(suspects))
     groups = [_group(plane, others, DOT, "dot")]
-    groups.append(_group(plane, suspects[len(SHAPES) :], CROSS, "cross"))
+    groups.append(_group(plane, suspects[len(SHAPES) :], CROSS, "cross", most=_MOST_CROSSES))
     for place, name in reversed(list(enumerate(suspects[: len(SHAPES)]))):
         groups.append(_group(plane, [name], SHAPES[place], f"point c{place}"))
     return groups
 
 
-def _group(plane: Plane, ids: Sequence[str], shape: str, kind: str) -> _Group:
+def _group(
+    plane: Plane, ids: Sequence[str], shape: str, kind: str, most: int = _MOST_POINTS
+) -> _Group:
     points = [
         point
         for one in ids
         if one in plane.points
         for point in zip(plane.points[one][::2], plane.points[one][1::2], strict=False)
     ]
-    every = -(-len(points) // _MOST_POINTS) or 1
+    every = -(-len(points) // most) or 1
     return _Group(shape, kind, tuple(points[::every]))
 
 

@@ -1,6 +1,6 @@
 """How far the suspects depend on k̃ and on each layer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
 
 from ariba_cli.reports.html.blocks import bullets, figure, note, scrolling, section, table
@@ -61,35 +61,48 @@ def _by_k_est(steps: Sequence[Step], verdict: Verdict) -> Element:
     """A row for everybody who is a suspect for some k̃, with a bar from where to where."""
     found = spans(steps)
     rows = sorted(order(list(found), verdict), key=lambda name: found[name][0][0])
-    suspects = {ranked.id for ranked in verdict.suspects}
-    shown = rows[:_MOST_ROWS]
+    shown = _nearest_to_cut(rows, found, verdict.method.k_est)
     first, last = steps[0].k_est, steps[-1].k_est
     step = min(_ROOM / (last - first + 1), _WIDEST)
-    left = 16 + _LETTER * max(len(short(name, _NAME)) for name in shown)
+    left = 16 + _LETTER * max((len(short(name, _NAME)) for name in shown), default=0)
     height = _TOP + len(shown) * _ROW
     parts: list[Child] = _axis(steps, step, left, height)
+    suspects = {ranked.id for ranked in verdict.suspects}
     for place, name in enumerate(shown):
         y = _TOP + place * _ROW
         word = "suspect" if name in suspects else "other"
         parts.append(label(left - 10, y + 13, short(name, _NAME), f"end {word}"))
-        for start, end in found[name]:
-            x = left + (start - first) * step
-            tip = f"{visible(name)}: a suspect for k̃ from {start:,} to {end:,}"
-            width = (end - start + 1) * step - 1
+        for since, until in found[name]:
+            x = left + (since - first) * step
+            tip = f"{visible(name)}: a suspect for k̃ from {since:,} to {until:,}"
+            width = max((until - since + 1) * step - 1, 1.0)
             parts.append(rectangle(x, y + 4, width, _ROW - 8, f"bar {word}", tip))
     x = left + (verdict.method.k_est - first + 1) * step
     parts.append(line(x, _TOP - 4, x, height + 4, "cut"))
     right = left + (last - first + 1) * step + _RIGHT
     picture = svg(right, height + 10, "From which k̃ on each participant is a suspect", *parts)
-    caption = "Left to right, k̃ grows from 1; a bar shows for which k̃ a participant is a suspect."
-    if len(rows) > len(shown):
-        caption += f" Another {len(rows) - len(shown):,} follow."
+    return figure(scrolling(picture), *_caption(len(shown), len(rows), verdict))
+
+
+def _nearest_to_cut(
+    rows: Sequence[str], found: Mapping[str, Sequence[Span]], k_est: int
+) -> Sequence[str]:
+    """Of those in the order in which they enter, the ones for whom k̃ decides."""
+    inside = sum(found[name][0][0] <= k_est for name in rows)
+    start = max(min(inside - _MOST_ROWS // 2, len(rows) - _MOST_ROWS), 0)
+    return rows[start : start + _MOST_ROWS]
+
+
+def _caption(shown: int, all_: int, verdict: Verdict) -> list[Child]:
+    text = "Left to right, k̃ grows from 1; a bar shows for which k̃ a participant is a suspect."
+    if shown < all_:
+        text += f" Shown are the {shown} of {all_:,} who enter nearest to the cut."
     entries = legend(
         (swatch("m-6 -4h12v8h-12z", "bar suspect"), "suspect of this audit"),
         (swatch("m-6 -4h12v8h-12z", "bar other"), "suspect for another k̃ only"),
         (swatch("m0 -7v14", "cut"), f"k̃ = {verdict.method.k_est:,}, this audit"),
     )
-    return figure(scrolling(picture), caption, entries)
+    return [text, entries]
 
 
 def _axis(steps: Sequence[Step], step: float, left: float, height: float) -> list[Child]:
