@@ -26,7 +26,9 @@ def suspects_in_words(verdict: Verdict) -> str:
     if not verdict.ranking:
         return nobody_in_words(verdict)
     names = ", ".join(visible(ranked.id) for ranked in verdict.suspects)
-    tie = f" {tie_in_words(verdict)}" if verdict.tie_at_cut else ""
+    tie = ""
+    if verdict.tie_at_cut:
+        tie = f" The last of them has the same {_ranked_by(verdict)} as the next participant."
     return f"Suspects: {names}.{tie} {always_in_words(verdict)}"
 
 
@@ -41,12 +43,7 @@ def always_in_words(verdict: Verdict) -> str:
     count, what = verdict.method.k_est, _ranked_by(verdict)
     if count == 1:
         return f"The highest {what} is always named, in a clean round too."
-    return f"The {count} highest {what}s are always named, in a clean round too."
-
-
-def tie_in_words(verdict: Verdict) -> str:
-    """That the last suspect could as well be another."""
-    return f"The last of them has the same {_ranked_by(verdict)} as the next participant."
+    return f"The {count:,} highest {what}s are always named, in a clean round too."
 
 
 def expected_share(verdict: Verdict) -> float:
@@ -57,16 +54,9 @@ def expected_share(verdict: Verdict) -> float:
 
 def known_in_words(verdict: Verdict) -> list[str]:
     """What the numbers say, a sentence each."""
-    ranking = verdict.ranking
-    scored = len(ranking)
-    sent = sum(input_.role == "participant" for input_ in verdict.inputs)
-    kept_out = "" if scored == sent else "; the others were kept out, see the findings"
-    lines = [f"{scored:,} of {sent:,} participants were scored{kept_out}."]
-    if not ranking:
-        return [*lines, nobody_in_words(verdict)]
-    lines.append(_shares_in_words(verdict))
-    if verdict.tie_at_cut:
-        lines.append(tie_in_words(verdict))
+    lines = [nobody_in_words(verdict)]
+    if verdict.ranking:
+        lines = [_scored_in_words(verdict), _shares_in_words(verdict)]
     if verdict.stability is not None:
         lines += stability_in_words(verdict, verdict.stability)
     if verdict.evaluation is not None:
@@ -104,23 +94,19 @@ def stability_in_words(
     shown : makes a name safe where it is to stand.
     """
     k_est = verdict.method.k_est
-    lines = [
-        f"The share of the last suspect exceeds that of the next participant by "
-        f"{stability.share_margin:.3g}."
-    ]
+    lines = [_margin_in_words(verdict, stability)]
     steps = {step.k_est: step for step in stability.steps}
     fewer, more = steps.get(k_est), steps.get(k_est + 1)
     if k_est > 1 and fewer is not None:
-        lines.append(
-            f"With k_est {k_est - 1}, {_change_in_words(fewer.leave, fewer.enter, shown)}."
-        )
+        change = _change_in_words(fewer.leave, fewer.enter, shown)
+        lines.append(f"With k_est {k_est - 1:,}, {change}.")
     if more is not None:
         change = _change_in_words(more.enter, more.leave, shown)
-        lines.append(f"With k_est {k_est + 1}, {change}.")
+        lines.append(f"With k_est {k_est + 1:,}, {change}.")
     if stability.without_layer:
         kept = set.intersection(*map(set, stability.without_layer.values()))
         lines.append(
-            f"{len(kept)} of the {len(verdict.suspects)} suspects stay such whichever layer is "
+            f"{len(kept):,} of the {len(verdict.suspects):,} suspects stay such whichever layer is "
             "left out."
         )
     return lines
@@ -185,16 +171,34 @@ def _ranked_by(verdict: Verdict) -> str:
     return "share" if len(verdict.layers) > 1 else "score"
 
 
+def _scored_in_words(verdict: Verdict) -> str:
+    scored = len(verdict.ranking)
+    sent = sum(input_.role == "participant" for input_ in verdict.inputs)
+    kept_out = "" if scored == sent else "; the others were kept out, see the findings"
+    return f"{scored:,} of {sent:,} participants were scored{kept_out}."
+
+
 def _shares_in_words(verdict: Verdict) -> str:
     shares = [ranked.share for ranked in verdict.suspects]
     rest = [ranked.share for ranked in verdict.ranking if not ranked.suspect]
-    own = f"{shares[0]:.3f}"
-    if len(shares) > 1:
-        own = f"{shares[-1]:.3f} to {own}"
+    least, highest = f"{shares[-1]:.3f}", f"{shares[0]:.3f}"
+    own = highest if least == highest else f"{least} to {highest}"
     others = f"; the highest of anybody else is {rest[0]:.3f}" if rest else ""
     return (
-        f"The shares of the suspects are {own}{others}. If nobody stood out, everybody's would "
+        f"Shares of suspects: {own}{others}. If nobody stood out, everybody's would "
         f"be about k_est/n = {expected_share(verdict):.3g}."
+    )
+
+
+def _margin_in_words(verdict: Verdict, stability: Stability) -> str:
+    if verdict.tie_at_cut:
+        return (
+            "The last suspect and the next participant have the same share; who is named is "
+            "decided by the order of the ids."
+        )
+    return (
+        "The share of the last suspect exceeds that of the next participant by "
+        f"{stability.share_margin:.3g}."
     )
 
 

@@ -7,6 +7,8 @@ from ariba_cli.reports.html.markup import Child, append, element
 
 Row = Sequence[Child]
 
+_MOST_ON_PAPER = 300
+
 
 def section(anchor: str, heading: str, *children: Child) -> Element:
     """A section of the page, which can be linked to by `anchor`."""
@@ -76,9 +78,10 @@ def scrolling(*children: Child) -> Element:
     return element("div", {"class": "scroll", "tabindex": 0}, *children)
 
 
-def folded(summary: str, *children: Child) -> Element:
-    """What is shown on request."""
-    return element("details", {}, element("summary", {}, summary), *children)
+def folded(summary: str, *children: Child, rows: int = 0) -> Element:
+    """What is shown on request, and on paper, unless it is a table of very many rows."""
+    attributes = {"class": "long"} if rows > _MOST_ON_PAPER else {}
+    return element("details", attributes, element("summary", {}, summary), *children)
 
 
 def figure(picture: Child, *caption: Child) -> Element:

@@ -2,7 +2,7 @@
 
 from xml.etree.ElementTree import Element
 
-from ariba_cli.reports.html.markup import Child, append, element, number
+from ariba_cli.reports.html.markup import Attributes, Child, append, element, number
 
 # Shapes around the point that the path is at, each to be told from the others without colour.
 SHAPES = (
@@ -19,7 +19,7 @@ DOT = "h0"
 
 def svg(width: float, height: float, title: str, *children: Child, kind: str = "chart") -> Element:
     """A picture of that many pixels, with a title for those who do not see it."""
-    attributes = {
+    attributes: Attributes = {
         "class": kind,
         "role": "img",
         "width": width,
@@ -38,7 +38,7 @@ def rectangle(
     x: float, y: float, width: float, height: float, kind: str, tip: str | None = None
 ) -> Element:
     """A rectangle, and what is said of it when one points at it."""
-    attributes = {"class": kind, "x": x, "y": y, "width": width, "height": height}
+    attributes: Attributes = {"class": kind, "x": x, "y": y, "width": width, "height": height}
     return _with_tip(element("rect", attributes), tip)
 
 
@@ -69,7 +69,7 @@ def at(x: float, y: float, shape: str) -> str:
 
 def swatch(shape: str, kind: str) -> Element:
     """A shape as it stands in a legend."""
-    attributes = {
+    attributes: Attributes = {
         "class": "swatch",
         "width": 14,
         "height": 14,

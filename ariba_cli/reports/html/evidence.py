@@ -1,17 +1,21 @@
-"""Which layers are drawn where there are many of them."""
+"""Which layers are shown where there are many of them."""
+
+from collections.abc import Sequence
 
 from ariba_cli.verdict import LayerEvidence, Verdict
 
 _MOST_LAYERS = 8
+_MOST_OPEN = 2
 
 
 def layers_to_draw(verdict: Verdict) -> tuple[LayerEvidence, ...]:
     """In model order, the layers in which a suspect has the highest shares."""
-    order = sorted(
-        range(len(verdict.evidence)),
-        key=lambda place: (-_highest(verdict, verdict.evidence[place].layer), place),
-    )
-    return tuple(verdict.evidence[place] for place in sorted(order[:_MOST_LAYERS]))
+    return _of(verdict, _MOST_LAYERS)
+
+
+def layers_to_open(verdict: Verdict) -> tuple[LayerEvidence, ...]:
+    """Those of them whose pictures are seen without asking for them."""
+    return _of(verdict, _MOST_OPEN)
 
 
 def left_out_in_words(verdict: Verdict) -> str | None:
@@ -19,10 +23,21 @@ def left_out_in_words(verdict: Verdict) -> str | None:
     if len(verdict.evidence) <= _MOST_LAYERS:
         return None
     return (
-        f"Drawn are the {_MOST_LAYERS} of {len(verdict.evidence)} layers in which a suspect has "
+        f"Drawn are the {_MOST_LAYERS} of {len(verdict.evidence):,} layers in which a suspect has "
         "the highest shares; the JSON report has the others."
     )
 
 
-def _highest(verdict: Verdict, layer: str) -> float:
-    return max((ranked.shares.get(layer, 0.0) for ranked in verdict.suspects), default=0.0)
+def most_telling(verdict: Verdict, layers: Sequence[str], count: int) -> list[int]:
+    """The places, in order, of the layers in which a suspect has the highest shares."""
+    highest = dict.fromkeys(layers, 0.0)
+    for ranked in verdict.suspects:
+        for layer, share in ranked.shares.items():
+            highest[layer] = max(highest.get(layer, 0.0), share)
+    order = sorted(range(len(layers)), key=lambda place: (-highest[layers[place]], place))
+    return sorted(order[:count])
+
+
+def _of(verdict: Verdict, count: int) -> tuple[LayerEvidence, ...]:
+    names = [one.layer for one in verdict.evidence]
+    return tuple(verdict.evidence[place] for place in most_telling(verdict, names, count))

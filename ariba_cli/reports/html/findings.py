@@ -18,13 +18,15 @@ def findings_section(verdict: Verdict) -> Element:
     if not findings:
         return section("findings", "Findings", paragraph("Nothing is wrong with any input."))
     kinds = Counter(str(finding.kind) for finding in findings)
-    summary = ", ".join(f"{number:,} {visible(kind)}" for kind, number in sorted(kinds.items()))
+    counts = ", ".join(f"{number:,} {visible(kind)}" for kind, number in sorted(kinds.items()))
     children = [
-        note(f"{count(len(findings), 'finding')}: {summary}."),
+        note(f"{count(len(findings), 'finding')}: {counts}."),
         _table(findings[:_MOST_OPEN]),
     ]
     if len(findings) > _MOST_OPEN:
-        children.append(folded(f"All {len(findings):,} findings", _table(findings)))
+        children.append(
+            folded(f"All {len(findings):,} findings", _table(findings), rows=len(findings))
+        )
     return section("findings", "Findings", *children)
 
 

@@ -13,8 +13,8 @@ LEVELS = 10
 _DASHED = 2
 # A map of more values has neither dashes nor a tip on each value.
 _SMALL = 25
-_SIDE = 78
-_LARGEST_CELL = 26
+_SIDE = 75
+_LARGEST_CELL = 25
 _SMALLEST_CELL = 3
 
 

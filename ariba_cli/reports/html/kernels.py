@@ -2,15 +2,19 @@
 
 from xml.etree.ElementTree import Element
 
-from ariba_cli.reports.html.blocks import note, section
-from ariba_cli.reports.html.evidence import layers_to_draw, left_out_in_words
+from ariba_cli.reports.html.blocks import folded, note, section
+from ariba_cli.reports.html.evidence import (
+    layers_to_draw,
+    layers_to_open,
+    left_out_in_words,
+)
 from ariba_cli.reports.html.heat import heat_map, largest, scale_legend
 from ariba_cli.reports.html.markup import Child, append, element, short
 from ariba_cli.reports.html.people import order
 from ariba_cli.verdict import Fragment, LayerEvidence, Verdict
-from ariba_cli.visible import visible
 
 _NAME = 40
+_LAYER = 60
 _MOST_PEOPLE = 12
 _MOST_FRAGMENTS = 6
 _MANY_VALUES = 64
@@ -31,7 +35,11 @@ def kernels_section(verdict: Verdict) -> Element | None:
     left_out = left_out_in_words(verdict)
     if left_out is not None:
         children.append(note(left_out))
-    return section("kernels", "Most distant", *children, *(_layer(one, verdict) for one in drawn))
+    opened = {one.layer for one in layers_to_open(verdict)}
+    for one in drawn:
+        layer = _layer(one, verdict)
+        children.append(layer if one.layer in opened else folded(short(one.layer, _LAYER), layer))
+    return section("kernels", "Most distant fragments", *children)
 
 
 def _layer(evidence: LayerEvidence, verdict: Verdict) -> Element:
@@ -43,7 +51,7 @@ def _layer(evidence: LayerEvidence, verdict: Verdict) -> Element:
         for one in fragments
         for values in (one.values, one.typical_values)
     )
-    head = element("div", {"class": "layer-head"}, element("h3", {}, visible(evidence.layer)))
+    head = element("div", {"class": "layer-head"}, element("h3", {}, short(evidence.layer, _LAYER)))
     median = element("p", {"class": "note"}, f"Median distance {evidence.median_distance:.4g}")
     append(head, median)
     append(head, scale_legend(limit))
@@ -90,7 +98,7 @@ def _card(fragment: Fragment, shape: tuple[int, int], limit: float) -> Element:
         f" distance {fragment.distance:.3g}",
         *([element("br", {}), element("b", {}, times)] if times else []),
         element("br", {}),
-        f"beside {typical}, {fragment.typical_distance:.3g}",
+        f"typical {typical}: {fragment.typical_distance:.3g}",
     )
     kind = "card wide" if len(fragment.values) > _MANY_VALUES else "card"
     return element("figure", {"class": kind}, pair, caption)

@@ -1,15 +1,19 @@
 """Several layers: the share of each participant in each, as a table that is a heat map (7d)."""
 
+from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
 from ariba_cli.reports.html.blocks import count, folded, note, section, table
-from ariba_cli.reports.html.markup import Child, element
+from ariba_cli.reports.html.evidence import most_telling
+from ariba_cli.reports.html.markup import Child, element, short
 from ariba_cli.reports.html.people import shown
 from ariba_cli.verdict import LayerResult, Ranked, Verdict
 from ariba_cli.visible import visible
 
 _MOST_SUSPECTS = 40
+_MOST_LAYERS = 60
 _LEVELS = 10
+_NAME = 24
 
 
 def layers_section(verdict: Verdict) -> Element | None:
@@ -18,12 +22,15 @@ def layers_section(verdict: Verdict) -> Element | None:
         return None
     text = (
         "The share of a participant's fragments that is marked, by layer. Each layer is scored "
-        "by itself, and the ranking goes by the mean. The darker, the more is marked."
+        "by itself, and the ranking goes by the mean. The stronger the colour, the more is marked."
     )
     people = shown(verdict, suspects=_MOST_SUSPECTS)
     children: list[Child] = [note(text), _heat(people.all, verdict)]
+    if len(verdict.layers) > _MOST_LAYERS:
+        text = f"Shown are the {_MOST_LAYERS} layers in which a suspect has the highest shares."
+        children.append(note(text))
     if people.left_out:
-        children.append(note(f"{count(people.left_out, 'participant')} not shown here."))
+        children.append(note(f"Another {count(people.left_out, 'participant')} not shown here."))
     children.append(folded(f"The {len(verdict.layers)} layers", layers_table(verdict)))
     return section("layers", "Layers", *children)
 
@@ -65,20 +72,20 @@ def _facts(place: int, layer: LayerResult) -> tuple[str, ...]:
 
 
 def _heat(people: tuple[Ranked, ...], verdict: Verdict) -> Element:
-    names = [visible(layer.layer.removesuffix(".weight")) for layer in verdict.layers]
-    headers = ("participant", "mean", *(f"{place} {name}" for place, name in enumerate(names, 1)))
-    rows = (_row(ranked, verdict) for ranked in people)
-    return table(headers, rows, kind="heatmap")
+    columns = most_telling(verdict, [layer.layer for layer in verdict.layers], _MOST_LAYERS)
+    headers = ["participant", "mean"]
+    for place in columns:
+        name = verdict.layers[place].layer.removesuffix(".weight")
+        headers.append(f"{place + 1} {short(name, _NAME)}")
+    names = [verdict.layers[place].layer for place in columns]
+    return table(headers, (_row(ranked, names) for ranked in people), kind="heatmap")
 
 
-def _row(ranked: Ranked, verdict: Verdict) -> list[Child]:
+def _row(ranked: Ranked, layers: Sequence[str]) -> list[Child]:
     kind = "suspect" if ranked.suspect else "other"
     mark = "▲ " if ranked.suspect else ""
-    cells: list[Child] = [
-        element("span", {"class": kind}, f"{mark}{visible(ranked.id)}"),
-        _cell(ranked.share),
-    ]
-    return cells + [_cell(ranked.shares.get(layer.layer)) for layer in verdict.layers]
+    name = element("span", {"class": kind}, f"{mark}{visible(ranked.id)}")
+    return [name, _cell(ranked.share), *(_cell(ranked.shares.get(layer)) for layer in layers)]
 
 
 def _cell(share: float | None) -> Element:

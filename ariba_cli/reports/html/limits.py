@@ -26,7 +26,8 @@ _LIMITS = (
 def limits_section() -> Element:
     """What was measured of the blind spots."""
     text = (
-        "Measured on MNIST with 50 participants, 5 of them compromised, k̃ = 10 and a network of "
-        "4 layers. AUC is the probability that a compromised participant ranks above an honest one."
+        "Measured on MNIST with 50 participants, 5 of them compromised where nothing else is said, "
+        "k̃ = 10 and a network of 4 layers. AUC is the probability that a compromised participant "
+        "ranks above an honest one."
     )
     return section("limits", "Limits of the method", bullets(_LIMITS), note(text))

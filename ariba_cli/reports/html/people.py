@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from ariba_cli.reports.bars import standing
-from ariba_cli.reports.html.markup import element
+from ariba_cli.reports.html.markup import append, element
 from ariba_cli.verdict import Ranked, Verdict
 
-_MOST_SUSPECTS = 100
+_MOST_SUSPECTS = 50
 _FEWEST_NEXT = 10
 _MOST_NEXT = 30
 
@@ -44,14 +43,16 @@ def shown(verdict: Verdict, *, suspects: int = _MOST_SUSPECTS) -> Shown:
 
 
 def standing_mark(ranked: Ranked, verdict: Verdict) -> Element:
-    """A shape and a word, coloured, for who is a suspect, and for who is known to be compromised.
+    """Whether it is a suspect, and whether it is known to be compromised.
 
-    The shapes are there for those who see the colours alike.
+    Shapes say it too, for those who see the colours alike.
     """
-    words = standing(ranked, verdict)
-    shape = "▲ " if ranked.suspect else ""
-    kind = "suspect" if ranked.suspect else "other"
-    return element("span", {"class": kind}, f"{shape}{words}")
+    node = element("span", {"class": "suspect" if ranked.suspect else "other"})
+    if ranked.suspect:
+        append(node, "▲ suspect")
+    if verdict.evaluation is not None and ranked.id in verdict.evaluation.compromised:
+        append(node, element("span", {"class": "known"}, "◆ compromised"))
+    return node
 
 
 def order(ids: Sequence[str], verdict: Verdict) -> list[str]:

@@ -20,16 +20,17 @@ from ariba_cli.reports.html.drawing import (
 )
 from ariba_cli.reports.html.evidence import layers_to_draw, left_out_in_words
 from ariba_cli.reports.html.markup import Child, element, short
-from ariba_cli.verdict import LayerEvidence, Plane, Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdict import Plane, Verdict
 
 Point = tuple[float, float]
 
 # So many points of one kind are drawn at most, thinned evenly.
 _MOST_POINTS = 2500
-_SIZE = 340
+_MOST_CROSSES = 600
+_SIZE = 400
 _MARGIN = 34
 _NAME = 24
+_LAYER = 60
 # A close-up is drawn where the cloud of the others takes less than this part of the picture.
 _CLOUD = 0.4
 # What part of the points of the others a close-up shows.
@@ -42,7 +43,6 @@ class _Group:
 
     shape: str
     kind: str
-    name: str
     points: tuple[Point, ...]
 
 
@@ -56,16 +56,16 @@ def plane_section(verdict: Verdict) -> Element | None:
         "in which all fragments vary most. One unit is a standard deviation along the first. "
         "Marks do not depend on this view: distances take all directions into account."
     )
-    children: list[Child] = [note(text)]
+    children: list[Child] = [note(text), _legend(verdict)]
     left_out = left_out_in_words(verdict)
     if left_out is not None:
         children.append(note(left_out))
-    return section("plane", "Fragments", *children, *(_layer(one, verdict) for one in drawn))
+    figures = (_layer(one.layer, one.plane, verdict) for one in drawn if one.plane is not None)
+    children.append(element("div", {"class": "pictures"}, *figures))
+    return section("plane", "Fragments", *children)
 
 
-def _layer(evidence: LayerEvidence, verdict: Verdict) -> Element:
-    plane = evidence.plane
-    assert plane is not None
+def _layer(name: str, plane: Plane, verdict: Verdict) -> Element:
     groups = _groups(plane, verdict)
     limit = _limit([point for group in groups for point in group.points], 1.0)
     close = _limit(groups[0].points, _CLOSE)
@@ -75,34 +75,34 @@ def _layer(evidence: LayerEvidence, verdict: Verdict) -> Element:
     return element(
         "figure",
         {},
-        element("h3", {}, visible(evidence.layer)),
+        element("h3", {}, short(name, _LAYER)),
         element("div", {"class": "pictures"}, *pictures),
-        element("figcaption", {}, _caption(plane), _legend(groups)),
+        element("figcaption", {}, _caption(plane)),
     )
 
 
 def _groups(plane: Plane, verdict: Verdict) -> list[_Group]:
     """The others first, then the suspects: the first of them each with a shape of its own."""
-    suspects = [ranked.id for ranked in verdict.suspects if ranked.id in plane.points]
-    others = [name for name in plane.points if name not in set(suspects)]
-    groups = [_group(plane, others, DOT, "dot", f"the other {len(others):,}")]
-    own, rest = suspects[: len(SHAPES)], suspects[len(SHAPES) :]
-    if rest:
-        name = count(len(rest), "further suspect")
-        groups.append(_group(plane, rest, CROSS, "cross", name))
-    for place, name in enumerate(own):
-        groups.append(_group(plane, [name], SHAPES[place], f"point c{place}", short(name, _NAME)))
+    suspects = [ranked.id for ranked in verdict.suspects]
+    others = sorted(plane.points.keys() - set(suspects))
+    groups = [_group(plane, others, DOT, "dot")]
+    groups.append(_group(plane, suspects[len(SHAPES) :], CROSS, "cross", most=_MOST_CROSSES))
+    for place, name in reversed(list(enumerate(suspects[: len(SHAPES)]))):
+        groups.append(_group(plane, [name], SHAPES[place], f"point c{place}"))
     return groups
 
 
-def _group(plane: Plane, ids: Sequence[str], shape: str, kind: str, name: str) -> _Group:
+def _group(
+    plane: Plane, ids: Sequence[str], shape: str, kind: str, most: int = _MOST_POINTS
+) -> _Group:
     points = [
         point
-        for one in sorted(ids)
+        for one in ids
+        if one in plane.points
         for point in zip(plane.points[one][::2], plane.points[one][1::2], strict=False)
     ]
-    every = -(-len(points) // _MOST_POINTS) or 1
-    return _Group(shape, kind, name, tuple(points[::every]))
+    every = -(-len(points) // most) or 1
+    return _Group(shape, kind, tuple(points[::every]))
 
 
 def _limit(points: Sequence[Point], part: float) -> float:
@@ -157,15 +157,18 @@ def _axes(limit: float, plane: Plane) -> list[Child]:
 
 def _caption(plane: Plane) -> str:
     places = count(len(plane.fragments), "fragment")
-    variance = f"{sum(plane.explained):.0%} of the variance"
-    return f"{places} of each of {count(len(plane.points), 'participant')}; {variance}."
+    return f"{places} a participant; {sum(plane.explained):.0%} of the variance."
 
 
-def _legend(groups: Sequence[_Group]) -> Element:
+def _legend(verdict: Verdict) -> Element:
     """The suspects in the order of the ranking, then the others."""
-    others, *suspects = groups
-    further = [group for group in suspects if group.shape == CROSS]
-    own = [group for group in suspects if group.shape != CROSS]
-    return legend(
-        *((swatch(group.shape, group.kind), group.name) for group in [*own, *further, others])
-    )
+    suspects = verdict.suspects
+    entries = [
+        (swatch(SHAPES[place], f"point c{place}"), short(ranked.id, _NAME))
+        for place, ranked in enumerate(suspects[: len(SHAPES)])
+    ]
+    further = len(suspects) - len(SHAPES)
+    if further > 0:
+        entries.append((swatch(CROSS, "cross"), count(further, "further suspect")))
+    others = len(verdict.ranking) - len(suspects)
+    return legend(*entries, (swatch(DOT, "dot"), f"the other {others:,}"))

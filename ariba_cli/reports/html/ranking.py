@@ -29,7 +29,8 @@ def ranking_section(verdict: Verdict) -> Element | None:
     children.append(element("div", {"class": "columns"}, *columns))
     if people.left_out:
         everybody = f"All {count(len(verdict.ranking), 'participant')}"
-        children.append(folded(everybody, _table(verdict.ranking, verdict)))
+        full = _table(verdict.ranking, verdict)
+        children.append(folded(everybody, full, rows=len(verdict.ranking)))
     return section("ranking", "Ranking", *children)
 
 
@@ -54,15 +55,16 @@ def _part(heading: str, people: Sequence[Ranked], verdict: Verdict) -> Element:
 
 def _table(people: Sequence[Ranked], verdict: Verdict) -> Element:
     line = expected_share(verdict)
-    rows = ((*_numbers(ranked, line), standing_mark(ranked, verdict)) for ranked in people)
+    rows = (_row(ranked, line, verdict) for ranked in people)
     return table(_HEADERS, rows, right=_NUMBERS, heading=1, kind="ranking")
 
 
-def _numbers(ranked: Ranked, line: float) -> tuple[str, ...]:
+def _row(ranked: Ranked, line: float, verdict: Verdict) -> tuple[Child, ...]:
     return (
         str(ranked.rank),
         visible(ranked.id),
         f"{ranked.score:,}",
         f"{ranked.share:.3f}",
         f"{ranked.share / line:.2f}",
+        standing_mark(ranked, verdict),
     )

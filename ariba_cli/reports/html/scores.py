@@ -28,7 +28,7 @@ _FIRST_BARS = 60
 _MOST_STEPS = 400
 
 _LEFT, _RIGHT, _TOP, _HEIGHT = 44, 84, 26, 210
-_ROOM = 750
+_ROOM = 828
 _NARROWEST, _WIDEST = 6.0, 30.0
 # A bar so wide has room for a name below it.
 _NAMED = 11.0
@@ -44,7 +44,7 @@ _AXES = (
     (0.8, 0.2),
     (1.0, 0.2),
 )
-_BELOW_NAMED, _BELOW_PLAIN = 74, 26
+_BELOW = 26
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,12 @@ def _bars(people: Sequence[Ranked], verdict: Verdict) -> Element:
             below = 18 if compromised else 12
             y = _TOP + _HEIGHT + below
             parts.append(slanted(frame.x(place + 0.5) + 4, y, short(ranked.id, _NAME), kind))
-    below = _BELOW_NAMED if named else _BELOW_PLAIN
+    longest = max(len(short(ranked.id, _NAME)) for ranked in people) if named else 0
+    height = _TOP + _HEIGHT + _BELOW + longest * 4.5
     title = f"Shares of {count(len(people), 'participant')}, with k̃/n and the cut"
     return svg(
         frame.right + _RIGHT,
-        _TOP + _HEIGHT + below,
+        height,
         title,
         *_grid(frame),
         *parts,
@@ -146,7 +147,7 @@ def _profile(verdict: Verdict) -> Element:
     ]
     return svg(
         frame.right + _RIGHT,
-        _TOP + _HEIGHT + _BELOW_PLAIN,
+        _TOP + _HEIGHT + _BELOW,
         f"Shares of all {len(ranking):,} participants by rank",
         *_grid(frame),
         *areas,

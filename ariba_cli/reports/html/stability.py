@@ -1,6 +1,6 @@
 """How far the suspects depend on k̃ and on each layer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
 
 from ariba_cli.reports.html.blocks import bullets, figure, note, scrolling, section, table
@@ -14,9 +14,11 @@ from ariba_cli.visible import visible
 Span = tuple[int, int]
 
 _MOST_ROWS = 40
+_MOST_COLUMNS = 24
 _ROW = 18
-_LEFT, _RIGHT, _TOP = 150, 40, 30
-_ROOM = 660
+_RIGHT, _TOP = 24, 30
+_LETTER = 7
+_ROOM = 720
 _WIDEST = 34.0
 _NAME = 20
 
@@ -59,44 +61,58 @@ def _by_k_est(steps: Sequence[Step], verdict: Verdict) -> Element:
     """A row for everybody who is a suspect for some k̃, with a bar from where to where."""
     found = spans(steps)
     rows = sorted(order(list(found), verdict), key=lambda name: found[name][0][0])
-    suspects = {ranked.id for ranked in verdict.suspects}
-    shown = rows[:_MOST_ROWS]
+    shown = _nearest_to_cut(rows, found, verdict.method.k_est)
     first, last = steps[0].k_est, steps[-1].k_est
     step = min(_ROOM / (last - first + 1), _WIDEST)
+    left = 16 + _LETTER * max((len(short(name, _NAME)) for name in shown), default=0)
     height = _TOP + len(shown) * _ROW
-    parts: list[Child] = _axis(steps, step, height)
+    parts: list[Child] = _axis(steps, step, left, height)
+    suspects = {ranked.id for ranked in verdict.suspects}
     for place, name in enumerate(shown):
         y = _TOP + place * _ROW
         word = "suspect" if name in suspects else "other"
-        parts.append(label(_LEFT - 10, y + 13, short(name, _NAME), f"end {word}"))
-        for start, end in found[name]:
-            x = _LEFT + (start - first) * step
-            tip = f"{visible(name)}: a suspect for k̃ from {start:,} to {end:,}"
-            width = (end - start + 1) * step - 1
+        parts.append(label(left - 10, y + 13, short(name, _NAME), f"end {word}"))
+        for since, until in found[name]:
+            x = left + (since - first) * step
+            tip = f"{visible(name)}: a suspect for k̃ from {since:,} to {until:,}"
+            width = max((until - since + 1) * step - 1, 1.0)
             parts.append(rectangle(x, y + 4, width, _ROW - 8, f"bar {word}", tip))
-    x = _LEFT + (verdict.method.k_est - first + 1) * step
+    x = left + (verdict.method.k_est - first + 1) * step
     parts.append(line(x, _TOP - 4, x, height + 4, "cut"))
-    right = _LEFT + (last - first + 1) * step + _RIGHT
+    right = left + (last - first + 1) * step + _RIGHT
     picture = svg(right, height + 10, "From which k̃ on each participant is a suspect", *parts)
-    caption = "Left to right, k̃ grows from 1; a bar shows for which k̃ a participant is a suspect."
-    if len(rows) > len(shown):
-        caption += f" Another {len(rows) - len(shown):,} follow."
+    return figure(scrolling(picture), *_caption(len(shown), len(rows), verdict))
+
+
+def _nearest_to_cut(
+    rows: Sequence[str], found: Mapping[str, Sequence[Span]], k_est: int
+) -> Sequence[str]:
+    """Of those in the order in which they enter, the ones for whom k̃ decides."""
+    inside = sum(found[name][0][0] <= k_est for name in rows)
+    start = max(min(inside - _MOST_ROWS // 2, len(rows) - _MOST_ROWS), 0)
+    return rows[start : start + _MOST_ROWS]
+
+
+def _caption(shown: int, all_: int, verdict: Verdict) -> list[Child]:
+    text = "Left to right, k̃ grows from 1; a bar shows for which k̃ a participant is a suspect."
+    if shown < all_:
+        text += f" Shown are the {shown} of {all_:,} who enter nearest to the cut."
     entries = legend(
         (swatch("m-6 -4h12v8h-12z", "bar suspect"), "suspect of this audit"),
         (swatch("m-6 -4h12v8h-12z", "bar other"), "suspect for another k̃ only"),
         (swatch("m0 -7v14", "cut"), f"k̃ = {verdict.method.k_est:,}, this audit"),
     )
-    return figure(scrolling(picture), caption, entries)
+    return [text, entries]
 
 
-def _axis(steps: Sequence[Step], step: float, height: float) -> list[Child]:
+def _axis(steps: Sequence[Step], step: float, left: float, height: float) -> list[Child]:
     """The numbers k̃ above the rows, as many as there is room for."""
     first, last = steps[0].k_est, steps[-1].k_est
     every = next(every for every in _round_numbers() if every * step >= 26)
-    parts: list[Child] = [label(_LEFT - 10, _TOP - 12, "k̃", "end strong")]
+    parts: list[Child] = [label(left - 10, _TOP - 12, "k̃", "end strong")]
     for k_est in range(first, last + 1):
         if k_est == first or k_est % every == 0:
-            x = _LEFT + (k_est - first + 0.5) * step
+            x = left + (k_est - first + 0.5) * step
             parts.append(label(x, _TOP - 12, f"{k_est:,}", "middle"))
             parts.append(line(x, _TOP - 6, x, height, "grid"))
     return parts
@@ -108,21 +124,28 @@ def _round_numbers() -> list[int]:
 
 def _by_layer(stability: Stability, verdict: Verdict) -> Element:
     """Whether each suspect stays one, by the layer that is left out."""
-    layers = list(stability.without_layer)
-    kept = {layer: set(ids) for layer, ids in stability.without_layer.items()}
     people = verdict.suspects[:_MOST_ROWS]
-    names = [visible(layer.removesuffix(".weight")) for layer in layers]
-    rows = (
-        [visible(one.id), *(_stay(one.id in kept[layer]) for layer in layers)] for one in people
-    )
-    headers = ("suspect", *(f"without {name}" for name in names))
+    kept = {layer: set(ids) for layer, ids in stability.without_layer.items()}
+    telling = [layer for layer, ids in kept.items() if len(ids) < len(verdict.suspects)]
+    layers = (list(kept) if len(kept) <= _MOST_COLUMNS else telling)[:_MOST_COLUMNS]
+    headers = ["suspect"]
+    headers += [f"without {short(layer.removesuffix('.weight'), _NAME)}" for layer in layers]
+    rows = (_stays(one.id, [one.id in kept[layer] for layer in layers]) for one in people)
     parts = [table(headers, rows, kind="stays")]
     if len(people) < len(verdict.suspects):
         parts.append(note(f"The first {len(people)} of {len(verdict.suspects):,} suspects."))
+    if len(layers) < len(kept):
+        text = (
+            f"A suspect leaves without {len(telling):,} of the {len(kept):,} layers; "
+            f"{len(layers)} of them are shown."
+        )
+        parts.append(note(text))
     return element("div", {}, *parts)
 
 
-def _stay(stays: bool) -> Element:
-    if stays:
-        return element("td", {"class": "yes"}, "● stays")
-    return element("td", {"class": "no"}, "○ leaves")
+def _stays(name: str, stays: Sequence[bool]) -> list[Child]:
+    row: list[Child] = [visible(name)]
+    for stay in stays:
+        cell = ({"class": "yes"}, "● stays") if stay else ({"class": "no"}, "○ leaves")
+        row.append(element("td", *cell))
+    return row

@@ -1,0 +1,332 @@
+"""The report as a page: what is on it, that it needs nothing else, and that no text is more."""
+
+import base64
+import hashlib
+import re
+import time
+import unicodedata
+from collections import Counter
+from dataclasses import replace
+from functools import cache
+from html.parser import HTMLParser
+
+import pytest
+
+from ariba_cli.reports.html.markup import element
+from ariba_cli.reports.html.page import audit_html
+from ariba_cli.reports.report import Report
+from ariba_cli.verdict import Step
+from tests.html_reports import LAYERS, html_report, nobody_ranked, some_findings
+
+SECTIONS = [
+    "verdict",
+    "ranking",
+    "scores",
+    "plane",
+    "kernels",
+    "layers",
+    "stability",
+    "method",
+    "inputs",
+    "findings",
+    "limits",
+    "checking",
+]
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><svg onload=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</style><img src=http://evil/x>",
+    "</title></svg><base href=//evil>",
+    "<!--",
+    "]]>",
+    "&lt;b&gt;&#0;",
+    "javascript:alert(1)",
+    "url(http://evil/x)",
+    "\x1b[2J\x1b]0;owned\x07",
+    "\x9b31m",
+    "\x00\x08\x7f",
+    "a\nb\rc\td",
+    "\u202egnp.exe\u2066",
+    "\u200b\ufeff\u2028",
+    "=cmd|' C calc'!A0",
+    "\udcff",
+    " ",
+    "x" * 400,
+    "\U0001f600 p\u0308",
+]
+
+# What HTML parsers know without a closing tag.
+VOID = {"meta", "br"}
+
+
+class Page(HTMLParser):
+    """What a parser makes of a page.
+
+    Attributes
+    ----------
+    elements : how often there is an element with attributes of these names.
+    attributes : (element, attribute, value) of every attribute.
+    texts : all text, but for the style sheet.
+    """
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        self.attributes: list[tuple[str, str, str]] = []
+        self.texts: list[str] = []
+        self.sheet = ""
+        self.open: list[str] = []
+        self.feed(page.decode("utf-8"))
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements[tag, tuple(name for name, _ in attrs)] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "style":
+            self.sheet += data
+        else:
+            self.texts.append(data)
+
+    def handle_comment(self, data: str) -> None:
+        raise AssertionError(f"a comment: {data}")
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.texts)
+
+    @property
+    def without_numbers(self) -> list[tuple[str, str, str]]:
+        return [(tag, name, re.sub(r"[0-9.]+", "0", value)) for tag, name, value in self.attributes]
+
+    @property
+    def sections(self) -> list[str]:
+        return [value for tag, name, value in self.attributes if (tag, name) == ("section", "id")]
+
+    def values(self, attribute: str) -> list[str]:
+        return [value for _, name, value in self.attributes if name == attribute]
+
+
+def full_report() -> Report:
+    return html_report(layers=LAYERS, findings=some_findings(), truth=True)
+
+
+@cache
+def renamed_page(start: str) -> Page:
+    """A full page in which every text that is not ours starts with another."""
+
+    def rename(text: str) -> str:
+        return start + text
+
+    findings = some_findings(rename)
+    return Page(
+        audit_html(html_report(layers=LAYERS, rename=rename, findings=findings, truth=True))
+    )
+
+
+def words(page: Page) -> str:
+    return re.sub(r"\s+", " ", page.text)
+
+
+def test_sections_stand_in_order_and_can_be_reached() -> None:
+    page = Page(audit_html(full_report()))
+    assert page.sections == SECTIONS
+    assert page.values("href") == [f"#{anchor}" for anchor in SECTIONS]
+
+
+def test_the_same_report_gives_the_same_bytes() -> None:
+    assert audit_html(full_report()) == audit_html(full_report())
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_text_is_more_than_text(name: str) -> None:
+    # In order of ids both names rank alike, so that the pages differ in their text alone.
+    harmless, hostile = renamed_page("x"), renamed_page(name)
+    assert hostile.elements == harmless.elements
+    # The room that names take is a number, and no more than that.
+    assert hostile.without_numbers == harmless.without_numbers
+    assert hostile.sheet == harmless.sheet
+    for character in "".join(hostile.texts).replace("\n", ""):
+        assert character == " " or unicodedata.category(character)[0] in "LMNPS"
+
+
+def test_no_value_of_an_attribute_can_be_a_name() -> None:
+    with pytest.raises(ValueError, match="no value"):
+        element("a", {"title": '"><script>'})
+
+
+def test_nothing_runs_and_nothing_is_loaded() -> None:
+    data = audit_html(full_report())
+    page = Page(data)
+    tags = {tag for tag, _ in page.elements}
+    assert not tags & {"script", "link", "img", "iframe", "object", "embed", "base", "form", "use"}
+    assert not {name for _, name, _ in page.attributes if name.startswith("on")}
+    assert "style" not in {name for _, name, _ in page.attributes}
+    assert all(value.startswith("#") for value in page.values("href"))
+    assert not page.values("src")
+    assert b"http:" not in data
+    assert b"https:" not in data
+    assert "url(" not in page.sheet
+    assert "@import" not in page.sheet
+
+
+def test_the_policy_allows_the_style_sheet_and_nothing_else() -> None:
+    page = Page(audit_html(full_report()))
+    digest = base64.b64encode(hashlib.sha256(page.sheet.encode()).digest()).decode()
+    policy = next(value for value in page.values("content") if "-src" in value)
+    assert policy.split("; ") == [
+        "default-src 'none'",
+        f"style-src 'sha256-{digest}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+
+
+def test_every_class_has_a_rule() -> None:
+    page = Page(audit_html(full_report()))
+    classes = {one for value in page.values("class") for one in value.split()}
+    ruled = set(re.findall(r"\.([a-z][\w-]*)", page.sheet))
+    # They say what something is, and look like what is around them.
+    assert classes - ruled <= {"plain", "chart", "start", "other", "kernels", "findings", "r2"}
+
+
+def test_every_picture_has_a_title() -> None:
+    data = audit_html(full_report()).decode()
+    pictures = re.findall(r'<svg [^>]*role="img"[^>]*>(.{7})', data)
+    assert pictures
+    assert set(pictures) == {"<title>"}
+
+
+def test_it_is_said_that_somebody_is_always_named() -> None:
+    text = words(Page(audit_html(html_report())))
+    assert "3 of 12 participants are named as suspects." in text
+    assert "The 3 highest scores are always named, in a clean round too." in text
+    assert "1 of 8 layers examined" in text
+    assert "an attacker who left them alone is not seen" in text
+
+
+def test_suspects_are_marked_by_a_shape_too() -> None:
+    data = audit_html(html_report()).decode()
+    marked = re.findall(r'<span class="suspect">▲ suspect</span>', data)
+    assert len(marked) == 3
+
+
+def test_shares_are_bars_with_a_line_and_a_cut() -> None:
+    page = Page(audit_html(html_report()))
+    bars = [value for value in page.values("class") if value in ("bar suspect", "bar other")]
+    assert bars.count("bar suspect") >= 3
+    assert "k̃/n = 0.25" in page.text
+    assert "cut at k̃ = 3" in page.text
+
+
+def test_fragments_stand_beside_typical_ones_on_one_scale() -> None:
+    text = words(Page(audit_html(html_report())))
+    assert "out 12, in 3" in text
+    assert "distance 9.5" in text
+    assert "4.2× median" in text
+    assert "−1" in text
+
+
+def test_a_missing_median_is_left_out() -> None:
+    text = words(Page(audit_html(html_report())))
+    assert "no. 7 distance 9.1 typical p0011: 1" in text
+
+
+def test_stability_says_who_enters_and_who_leaves() -> None:
+    report = html_report(layers=LAYERS)
+    text = words(Page(audit_html(report)))
+    assert "With k̃ = 2, p0002 would not be named." in text
+    assert "With k̃ = 4, p0003 would be named too." in text
+    assert "2 of the 3 suspects stay such whichever layer is left out." in text
+    assert "p0004: a suspect for k̃ from 5 to 6" in text
+    assert text.count("○ leaves") == 3
+
+
+def test_one_layer_has_no_comparison_of_layers() -> None:
+    assert "layers" not in Page(audit_html(html_report())).sections
+
+
+def test_without_evidence_and_stability_it_says_so() -> None:
+    page = Page(audit_html(html_report(evidence=False, stability=False)))
+    assert "kernels" not in page.sections
+    assert "holds no sample of the fragments" in page.text
+    assert "does not say how far the suspects depend" in page.text
+
+
+def test_where_nobody_is_ranked_it_says_so() -> None:
+    page = Page(audit_html(nobody_ranked()))
+    assert page.sections == ["verdict", "method", "inputs", "findings", "limits", "checking"]
+    assert "Nobody is ranked: the updates cannot be told apart in this layer." in page.text
+
+
+def test_a_layer_in_which_nobody_was_scored_has_a_dash() -> None:
+    report = html_report(layers=LAYERS)
+    verdict = report.verdict
+    ranking = tuple(
+        replace(one, shares={layer: one.shares[layer] for layer in LAYERS[:2]})
+        for one in verdict.ranking
+    )
+    data = audit_html(replace(report, verdict=replace(verdict, ranking=ranking)))
+    assert data.decode().count('<td class="none">–</td>') == len(ranking)
+
+
+def test_values_of_zero_and_points_in_one_place_are_drawn() -> None:
+    report = html_report()
+    evidence = report.verdict.evidence[0]
+    assert evidence.plane is not None
+    fragment = evidence.most_distant["p0000"][0]
+    nothing = replace(fragment, values=(0.0,) * 9, typical_values=(0.0,) * 9)
+    plane = replace(evidence.plane, points=dict.fromkeys(evidence.plane.points, (0.0, 0.0)))
+    flat = replace(evidence, most_distant={"p0000": (nothing,)}, plane=plane)
+    page = Page(audit_html(replace(report, verdict=replace(report.verdict, evidence=(flat,)))))
+    assert "nan" not in " ".join(page.values("d"))
+
+
+def test_five_thousand_participants_make_a_page_that_can_be_read() -> None:
+    report = html_report(5000, 1000, rename=lambda text: f"participant-{text}")
+    start = time.perf_counter()
+    data = audit_html(report)
+    assert time.perf_counter() - start < 5
+    assert len(data) < 3_000_000
+    text = data.decode()
+    assert "The first 50 of 1,000 suspects" in text
+    assert "and 970 more, in the ranking" in text
+    # Everybody is in the complete list.
+    assert "participant-p4999</th>" in text
+    assert text.count('class="bar ') < 300
+    assert "Shown are the 40 of 2,000 who enter nearest to the cut." in text
+
+
+def test_a_thousand_layers_make_a_page_that_can_be_read() -> None:
+    data = audit_html(html_report(12, 3, [f"layers.{place}.weight" for place in range(1000)]))
+    assert len(data) < 2_000_000
+    text = words(Page(data))
+    assert "Shown are the 60 layers in which a suspect has the highest shares." in text
+    assert "Drawn are the 8 of 1,000 layers" in text
+    assert "A suspect leaves without 1,000 of the 1,000 layers; 24 of them are shown." in text
+
+
+@pytest.mark.parametrize("participants", [3, 50, 121])
+def test_any_number_of_participants_is_drawn(participants: int) -> None:
+    page = Page(audit_html(html_report(participants, max(participants // 5, 1))))
+    assert page.sections == [one for one in SECTIONS if one != "layers"]
+
+
+def test_who_comes_back_as_a_suspect_has_two_bars() -> None:
+    from ariba_cli.reports.html.stability import spans
+
+    steps = (
+        Step(1, ("a",), ()),
+        Step(2, ("b", "c"), ("a",)),
+        Step(3, ("a",), ()),
+    )
+    assert spans(steps) == {"a": [(1, 1), (3, 3)], "b": [(2, 3)], "c": [(2, 3)]}
