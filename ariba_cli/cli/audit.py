@@ -197,8 +197,9 @@ def audit(
         several=several,
         for_file=output is not None,
         reproducible=reproducible,
-        html=html,
         evidence=evidence or bool(explain),
+        explained=explain or (),
+        page=html,
     )
     if several:
         total = len(round_paths) if round_paths else None
