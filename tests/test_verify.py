@@ -3,11 +3,15 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ariba_cli.cli.verify import notes
+from ariba_cli.detectors import make_detector
+from ariba_cli.differences import Differences
 from ariba_cli.errors import InputError
 from ariba_cli.reports.report import Report, parse_report
 from ariba_cli.rounds.model import Terms
@@ -252,24 +256,50 @@ def test_what_is_in_the_report_alone_differs(data: bytes) -> None:
     assert found.rest == ("coverage.layers_total: 9 now 8",)
 
 
-def test_floating_point_detectors_say_why_scores_may_differ(ariba: Ariba, tmp_path: Path) -> None:
+def other_scores(result: Json) -> None:
+    """As they might be on another machine."""
+    for one in result["ranking"]:
+        one["score"] += 1
+
+
+def test_a_detector_is_run_with_what_it_was_given(tmp_path: Path) -> None:
     round_ = write_flat_round(tmp_path / "flat", 6)
-    command = ["audit", round_, "--detector", "pyod:HBOS", "--detector-arg", "n_bins=7"]
-    assert ariba(*command, "-f", "json", "-o", "report.json").returncode == 0
-    path = tmp_path / "report.json"
-    assert ariba("verify", path, round_).returncode == 0
+    detector = make_detector("pyod:HBOS", {"n_bins": 7, "alpha": 0.25}, 100)
+    data = report_bytes(round_, detector=detector)
+    asked = parse_report(data).verdict.method.asked
+    assert asked is not None
+    assert (asked.detector_arguments, asked.fit_sample) == ({"n_bins": 7, "alpha": 0.25}, 100)
+    assert not verified(parse_report(data), round_).differences
+    found = verified(parse_report(spoiled(data, other_scores)), round_).differences
+    assert found.inputs == found.rest == ()
+    assert len(found.ranking) == 6
 
-    def other_scores(result: Json) -> None:
-        for one in result["ranking"]:
-            one["score"] += 1
 
-    content = json.loads(spoiled(path.read_bytes(), other_scores))
-    content["run"]["libraries"]["numpy"] = "1.0.0"
-    path.write_text(json.dumps(content))
-    done = ariba("verify", path, round_)
-    assert done.returncode == 1
-    assert b"the scores of pyod:HBOS come from floating-point libraries" in done.stderr
-    assert b"numpy 1.0.0 now " in done.stderr
+@pytest.mark.parametrize(
+    ("detector", "numpy", "why"),
+    [
+        ("pyod:HBOS", "1.0.0", "their versions, or the machine, may be why (numpy 1.0.0 now 2"),
+        ("pyod:HBOS", "2.0.0", "may be why, though their versions are the same"),
+        ("mahalanobis", "1.0.0", "other versions made the report: numpy 1.0.0 now 2.0.0"),
+        ("mahalanobis", "2.0.0", ""),
+    ],
+)
+def test_why_scores_alone_may_differ(data: bytes, detector: str, numpy: str, why: str) -> None:
+    report = parse_report(data)
+    method = replace(
+        report.verdict.method,
+        detector=detector,
+        same_on_every_machine=detector == "mahalanobis",
+    )
+    made = replace(
+        report,
+        verdict=replace(report.verdict, method=method),
+        run=replace(report.run, libraries={"numpy": numpy}),
+    )
+    done = Verification(Differences((), ("p03: rank 1 now rank 2",), ()), 21, 0)
+    assert why in " ".join(notes(made, done, report.run))
+    done = Verification(Differences(("p03: other bytes",), (), ()), 21, 0)
+    assert not list(notes(made, done, report.run))
 
 
 def test_no_name_reaches_the_terminal_as_it_is(ariba: Ariba, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def _encoded(
     report: "Report", content: dict[str, Any], format_: ReportFormat, *, for_terminal: bool
 ) -> bytes:
     if format_ is ReportFormat.HTML:
-        from ariba_cli.reports.html import audit_html
+        from ariba_cli.reports.html.page import audit_html
 
         return audit_html(report)
     if format_ is ReportFormat.MARKDOWN:
