@@ -15,6 +15,7 @@ from ariba_cli.reports.text import Paper
 from tests.conftest import FIXTURES, Ariba
 from tests.models import write_flat_round
 from tests.reports import Json, Spoil, renamed, report_bytes, spoiled
+from tests.test_cli_imports import HEAVY, imported
 from tests.test_reports_text import HOSTILE_NAMES, harmless
 
 PLAIN = Paper(width=100, color=False)
@@ -51,7 +52,7 @@ def test_who_moved(clean: bytes, attacked: bytes) -> None:
     assert first.second is not None
     assert (first.id, first.first.rank, first.second.rank) == ("p18", 13, 1)
     assert len(found.participants) == 20
-    assert found.parameters == found.new == found.gone == ()
+    assert not (found.parameters or found.new or found.gone)
 
 
 def test_the_table_says_who_and_the_code_that_somebody_did(
@@ -175,3 +176,7 @@ def test_a_full_disk_is_2(ariba: Ariba, paths: tuple[Path, Path]) -> None:
     done = ariba("diff", *paths, "-o", "/dev/full")
     assert done.returncode == 2
     assert done.stderr == b"error: '/dev/full' cannot be written: No space left on device\n"
+
+
+def test_nothing_heavy_is_imported(paths: tuple[Path, Path]) -> None:
+    assert not imported("diff", paths[0], paths[0]) & (HEAVY | {"h5py", "safetensors"})

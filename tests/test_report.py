@@ -27,6 +27,7 @@ from fixtures.make import GOLDEN
 from tests.conftest import FIXTURES, Ariba
 from tests.models import write_flat_round
 from tests.reports import Json, Spoil, as_of_1_1, renamed, report_bytes, spoiled
+from tests.test_cli_imports import HEAVY, imported
 from tests.test_reports_text import HOSTILE_NAMES, harmless
 
 ATTACKED = FIXTURES / "attacked"
@@ -62,6 +63,12 @@ def data() -> bytes:
 @pytest.fixture(scope="module")
 def several() -> bytes:
     return report_bytes(ATTACKED, truth=True, layers=("all",), evidence=True)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    round_ = write_flat_round(tmp_path_factory.mktemp("small"), 5)
+    return report_bytes(round_, layers=("conv*",))
 
 
 @pytest.fixture
@@ -227,17 +234,17 @@ def places(content: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
     if here:
         yield here
     if isinstance(content, dict):
-        for key in content if "p00" not in content else ["p00"]:
+        for key in content if "p0" not in content else ["p0"]:
             yield from places(content[key], (*here, key))
     elif isinstance(content, list) and content:
         yield from places(content[0], (*here, 0))
 
 
 @pytest.mark.parametrize("value", [None, -1, 0, 1e300, "\x1b]0;x\x07", "", [], {}])
-def test_every_format_can_be_made_of_whatever_is_not_refused(several: bytes, value: object) -> None:
-    for place in places(json.loads(several)["result"]):
+def test_every_format_can_be_made_of_whatever_is_not_refused(small: bytes, value: object) -> None:
+    for place in places(json.loads(small)["result"]):
         try:
-            report = parse_report(spoiled(several, set_to(value, *place)))
+            report = parse_report(spoiled(small, set_to(value, *place)))
         except InputError:
             continue
         assert harmless(audit_table(report.verdict, PLAIN))
@@ -248,12 +255,11 @@ def test_every_format_can_be_made_of_whatever_is_not_refused(several: bytes, val
 
 
 def test_a_table_and_csv_are_what_the_audit_prints(ariba: Ariba, path: Path) -> None:
-    for format_ in ("table", "csv"):
-        printed = ariba("audit", ATTACKED, "-f", format_)
-        again = ariba("report", path, "-f", format_)
+    for format_ in ([], ["-f", "csv"]):
+        printed = ariba("audit", ATTACKED, *format_)
+        again = ariba("report", path, *format_)
         assert (again.returncode, again.stdout) == (0, printed.stdout)
         assert again.stderr == printed.stderr
-    assert ariba("report", path).stdout == ariba("audit", ATTACKED).stdout
 
 
 def test_html_is_a_page(ariba: Ariba, path: Path) -> None:
@@ -287,8 +293,10 @@ def test_no_name_is_markup_in_markdown(hostile: bytes) -> None:
     suspects = report.verdict.suspects
     assert len(suspects) > 5
     for ranked in suspects:
-        shown = visible(ranked.id).translate(str.maketrans({"`": r"\x60", "|": r"\x7c"}))
-        assert shown.replace("$", r"\x24") in spans
+        shown = visible(ranked.id)
+        for character in "`|$":
+            shown = shown.replace(character, f"\\x{ord(character):x}")
+        assert shown in spans
     # Outside of code, there is nothing that a mention or a link could be made of.
     rest = " ".join(child.content for child in inline if child.type == "text")
     assert not set("@<>#`$[]") & set(rest)
@@ -370,7 +378,7 @@ def test_without_a_seal_there_is_no_hash_of_a_whole_file(
     assert b"write the round again with ariba convert, and audit that" in done.stderr
 
 
-@pytest.mark.parametrize("format_", ["table", "csv", "html", "markdown", "sha256sums", "intoto"])
+@pytest.mark.parametrize("format_", ["table", "html", "intoto"])
 def test_a_full_disk_is_an_error(ariba: Ariba, path: Path, format_: str) -> None:
     done = ariba("report", path, "-q", "-f", format_, "-o", "/dev/full")
     assert done.returncode == 2
@@ -382,3 +390,9 @@ def test_a_report_is_not_read_through_a_link(tmp_path: Path, ariba: Ariba, path:
     done = ariba("report", "link.json")
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"is a link" in done.stderr
+
+
+@pytest.mark.parametrize("format_", ["csv", "html", "markdown", "sha256sums", "intoto"])
+def test_nothing_heavy_is_imported(path: Path, format_: str) -> None:
+    found = imported("report", path, "-q", "-f", format_)
+    assert not found & (HEAVY | {"numpy", "h5py", "safetensors", "rich"})

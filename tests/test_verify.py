@@ -9,16 +9,19 @@ from typing import Any
 
 import pytest
 
+from ariba_cli import verifying
 from ariba_cli.cli.verify import notes
-from ariba_cli.detectors import make_detector
+from ariba_cli.detectors import Detector, make_detector
 from ariba_cli.differences import Differences
 from ariba_cli.errors import InputError
 from ariba_cli.reports.report import Report, parse_report
 from ariba_cli.rounds.model import Terms
+from ariba_cli.scoring.devices import ANYWHERE
 from ariba_cli.verifying import Verification, open_reported_round, verify
 from tests.conftest import FIXTURES, Ariba
 from tests.models import random_model, write_flat_round, write_model
 from tests.reports import Json, as_of_1_1, report_bytes, spoiled
+from tests.test_cli_imports import HEAVY, imported
 from tests.test_reports_text import harmless
 
 ATTACKED = FIXTURES / "attacked"
@@ -256,23 +259,24 @@ def test_what_is_in_the_report_alone_differs(data: bytes) -> None:
     assert found.rest == ("coverage.layers_total: 9 now 8",)
 
 
-def other_scores(result: Json) -> None:
-    """As they might be on another machine."""
-    for one in result["ranking"]:
-        one["score"] += 1
+def test_a_detector_is_run_with_what_it_was_given(
+    data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
 
+    def make(name: str, *others: object) -> Detector:
+        given.extend([name, *others])
+        return make_detector()
 
-def test_a_detector_is_run_with_what_it_was_given(tmp_path: Path) -> None:
-    round_ = write_flat_round(tmp_path / "flat", 6)
-    detector = make_detector("pyod:HBOS", {"n_bins": 7, "alpha": 0.25}, 100)
-    data = report_bytes(round_, detector=detector)
-    asked = parse_report(data).verdict.method.asked
-    assert asked is not None
-    assert (asked.detector_arguments, asked.fit_sample) == ({"n_bins": 7, "alpha": 0.25}, 100)
-    assert not verified(parse_report(data), round_).differences
-    found = verified(parse_report(spoiled(data, other_scores)), round_).differences
-    assert found.inputs == found.rest == ()
-    assert len(found.ranking) == 6
+    def by_pyod(result: Json) -> None:
+        result["method"]["detector"] = "pyod:HBOS"
+        result["method"]["asked"]["detector_arguments"] = {"n_bins": 7, "alpha": 0.25}
+        result["method"]["asked"]["fit_sample"] = 100
+
+    monkeypatch.setattr(verifying, "make_detector", make)
+    verified(parse_report(spoiled(data, by_pyod)), ATTACKED)
+    assert given == ["pyod:HBOS", {"n_bins": 7, "alpha": 0.25}, 100, ANYWHERE]
+    assert [type(one) for one in given[1].values()] == [int, float]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -336,3 +340,7 @@ def test_an_input_that_may_not_be_read_is_no_difference(
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(InputError, match=r"p03.safetensors cannot be opened: Permission denied"):
         verify(report, round_)
+
+
+def test_nothing_heavy_is_imported(path: Path) -> None:
+    assert not imported("verify", path, ATTACKED) & (HEAVY | {"h5py", "rich"})
