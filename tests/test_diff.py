@@ -52,7 +52,8 @@ def test_who_moved(clean: bytes, attacked: bytes) -> None:
     assert first.second is not None
     assert (first.id, first.first.rank, first.second.rank) == ("p18", 13, 1)
     assert len(found.participants) == 20
-    assert not (found.parameters or found.new or found.gone)
+    assert not found.parameters
+    assert not found.new + found.gone
 
 
 def test_the_table_says_who_and_the_code_that_somebody_did(

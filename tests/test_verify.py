@@ -325,9 +325,12 @@ def test_no_name_reaches_the_terminal_as_it_is(ariba: Ariba, tmp_path: Path) -> 
     assert harmless(done.stderr.decode())
 
 
+@pytest.mark.parametrize("sealed", [True, False])
 def test_an_input_that_may_not_be_read_is_no_difference(
-    attacked: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
+    attacked: Path, monkeypatch: pytest.MonkeyPatch, sealed: bool
 ) -> None:
+    if not sealed:
+        (attacked / "manifest.json").unlink()
     opened = os.open
 
     def refuse(path: Any, *arguments: Any) -> int:
@@ -335,7 +338,7 @@ def test_an_input_that_may_not_be_read_is_no_difference(
             raise PermissionError(13, "Permission denied")
         return opened(path, *arguments)
 
-    report = parse_report(data)
+    report = parse_report(report_bytes(attacked))
     round_ = open_reported_round(attacked, report.verdict, Terms())
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(InputError, match=r"p03.safetensors cannot be opened: Permission denied"):
