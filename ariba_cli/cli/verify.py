@@ -57,7 +57,9 @@ def verify(
     stopwatch = Stopwatch()
     console = options.make_console(color, quiet, verbose)
     terms = options.make_terms(max_file_bytes, timeout, names)
+    console.detail(f"reading {report_path}")
     report = read_report(report_path, terms.limits)
+    console.detail(f"hashing the inputs of {round_path}, and auditing it again")
     try:
         round_ = open_reported_round(
             round_path,
