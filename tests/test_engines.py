@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,6 @@ from ariba_cli.scoring.cpu import Cpu
 from ariba_cli.scoring.devices import Placement
 from ariba_cli.scoring.gpu import Gpu
 from ariba_cli.scoring.marks import End, Marks
-from ariba_cli.scoring.processor import Band, Sorted
 from ariba_cli.scoring.whitening import whitening
 from tests.oracle import oracle
 
@@ -73,10 +73,9 @@ ENGINES: dict[str, Callable[[Layer], Marks]] = {
 
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let small layers go through all that large ones do: blocks, pieces, a guessed band."""
+    """Let small layers go through all that large ones do: blocks and pieces."""
     monkeypatch.setattr(cpu, "_BLOCK_VALUES", 2**12)
     monkeypatch.setattr(gpu, "_PIECE_BYTES", 2**14)
-    monkeypatch.setattr(selection, "_SAMPLED", 2**6)
     monkeypatch.setattr(selection, "_CLOSE_VALUES", 2**10)
 
 
@@ -131,8 +130,8 @@ def rank_is_clear(layer: Layer) -> bool:
     return bool(eigenvalues.min() > 1e-10)
 
 
-def found(marks: Marks) -> tuple[list[int], int | None, float, float]:
-    return marks.scores.tolist(), marks.covariance_rank, marks.cut_distance, marks.cut_margin
+def found(marks: Marks) -> tuple[list[list[int]], int | None, float, float]:
+    return marks.by_k_est.tolist(), marks.covariance_rank, marks.cut_distance, marks.cut_margin
 
 
 @settings(
@@ -185,31 +184,30 @@ def test_a_tie_at_the_cut_is_settled_by_exact_sums(
     assert len(asked) == 1
 
 
-@pytest.mark.parametrize("band", [Band(0.0, 1e-9), Band(1e9, math.inf), Band(5.0, 5.0)])
-def test_a_wrong_guess_of_the_cut_changes_nothing(
-    band: Band, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ENGINES)
+def test_only_the_cut_that_is_reported_is_looked_at_closely(
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layer = usual(1)
-    expected = found(in_memory(layer))
-    monkeypatch.setattr(selection, "_guess", lambda *_: band)
-    assert found(in_memory(layer)) == expected
+    looked_at = []
+
+    def counted(*arguments: Any) -> npt.NDArray[np.float64]:
+        looked_at.append(len(arguments[2]))
+        return exact_of(*arguments)
+
+    exact_of = selection._exact_of
+    monkeypatch.setattr(selection, "_exact_of", counted)
+    ENGINES[name](usual(1))
+    assert looked_at == [2]
 
 
-def test_the_guess_leaves_out_what_is_beyond_all_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else every fragment's distance would be kept: those between the cuts are put in order."""
-    monkeypatch.setattr(selection, "_SAMPLED", 2**12)
-    layer = usual(2, m=4000)
-    sizes = []
-
-    class Watching(Cpu):
-        def sort(self, *arguments: object) -> Sorted:
-            part = super().sort(*arguments)  # type: ignore[arg-type]
-            sizes.append(len(part.inside))
-            return part
-
-    engine.score(layer.fragments(), layer.k_est, Watching())
-    assert len(sizes) == 1
-    assert 0 < sizes[0] < 2 * layer.k_est * 4000
+@pytest.mark.parametrize("name", ENGINES)
+def test_rough_distances_are_off_by_less_than_is_allowed_for(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With far more roughness, more is looked at closely, and nothing changes."""
+    expected = [found(ENGINES[name](usual(seed))) for seed in range(5)]
+    monkeypatch.setattr(selection, "_roughness", lambda _: selection._ROUGHEST)
+    assert [found(ENGINES[name](usual(seed))) for seed in range(5)] == expected
 
 
 def test_doubt_is_larger_than_what_quick_sums_are_off_by() -> None:

@@ -118,7 +118,7 @@ def test_fragments_that_lie_on_a_line_have_no_plane(tmp_path: Path, width: int) 
 def test_layers_share_the_room_of_a_report() -> None:
     one = size(audited(ATTACKED, layers=("conv2",)).evidence)
     four = size(audited(ATTACKED, layers=("all",)).evidence)
-    assert four < 1.5 * one
+    assert four < 2 * one
 
 
 def size(evidence: tuple[LayerEvidence, ...]) -> int:
@@ -151,7 +151,7 @@ def test_evidence_does_not_change_the_result(ariba: Ariba) -> None:
 def test_an_explanation_is_beside_the_ranking(ariba: Ariba) -> None:
     text = ariba("audit", ATTACKED, "--explain", "p18").stdout.decode()
     assert "p18 is a suspect, rank 1 with share 0.430: marked are 220 of 512 fragments" in text
-    assert "conv2.weight [0, 5]: distance 45.4, 724.1 × the median" in text
+    assert "conv2.weight [0, 5]: distance 45.4, 724.1 times the median" in text
     assert "typical: p00" in text
 
 

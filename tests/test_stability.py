@@ -81,7 +81,7 @@ def counted_layers(draw: st.DrawFn) -> tuple[list[Counted], int]:
         scored = tuple(name for name in ids if name != missing)
         # Sums of these leave what int64 holds.
         fragments = draw(st.sampled_from([2, 3, 7, 3**25, 5**17]))
-        shape = (min(2 * k_est, len(ids) - 1), len(scored))
+        shape = (last_k_est(k_est, len(scored)), len(scored))
         seed = draw(st.integers(0, 9999))
         counts = np.random.default_rng(seed).integers(0, min(fragments, 4), shape)
         found.append(Counted(f"layer{number}", fragments, scored, counts))
@@ -104,7 +104,8 @@ def test_steps_lead_to_the_suspects_that_a_ranking_names(drawn: tuple[list[Count
         assert list(step.enter) == [name for name in named if name not in suspects]
         suspects = [*(name for name in suspects if name not in step.leave), *step.enter]
         assert sorted(suspects) == sorted(named)
-    assert [step.k_est for step in found.steps] == list(range(1, len(counted[0].by_k_est) + 1))
+    last = min(len(one.by_k_est) for one in counted)
+    assert [step.k_est for step in found.steps] == list(range(1, last + 1))
 
 
 @settings(max_examples=200, deadline=None)

@@ -81,7 +81,7 @@ class Verdicts:
     def _write_page(self, page: Path, report: bytes) -> None:
         """Write what the JSON says, and nothing else, as HTML."""
         from ariba_cli.cli.output import deliver
-        from ariba_cli.reports.html import audit_html
+        from ariba_cli.reports.html.page import audit_html
         from ariba_cli.reports.report import parse_report
 
         deliver(audit_html(parse_report(report)), page, self._console)

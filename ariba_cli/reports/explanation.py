@@ -64,7 +64,9 @@ def _unusual(fragment: Fragment) -> float:
 
 
 def _fragment_in_words(verdict: Verdict, layer: LayerEvidence, fragment: Fragment) -> str:
-    times = "" if fragment.times_median is None else f", {fragment.times_median:,.1f} × the median"
+    times = (
+        "" if fragment.times_median is None else f", {fragment.times_median:,.1f} times the median"
+    )
     place = f"{visible(layer.layer)} [{', '.join(map(str, fragment.index))}]"
     return f"  {place}: {cut_in_words(verdict)} {fragment.distance:,.3g}{times}"
 

@@ -83,8 +83,8 @@ def unknown_in_words(verdict: Verdict) -> list[str]:
     if verdict.ranking:
         lines = [
             f"Whether anybody is compromised. {always_in_words(verdict)}",
-            "Whether everybody else is honest: k̃ is an estimate, and who ranks below the cut is "
-            "not cleared.",
+            "Whether everybody else is honest: k_est is an estimate, and who ranks below the cut "
+            "is not cleared.",
             *lines,
             "Whether somebody hides: an attacker whose update is no larger than those of unlike "
             "honest participants may rank among them.",
@@ -111,9 +111,12 @@ def stability_in_words(
     steps = {step.k_est: step for step in stability.steps}
     fewer, more = steps.get(k_est), steps.get(k_est + 1)
     if k_est > 1 and fewer is not None:
-        lines.append(f"With k̃ = {k_est - 1}, {_change_in_words(fewer.leave, fewer.enter, shown)}.")
+        lines.append(
+            f"With k_est {k_est - 1}, {_change_in_words(fewer.leave, fewer.enter, shown)}."
+        )
     if more is not None:
-        lines.append(f"With k̃ = {k_est + 1}, {_change_in_words(more.enter, more.leave, shown)}.")
+        change = _change_in_words(more.enter, more.leave, shown)
+        lines.append(f"With k_est {k_est + 1}, {change}.")
     if stability.without_layer:
         kept = set.intersection(*map(set, stability.without_layer.values()))
         lines.append(
@@ -191,7 +194,7 @@ def _shares_in_words(verdict: Verdict) -> str:
     others = f"; the highest of anybody else is {rest[0]:.3f}" if rest else ""
     return (
         f"The shares of the suspects are {own}{others}. If nobody stood out, everybody's would "
-        f"be about k̃/n = {expected_share(verdict):.3g}."
+        f"be about k_est/n = {expected_share(verdict):.3g}."
     )
 
 

@@ -52,7 +52,10 @@ def _if_settled(sums: Sums, fragments: Fragments, k_est: int, processor: Process
     selected = most_distant(fragments, factored, k_est, processor)
     doubt = uncertainty(sums.additions, factored, selected.largest)
     end = selected.ends[k_est - 1]
-    if not (end.is_certain(doubt) and all(one.marks_stay(doubt) for one in selected.ends)):
+    if not (
+        end.is_certain(doubt)
+        and all(one.marks_stay(doubt + selected.roughness) for one in selected.ends)
+    ):
         return None
     return marks_of(selected.by_k_est, k_est, factored.rank, end, sums.from_reference)
 

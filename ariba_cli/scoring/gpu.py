@@ -6,7 +6,6 @@ one operation of IEEE arithmetic, and none is fused with the next.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +15,9 @@ from ariba_cli.fragments import add_halves
 from ariba_cli.scoring.compensated import Compensated
 from ariba_cli.scoring.processor import (
     ROWS_PER_SUM,
-    Band,
-    Place,
-    Sorted,
+    Float64,
     Sums,
     Values,
-    join_sorted,
 )
 
 if TYPE_CHECKING:
@@ -73,28 +69,22 @@ class Gpu:
         self._go_over(values, dimension, add)
         return Sums(products.total, squares, additions)
 
-    def sort(
-        self, values: Values, reference: int, whitening: Values, band: Band, place: Place
-    ) -> Sorted:
+    def squared(self, values: Values, reference: int, whitening: Float64, out: Float64) -> None:
         """See `Processor`."""
         import torch
 
         dimension = whitening.shape[1]
         matrix = torch.from_numpy(whitening).to(self._device)
-        low, high = (float(whitening.dtype.type(end)) for end in (band.low, band.high))
-        found: list[Sorted] = []
 
-        def sort(start: int, piece: "torch.Tensor") -> None:
+        def work(start: int, piece: "torch.Tensor") -> None:
             rows = _differences(piece, reference, matrix.dtype)
             _centre(rows)
             white = matrix @ rows.reshape(-1, dimension).T
             squared = (white * white).sum(dim=0).reshape(len(values), -1)
-            here = Place(place.first + start // dimension, place.fragments)
-            found.append(_sorted(squared, low, high, here))
+            first = start // dimension
+            out[:, first : first + squared.shape[1]] = squared.cpu().numpy()
 
-        with _all_digits():
-            self._go_over(values, dimension, sort)
-        return join_sorted(found)
+        self._go_over(values, dimension, work)
 
     def _go_over(
         self, values: Values, dimension: int, work: "Callable[[int, torch.Tensor], None]"
@@ -233,29 +223,3 @@ def _products(rows: "torch.Tensor") -> "tuple[torch.Tensor, int]":
     rest = rows[whole * ROWS_PER_SUM :]
     products = rest.T @ rest + torch.bmm(batches.transpose(1, 2), batches).sum(dim=0)
     return products, ROWS_PER_SUM + whole + 1
-
-
-def _sorted(squared: "torch.Tensor", low: float, high: float, place: Place) -> Sorted:
-    """Sort the fragments of a piece, of shape (n, run)."""
-    flat = squared.reshape(-1)
-    inside = ((flat >= low) & (flat <= high)).nonzero().reshape(-1)
-    participants, fragments = np.divmod(inside.cpu().numpy(), squared.shape[1])
-    return Sorted(
-        (squared > high).sum(dim=1).cpu().numpy(),
-        participants * place.fragments + fragments + place.first,
-        flat[inside].cpu().numpy(),
-        float(squared.max()),
-    )
-
-
-@contextmanager
-def _all_digits() -> Iterator[None]:
-    """Keep torch from rounding the factors of products in float32 to ten digits or fewer."""
-    import torch
-
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)

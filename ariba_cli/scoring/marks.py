@@ -153,7 +153,8 @@ def marks_by_k_est(
     which = np.flatnonzero(flat >= least)
     which = which[np.argsort(-flat[which], kind="stable")]
     counts = counts_by_cut(np.zeros(n, dtype=np.int64), which // m, cuts)
-    return counts, ends(flat[which[cuts - 1]], flat[which[cuts]])
+    ends = map(End, flat[which[cuts - 1]].tolist(), flat[which[cuts]].tolist())
+    return counts, tuple(ends)
 
 
 def counts_by_cut(above: Counts, participants: Counts, cuts: Counts) -> Counts:
@@ -171,11 +172,6 @@ def counts_by_cut(above: Counts, participants: Counts, cuts: Counts) -> Counts:
         marked = marked + np.bincount(participants[start:cut], minlength=len(above))
         counts[row], start = marked, cut
     return counts
-
-
-def ends(last: npt.NDArray[np.float64], following: npt.NDArray[np.float64]) -> tuple[End, ...]:
-    """Where the marks end, of each cut."""
-    return tuple(map(End, last.tolist(), following.tolist()))
 
 
 def _digits(number: float, digits: int) -> float:

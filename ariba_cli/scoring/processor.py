@@ -44,40 +44,6 @@ class Sums:
         return distances
 
 
-@dataclass(frozen=True)
-class Band:
-    """The fragments that are to be told apart: low ≤ squared distance ≤ high."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a chunk lies: its first fragment, and how many every participant has, m."""
-
-    first: int
-    fragments: int
-
-
-@dataclass(frozen=True)
-class Sorted:
-    """Fragments, by a squared distance, put above, into or below a band.
-
-    Attributes
-    ----------
-    above : how many of each participant are further away than the band, of shape (n,).
-    inside : which are in the band, of shape (found,): fragment j of participant i is i·m + j.
-    squared : their squared distances.
-    largest : the largest of all squared distances.
-    """
-
-    above: npt.NDArray[np.int64]
-    inside: npt.NDArray[np.int64]
-    squared: Values
-    largest: float
-
-
 class Processor(Protocol):
     """Where the arithmetic over all fragments is done.
 
@@ -92,10 +58,8 @@ class Processor(Protocol):
         """The sums over a chunk, of shape (n, run·d); in float64."""
         ...
 
-    def sort(
-        self, values: Values, reference: int, whitening: Values, band: Band, place: Place
-    ) -> Sorted:
-        """Sort the fragments of a chunk by ‖W·x‖², reckoned in the type of W, (rank, d)."""
+    def squared(self, values: Values, reference: int, whitening: Float64, out: Float64) -> None:
+        """Write ‖W·x‖² of the fragments of a chunk to `out`, of shape (n, run); in float64."""
         ...
 
 
@@ -106,13 +70,3 @@ def join_sums(parts: Sequence[Sums]) -> Sums:
         products.add(part.products)
     squares = np.sum([part.squares for part in parts], axis=0)
     return Sums(products.total, squares, max(part.additions for part in parts) + 1)
-
-
-def join_sorted(parts: Sequence[Sorted]) -> Sorted:
-    """What several blocks, workers or chunks have sorted."""
-    return Sorted(
-        np.sum([part.above for part in parts], axis=0),
-        np.concatenate([part.inside for part in parts]),
-        np.concatenate([part.squared for part in parts]),
-        max(part.largest for part in parts),
-    )

@@ -1,8 +1,8 @@
-"""Which fragments are the most distant, without keeping the distances of all.
+"""Which fragments are the most distant, at every cut that is of interest.
 
-All distances are first found roughly, with a bound on the error. What is certainly beyond
-every cut is counted, what is certainly beyond none is dropped, and the rest is put in
-order; for the few that are in doubt at a cut the distance is found again, exactly as
+All distances are first found nearly, with a bound on the error. That settles most cuts: what
+is certainly beyond one is counted. For the few fragments that are in doubt at a cut, and for
+those at the cut whose distance is reported, it is found again, exactly as
 `Whitening.distances` gives it.
 """
 
@@ -14,31 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.fragments import Fragments
-from ariba_cli.scoring.marks import (
-    Counts,
-    End,
-    counts_by_cut,
-    ends,
-    last_k_est,
-    marks_by_k_est,
-)
-from ariba_cli.scoring.processor import Band, Place, Processor, Sorted, Values, join_sorted
+from ariba_cli.parallel import shared_out
+from ariba_cli.scoring.marks import Counts, End, counts_by_cut, last_k_est, marks_by_k_est
+from ariba_cli.scoring.processor import Processor
 from ariba_cli.scoring.sweep import sweep
 from ariba_cli.scoring.whitening import EPS, Whitening
 
 Float64 = npt.NDArray[np.float64]
 
-# How many distances are looked at to guess where the cut is, and how many standard errors
-# of such a guess are sorted closely: fragments are not independent of each other.
-_SAMPLED = 2**16
-_STANDARD_ERRORS = 8
-# A rough distance that is off by more is of no use.
-_ROUGHEST = 0.01
-# Standard deviations that float32 can square.
-_LEAST_FLOAT32, _MOST_FLOAT32 = 2.0**-40, 2.0**40
+# A distance that is off by a larger share is of no use.
+_ROUGHEST = 1e-6
 # Values that are read to find some distances exactly, at a time.
 _CLOSE_VALUES = 2**20
-_EVERYTHING = Band(0.0, math.inf)
 
 
 @dataclass(frozen=True)
@@ -48,56 +35,15 @@ class Selected:
     Attributes
     ----------
     by_k_est : how many of each participant, of shape (that many, n).
-    ends : between which two distances the marks end.
+    ends : between which two distances the marks end; exact for the k̃ that was asked for.
+    roughness : by what share of themselves the other ends may be off.
     largest : about the largest of all distances.
     """
 
     by_k_est: Counts
     ends: tuple[End, ...]
+    roughness: float
     largest: float
-
-
-@dataclass(frozen=True)
-class _Rough:
-    """Distances ‖W·x‖ reckoned in the type of W.
-
-    A distance e stands for one of d, with |e − d| ≤ relative·d + absolute·largest, where
-    `largest` is the largest of all distances.
-    """
-
-    matrix: Values
-    relative: float
-    absolute: float
-
-    @classmethod
-    def of(cls, factored: Whitening, dtype: type[np.floating], participants: int) -> "_Rough":
-        """Bound the error; u is half the distance of 1 to the next number of the type.
-
-        Scaled by the standard deviations, the coordinates of a fragment are at most its
-        distance, and all together at most √d times it; the rows of W have a Frobenius norm of √τ
-        (`Whitening.sensitivity`). A product of d terms is off by (d + 3)·u of the sum of their
-        magnitudes, its inputs' own roundings included; the inverse in W, and the exact
-        distance itself, by terms of d²·τ in float64. Of the coordinates, what the
-        differences, the tree of their sum, and the mean are off by is
-        at most 2·u·(log₂ n + 4) of the largest.
-        """
-        d, tau, unit = len(factored.variances), factored.sensitivity, np.finfo(dtype).eps / 2
-        relative = unit * ((d + 3) * math.sqrt(tau * d) + d) + 2 * EPS * (d + 1) * d * tau
-        levels = math.ceil(math.log2(participants)) + 4
-        absolute = 0.0
-        if dtype is not np.float64:
-            # In float64 they are the same numbers.
-            absolute = 2 * float(unit) * levels * math.sqrt(tau * d)
-        return cls(factored.matrix.astype(dtype), float(relative), absolute)
-
-    def zones(self, last: Float64, following: Float64, largest: float) -> tuple[Float64, Float64]:
-        """Between which rough distances the exact order is in doubt, for each of several cuts.
-
-        `last` and `following` are the rough distances between which the cuts would be.
-        """
-        slack = self.absolute * 1.1 * largest
-        low, high = 1 - self.relative, 1 + self.relative
-        return (following - slack) * low / high - slack, (last + slack) * high / low + slack
 
 
 def most_distant(
@@ -107,138 +53,27 @@ def most_distant(
 
     Ties are broken by participant, then by fragment.
     """
-    rough = _roughly(factored, fragments.participants)
-    if rough is None:
-        return _all_exactly(fragments, factored, k_est)
-    cuts = fragments.cut.fragments * np.arange(1, last_k_est(k_est, fragments.participants) + 1)
-    for band in (_guess(fragments, factored, cuts), _EVERYTHING):
-        found = _sorted(fragments, rough, band, processor)
-        selected = _told_apart(fragments, factored, cuts, rough, band, found)
-        if selected is not None:
-            return selected
-    raise AssertionError("everything is in the band of everything")
-
-
-def _roughly(factored: Whitening, participants: int) -> _Rough | None:
-    """The narrowest type in which rough distances are of use; None when there is none."""
-    deviations = np.ldexp(np.sqrt(factored.variances), factored.exponent)
-    deviations = deviations[factored.pivots]
-    types: list[type[np.floating]] = [np.float64]
-    if deviations.min() > _LEAST_FLOAT32 and deviations.max() < _MOST_FLOAT32:
-        types.insert(0, np.float32)
-    for dtype in types:
-        rough = _Rough.of(factored, dtype, participants)
-        if rough.relative < _ROUGHEST and rough.absolute < _ROUGHEST:
-            return rough
-    return None
-
-
-def _guess(fragments: Fragments, factored: Whitening, cuts: Counts) -> Band:
-    """A band that holds all cuts, very likely, from the distances of a sample."""
-    m = fragments.cut.fragments
-    sampled = math.ceil(_SAMPLED / fragments.participants)
-    if 4 * sampled > m:
-        return _EVERYTHING
-    # Whoever knew the sample could only make the work take longer.
-    indices = np.unique(np.random.default_rng(0).integers(m, size=sampled))
-    squared = np.sort(_exact(fragments, factored, indices).reshape(-1)) ** 2
-    shares = 1 - cuts[[-1, 0]] / fragments.total
-    errors = _STANDARD_ERRORS * np.sqrt(shares * (1 - shares) / len(squared))
-    places = (shares + errors * (-1, 1)) * len(squared)
-    low, high = np.clip(places.astype(int), 0, len(squared) - 1)
-    return Band(float(squared[low]), float(squared[high]))
-
-
-def _sorted(fragments: Fragments, rough: _Rough, band: Band, processor: Processor) -> Sorted:
-    m, reference = fragments.cut.fragments, fragments.reference
-    return join_sorted(
-        [
-            processor.sort(values, reference, rough.matrix, band, Place(start, m))
-            for start, values in fragments.chunks()
-        ]
-    )
-
-
-def _told_apart(
-    fragments: Fragments,
-    factored: Whitening,
-    cuts: Counts,
-    rough: _Rough,
-    band: Band,
-    found: Sorted,
-) -> Selected | None:
-    """Put what is in the band in order, as far as it matters at a cut.
-
-    None when the zones of doubt are not all in the band.
-    """
-    cuts = cuts - int(found.above.sum())
-    if not 0 < cuts[0] <= cuts[-1] < len(found.inside):
-        return None
-    order = np.argsort(found.squared)[::-1]
-    which = found.inside[order]
-    distances = np.sqrt(found.squared[order].astype(np.float64))
-    largest = math.sqrt(found.largest)
-    low, high = rough.zones(distances[cuts - 1], distances[cuts], largest)
-    if not (_at_least(low[-1], band.low) and high[0] < math.sqrt(band.high)):
-        return None
-    zones = _runs_in_doubt(distances, low, high)
-    places = np.flatnonzero(zones)
-    exact = _exact_of(fragments, factored, which[places])
-    settled = np.lexsort((which[places], -exact, zones[places]))
-    which[places], exact = which[places][settled], exact[settled]
-    counts = counts_by_cut(found.above, which // fragments.cut.fragments, cuts)
-    at = np.searchsorted(places, cuts)
-    return Selected(counts, ends(exact[at - 1], exact[at]), largest)
-
-
-def _runs_in_doubt(distances: Float64, low: Float64, high: Float64) -> Counts:
-    """A number for every run of distances that are in doubt together, 0 for what is in none.
-
-    Parameters
-    ----------
-    distances : in descending order.
-    low, high : between what the doubt is at each cut, both in descending order.
-    """
-    starts = np.searchsorted(-distances, -high, side="left")
-    stops = np.searchsorted(-distances, -low, side="right")
-    # A zone that begins before the one before it ends is the same run.
-    runs = np.cumsum(np.concatenate([[True], starts[1:] >= stops[:-1]]))
-    zones = np.zeros(len(distances), dtype=np.int64)
-    for run, start, stop in zip(runs, starts, stops, strict=True):
-        zones[start:stop] = run
-    return zones
-
-
-def _at_least(distance: float, squared: float) -> bool:
-    return squared == 0 or distance > math.sqrt(squared)
-
-
-def _exact_of(fragments: Fragments, factored: Whitening, which: npt.NDArray[np.int64]) -> Float64:
-    """The exact distances of some fragments, each i·m + j."""
-    participants, indices = np.divmod(which, fragments.cut.fragments)
-    distances = np.empty(len(which))
-    together, inverse = np.unique(indices, return_inverse=True)
-    step = max(1, _CLOSE_VALUES // (fragments.participants * fragments.cut.dimension))
-    for start in range(0, len(together), step):
-        chosen = np.flatnonzero((inverse >= start) & (inverse < start + step))
-        rows = fragments.centred_at(together[start : start + step])
-        found = rows[participants[chosen], inverse[chosen] - start]
-        distances[chosen] = factored.distances(found)
-    return distances
-
-
-def _exact(fragments: Fragments, factored: Whitening, indices: npt.NDArray[np.integer]) -> Float64:
-    """The exact distances of the fragments of these indices, of shape (n, len(indices))."""
-    rows = fragments.centred_at(indices)
-    found = factored.distances(rows.reshape(-1, rows.shape[2]))
-    return found.reshape(len(rows), -1)
-
-
-def _all_exactly(fragments: Fragments, factored: Whitening, k_est: int) -> Selected:
-    """Find every distance exactly and keep it: for covariances that are all but singular."""
-    distances = exact_distances(fragments, factored)
-    by_k_est, found = marks_by_k_est(distances, k_est)
-    return Selected(by_k_est, found, float(distances.max()))
+    roughness = _roughness(factored)
+    if roughness > _ROUGHEST:
+        distances = exact_distances(fragments, factored)
+        return Selected(*marks_by_k_est(distances, k_est), 0.0, float(distances.max()))
+    n, m = fragments.participants, fragments.cut.fragments
+    squared = np.empty((n, m))
+    for start, values in fragments.chunks():
+        run = squared[:, start : start + values.shape[1] // fragments.cut.dimension]
+        processor.squared(values, fragments.reference, factored.matrix, run)
+    ordered = np.sort(squared, axis=None)
+    cuts = m * np.arange(1, last_k_est(k_est, n) + 1)
+    last, following = ordered[ordered.size - cuts], ordered[ordered.size - cuts - 1]
+    largest = math.sqrt(ordered[-1])
+    del ordered
+    looked_at = _Cuts(cuts, np.sqrt(last), np.sqrt(following), roughness)
+    by_k_est = _counts(squared, last)
+    ends = list(map(End, looked_at.last.tolist(), looked_at.following.tolist()))
+    for zone in looked_at.zones(k_est - 1):
+        counts, exact = _settled(fragments, factored, squared, cuts[zone.cuts], zone)
+        by_k_est[zone.cuts], ends[zone.cuts] = counts, exact
+    return Selected(by_k_est, tuple(ends), roughness, largest)
 
 
 def exact_distances(fragments: Fragments, factored: Whitening) -> Float64:
@@ -252,4 +87,119 @@ def exact_distances(fragments: Fragments, factored: Whitening) -> Float64:
             distances[:, first : first + found.shape[1]] = found
 
     sweep(fragments, find)
+    return distances
+
+
+@dataclass(frozen=True)
+class _Zone:
+    """Between which squared distances the exact order is in doubt.
+
+    Attributes
+    ----------
+    cuts : at which of the cuts, which follow each other.
+    """
+
+    low: float
+    high: float
+    cuts: slice
+
+
+@dataclass(frozen=True)
+class _Cuts:
+    """Where fragments are cut by their distance e, which stands for one of d.
+
+    Attributes
+    ----------
+    cuts : after how many of the most distant, in ascending order.
+    last, following : the e between which each cut is.
+    roughness : the largest |e − d| / d.
+    """
+
+    cuts: Counts
+    last: Float64
+    following: Float64
+    roughness: float
+
+    def zones(self, reported: int) -> list[_Zone]:
+        """Where one has to look closely: at cuts that are not clear, and at one more.
+
+        Zones that touch each other are one.
+        """
+        less, more = 1 - self.roughness, 1 + self.roughness
+        clear = self.last * less > self.following * more
+        clear[reported] = False
+        # Squares and roots are off by a rounding each.
+        low = np.square(self.following * less / more) * (1 - 4 * EPS)
+        high = np.square(self.last * more / less) * (1 + 4 * EPS)
+        zones: list[_Zone] = []
+        for cut in np.flatnonzero(~clear).tolist():
+            start, top = cut, float(high[cut])
+            if zones and top >= zones[-1].low:
+                before = zones.pop()
+                start, top = before.cuts.start, before.high
+            zones.append(_Zone(float(low[cut]), top, slice(start, cut + 1)))
+        return zones
+
+
+def _roughness(factored: Whitening) -> float:
+    """By what share ‖W·x‖ in float64 may differ from the exact distance of x.
+
+    Scaled by the standard deviations, the coordinates of a fragment are at most its distance,
+    and all together at most √d times it; the rows of W have a Frobenius norm of √τ
+    (`Whitening.sensitivity`). A product of d terms is off by (d + 3)·u of the sum of their
+    magnitudes, its inputs' own roundings included, where u is half the distance of 1 to the next
+    number; the inverse in W, and the exact distance itself, by terms of d²·τ.
+    """
+    d, tau, unit = len(factored.variances), factored.sensitivity, EPS / 2
+    return float(unit * ((d + 3) * math.sqrt(tau * d) + d) + 2 * EPS * (d + 1) * d * tau)
+
+
+def _counts(squared: Float64, thresholds: Float64) -> Counts:
+    """How many of each participant's fragments reach each threshold: (thresholds, n).
+
+    Parameters
+    ----------
+    squared : of shape (n, m).
+    thresholds : in descending order.
+    """
+    counts = np.empty((len(thresholds), len(squared)), dtype=np.int32)
+
+    def count(participants: Iterator[int]) -> None:
+        for participant in participants:
+            own = squared[participant]
+            own = np.sort(own[own >= thresholds[-1]])
+            counts[:, participant] = own.size - np.searchsorted(own, thresholds)
+
+    shared_out(count, range(len(squared)))
+    return counts
+
+
+def _settled(
+    fragments: Fragments, factored: Whitening, squared: Float64, cuts: Counts, zone: _Zone
+) -> tuple[Counts, list[End]]:
+    """The exact counts at some cuts, and their exact ends."""
+    m = fragments.cut.fragments
+    above = np.count_nonzero(squared > zone.high, axis=1)
+    doubtful = np.flatnonzero((squared >= zone.low) & (squared <= zone.high))
+    distances = _exact_of(fragments, factored, doubtful)
+    order = np.argsort(-distances, kind="stable")
+    distances = distances[order]
+    within = cuts - int(above.sum())
+    ends = map(End, distances[within - 1].tolist(), distances[within].tolist())
+    return counts_by_cut(above, doubtful[order] // m, within), list(ends)
+
+
+def _exact_of(fragments: Fragments, factored: Whitening, which: npt.NDArray[np.intp]) -> Float64:
+    """The exact distances of some fragments, each i·m + j."""
+    participants, indices = np.divmod(which, fragments.cut.fragments)
+    distances = np.empty(len(which))
+    together, inverse = np.unique(indices, return_inverse=True)
+    by_place = np.argsort(inverse, kind="stable")
+    step = max(1, _CLOSE_VALUES // (fragments.participants * fragments.cut.dimension))
+    for start in range(0, len(together), step):
+        rows = fragments.centred_at(together[start : start + step])
+        here = np.searchsorted(inverse[by_place], (start, start + step))
+        chosen = by_place[slice(*here)]
+        found = rows[participants[chosen], inverse[chosen] - start]
+        distances[chosen] = factored.distances(found)
     return distances
