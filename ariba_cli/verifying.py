@@ -144,26 +144,34 @@ def _members(verdict: Verdict, round_: Round) -> dict[Key, Member]:
 def _changed_files(
     verdict: Verdict, round_: Round, members: dict[Key, Member], progress: Progress
 ) -> dict[Key, str]:
-    """In words, which files have other bytes than the report says; none where it does not."""
-    hashed = [one for one in verdict.inputs if one.file_sha256 is not None]
+    """In words, which files have other bytes than the report says, or are none any longer."""
+    inputs = verdict.inputs
 
     def compare(one: Input) -> str:
-        path = members[key_of(one)].path
-        try:
-            with open_file(round_.root / path, round_.terms.limits) as file:
-                now = file_sha256(file)
-        except RefusedFileError as error:
-            return _no_longer(one, path, error)
-        if now == one.file_sha256:
-            return ""
-        return f"{one.id}: {path} has other bytes (sha256 {one.file_sha256} now {now})"
+        return _changed_file(one, members[key_of(one)].path, round_)
 
     changed = {}
-    for done, (one, difference) in enumerate(zip(hashed, each(compare, hashed), strict=True), 1):
-        progress("hashing", done, len(hashed))
+    for done, (one, difference) in enumerate(zip(inputs, each(compare, inputs), strict=True), 1):
+        progress("hashing", done, len(inputs))
         if difference:
             changed[key_of(one)] = difference
     return changed
+
+
+def _changed_file(one: Input, path: str, round_: Round) -> str:
+    """In words, what has become of a file; nothing if it is what it was, as far as is known."""
+    where = round_.root / path
+    if one.file_sha256 is None and (one.bytes is None or os.path.isdir(where)):
+        return ""
+    try:
+        # Without a hash, too, it has to be a file that can be read.
+        with open_file(where, round_.terms.limits) as file:
+            now = None if one.file_sha256 is None else file_sha256(file)
+    except RefusedFileError as error:
+        return _no_longer(one, path, error)
+    if now == one.file_sha256:
+        return ""
+    return f"{one.id}: {path} has other bytes (sha256 {one.file_sha256} now {now})"
 
 
 def _audited_again(

@@ -60,6 +60,7 @@ def diff(
 
     stopwatch = Stopwatch()
     console = options.make_console(color, quiet, verbose)
+    console.detail(f"reading {first_path} and {second_path}")
     first, second = read_report(first_path), read_report(second_path)
     found = compare(first.verdict, second.verdict)
     if format_ is DiffFormat.JSON:

@@ -33,9 +33,10 @@ def report(
             "--format",
             "-f",
             envvar="ARIBA_REPORT_FORMAT",
-            help="table as ariba audit prints it; html, one page with its pictures; csv, the "
-            "ranking; markdown, a summary for a ticket; sha256sums, the hash of every input for "
-            "sha256sum -c in the round; intoto, an in-toto Statement about the inputs, not signed.",
+            help="table as ariba audit prints it; html, one page, with pictures if the audit "
+            "gathered --evidence; csv, the ranking; markdown, a summary for a ticket; sha256sums, "
+            "the hash of every input for sha256sum -c in the round; intoto, an in-toto Statement "
+            "about the inputs, not signed.",
         ),
     ] = ReportFormat.TABLE,
     output: options.OutputOption = None,
@@ -46,9 +47,10 @@ def report(
     """Write a report of an audit in another format, without its round.
 
     Everything comes from the JSON, whose result_sha256 is checked first. sha256sums and
-    intoto need the hash of every whole file: a round that ariba convert, simulate or attack
-    has sealed. A Statement says that an audit of these files found this result; sign it with
-    a tool of your own, as cosign.
+    intoto need the hash of every whole file, which the report on a sealed round has; ariba
+    convert seals any round. The hashes are those of the seal: ariba audit --verify-seal
+    checks them, and so does ariba verify. A Statement says that an audit of these files
+    found this result; sign it with a tool of your own, as cosign.
 
     Exit codes: 0 written, 2 it could not be.
 

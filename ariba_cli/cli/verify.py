@@ -57,7 +57,9 @@ def verify(
     stopwatch = Stopwatch()
     console = options.make_console(color, quiet, verbose)
     terms = options.make_terms(max_file_bytes, timeout, names)
+    console.detail(f"reading {report_path}")
     report = read_report(report_path, terms.limits)
+    console.detail(f"hashing the inputs of {round_path}, and auditing it again")
     try:
         round_ = open_reported_round(
             round_path,
@@ -79,7 +81,7 @@ def verify(
     except OSError as error:
         raise InputError(f"'{error.filename or round_path}': {error.strerror}") from error
     console.data("".join(f"{visible(line)}\n" for line in _lines(done)).encode())
-    for note in _notes(report, done, stopwatch.record(reproducible=False)):
+    for note in notes(report, done, stopwatch.record(reproducible=False)):
         console.note(note)
     if done.differences:
         raise typer.Exit(Exit.DIFFERENT)
@@ -97,7 +99,8 @@ def _lines(done: "Verification") -> Iterator[str]:
             yield f"and {len(lines) - _MOST_LINES:,} more {what}"
 
 
-def _notes(report: "Report", done: "Verification", now: "RunRecord") -> Iterator[str]:
+def notes(report: "Report", done: "Verification", now: "RunRecord") -> Iterator[str]:
+    """What is to be known beside the differences, and why there may be any."""
     if done.analysed_only:
         yield (
             f"of {done.analysed_only:,} inputs the report has no hash of the whole file: of them, "

@@ -1,17 +1,20 @@
 """The seal of a round, or the inputs of a report → the lines that `sha256sum -c` checks."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ariba_cli.errors import InputError
-from ariba_cli.rounds.directory import Round
 from ariba_cli.verdict import Verdict
 from ariba_cli.visible import visible
+
+if TYPE_CHECKING:
+    from ariba_cli.rounds.directory import Round
 
 # How coreutils writes what would end a line, in a line that starts with a backslash.
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", "\r": r"\r"})
 
 
-def sha256sums(round_: Round, *, for_terminal: bool) -> bytes:
+def sha256sums(round_: "Round", *, for_terminal: bool) -> bytes:
     """A line for every file that the seal lists.
 
     Parameters

@@ -1,0 +1,74 @@
+"""Reports of audits, made for tests without a process of their own."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ariba_cli.audit import audit
+from ariba_cli.evaluation import evaluate
+from ariba_cli.reports.audit_json import audit_json
+from ariba_cli.reports.canonical import RunRecord, canonical_bytes
+from ariba_cli.rounds.directory import open_round
+from ariba_cli.rounds.truth import read_truth
+from ariba_cli.settings import AuditSettings
+
+Json = dict[str, Any]
+Spoil = Callable[[Json], object]
+
+
+def report_bytes(root: Path, *, truth: bool = False, **settings: Any) -> bytes:
+    """The JSON report of an audit of a round."""
+    verdict = audit(open_round(root), AuditSettings(**settings))
+    if truth:
+        verdict = replace(verdict, evaluation=evaluate(verdict, read_truth(root).compromised))
+    run = RunRecord(
+        ariba="0.1.0",
+        python="3.11.7",
+        libraries={"numpy": "2.0.0"},
+        argv=["audit", str(root)],
+        started="1970-01-01T00:00:00Z",
+        seconds=0.0,
+        device=", ".join(verdict.devices),
+        round=str(root),
+    )
+    return audit_json(verdict, run)
+
+
+def spoiled(data: bytes, spoil: Spoil, *, version: str | None = None) -> bytes:
+    """A report that says something else, with a hash that is right again.
+
+    Parameters
+    ----------
+    spoil : changes the result.
+    """
+    content: Json = json.loads(data)
+    spoil(content["result"])
+    content["result_sha256"] = hashlib.sha256(canonical_bytes(content["result"])).hexdigest()
+    content["schema_version"] = version or content["schema_version"]
+    return json.dumps(content).encode()
+
+
+def as_of_1_1(result: Json) -> None:
+    """What reports of schema 1.1 do not say."""
+    del result["stability"], result["method"]["asked"]
+    for one in result["inputs"]:
+        del one["file_sha256"]
+
+
+def renamed(names: list[str]) -> Spoil:
+    """Call the first participants otherwise, wherever they are named."""
+
+    def spoil(result: Json) -> None:
+        ids = [one["id"] for one in result["inputs"] if one["role"] == "participant"]
+        new = dict(zip(ids, names, strict=False))
+        text = json.dumps(result)
+        for old, name in new.items():
+            text = text.replace(json.dumps(old), json.dumps(name))
+            text = text.replace(f"/{old}.", f"/{json.dumps(name)[1:-1]}.")
+        result.clear()
+        result.update(json.loads(text))
+
+    return spoil

@@ -1,0 +1,183 @@
+"""Two reports, one beside the other: who moved, and what else is not the same."""
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from ariba_cli.comparing import Comparison, compare
+from ariba_cli.reports.diff_table import diff_table
+from ariba_cli.reports.report import parse_report
+from ariba_cli.reports.text import Paper
+from tests.conftest import FIXTURES, Ariba
+from tests.models import write_flat_round
+from tests.reports import Json, Spoil, renamed, report_bytes, spoiled
+from tests.test_cli_imports import HEAVY, imported
+from tests.test_reports_text import HOSTILE_NAMES, harmless
+
+PLAIN = Paper(width=100, color=False)
+
+
+@pytest.fixture(scope="module")
+def clean() -> bytes:
+    return report_bytes(FIXTURES / "clean")
+
+
+@pytest.fixture(scope="module")
+def attacked() -> bytes:
+    return report_bytes(FIXTURES / "attacked")
+
+
+@pytest.fixture
+def paths(tmp_path: Path, clean: bytes, attacked: bytes) -> tuple[Path, Path]:
+    (tmp_path / "clean.json").write_bytes(clean)
+    (tmp_path / "attacked.json").write_bytes(attacked)
+    return tmp_path / "clean.json", tmp_path / "attacked.json"
+
+
+def compared(first: bytes, second: bytes) -> Comparison:
+    return compare(parse_report(first).verdict, parse_report(second).verdict)
+
+
+def test_who_moved(clean: bytes, attacked: bytes) -> None:
+    found = compared(clean, attacked)
+    assert not found.same
+    assert (found.entered, found.left) == (("p18", "p15"), ("p04", "p12"))
+    assert [one.id for one in found.participants][:4] == ["p18", "p15", "p17", "p13"]
+    first = found.moved[0]
+    assert first.first is not None
+    assert first.second is not None
+    assert (first.id, first.first.rank, first.second.rank) == ("p18", 13, 1)
+    assert len(found.participants) == 20
+    assert not found.parameters
+    assert not found.new + found.gone
+
+
+def test_the_table_says_who_and_the_code_that_somebody_did(
+    ariba: Ariba, paths: tuple[Path, Path]
+) -> None:
+    done = ariba("diff", *paths)
+    lines = done.stdout.decode().splitlines()
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert lines[1].split() == ["p18", "13", "→", "1", "0.178", "→", "0.430", "now", "a", "suspect"]
+    assert "Suspects: became a suspect: p18, p15; no longer a suspect: p04, p12." in lines
+    assert "4 others have the same rank in both." in lines
+
+
+def test_the_same_is_0(ariba: Ariba, paths: tuple[Path, Path]) -> None:
+    done = ariba("diff", paths[0], paths[0])
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == b"The suspects and the ranking are the same.\n"
+
+
+def lower_share(result: Json) -> None:
+    result["ranking"][-1]["share"] /= 2
+
+
+def swap_the_last(result: Json) -> None:
+    one, other = result["ranking"][-2:]
+    one["rank"], other["rank"] = other["rank"], one["rank"]
+
+
+def one_suspect_less(result: Json) -> None:
+    result["ranking"][3]["suspect"] = False
+
+
+def without_a_finding(result: Json) -> None:
+    result["findings"] = [{"kind": "duplicate", "detail": "equals p04", "participant": "p03"}]
+
+
+def other_parameters(result: Json) -> None:
+    result["method"]["k_est"] = 5
+    result["method"]["detector_parameters"] = {"n_bins": 7}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "same", "said"),
+    [
+        (lower_share, True, "The suspects and the ranking are the same."),
+        (swap_the_last, False, "The suspects are the same; the ranking is not."),
+        (one_suspect_less, False, "no longer a suspect: p13"),
+        (without_a_finding, True, "new finding: duplicate: p03: equals p04"),
+        (other_parameters, True, "k_est: 4, then 5\ndetector_parameters.n_bins: none, then 7"),
+        (renamed([f"p{i:02}" for i in range(19)] + ["x"]), False, "Only in the second: x."),
+    ],
+)
+def test_what_is_a_difference(attacked: bytes, spoil: Spoil, same: bool, said: str) -> None:
+    found = compared(attacked, spoiled(attacked, spoil))
+    assert found.same is same
+    assert said in diff_table(found, PLAIN)
+    back = compared(spoiled(attacked, spoil), attacked)
+    assert back.same is same
+
+
+def test_who_is_in_one_report_only(attacked: bytes) -> None:
+    other = spoiled(attacked, renamed([f"p{i:02}" for i in range(18)] + ["new", "p19"]))
+    found = compared(attacked, other)
+    assert (found.only_in_first, found.only_in_second) == (("p18",), ("new",))
+    assert (found.entered, found.left) == (("new",), ("p18",))
+    said = diff_table(found, PLAIN)
+    assert "only in the first" in said
+    assert "only in the second, now a suspect" in said
+
+
+def test_json_is_as_its_schema_says(ariba: Ariba, paths: tuple[Path, Path]) -> None:
+    schema_path = resources.files("ariba_cli.reports") / "schemas" / "diff-1.0.0.schema.json"
+    schema = json.loads(schema_path.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    one, other = (ariba("diff", *paths, "-f", "json", "--reproducible") for _ in range(2))
+    assert one.returncode == 1
+    assert one.stdout == other.stdout
+    content: dict[str, Any] = json.loads(one.stdout)
+    jsonschema.validate(content, schema)
+    result = content["result"]
+    assert result["first"]["result_sha256"] == json.loads(paths[0].read_bytes())["result_sha256"]
+    assert (result["same"], result["entered"], result["left"]) == (
+        False,
+        ["p18", "p15"],
+        ["p04", "p12"],
+    )
+    assert len(result["participants"]) == 20
+    content["result"]["more"] = 1
+    with pytest.raises(jsonschema.ValidationError, match="'more' was unexpected"):
+        jsonschema.validate(content, schema)
+
+
+def test_no_name_reaches_the_terminal_as_it_is(ariba: Ariba, tmp_path: Path) -> None:
+    names = [name for name in HOSTILE_NAMES if name != "-"]
+    root = write_flat_round(tmp_path / "flat", len(names))
+    first = spoiled(report_bytes(root, layers=("conv2",)), renamed(names))
+    second = spoiled(report_bytes(root, layers=("conv1",)), renamed(names[::-1]))
+    (tmp_path / "first.json").write_bytes(first)
+    (tmp_path / "second.json").write_bytes(second)
+    done = ariba("diff", "first.json", "second.json")
+    assert done.returncode == 1
+    said = done.stdout.decode()
+    assert harmless(said)
+    assert r"\x1b[2J\x1b]0;owned\x07" in said
+    assert "layers: conv2.weight, then conv1.weight" in said
+
+
+def test_ascii_where_nothing_else_can_be_shown(clean: bytes, attacked: bytes) -> None:
+    paper = Paper(width=100, color=False, encoding="ascii")
+    assert diff_table(compared(clean, attacked), paper).isascii()
+    assert "\x1b[1;31m" in diff_table(compared(clean, attacked), Paper(width=100, color=True))
+
+
+def test_a_report_that_is_missing_is_2(ariba: Ariba, paths: tuple[Path, Path]) -> None:
+    done = ariba("diff", paths[0], "nowhere.json")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"error: 'nowhere.json' cannot be opened: No such file")
+
+
+def test_a_full_disk_is_2(ariba: Ariba, paths: tuple[Path, Path]) -> None:
+    done = ariba("diff", *paths, "-o", "/dev/full")
+    assert done.returncode == 2
+    assert done.stderr == b"error: '/dev/full' cannot be written: No space left on device\n"
+
+
+def test_nothing_heavy_is_imported(paths: tuple[Path, Path]) -> None:
+    assert not imported("diff", paths[0], paths[0]) & (HEAVY | {"h5py", "safetensors"})

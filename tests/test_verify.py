@@ -1,0 +1,349 @@
+"""A round is verified against its report: any bit of it that has changed is found."""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ariba_cli import verifying
+from ariba_cli.cli.verify import notes
+from ariba_cli.detectors import Detector, make_detector
+from ariba_cli.differences import Differences
+from ariba_cli.errors import InputError
+from ariba_cli.reports.report import Report, parse_report
+from ariba_cli.rounds.model import Terms
+from ariba_cli.scoring.devices import ANYWHERE
+from ariba_cli.verifying import Verification, open_reported_round, verify
+from tests.conftest import FIXTURES, Ariba
+from tests.models import random_model, write_flat_round, write_model
+from tests.reports import Json, as_of_1_1, report_bytes, spoiled
+from tests.test_cli_imports import HEAVY, imported
+from tests.test_reports_text import harmless
+
+ATTACKED = FIXTURES / "attacked"
+IDS = [f"p{index:02}" for index in range(20)]
+
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    return report_bytes(ATTACKED)
+
+
+@pytest.fixture
+def path(tmp_path: Path, data: bytes) -> Path:
+    (tmp_path / "report.json").write_bytes(data)
+    return tmp_path / "report.json"
+
+
+def verified(report: Report, root: Path, **settings: Any) -> Verification:
+    return verify(report, open_reported_round(root, report.verdict, Terms()), **settings)
+
+
+def flip(path: Path, place: int) -> None:
+    """Change one bit of the byte there; from the end when it is negative."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"layers": ("all",), "truth": True},
+        {"layers": ("fc*", "conv1"), "fragment": "block:7"},
+        {"fragment": "filter", "verify_seal": True},
+        {"evidence": True},
+    ],
+)
+def test_an_unchanged_round_is_the_same(settings: dict[str, Any]) -> None:
+    report = parse_report(report_bytes(ATTACKED, **settings))
+    known = report.verdict.evaluation.compromised if report.verdict.evaluation else None
+    done = verified(report, ATTACKED, compromised=known)
+    assert not done.differences
+    assert (done.whole_files, done.analysed_only) == (21, 0)
+
+
+def test_the_command_says_so(ariba: Ariba, path: Path, attacked: Path) -> None:
+    done = ariba("verify", path, attacked)
+    sha256 = json.loads(path.read_bytes())["result_sha256"]
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr.decode() == f"the same: result_sha256 {sha256}; 21 whole files\n"
+    assert ariba("verify", path, attacked, "-q").stderr == b""
+
+
+def test_how_it_is_run_changes_nothing(ariba: Ariba, path: Path, attacked: Path) -> None:
+    moved = attacked.rename(attacked.parent / "moved")
+    (moved / "participants").rename(moved / "other")
+    shutil.copytree(moved / "other", moved / "participants", copy_function=shutil.copy)
+    shutil.rmtree(moved / "other")
+    assert ariba("verify", path, moved, "--max-memory", "1MiB").returncode == 0
+
+
+@pytest.mark.parametrize("name", [*(f"participants/{name}" for name in IDS), "global"])
+def test_one_bit_of_any_input_is_found(attacked: Path, data: bytes, name: str) -> None:
+    report = parse_report(data)
+    file = attacked / f"{name}.safetensors"
+    # In the length of the header, in a layer that was not examined, and in the last value.
+    places = (0, -1) if name in ("participants/p03", "global") else (IDS.index(name[-3:]) * 1000,)
+    for place in places:
+        flip(file, place)
+        done = verified(report, attacked)
+        path = file.relative_to(attacked).as_posix()
+        assert f"{file.stem}: {path} has other bytes (sha256 " in done.differences.inputs[0]
+        flip(file, place)
+    assert not verified(report, attacked).differences
+
+
+def test_the_command_lists_what_differs(ariba: Ariba, path: Path, attacked: Path) -> None:
+    flip(attacked / "participants" / "p03.safetensors", 0)
+    done = ariba("verify", path, attacked)
+    lines = done.stdout.decode().splitlines()
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert lines[0].startswith("p03: participants/p03.safetensors has other bytes (sha256 470")
+    assert lines[1] == "p03: was ok, is refused"
+    places = [line for line in lines if ": rank " in line]
+    assert lines[2 : 2 + len(places)] == places
+    assert "p03: rank 16 with score 73 and share 0.142578 now not ranked" in places
+    assert any(line.startswith("new finding: refused: p03: ") for line in lines)
+    assert "conv2.weight.participants: 20 now 19" in lines
+
+
+def test_many_differences_are_counted(ariba: Ariba, tmp_path: Path, path: Path) -> None:
+    round_ = write_flat_round(tmp_path / "flat", 60)
+    (tmp_path / "flat.json").write_bytes(report_bytes(round_))
+    for index in range(60):
+        write_model(round_ / f"p{index}.safetensors", random_model(100 + index))
+    lines = ariba("verify", "flat.json", round_).stdout.decode().splitlines()
+    assert "and 40 more inputs" in lines
+    assert len(lines) < 70
+    assert path.exists()
+
+
+def test_a_file_that_is_no_longer_a_file_differs(attacked: Path, data: bytes) -> None:
+    file = attacked / "participants" / "p03.safetensors"
+    file.rename(attacked.parent / "elsewhere")
+    file.symlink_to(attacked.parent / "elsewhere")
+    inputs = verified(parse_report(data), attacked).differences.inputs
+    assert inputs[0] == "p03: participants/p03.safetensors is not what was audited: it is a link"
+
+
+@pytest.mark.parametrize("what", ["participants/p03.safetensors", "global.safetensors", "."])
+def test_without_an_input_it_cannot_be_told(
+    ariba: Ariba, path: Path, attacked: Path, what: str
+) -> None:
+    if what == ".":
+        shutil.rmtree(attacked)
+    else:
+        (attacked / what).unlink()
+    done = ariba("verify", path, attacked)
+    error = done.stderr.decode()
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert (what if what != "." else "there is no directory") in error
+
+
+def test_a_participant_who_was_not_there_differs(attacked: Path, data: bytes) -> None:
+    folder = attacked / "participants"
+    shutil.copy(folder / "p03.safetensors", folder / "p99.safetensors")
+    found = verified(parse_report(data), attacked).differences
+    assert found.inputs == (
+        "p99: participants/p99.safetensors is in the round, and not in the report",
+    )
+    assert any("p99.safetensors is not in manifest.json" in line for line in found.rest)
+
+
+def test_a_seal_that_changed_differs(attacked: Path, data: bytes) -> None:
+    manifest = attacked / "manifest.json"
+    content = json.loads(manifest.read_text())
+    for entry in content["files"]:
+        if entry["path"] == "participants/p07.safetensors":
+            entry["sha256"] = "0" * 64
+    manifest.write_text(json.dumps(content))
+    found = verified(parse_report(data), attacked).differences
+    assert found.inputs[0].startswith(f"p07: the seal says {'0' * 64} of participants/p07.safe")
+    manifest.write_text("garbage")
+    found = verified(parse_report(data), attacked).differences
+    assert len(found.inputs) == 21
+    assert any(line.startswith("new finding: unsealed: ") for line in found.rest)
+
+
+def test_another_truth_differs(attacked: Path) -> None:
+    report = parse_report(report_bytes(attacked, truth=True))
+    found = verified(report, attacked, compromised=("p15", "p01")).differences
+    assert found.inputs == found.ranking == ()
+    assert "evaluation.caught: 1.0 now 0.5" in found.rest
+
+
+def test_of_a_round_without_a_seal_only_what_was_analysed_is_compared(
+    ariba: Ariba, tmp_path: Path
+) -> None:
+    round_ = write_flat_round(tmp_path / "flat", 6)
+    report = report_bytes(round_, layers=("conv2",))
+    (tmp_path / "report.json").write_bytes(report)
+    done = ariba("verify", "report.json", round_)
+    assert done.returncode == 0
+    assert b"of 6 inputs the report has no hash of the whole file" in done.stderr
+    # The linear layer comes last, and nobody looked at it.
+    flip(round_ / "p3.safetensors", -1)
+    assert not verified(parse_report(report), round_).differences
+    model = random_model(3)
+    model["conv2.weight"][0, 0] += 0.001
+    write_model(round_ / "p3.safetensors", model)
+    found = verified(parse_report(report), round_).differences
+    assert found.inputs[0].startswith("p3: other bytes of p3.safetensors were analysed (sha256 ")
+
+
+def test_a_round_that_can_no_longer_be_audited_differs(ariba: Ariba, tmp_path: Path) -> None:
+    round_ = write_flat_round(tmp_path / "flat", 3)
+    (tmp_path / "report.json").write_bytes(report_bytes(round_))
+    flip(round_ / "p1.safetensors", 0)
+    done = ariba("verify", "report.json", round_)
+    lines = done.stdout.decode().splitlines()
+    assert done.returncode == 1
+    assert lines[0].startswith("p1: p1.safetensors is not what was audited: it ")
+    assert lines[1].startswith("no audit is possible now: 2 of 3 updates can be scored")
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_a_global_model_outside_the_round_has_to_be_named(
+    ariba: Ariba, tmp_path: Path, given: bool
+) -> None:
+    round_ = write_flat_round(tmp_path / "flat", 4)
+    write_model(tmp_path / "sent.safetensors", random_model(9))
+    command = ["audit", round_, "--global", "sent.safetensors", "-f", "json", "-o", "report.json"]
+    assert ariba(*command).returncode == 0
+    done = ariba("verify", "report.json", round_, *command[2 : 4 if given else 2])
+    assert done.returncode == (0 if given else 2)
+    if not given:
+        assert b"is '../sent.safetensors', outside the round; name it with --global" in done.stderr
+
+
+def test_a_global_model_of_any_name_is_found_in_the_round(ariba: Ariba, tmp_path: Path) -> None:
+    round_ = write_flat_round(tmp_path / "flat", 5)
+    sent = round_ / "p4.safetensors"
+    done = ariba("audit", round_, "--global", sent, "-f", "json", "-o", "report.json")
+    assert done.returncode == 0
+    assert ariba("verify", "report.json", round_).returncode == 0
+
+
+def test_a_report_that_does_not_say_what_was_asked_for(
+    ariba: Ariba, path: Path, data: bytes
+) -> None:
+    path.write_bytes(spoiled(data, as_of_1_1, version="1.1.0"))
+    done = ariba("verify", path, ATTACKED)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"schema version 1.1.0, which does not say what was asked for; audit" in done.stderr
+
+
+def test_a_report_in_its_round_is_no_participant(ariba: Ariba, tmp_path: Path) -> None:
+    round_ = write_flat_round(tmp_path / "flat", 4)
+    report = report_bytes(round_)
+    (round_ / "report.json").write_bytes(report)
+    assert ariba("verify", "flat/report.json", round_).returncode == 0
+
+
+def set_version(result: Json) -> None:
+    """Somebody else's coverage: no input and no place in the ranking has to do with it."""
+    result["coverage"]["layers_total"] += 1
+
+
+def test_what_is_in_the_report_alone_differs(data: bytes) -> None:
+    found = verified(parse_report(spoiled(data, set_version)), ATTACKED).differences
+    assert found.inputs == found.ranking == ()
+    assert found.rest == ("coverage.layers_total: 9 now 8",)
+
+
+def test_a_detector_is_run_with_what_it_was_given(
+    data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+
+    def make(name: str, *others: object) -> Detector:
+        given.extend([name, *others])
+        return make_detector()
+
+    def by_pyod(result: Json) -> None:
+        result["method"]["detector"] = "pyod:HBOS"
+        result["method"]["asked"]["detector_arguments"] = {"n_bins": 7, "alpha": 0.25}
+        result["method"]["asked"]["fit_sample"] = 100
+
+    monkeypatch.setattr(verifying, "make_detector", make)
+    verified(parse_report(spoiled(data, by_pyod)), ATTACKED)
+    assert given == ["pyod:HBOS", {"n_bins": 7, "alpha": 0.25}, 100, ANYWHERE]
+    assert [type(one) for one in given[1].values()] == [int, float]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("detector", "numpy", "why"),
+    [
+        ("pyod:HBOS", "1.0.0", "their versions, or the machine, may be why (numpy 1.0.0 now 2"),
+        ("pyod:HBOS", "2.0.0", "may be why, though their versions are the same"),
+        ("mahalanobis", "1.0.0", "other versions made the report: numpy 1.0.0 now 2.0.0"),
+        ("mahalanobis", "2.0.0", ""),
+    ],
+)
+def test_why_scores_alone_may_differ(data: bytes, detector: str, numpy: str, why: str) -> None:
+    report = parse_report(data)
+    method = replace(
+        report.verdict.method,
+        detector=detector,
+        same_on_every_machine=detector == "mahalanobis",
+    )
+    made = replace(
+        report,
+        verdict=replace(report.verdict, method=method),
+        run=replace(report.run, libraries={"numpy": numpy}),
+    )
+    done = Verification(Differences((), ("p03: rank 1 now rank 2",), ()), 21, 0)
+    assert why in " ".join(notes(made, done, report.run))
+    done = Verification(Differences(("p03: other bytes",), (), ()), 21, 0)
+    assert not list(notes(made, done, report.run))
+
+
+def test_no_name_reaches_the_terminal_as_it_is(ariba: Ariba, tmp_path: Path) -> None:
+    round_ = write_flat_round(tmp_path / "flat", 4)
+    for name in ("\x1b[2J\x1b]0;x\x07", "[red]", "a\nb"):
+        write_model(round_ / f"{name}.safetensors", random_model(len(name)))
+    os.rename(os.fsencode(round_ / "p1.safetensors"), os.fsencode(round_) + b"/\xff.safetensors")
+    (tmp_path / "report.json").write_bytes(report_bytes(round_))
+    assert ariba("verify", "report.json", round_).returncode == 0
+    for index, file in enumerate(sorted(round_.iterdir())):
+        write_model(file, random_model(50 + index))
+    done = ariba("verify", "report.json", round_)
+    assert done.returncode == 1
+    assert harmless(done.stdout.decode())
+    assert r"\x1b[2J\x1b]0;x\x07: other bytes of \x1b[2J" in done.stdout.decode()
+    (round_ / "[red].safetensors").unlink()
+    done = ariba("verify", "report.json", round_)
+    assert done.returncode == 2
+    assert harmless(done.stderr.decode())
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_an_input_that_may_not_be_read_is_no_difference(
+    attacked: Path, monkeypatch: pytest.MonkeyPatch, sealed: bool
+) -> None:
+    if not sealed:
+        (attacked / "manifest.json").unlink()
+    opened = os.open
+
+    def refuse(path: Any, *arguments: Any) -> int:
+        if str(path).endswith("p03.safetensors"):
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *arguments)
+
+    report = parse_report(report_bytes(attacked))
+    round_ = open_reported_round(attacked, report.verdict, Terms())
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(InputError, match=r"p03.safetensors cannot be opened: Permission denied"):
+        verify(report, round_)
+
+
+def test_nothing_heavy_is_imported(path: Path) -> None:
+    assert not imported("verify", path, ATTACKED) & (HEAVY | {"h5py", "rich"})
