@@ -33,6 +33,9 @@ def audit_result(verdict: Verdict) -> dict[str, Any]:
     if verdict.evaluation is not None:
         result["evaluation"] = _evaluation(verdict.evaluation)
     rounded: dict[str, Any] = rounded_all(result)
+    if verdict.method.asked is not None:
+        # With these the audit is run again.
+        rounded["method"]["asked"]["detector_arguments"] = verdict.method.asked.detector_arguments
     return rounded
 
 

@@ -26,9 +26,7 @@ def suspects_in_words(verdict: Verdict) -> str:
     if not verdict.ranking:
         return nobody_in_words(verdict)
     names = ", ".join(visible(ranked.id) for ranked in verdict.suspects)
-    tie = ""
-    if verdict.tie_at_cut:
-        tie = f" The last of them has the same {_ranked_by(verdict)} as the next participant."
+    tie = f" {tie_in_words(verdict)}" if verdict.tie_at_cut else ""
     return f"Suspects: {names}.{tie} {always_in_words(verdict)}"
 
 
@@ -44,6 +42,11 @@ def always_in_words(verdict: Verdict) -> str:
     if count == 1:
         return f"The highest {what} is always named, in a clean round too."
     return f"The {count:,} highest {what}s are always named, in a clean round too."
+
+
+def tie_in_words(verdict: Verdict) -> str:
+    """That the last suspect could as well be another."""
+    return f"The last of them has the same {_ranked_by(verdict)} as the next participant."
 
 
 def expected_share(verdict: Verdict) -> float:
