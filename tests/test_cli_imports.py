@@ -36,6 +36,8 @@ def imported(*arguments: object) -> set[str]:
         (["simulate", "--help"], {"numpy", "h5py", "safetensors"}),
         (["attack", "--help"], {"numpy", "h5py", "safetensors"}),
         (["evaluate", "--help"], {"numpy", "h5py", "safetensors"}),
+        (["schema", "audit"], {"numpy", "rich", "h5py", "safetensors"}),
+        (["completion", "bash"], {"numpy", "rich", "h5py", "safetensors"}),
         (["audit", FIXTURES / "attacked"], {"h5py"}),
         (["audit", FIXTURES / "attacked", "--truth", "-f", "json"], {"h5py", "rich"}),
         (["audit", FIXTURES / "attacked", "-q", "-f", "csv"], {"h5py", "rich"}),

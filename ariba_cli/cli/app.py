@@ -11,11 +11,13 @@ import ariba_cli
 from ariba_cli.cli.aggregate import aggregate
 from ariba_cli.cli.attack import attack
 from ariba_cli.cli.audit import audit
+from ariba_cli.cli.completion import completion, heed_shells
 from ariba_cli.cli.console import say
 from ariba_cli.cli.convert import convert
 from ariba_cli.cli.evaluate import evaluate
 from ariba_cli.cli.exits import Exit
 from ariba_cli.cli.inspect import inspect
+from ariba_cli.cli.schema import schema
 from ariba_cli.cli.simulate import simulate
 from ariba_cli.errors import AribaError
 
@@ -41,6 +43,8 @@ for _command, _short_help in (
     (audit, "Rank the participants of a round."),
     (aggregate, "Average the updates of a round, without its suspects."),
     (evaluate, "Measure accuracy and backdoors of a model."),
+    (schema, "Print the JSON Schema of a report."),
+    (completion, "Print a script that completes commands in a shell."),
 ):
     # Every option of `ariba audit` has its default in a variable ARIBA_AUDIT_…
     _variables = {"auto_envvar_prefix": f"ARIBA_{_command.__name__.upper()}"}
@@ -65,8 +69,9 @@ class Stopped(BaseException):
         self.number = signal.Signals(number)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(context: typer.Context, wanted: bool) -> None:
+    # Not while a shell completes what follows.
+    if wanted and not context.resilient_parsing:
         typer.echo(f"ariba {ariba_cli.__version__}")
         raise typer.Exit
 
@@ -93,6 +98,7 @@ def main() -> int:
     """Run the command line; returns the exit code."""
     _heed_signals()
     _open_missing_streams()
+    heed_shells()
     try:
         # In this mode it returns the code of a typer.Exit.
         return app(prog_name="ariba", standalone_mode=False) or Exit.COMPLETED

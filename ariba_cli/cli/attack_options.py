@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ariba_cli.cli import options
+from ariba_cli.cli import choices, options
 from ariba_cli.cli.console import Console
 from ariba_cli.errors import UsageError
 
@@ -30,6 +30,7 @@ TriggerOption = Annotated[
         metavar="NAME",
         help="Which images are to be misclassified: those that bear a pattern, a targeted "
         "collection of 30, or those with a semantic feature (green cars, heavy strokes).",
+        autocompletion=choices.triggers,
     ),
 ]
 StrategyOption = Annotated[
@@ -38,6 +39,7 @@ StrategyOption = Annotated[
         metavar="NAME",
         help="What is done besides poisoning: replacement, anomalous, norm-matching, "
         "label-flipping or noise; repeat it to combine them, none for nothing.",
+        autocompletion=choices.strategies,
     ),
 ]
 TargetClassOption = Annotated[
@@ -81,7 +83,12 @@ RhoOption = Annotated[
     ),
 ]
 AnomalyOption = Annotated[
-    str, typer.Option(metavar="NAME", help="anomalous: what l_a is, l2 or cosine.")
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="anomalous: what l_a is, l2 or cosine.",
+        autocompletion=choices.anomalies,
+    ),
 ]
 BackdoorImagesOption = Annotated[
     int | None,

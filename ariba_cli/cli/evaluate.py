@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ariba_cli.cli import options, training_options
+from ariba_cli.cli import choices, options, training_options
 from ariba_cli.cli.libraries import import_training_libraries
 from ariba_cli.cli.training_options import EngineName
 from ariba_cli.interrupts import held_back
@@ -46,6 +46,7 @@ def evaluate(
             help="A backdoor to test for: pattern, targeted or semantic; repeat it for several. "
             "[default: all that apply to the data]",
             show_default=False,
+            autocompletion=choices.triggers,
         ),
     ] = None,
     target_class: Annotated[

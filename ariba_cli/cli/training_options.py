@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ariba_cli.cli import options
+from ariba_cli.cli import choices, options
 from ariba_cli.cli.console import Console
 
 if TYPE_CHECKING:
@@ -51,7 +51,12 @@ EngineOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[
-    str, typer.Option(metavar="DEVICE", help="Where to compute: auto, cpu, cuda or cuda:N.")
+    str,
+    typer.Option(
+        metavar="DEVICE",
+        help="Where to compute: auto, cpu, cuda or cuda:N.",
+        autocompletion=choices.devices,
+    ),
 ]
 OptimizerOption = Annotated[
     OptimizerName | None,
