@@ -16,6 +16,7 @@ from ariba_cli.cli.console import say
 from ariba_cli.cli.convert import convert
 from ariba_cli.cli.evaluate import evaluate
 from ariba_cli.cli.exits import Exit
+from ariba_cli.cli.help import ENVIRONMENT, exit_codes, help_text
 from ariba_cli.cli.inspect import inspect
 from ariba_cli.cli.schema import schema
 from ariba_cli.cli.simulate import simulate
@@ -27,6 +28,9 @@ _CommandLineError = next(
 )
 
 _HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
+# When commands end with 1.
+_ONE = {"audit": "done, and a condition of --fail-on holds in a round"}
 
 app = typer.Typer(
     name="ariba",
@@ -48,7 +52,12 @@ for _command, _short_help in (
 ):
     # Every option of `ariba audit` has its default in a variable ARIBA_AUDIT_…
     _variables = {"auto_envvar_prefix": f"ARIBA_{_command.__name__.upper()}"}
-    app.command(short_help=_short_help, context_settings=_HELP_OPTIONS | _variables)(_command)
+    app.command(
+        help=help_text(_command),
+        short_help=_short_help,
+        epilog=exit_codes(_ONE.get(_command.__name__, "")),
+        context_settings=_HELP_OPTIONS | _variables,
+    )(_command)
 
 
 # What is said, and the exit code, when a signal ends a command.
@@ -76,7 +85,7 @@ def _print_version(context: typer.Context, wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, epilog=f"{exit_codes(_ONE['audit'])}\n\n{ENVIRONMENT}")
 def _ariba(
     context: typer.Context,
     _version: Annotated[
@@ -87,6 +96,8 @@ def _ariba(
     ] = False,
 ) -> None:
     """Find the participants of a federated-learning round whose updates look backdoored.
+
+    Data go to stdout, and everything else to stderr. ariba COMMAND --help says more of each.
 
     Example: ariba audit round_42/ --layer layer3.0.conv1 --k-est 10
     """

@@ -15,6 +15,7 @@ KOption = Annotated[
     int | None,
     typer.Option(
         "--k",
+        metavar="N",
         min=1,
         help="How many participants to compromise, drawn by the seed. [default: a tenth]",
         show_default=False,
@@ -43,11 +44,15 @@ StrategyOption = Annotated[
     ),
 ]
 TargetClassOption = Annotated[
-    int, typer.Option(min=0, help="The class that triggered images are taken for.")
+    int,
+    typer.Option(
+        metavar="CLASS", min=0, help="The class that triggered images are taken for, from 0 on."
+    ),
 ]
 SourceClassOption = Annotated[
     int | None,
     typer.Option(
+        metavar="CLASS",
         min=0,
         help="label-flipping: whose labels are flipped. [default: the class after the target]",
         show_default=False,
@@ -56,6 +61,7 @@ SourceClassOption = Annotated[
 PoisonRatioOption = Annotated[
     float | None,
     typer.Option(
+        metavar="NUMBER",
         min=0.01,
         max=1.0,
         callback=options.finite,
@@ -67,6 +73,7 @@ PoisonRatioOption = Annotated[
 SigmaOption = Annotated[
     float | None,
     typer.Option(
+        metavar="NUMBER",
         min=0.0,
         callback=options.finite,
         help="replacement: σ, the sum of the σ_i by which updates are scaled. [default: n/η]",
@@ -76,6 +83,7 @@ SigmaOption = Annotated[
 RhoOption = Annotated[
     float,
     typer.Option(
+        metavar="NUMBER",
         min=0.0,
         max=1.0,
         callback=options.finite,
@@ -93,6 +101,7 @@ AnomalyOption = Annotated[
 BackdoorImagesOption = Annotated[
     int | None,
     typer.Option(
+        metavar="N",
         min=1,
         help="Measure the backdoor on so many test images, drawn by the seed. [default: all]",
         show_default=False,

@@ -133,6 +133,9 @@ def audit(
 
     Example: ariba audit runs/demo/attacked --layer all
 
+    Example: ariba audit runs/demo/attacked --verify-seal --fail-on unsealed
+    --fail-on 'share>=0.7' --fail-on tie
+
     Example: find runs -name 'round_*' -print0 | ariba audit --files0-from - -f json
     """
     with held_back():

@@ -52,6 +52,7 @@ def evaluate(
     target_class: Annotated[
         int | None,
         typer.Option(
+            metavar="CLASS",
             min=0,
             help="The class that triggered images are taken for. [default: as the run was "
             "attacked, or 0]",
@@ -61,6 +62,7 @@ def evaluate(
     backdoor_images: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             min=1,
             help="Test each backdoor on so many images, drawn by the seed. [default: as the run "
             "was attacked, or all]",
@@ -70,6 +72,7 @@ def evaluate(
     seed: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             min=0,
             help="The seed of the attack. [default: as the run was attacked, or 0]",
             show_default=False,

@@ -70,17 +70,25 @@ def simulate(
             autocompletion=choices.models,
         ),
     ] = None,
-    participants: Annotated[int, typer.Option(min=3, help="How many train together.")] = 50,
+    participants: Annotated[
+        int, typer.Option(metavar="N", min=3, help="How many train together.")
+    ] = 50,
     rounds: Annotated[
         int | None,
         typer.Option(
-            min=1, help="How many rounds to train. [default: by data set]", show_default=False
+            metavar="N",
+            min=1,
+            help="How many rounds to train. [default: by data set]",
+            show_default=False,
         ),
     ] = None,
     eta: Annotated[
         float,
         typer.Option(
-            min=0.001, callback=options.finite, help="η, the server's learning rate in FedAvg."
+            metavar="NUMBER",
+            min=0.001,
+            callback=options.finite,
+            help="η, the server's learning rate in FedAvg.",
         ),
     ] = 1.0,
     optimizer: training_options.OptimizerOption = None,
