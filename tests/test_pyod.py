@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ariba_cli.audit import AuditSettings, KEst, audit
+from ariba_cli.audit import audit
 from ariba_cli.cli.detectors import parse_arguments
 from ariba_cli.detectors import make_detector
 from ariba_cli.errors import UsageError
@@ -32,6 +32,7 @@ from ariba_cli.rounds.truth import read_truth
 from ariba_cli.scoring.marks import Parameter
 from ariba_cli.scoring.pyod import Estimator, Plan, score
 from ariba_cli.scoring.pyod_catalogue import CATALOGUE, OF_NO_USE, Rows
+from ariba_cli.settings import AuditSettings, KEst
 from ariba_cli.verdict import Verdict
 from tests.conftest import FIXTURES, Ariba
 from tests.models import random_model, write_flat_round, write_model

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ariba_cli.audit import AuditSettings, audit
+from ariba_cli.audit import audit
 from ariba_cli.inspection import inspect_file, inspect_round
 from ariba_cli.reports.audit_csv import AuditCsv
 from ariba_cli.reports.audit_table import audit_table
@@ -15,6 +15,7 @@ from ariba_cli.reports.bars import share_bar
 from ariba_cli.reports.inspect_table import inspect_table
 from ariba_cli.reports.text import Paper
 from ariba_cli.rounds.directory import open_round
+from ariba_cli.settings import AuditSettings
 from tests.conftest import FIXTURES
 from tests.models import random_model, write_flat_round, write_model
 

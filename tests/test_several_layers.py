@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ariba_cli.audit import AuditSettings, KEst, audit
+from ariba_cli.audit import audit
 from ariba_cli.detectors.mahalanobis import Mahalanobis
 from ariba_cli.errors import InputError, UsageError
 from ariba_cli.evaluation import evaluate
@@ -21,6 +21,7 @@ from ariba_cli.reports.audit_table import audit_table
 from ariba_cli.reports.text import Paper
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.scoring.marks import Marks
+from ariba_cli.settings import AuditSettings, KEst
 from ariba_cli.verdict import Verdict
 from tests.conftest import FIXTURES
 from tests.models import Tensors, random_model, write_model
@@ -376,12 +377,20 @@ def test_the_values_of_one_layer_are_held_at_a_time(root: Path) -> None:
     alive = []
 
     class Watching(Mahalanobis):
-        def __call__(self, fragments: Fragments, k_est: int, progress: Progress, /) -> Marks:
+        def __call__(
+            self,
+            fragments: Fragments,
+            k_est: int,
+            progress: Progress,
+            /,
+            *,
+            keep_distances: bool = False,
+        ) -> Marks:
             gc.collect()
             alive.append(sum(one() is not None for one in held))
             values = fragments.load(0, 1)
             held.append(weakref.ref(values if values.base is None else values.base))
-            return super().__call__(fragments, k_est, progress)
+            return super().__call__(fragments, k_est, progress, keep_distances=keep_distances)
 
     verdict = run(root, "all", detector=Watching())
     assert len(verdict.layers) == len(alive) == len(held) == 4

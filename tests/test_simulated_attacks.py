@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ariba_cli.attacks.settings import AttackSettings
-from ariba_cli.audit import AuditSettings, KEst, audit
+from ariba_cli.audit import audit
 from ariba_cli.evaluation import evaluate
 from ariba_cli.federated.defaults import DEFAULTS
 from ariba_cli.federated.federation import FederationSettings, Place
@@ -17,6 +17,7 @@ from ariba_cli.runs.forging import forge
 from ariba_cli.runs.plan import Keep, Plan
 from ariba_cli.runs.run_file import read_run
 from ariba_cli.runs.simulation import simulate
+from ariba_cli.settings import AuditSettings, KEst
 from tests.conftest import REPOSITORY, Ariba
 from tests.test_federated import contents
 from tests.test_resume import Killed

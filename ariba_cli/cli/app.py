@@ -16,7 +16,7 @@ from ariba_cli.cli.console import say
 from ariba_cli.cli.convert import convert
 from ariba_cli.cli.evaluate import evaluate
 from ariba_cli.cli.exits import Exit
-from ariba_cli.cli.help import ENVIRONMENT, exit_codes, help_text
+from ariba_cli.cli.help import ENVIRONMENT, EXIT_CODES, exit_codes, help_text
 from ariba_cli.cli.inspect import inspect
 from ariba_cli.cli.schema import schema
 from ariba_cli.cli.simulate import simulate
@@ -28,9 +28,6 @@ _CommandLineError = next(
 )
 
 _HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
-
-# When commands end with 1.
-_ONE = {"audit": "done, and a condition of --fail-on holds in a round"}
 
 app = typer.Typer(
     name="ariba",
@@ -55,7 +52,7 @@ for _command, _short_help in (
     app.command(
         help=help_text(_command),
         short_help=_short_help,
-        epilog=exit_codes(_ONE.get(_command.__name__, "")),
+        epilog=exit_codes(_command),
         context_settings=_HELP_OPTIONS | _variables,
     )(_command)
 
@@ -85,7 +82,7 @@ def _print_version(context: typer.Context, wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True, epilog=f"{exit_codes(_ONE['audit'])}\n\n{ENVIRONMENT}")
+@app.callback(invoke_without_command=True, epilog=f"{EXIT_CODES}\n\n{ENVIRONMENT}")
 def _ariba(
     context: typer.Context,
     _version: Annotated[

@@ -14,7 +14,7 @@ from ariba_cli.errors import UsageError
 from ariba_cli.interrupts import held_back
 
 if TYPE_CHECKING:
-    from ariba_cli.audit import KEst
+    from ariba_cli.settings import KEst
 
 _UNITS = {"": 1, "b": 1} | {
     f"{prefix}{suffix}": base ** (power + 1)
@@ -74,6 +74,32 @@ def audit(
         ),
     ] = AuditFormat.TABLE,
     output: options.OutputOption = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="FILE",
+            help="Write the report as one HTML page, too, with pictures. Of one round.",
+            show_default=False,
+        ),
+    ] = None,
+    explain: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="Show the most distant fragments of this participant, beside typical ones. "
+            "Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    evidence: Annotated[
+        bool,
+        typer.Option(
+            "--evidence",
+            help="Keep in the JSON what pictures are made of: a sample of all fragments, and the "
+            "most distant ones. Takes 8 bytes of memory for each fragment.",
+        ),
+    ] = False,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -129,6 +155,9 @@ def audit(
     Of several rounds, one that cannot be audited is an error on stderr, and the others are
     audited all the same. JSON is then one line a round, written as soon as it is done.
 
+    Exit codes: 0 done; 1 done, and a condition of --fail-on holds in a round; 2 a round could
+    not be audited
+
     Example: ariba audit runs/demo/attacked --layer conv2 --k-est 10
 
     Example: ariba audit runs/demo/attacked --layer all
@@ -136,16 +165,18 @@ def audit(
     Example: ariba audit runs/demo/attacked --verify-seal --fail-on unsealed
     --fail-on 'share>=0.7' --fail-on tie
 
+    Example: ariba audit runs/demo/attacked --explain p03 --html report.html
+
     Example: find runs -name 'round_*' -print0 | ariba audit --files0-from - -f json
     """
     with held_back():
-        from ariba_cli.audit import AuditSettings
         from ariba_cli.cli.auditing import Auditing
         from ariba_cli.cli.given import given_rounds
         from ariba_cli.cli.output import deliver_all
         from ariba_cli.cli.verdicts import Verdicts
         from ariba_cli.detectors import make_detector
         from ariba_cli.scoring.devices import Placement
+        from ariba_cli.settings import AuditSettings
 
     console = options.make_console(color, quiet, verbose)
     arguments = detectors.parse_arguments(detector_arg or ())
@@ -161,6 +192,8 @@ def audit(
             strict=strict,
             detector=chosen,
             max_memory=None if max_memory is None else parse_bytes(max_memory),
+            evidence=evidence or html is not None or bool(explain),
+            explained=tuple(explain or ()),
         ),
         terms=options.make_terms(max_file_bytes, timeout, names),
         global_model=global_model,
@@ -170,12 +203,18 @@ def audit(
         console=console,
     )
     several = files0_from is not None or len(round_paths or ()) > 1
+    if several and html is not None:
+        raise UsageError(
+            "--html takes one round; write -f json, and a page of each by ariba report"
+        )
     verdicts = Verdicts(
         format_,
         console,
         several=several,
         for_file=output is not None,
         reproducible=reproducible,
+        html=html,
+        evidence=evidence or bool(explain),
     )
     if several:
         total = len(round_paths) if round_paths else None
@@ -199,7 +238,7 @@ def parse_k_est(text: str) -> "KEst":
     """
     from fractions import Fraction
 
-    from ariba_cli.audit import KEst
+    from ariba_cli.settings import KEst
 
     if re.fullmatch(r"[0-9]{1,9}", text):
         return KEst(number=int(text))

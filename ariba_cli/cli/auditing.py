@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from ariba_cli.audit import AuditSettings, audit
+from ariba_cli.audit import audit
 from ariba_cli.cli.conditions import Condition
 from ariba_cli.cli.console import Console
 from ariba_cli.cli.exits import Exit
@@ -19,6 +19,7 @@ from ariba_cli.reports.words import cut_in_words
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.model import Terms
 from ariba_cli.rounds.truth import read_truth
+from ariba_cli.settings import AuditSettings
 from ariba_cli.verdict import Verdict
 
 

@@ -1,4 +1,8 @@
-"""What a command's help says beside its options: the same sections, in the same order."""
+"""What a command's help says beside its options: the same sections, in the same order.
+
+They come from its docstring: paragraphs that start with `Example: ` are shown together, and
+one that starts with `Exit codes: ` goes below the options.
+"""
 
 import inspect
 import textwrap
@@ -7,8 +11,16 @@ from collections.abc import Callable
 # Click then leaves the lines of a paragraph as they are, so that they can be copied.
 _AS_IT_IS = "\b\n"
 _EXAMPLE = "Example: "
+_EXIT_CODES = "Exit codes"
 _EXAMPLE_WIDTH = 72
 
+_USUAL = "Exit codes: 0 done; 2 it could not be done, and stderr says why"
+_SIGNALS = "; 130 and 143 stopped by Ctrl-C or SIGTERM."
+
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 done, and what was asked about is so, as a condition of --fail-on; 2 "
+    f"it could not be done, and stderr says why{_SIGNALS}"
+)
 ENVIRONMENT = (
     "Environment: ARIBA_COMMAND_OPTION is the default of an option, as ARIBA_AUDIT_K_EST=10; the "
     "help of each command names them. ARIBA_DATA_DIR is the folder of data sets. NO_COLOR takes "
@@ -18,30 +30,30 @@ ENVIRONMENT = (
 
 
 def help_text(command: Callable[..., None]) -> str:
-    """The docstring of a command, with its examples together, as they can be copied.
-
-    An example is a paragraph of the docstring that starts with `Example: `.
-    """
-    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
-    prose = [one for one in paragraphs if not one.startswith(_EXAMPLE)]
-    examples = [_shown(one) for one in paragraphs if one.startswith(_EXAMPLE)]
+    """What a command does, and its examples, each as it can be copied."""
+    prose, examples = [], []
+    for paragraph in _paragraphs(command):
+        if paragraph.startswith(_EXAMPLE):
+            examples.append(_shown(paragraph.removeprefix(_EXAMPLE)))
+        elif not paragraph.startswith(_EXIT_CODES):
+            prose.append(paragraph)
     if examples:
         heading = "Examples:" if len(examples) > 1 else "Example:"
         prose.append(_AS_IT_IS + "\n".join([heading, *examples]))
     return "\n\n".join(prose)
 
 
+def exit_codes(command: Callable[..., None]) -> str:
+    """How a command ends."""
+    own = (one for one in _paragraphs(command) if one.startswith(_EXIT_CODES))
+    return next(own, _USUAL).rstrip(".") + _SIGNALS
+
+
+def _paragraphs(command: Callable[..., None]) -> list[str]:
+    return inspect.cleandoc(command.__doc__ or "").split("\n\n")
+
+
 def _shown(example: str) -> str:
     """A command line, as a shell reads it over several lines where it is long."""
-    words = example.removeprefix(_EXAMPLE)
-    lines = textwrap.wrap(words, _EXAMPLE_WIDTH, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(example, _EXAMPLE_WIDTH, break_long_words=False, break_on_hyphens=False)
     return "  " + " \\\n    ".join(lines)
-
-
-def exit_codes(one: str = "") -> str:
-    """How a command ends; `one` is when with 1, for those that do."""
-    one = f"1 {one}; " if one else ""
-    return (
-        f"Exit codes: 0 done; {one}2 it could not be done, and stderr says why in a line; 130 and "
-        "143 stopped by Ctrl-C or SIGTERM."
-    )

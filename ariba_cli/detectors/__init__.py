@@ -22,6 +22,8 @@ class Detector(Protocol):
     ----------
     name : as it stands in the report.
     same_on_every_machine : whether its marks are.
+    arguments : what it was given beside its defaults.
+    most_fitted : on how many fragments it is fitted, at most; None for its default.
     """
 
     @property
@@ -30,8 +32,27 @@ class Detector(Protocol):
     @property
     def same_on_every_machine(self) -> bool: ...  # noqa: D102
 
-    def __call__(self, fragments: Fragments, k_est: int, progress: Progress, /) -> Marks:
-        """Score the fragments of n participants, in id order; k_est is k̃."""
+    @property
+    def arguments(self) -> Mapping[str, Parameter]: ...  # noqa: D102
+
+    @property
+    def most_fitted(self) -> int | None: ...  # noqa: D102
+
+    def __call__(
+        self,
+        fragments: Fragments,
+        k_est: int,
+        progress: Progress,
+        /,
+        *,
+        keep_distances: bool = False,
+    ) -> Marks:
+        """Score the fragments of n participants, in id order; k_est is k̃.
+
+        Parameters
+        ----------
+        keep_distances : whether the distance of every fragment is wanted, too.
+        """
         ...
 
 

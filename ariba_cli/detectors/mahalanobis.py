@@ -1,7 +1,7 @@
 """ARIBA (arXiv 2202.04311, Algorithms 1 and 2): marks by Mahalanobis distance."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ariba_cli.errors import UsageError
 from ariba_cli.fragments import Fragments
@@ -20,10 +20,22 @@ class Mahalanobis:
     placement: Placement = ANYWHERE
     name: str = NAME
     same_on_every_machine: bool = True
+    # There is nothing to choose.
+    arguments: Mapping[str, Parameter] = field(default_factory=dict)
+    most_fitted: int | None = None
 
-    def __call__(self, fragments: Fragments, k_est: int, _progress: Progress, /) -> Marks:
+    def __call__(
+        self,
+        fragments: Fragments,
+        k_est: int,
+        _progress: Progress,
+        /,
+        *,
+        keep_distances: bool = False,
+    ) -> Marks:
         """Score the fragments of n participants, in id order."""
-        return engine.score(fragments, k_est, self.placement.processor(fragments))
+        processor = self.placement.processor(fragments)
+        return engine.score(fragments, k_est, processor, keep_distances=keep_distances)
 
 
 def make(

@@ -40,7 +40,15 @@ class PyodDetector:
     most_fitted: int | None
     same_on_every_machine: bool = False
 
-    def __call__(self, fragments: Fragments, k_est: int, progress: Progress, /) -> Marks:
+    def __call__(
+        self,
+        fragments: Fragments,
+        k_est: int,
+        progress: Progress,
+        /,
+        *,
+        keep_distances: bool = False,
+    ) -> Marks:
         """Score the fragments of n participants, in id order.
 
         Raises
@@ -66,7 +74,7 @@ class PyodDetector:
             spread=self.known.rows is Rows.TOGETHER,
             seed=self._seed,
         )
-        marks = engine.score(fragments, k_est, plan, progress)
+        marks = engine.score(fragments, k_est, plan, progress, keep_distances=keep_distances)
         parameters = {**given, "fit_sample": plan.fit_sample, "random_state": plan.seed}
         return replace(marks, parameters=parameters)
 

@@ -1,17 +1,22 @@
 """A verdict → the table that a reviewer reads on a terminal."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ariba_cli.reports.bars import bar_header, bar_width, room_for_bar, share_bar, standing
+from ariba_cli.reports.explanation import explanation
 from ariba_cli.reports.layers_table import several_layers
 from ariba_cli.reports.text import Paper, finding_lines, plain_table, render, sentence
 from ariba_cli.reports.words import (
     coverage_in_words,
+    evaluation_in_words,
+    expected_share,
     machines_in_words,
     seal_in_words,
+    stability_in_words,
     suspects_in_words,
 )
-from ariba_cli.verdict import Evaluation, LayerResult, Verdict
+from ariba_cli.verdict import LayerResult, Verdict
 from ariba_cli.visible import visible
 
 if TYPE_CHECKING:
@@ -22,12 +27,19 @@ if TYPE_CHECKING:
 _BESIDE_BAR = 46
 
 
-def audit_table(verdict: Verdict, paper: Paper, *, heading: str | None = None) -> str:
+def audit_table(
+    verdict: Verdict,
+    paper: Paper,
+    *,
+    heading: str | None = None,
+    explained: Sequence[str] = (),
+) -> str:
     """The ranking with a bar of each share, and in words what it means.
 
     Parameters
     ----------
     heading : which of several rounds it is; None when there is only one.
+    explained : whose most distant fragments are shown.
     """
     parts: list[RenderableType] = []
     if heading is not None:
@@ -38,9 +50,13 @@ def audit_table(verdict: Verdict, paper: Paper, *, heading: str | None = None) -
         parts += [sentence(_layer_in_words(verdict, verdict.layers[0])), ""]
         if verdict.ranking:
             parts += [_ranking(verdict, paper), ""]
+    for identifier in explained:
+        parts += explanation(verdict, identifier, paper)
     parts.append(sentence(suspects_in_words(verdict), style="bold"))
+    if verdict.stability is not None:
+        parts.append(sentence(stability_in_words(verdict, verdict.stability)))
     if verdict.evaluation is not None:
-        parts.append(sentence(_evaluation_in_words(verdict.evaluation)))
+        parts.append(sentence(evaluation_in_words(verdict.evaluation)))
     parts += finding_lines(verdict.findings)
     if not verdict.method.same_on_every_machine:
         parts.append(sentence(machines_in_words(verdict)))
@@ -69,7 +85,7 @@ def _detector_in_words(verdict: Verdict, layer: LayerResult) -> str:
 def _ranking(verdict: Verdict, paper: Paper) -> "Table":
     from rich.text import Text
 
-    line = verdict.method.k_est / verdict.layers[0].participants
+    line = expected_share(verdict)
     width = bar_width(room_for_bar(verdict, paper, _BESIDE_BAR))
     table = plain_table(
         ("rank", "right"),
@@ -90,12 +106,3 @@ def _ranking(verdict: Verdict, paper: Paper) -> "Table":
             style="bold red" if ranked.suspect else "",
         )
     return table
-
-
-def _evaluation_in_words(evaluation: Evaluation) -> str:
-    auc = "not defined" if evaluation.auc is None else f"{evaluation.auc:.3f}"
-    return (
-        f"Truth: {evaluation.caught:.0%} of the {len(evaluation.compromised)} compromised are "
-        f"suspects; confidence C {evaluation.confidence:.3f} (as in the paper "
-        f"{evaluation.confidence_paper:.3f}); AUC {auc}."
-    )

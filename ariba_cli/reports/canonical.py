@@ -29,22 +29,35 @@ class RunRecord:
 
 
 def document(
-    schema_version: str, result: dict[str, Any], run: RunRecord, *, one_line: bool = False
+    schema_version: str,
+    result: dict[str, Any],
+    run: RunRecord,
+    *,
+    evidence: list[Any] | None = None,
+    one_line: bool = False,
 ) -> bytes:
-    """The bytes of a report: indented, or one line of a stream of them."""
+    """The bytes of a report: indented, or one line of a stream of them.
+
+    Parameters
+    ----------
+    evidence : what pictures are made of beside the result; has a hash of its own.
+    """
     content = {
         "schema_version": schema_version,
         "result": result,
         "result_sha256": hashlib.sha256(canonical_bytes(result)).hexdigest(),
         "run": {key: value for key, value in asdict(run).items() if value is not None},
     }
+    if evidence:
+        content["evidence"] = evidence
+        content["evidence_sha256"] = hashlib.sha256(canonical_bytes(evidence)).hexdigest()
     if one_line:
         return canonical_bytes(content) + b"\n"
     text = json.dumps(content, sort_keys=True, ensure_ascii=True, allow_nan=False, indent=2)
     return (text + "\n").encode("ascii")
 
 
-def canonical_bytes(content: dict[str, Any]) -> bytes:
+def canonical_bytes(content: Any) -> bytes:
     """JSON as `result_sha256` is of it: sorted keys, no white space, ASCII."""
     text = json.dumps(
         content, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":")
@@ -59,3 +72,12 @@ def rounded(number: float) -> float:
     """
     short = float(f"{number:.6g}")
     return int(short) if short.is_integer() and abs(short) < _EXACT else short
+
+
+def rounded_all(content: Any) -> Any:
+    """JSON with every float in it as `rounded` gives it; what may not be a number is left."""
+    if isinstance(content, dict):
+        return {key: rounded_all(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [rounded_all(value) for value in content]
+    return rounded(content) if isinstance(content, float) else content

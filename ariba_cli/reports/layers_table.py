@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from ariba_cli.reports.bars import bar_header, bar_width, room_for_bar, share_bar, standing
 from ariba_cli.reports.text import Paper, plain_table, sentence
+from ariba_cli.reports.words import expected_share
 from ariba_cli.verdict import LayerResult, Ranked, Verdict
 from ariba_cli.visible import visible
 
@@ -73,7 +74,7 @@ def _ranking(verdict: Verdict, paper: Paper) -> "Table":
     from rich.text import Text
 
     layers = {number: one for number, one in enumerate(verdict.layers, 1) if one.marked}
-    line = sum(verdict.method.k_est / one.participants for one in layers.values()) / len(layers)
+    line = expected_share(verdict)
     bar = bar_header(line, paper)
     beside = _ALWAYS + (_SUSPECT if verdict.evaluation is None else _COMPROMISED)
     shares = {one.id: _shares(one, layers) for one in verdict.ranking}

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ariba_cli.findings import BROKEN_SEAL, PER_LAYER, Finding, FindingKind
-from ariba_cli.verdict import Verdict
+from ariba_cli.verdict import Evaluation, Stability, Verdict
 from ariba_cli.visible import visible
 
 _MOST_ALIKE = 3
+_MOST_NAMES = 6
 
 
 def coverage_in_words(verdict: Verdict) -> str:
@@ -22,18 +23,106 @@ def coverage_in_words(verdict: Verdict) -> str:
 
 def suspects_in_words(verdict: Verdict) -> str:
     """Who the suspects are, and that somebody always is."""
-    several = len(verdict.layers) > 1
     if not verdict.ranking:
-        where = "any of these layers" if several else "this layer"
-        return f"Nobody is ranked: the updates cannot be told apart in {where}."
+        return nobody_in_words(verdict)
     names = ", ".join(visible(ranked.id) for ranked in verdict.suspects)
-    what = "share" if several else "score"
-    tie = ""
+    tie = f" {tie_in_words(verdict)}" if verdict.tie_at_cut else ""
+    return f"Suspects: {names}.{tie} {always_in_words(verdict)}"
+
+
+def nobody_in_words(verdict: Verdict) -> str:
+    """Why there is no ranking."""
+    where = "any of these layers" if len(verdict.layers) > 1 else "this layer"
+    return f"Nobody is ranked: the updates cannot be told apart in {where}."
+
+
+def always_in_words(verdict: Verdict) -> str:
+    """What it means to be a suspect: somebody always is."""
+    count, what = verdict.method.k_est, _ranked_by(verdict)
+    if count == 1:
+        return f"The highest {what} is always named, in a clean round too."
+    return f"The {count} highest {what}s are always named, in a clean round too."
+
+
+def tie_in_words(verdict: Verdict) -> str:
+    """That the last suspect could as well be another."""
+    return f"The last of them has the same {_ranked_by(verdict)} as the next participant."
+
+
+def expected_share(verdict: Verdict) -> float:
+    """k̃/n, the share that everybody would have if nobody stood out: the mean over the layers."""
+    counts = [layer.participants for layer in verdict.layers if layer.marked]
+    return sum(verdict.method.k_est / count for count in counts) / len(counts)
+
+
+def known_in_words(verdict: Verdict) -> list[str]:
+    """What the numbers say, a sentence each."""
+    ranking = verdict.ranking
+    scored = len(ranking)
+    sent = sum(input_.role == "participant" for input_ in verdict.inputs)
+    kept_out = "" if scored == sent else "; the others were kept out, see the findings"
+    lines = [f"{scored:,} of {sent:,} participants were scored{kept_out}."]
+    if not ranking:
+        return [*lines, nobody_in_words(verdict)]
+    lines.append(_shares_in_words(verdict))
     if verdict.tie_at_cut:
-        tie = f" The last of them has the same {what} as the next participant."
+        lines.append(tie_in_words(verdict))
+    if verdict.stability is not None:
+        lines += stability_in_words(verdict, verdict.stability)
+    if verdict.evaluation is not None:
+        lines.append(evaluation_in_words(verdict.evaluation))
+    if verdict.method.seal_verified:
+        lines.append(seal_in_words(verdict))
+    return lines
+
+
+def unknown_in_words(verdict: Verdict) -> list[str]:
+    """What the numbers do not say, a sentence each."""
+    coverage = coverage_in_words(verdict)
+    lines = [f"What is in the rest of the model: {coverage}."]
+    if verdict.ranking:
+        lines = [
+            f"Whether anybody is compromised. {always_in_words(verdict)}",
+            "Whether everybody else is honest: k̃ is an estimate, and who ranks below the cut is "
+            "not cleared.",
+            *lines,
+            "Whether somebody hides: an attacker whose update is no larger than those of unlike "
+            "honest participants may rank among them.",
+        ]
+    if not verdict.method.same_on_every_machine:
+        lines.append(machines_in_words(verdict))
+    return lines
+
+
+def stability_in_words(verdict: Verdict, stability: Stability) -> list[str]:
+    """How far the suspects depend on k̃ and on each layer, a sentence each."""
+    k_est = verdict.method.k_est
+    lines = [
+        f"The share of the last suspect exceeds that of the next participant by "
+        f"{stability.share_margin:.3g}."
+    ]
+    steps = {step.k_est: step for step in stability.steps}
+    fewer, more = steps.get(k_est), steps.get(k_est + 1)
+    if k_est > 1 and fewer is not None:
+        lines.append(f"With k̃ = {k_est - 1}, {_change_in_words(fewer.leave, fewer.enter)}.")
+    if more is not None:
+        lines.append(f"With k̃ = {k_est + 1}, {_change_in_words(more.enter, more.leave)}.")
+    if stability.without_layer:
+        kept = set.intersection(*map(set, stability.without_layer.values()))
+        lines.append(
+            f"{len(kept)} of the {len(verdict.suspects)} suspects stay such whichever layer is "
+            "left out."
+        )
+    return lines
+
+
+def evaluation_in_words(evaluation: Evaluation) -> str:
+    """How good the verdict is, where the truth is known."""
+    auc = "not defined" if evaluation.auc is None else f"{evaluation.auc:.3f}"
     return (
-        f"Suspects: {names}.{tie} The {verdict.method.k_est} highest {what}s are always "
-        "named, in a clean round too."
+        f"Truth: {evaluation.caught:.0%} of the {len(evaluation.compromised)} compromised are "
+        f"suspects; confidence C {evaluation.confidence:.3f} (as in the paper "
+        f"{evaluation.confidence_paper:.3f}); AUC {auc}."
     )
 
 
@@ -80,3 +169,36 @@ def finding_in_words(finding: Finding) -> str:
     """A finding in one line."""
     who = f"{visible(finding.participant)}: " if finding.participant is not None else ""
     return f"{finding.kind}: {who}{visible(finding.detail)}"
+
+
+def _ranked_by(verdict: Verdict) -> str:
+    return "share" if len(verdict.layers) > 1 else "score"
+
+
+def _shares_in_words(verdict: Verdict) -> str:
+    shares = [ranked.share for ranked in verdict.suspects]
+    rest = [ranked.share for ranked in verdict.ranking if not ranked.suspect]
+    own = f"{shares[0]:.3f}"
+    if len(shares) > 1:
+        own = f"{shares[-1]:.3f} to {own}"
+    others = f"; the highest of anybody else is {rest[0]:.3f}" if rest else ""
+    return (
+        f"The shares of the suspects are {own}{others}. If nobody stood out, everybody's would "
+        f"be about k̃/n = {expected_share(verdict):.3g}."
+    )
+
+
+def _change_in_words(named: Sequence[str], not_named: Sequence[str]) -> str:
+    """Who else would be a suspect, and who would not."""
+    parts = []
+    if named:
+        parts.append(f"{_names(named)} would be named too")
+    if not_named:
+        parts.append(f"{_names(not_named)} would not be named")
+    return ", and ".join(parts) or "the suspects would be the same"
+
+
+def _names(ids: Sequence[str]) -> str:
+    """The first few ids, and how many more there are."""
+    names = ", ".join(map(visible, ids[:_MOST_NAMES]))
+    return names if len(ids) <= _MOST_NAMES else f"{names} and {len(ids) - _MOST_NAMES} more"

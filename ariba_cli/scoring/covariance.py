@@ -48,7 +48,17 @@ def uncertainty(additions: int, factored: Whitening, largest: float) -> float:
 
 
 def exactly_whitened(fragments: Fragments) -> Whitening:
-    """Factor the covariance that all machines agree on to the last bit; see `Moments`."""
+    """Factor the covariance that all machines agree on to the last bit."""
+    return whitening(*exact_covariance(fragments))
+
+
+def exact_covariance(fragments: Fragments) -> tuple[Float64, int]:
+    """The covariance Σ, to the last bit the same on all machines; see `Moments`.
+
+    Returns
+    -------
+    That of the fragments times 2^−e, of shape (d, d), and e.
+    """
     d = fragments.cut.dimension
 
     def largest(blocks: Iterator[tuple[int, Float64]]) -> Float64:
@@ -71,4 +81,4 @@ def exactly_whitened(fragments: Fragments) -> Whitening:
         moments.join(part)
     # Powers of two change no digit, and keep squares from overflowing.
     exponent = int(exponents.max())
-    return whitening(moments.sums(exponent) / fragments.total, exponent)
+    return moments.sums(exponent) / fragments.total, exponent

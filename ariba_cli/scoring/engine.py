@@ -7,23 +7,38 @@ from ariba_cli.scoring.covariance import exactly_whitened, quick_sums, uncertain
 from ariba_cli.scoring.cpu import Cpu
 from ariba_cli.scoring.marks import Marks, can_tell_apart, marks_of, nobody_marked
 from ariba_cli.scoring.processor import Processor, Sums
-from ariba_cli.scoring.selection import most_distant
+from ariba_cli.scoring.selection import exact_distances, most_distant
 from ariba_cli.scoring.whitening import whitening
 
 
-def score(fragments: Fragments, k_est: int, processor: Processor | None = None) -> Marks:
+def score(
+    fragments: Fragments,
+    k_est: int,
+    processor: Processor | None = None,
+    *,
+    keep_distances: bool = False,
+) -> Marks:
     """Mark the k̃·m most distant fragments (Eq. 7); k_est is k̃, 1 ≤ k̃ < n.
+
+    The marks for every other k̃ up to twice that come along: only the cut is another.
 
     The products that make up the covariance are first added up in whatever order the
     processor likes. Only where the rounding of that could change a mark or a digit of the
     report, they are added up again, exactly: either way the result is that of exact sums.
+
+    Parameters
+    ----------
+    keep_distances : whether to find every distance exactly and keep it.
     """
     processor = processor or Cpu()
     sums = quick_sums(fragments, processor)
     marks = _if_settled(sums, fragments, k_est, processor)
     if marks is None:
         marks = _exactly(sums, fragments, k_est, processor)
-    return replace(marks, device=processor.name)
+    distances = None
+    if keep_distances and marks.marked:
+        distances = exact_distances(fragments, exactly_whitened(fragments))
+    return replace(marks, device=processor.name, distances=distances)
 
 
 def _if_settled(sums: Sums, fragments: Fragments, k_est: int, processor: Processor) -> Marks | None:
@@ -34,15 +49,18 @@ def _if_settled(sums: Sums, fragments: Fragments, k_est: int, processor: Process
         return None
     if not can_tell_apart(factored.rank, fragments.participants, fragments.cut.fragments):
         return None
-    selected = most_distant(fragments, factored, k_est * fragments.cut.fragments, processor)
-    if not selected.end.is_certain(uncertainty(sums.additions, factored, selected.largest)):
+    selected = most_distant(fragments, factored, k_est, processor)
+    doubt = uncertainty(sums.additions, factored, selected.largest)
+    end = selected.ends[k_est - 1]
+    if not (end.is_certain(doubt) and all(one.marks_stay(doubt) for one in selected.ends)):
         return None
-    return marks_of(selected.scores, factored.rank, selected.end, sums.from_reference)
+    return marks_of(selected.by_k_est, k_est, factored.rank, end, sums.from_reference)
 
 
 def _exactly(sums: Sums, fragments: Fragments, k_est: int, processor: Processor) -> Marks:
     factored = exactly_whitened(fragments)
     if not can_tell_apart(factored.rank, fragments.participants, fragments.cut.fragments):
-        return nobody_marked(fragments.participants, factored.rank, sums.from_reference)
-    selected = most_distant(fragments, factored, k_est * fragments.cut.fragments, processor)
-    return marks_of(selected.scores, factored.rank, selected.end, sums.from_reference)
+        return nobody_marked(k_est, fragments.participants, factored.rank, sums.from_reference)
+    selected = most_distant(fragments, factored, k_est, processor)
+    end = selected.ends[k_est - 1]
+    return marks_of(selected.by_k_est, k_est, factored.rank, end, sums.from_reference)

@@ -10,6 +10,10 @@ import numpy.typing as npt
 # nearly equal distances: a tenth of it is all that an unhurried reader can use.
 DISTANCE_DIGITS = 6
 MARGIN_DIGITS = 2
+# By how many uncertainties of a distance a margin may be off, with what rounding adds to it.
+_DOUBT = 2.5
+
+Counts = npt.NDArray[np.integer]
 
 # The value of a parameter, as it stands in a report.
 Parameter = str | int | float | bool | None
@@ -34,12 +38,15 @@ class End:
         size = max(abs(self.last), abs(self.following))
         return (self.last - self.following) / size if size > 0 else 0.0
 
+    def marks_stay(self, uncertainty: float) -> bool:
+        """Whether the marks stay if each distance is off by up to that share of it."""
+        return self.margin > _DOUBT * uncertainty
+
     def is_certain(self, uncertainty: float) -> bool:
         """Whether marks and digits stay if each distance is off by up to that share of it."""
-        # Of the margin, with what rounding adds to it.
-        doubt = 2.5 * uncertainty
+        doubt = _DOUBT * uncertainty
         return (
-            self.margin > doubt
+            self.marks_stay(uncertainty)
             and _digits(self.margin - doubt, MARGIN_DIGITS)
             == _digits(self.margin + doubt, MARGIN_DIGITS)
             and _digits(self.last * (1 - uncertainty), DISTANCE_DIGITS)
@@ -53,7 +60,8 @@ class Marks:
 
     Attributes
     ----------
-    scores : S_i = Σ_j s_ij (Eq. 7), integers of shape (n,).
+    by_k_est : S_i for every k̃ from 1 to `last_k_est`, integers of shape (that many, n).
+    scores : S_i = Σ_j s_ij (Eq. 7) for the k̃ that was asked for, of shape (n,).
     marked : Σ_i S_i, which is k̃·m; 0 when nothing could be told apart.
     covariance_rank : how many of the d dimensions the fragments fill; None for an engine
         that takes no covariance.
@@ -65,9 +73,12 @@ class Marks:
         shape (n,).
     parameters : what else the engine was run with, for the report.
     device : where it was run.
+    distances : of all fragments, or their other scores, of shape (n, m), where they were
+        asked for.
     """
 
-    scores: npt.NDArray[np.int64]
+    by_k_est: Counts
+    scores: Counts
     marked: int
     covariance_rank: int | None
     cut_distance: float
@@ -75,24 +86,36 @@ class Marks:
     from_reference: npt.NDArray[np.float64]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     device: str = "cpu"
+    distances: npt.NDArray[np.float64] | None = None
+
+
+def last_k_est(k_est: int, participants: int) -> int:
+    """Up to which k̃ marks are counted: twice the one that is asked for, or n − 1."""
+    return min(2 * k_est, participants - 1)
 
 
 def nobody_marked(
-    participants: int, covariance_rank: int | None, from_reference: npt.NDArray[np.float64]
+    k_est: int,
+    participants: int,
+    covariance_rank: int | None,
+    from_reference: npt.NDArray[np.float64],
 ) -> Marks:
     """What an engine says when no fragment is further away than any other."""
-    nobody = np.zeros(participants, dtype=np.int64)
-    return marks_of(nobody, covariance_rank, End(0.0, 0.0), from_reference)
+    nobody = np.zeros((last_k_est(k_est, participants), participants), dtype=np.int32)
+    return marks_of(nobody, k_est, covariance_rank, End(0.0, 0.0), from_reference)
 
 
 def marks_of(
-    scores: npt.NDArray[np.int64],
+    by_k_est: Counts,
+    k_est: int,
     covariance_rank: int | None,
     end: End,
     from_reference: npt.NDArray[np.float64],
 ) -> Marks:
-    """The marks of a layer that end there."""
+    """The marks of a layer; for the k̃ that was asked for, they end there."""
+    scores = by_k_est[k_est - 1]
     return Marks(
+        by_k_est=by_k_est,
         scores=scores,
         marked=int(scores.sum()),
         covariance_rank=covariance_rank,
@@ -112,36 +135,47 @@ def can_tell_apart(covariance_rank: int, participants: int, fragments: int) -> b
     return 0 < covariance_rank < (participants - 1) * fragments
 
 
-def cut_after(distances: npt.NDArray[np.float64], marked: int) -> tuple[npt.NDArray[np.bool_], End]:
-    """Mark the largest distances, and say where they end.
+def marks_by_k_est(
+    distances: npt.NDArray[np.float64], k_est: int
+) -> tuple[Counts, tuple[End, ...]]:
+    """How many marks each participant gets for every k̃ up to `last_k_est`, and their ends.
 
-    Ties are broken by the order of the array: by participant, then by fragment.
-
-    Parameters
-    ----------
-    distances : of shape (any,), finite.
-    marked : how many to mark, 1 ≤ marked < size.
-    """
-    unmarked = distances.size - marked
-    ordered = np.partition(distances, (unmarked - 1, unmarked))
-    cut = End(float(ordered[unmarked]), float(ordered[unmarked - 1]))
-    marks = distances > cut.last
-    ties = np.flatnonzero(distances == cut.last)
-    marks[ties[: marked - np.count_nonzero(marks)]] = True
-    return marks, cut
-
-
-def count_marks(
-    distances: npt.NDArray[np.float64], marked: int
-) -> tuple[npt.NDArray[np.int64], End]:
-    """How many marks each participant gets, of shape (n,), and where they end; see `cut_after`.
+    Ties are broken by participant, then by fragment.
 
     Parameters
     ----------
-    distances : of shape (n, m), participants in id order.
+    distances : of shape (n, m), participants in id order; finite.
     """
-    marks, end = cut_after(distances.reshape(-1), marked)
-    return np.count_nonzero(marks.reshape(distances.shape), axis=1).astype(np.int64), end
+    n, m = distances.shape
+    cuts = m * np.arange(1, last_k_est(k_est, n) + 1)
+    flat = distances.reshape(-1)
+    least = np.partition(flat, flat.size - 1 - cuts[-1])[flat.size - 1 - cuts[-1]]
+    which = np.flatnonzero(flat >= least)
+    which = which[np.argsort(-flat[which], kind="stable")]
+    counts = counts_by_cut(np.zeros(n, dtype=np.int64), which // m, cuts)
+    return counts, ends(flat[which[cuts - 1]], flat[which[cuts]])
+
+
+def counts_by_cut(above: Counts, participants: Counts, cuts: Counts) -> Counts:
+    """How many marks each participant has at every cut, of shape (cuts, n).
+
+    Parameters
+    ----------
+    above : how many it has already, of shape (n,).
+    participants : whose the fragments after those are, the most distant first.
+    cuts : how many of these are marked, in ascending order.
+    """
+    counts = np.empty((len(cuts), len(above)), dtype=np.int32)
+    marked, start = np.asarray(above), 0
+    for row, cut in enumerate(cuts):
+        marked = marked + np.bincount(participants[start:cut], minlength=len(above))
+        counts[row], start = marked, cut
+    return counts
+
+
+def ends(last: npt.NDArray[np.float64], following: npt.NDArray[np.float64]) -> tuple[End, ...]:
+    """Where the marks end, of each cut."""
+    return tuple(map(End, last.tolist(), following.tolist()))
 
 
 def _digits(number: float, digits: int) -> float:

@@ -7,7 +7,7 @@ import random
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +18,7 @@ from ariba_cli.fragments import Fragments
 from ariba_cli.progress import Progress
 from ariba_cli.scoring.covariance import quick_sums
 from ariba_cli.scoring.cpu import Cpu
-from ariba_cli.scoring.marks import Marks, count_marks, marks_of, nobody_marked
+from ariba_cli.scoring.marks import Marks, marks_by_k_est, marks_of, nobody_marked
 
 Float64 = npt.NDArray[np.float64]
 
@@ -62,7 +62,14 @@ class Plan:
     seed: int
 
 
-def score(fragments: Fragments, k_est: int, plan: Plan, progress: Progress) -> Marks:
+def score(
+    fragments: Fragments,
+    k_est: int,
+    plan: Plan,
+    progress: Progress,
+    *,
+    keep_distances: bool = False,
+) -> Marks:
     """Mark the k̃·m fragments of highest decision score; k_est is k̃, 1 ≤ k̃ < n.
 
     All fragments are scaled by one power of two, which changes no digit, so that the sample
@@ -77,7 +84,7 @@ def score(fragments: Fragments, k_est: int, plan: Plan, progress: Progress) -> M
     from_reference = quick_sums(fragments, Cpu()).from_reference
     rows, largest = _sample(fragments, plan)
     if largest == 0:
-        return nobody_marked(fragments.participants, None, from_reference)
+        return nobody_marked(k_est, fragments.participants, None, from_reference)
     exponent = _exponent(rows, largest)
     np.ldexp(rows, -exponent, out=rows)
     progress(f"fitting {plan.name} on {len(rows):,} fragments", 0, 1)
@@ -86,9 +93,10 @@ def score(fragments: Fragments, k_est: int, plan: Plan, progress: Progress) -> M
         estimator.fit(rows)
     scores = _scores(fragments, estimator, exponent, plan, progress)
     if scores.min() == scores.max():
-        return nobody_marked(fragments.participants, None, from_reference)
-    marks, end = count_marks(scores, k_est * fragments.cut.fragments)
-    return marks_of(marks, None, end, from_reference)
+        return nobody_marked(k_est, fragments.participants, None, from_reference)
+    by_k_est, found = marks_by_k_est(scores, k_est)
+    marks = marks_of(by_k_est, k_est, None, found[k_est - 1], from_reference)
+    return replace(marks, distances=scores) if keep_distances else marks
 
 
 def _sample(fragments: Fragments, plan: Plan) -> tuple[Float64, float]:

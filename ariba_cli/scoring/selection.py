@@ -1,8 +1,9 @@
 """Which fragments are the most distant, without keeping the distances of all.
 
 All distances are first found roughly, with a bound on the error. What is certainly beyond
-the cut is counted, what is certainly not is dropped, and for the few in doubt the
-distance is found again, exactly as `Whitening.distances` gives it.
+every cut is counted, what is certainly beyond none is dropped, and the rest is put in
+order; for the few that are in doubt at a cut the distance is found again, exactly as
+`Whitening.distances` gives it.
 """
 
 import math
@@ -13,7 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.fragments import Fragments
-from ariba_cli.scoring.marks import End, count_marks, cut_after
+from ariba_cli.scoring.marks import (
+    Counts,
+    End,
+    counts_by_cut,
+    ends,
+    last_k_est,
+    marks_by_k_est,
+)
 from ariba_cli.scoring.processor import Band, Place, Processor, Sorted, Values, join_sorted
 from ariba_cli.scoring.sweep import sweep
 from ariba_cli.scoring.whitening import EPS, Whitening
@@ -35,17 +43,17 @@ _EVERYTHING = Band(0.0, math.inf)
 
 @dataclass(frozen=True)
 class Selected:
-    """How many fragments are marked, and where the marks end.
+    """How many fragments are marked, and where the marks end, for every k̃ up to `last_k_est`.
 
     Attributes
     ----------
-    scores : how many of each participant, of shape (n,).
-    end : between which two distances the marks end.
+    by_k_est : how many of each participant, of shape (that many, n).
+    ends : between which two distances the marks end.
     largest : about the largest of all distances.
     """
 
-    scores: npt.NDArray[np.int64]
-    end: End
+    by_k_est: Counts
+    ends: tuple[End, ...]
     largest: float
 
 
@@ -82,10 +90,10 @@ class _Rough:
             absolute = 2 * float(unit) * levels * math.sqrt(tau * d)
         return cls(factored.matrix.astype(dtype), float(relative), absolute)
 
-    def zone(self, last: float, following: float, largest: float) -> tuple[float, float]:
-        """Between which rough distances the exact order is in doubt.
+    def zones(self, last: Float64, following: Float64, largest: float) -> tuple[Float64, Float64]:
+        """Between which rough distances the exact order is in doubt, for each of several cuts.
 
-        `last` and `following` are the rough distances between which the cut would be.
+        `last` and `following` are the rough distances between which the cuts would be.
         """
         slack = self.absolute * 1.1 * largest
         low, high = 1 - self.relative, 1 + self.relative
@@ -93,18 +101,19 @@ class _Rough:
 
 
 def most_distant(
-    fragments: Fragments, factored: Whitening, marked: int, processor: Processor
+    fragments: Fragments, factored: Whitening, k_est: int, processor: Processor
 ) -> Selected:
-    """Mark that many fragments of largest distance, 1 ≤ marked < n·m.
+    """Mark k·m fragments of largest distance for every k up to `last_k_est` of k̃.
 
     Ties are broken by participant, then by fragment.
     """
     rough = _roughly(factored, fragments.participants)
     if rough is None:
-        return _all_exactly(fragments, factored, marked)
-    for band in (_guess(fragments, factored, marked), _EVERYTHING):
+        return _all_exactly(fragments, factored, k_est)
+    cuts = fragments.cut.fragments * np.arange(1, last_k_est(k_est, fragments.participants) + 1)
+    for band in (_guess(fragments, factored, cuts), _EVERYTHING):
         found = _sorted(fragments, rough, band, processor)
-        selected = _told_apart(fragments, factored, marked, rough, band, found)
+        selected = _told_apart(fragments, factored, cuts, rough, band, found)
         if selected is not None:
             return selected
     raise AssertionError("everything is in the band of everything")
@@ -124,18 +133,18 @@ def _roughly(factored: Whitening, participants: int) -> _Rough | None:
     return None
 
 
-def _guess(fragments: Fragments, factored: Whitening, marked: int) -> Band:
-    """A band that holds the cut, very likely, from the distances of a sample."""
-    m, total = fragments.cut.fragments, fragments.total
+def _guess(fragments: Fragments, factored: Whitening, cuts: Counts) -> Band:
+    """A band that holds all cuts, very likely, from the distances of a sample."""
+    m = fragments.cut.fragments
     sampled = math.ceil(_SAMPLED / fragments.participants)
     if 4 * sampled > m:
         return _EVERYTHING
     # Whoever knew the sample could only make the work take longer.
     indices = np.unique(np.random.default_rng(0).integers(m, size=sampled))
     squared = np.sort(_exact(fragments, factored, indices).reshape(-1)) ** 2
-    share = 1 - marked / total
-    error = _STANDARD_ERRORS * math.sqrt(share * (1 - share) / len(squared))
-    places = np.array([share - error, share + error]) * len(squared)
+    shares = 1 - cuts[[-1, 0]] / fragments.total
+    errors = _STANDARD_ERRORS * np.sqrt(shares * (1 - shares) / len(squared))
+    places = (shares + errors * (-1, 1)) * len(squared)
     low, high = np.clip(places.astype(int), 0, len(squared) - 1)
     return Band(float(squared[low]), float(squared[high]))
 
@@ -153,31 +162,51 @@ def _sorted(fragments: Fragments, rough: _Rough, band: Band, processor: Processo
 def _told_apart(
     fragments: Fragments,
     factored: Whitening,
-    marked: int,
+    cuts: Counts,
     rough: _Rough,
     band: Band,
     found: Sorted,
 ) -> Selected | None:
-    """Mark what is above the zone of doubt, and of those in it the most distant.
+    """Put what is in the band in order, as far as it matters at a cut.
 
-    None when the zone is not all in the band.
+    None when the zones of doubt are not all in the band.
     """
-    missing = marked - int(found.above.sum())
-    if not 0 < missing < len(found.inside):
+    cuts = cuts - int(found.above.sum())
+    if not 0 < cuts[0] <= cuts[-1] < len(found.inside):
         return None
-    distances = np.sqrt(found.squared.astype(np.float64))
-    place = len(distances) - missing
-    ordered = np.partition(distances, (place - 1, place))
-    low, high = rough.zone(ordered[place], ordered[place - 1], math.sqrt(found.largest))
-    if not (_at_least(low, band.low) and high < math.sqrt(band.high)):
+    order = np.argsort(found.squared)[::-1]
+    which = found.inside[order]
+    distances = np.sqrt(found.squared[order].astype(np.float64))
+    largest = math.sqrt(found.largest)
+    low, high = rough.zones(distances[cuts - 1], distances[cuts], largest)
+    if not (_at_least(low[-1], band.low) and high[0] < math.sqrt(band.high)):
         return None
-    m = fragments.cut.fragments
-    beyond = found.inside[distances > high]
-    doubtful = np.sort(found.inside[(distances >= low) & (distances <= high)])
-    marks, end = cut_after(_exact_of(fragments, factored, doubtful), missing - len(beyond))
-    which = np.concatenate([beyond, doubtful[marks]])
-    scores = found.above + np.bincount(which // m, minlength=fragments.participants)
-    return Selected(scores, end, math.sqrt(found.largest))
+    zones = _runs_in_doubt(distances, low, high)
+    places = np.flatnonzero(zones)
+    exact = _exact_of(fragments, factored, which[places])
+    settled = np.lexsort((which[places], -exact, zones[places]))
+    which[places], exact = which[places][settled], exact[settled]
+    counts = counts_by_cut(found.above, which // fragments.cut.fragments, cuts)
+    at = np.searchsorted(places, cuts)
+    return Selected(counts, ends(exact[at - 1], exact[at]), largest)
+
+
+def _runs_in_doubt(distances: Float64, low: Float64, high: Float64) -> Counts:
+    """A number for every run of distances that are in doubt together, 0 for what is in none.
+
+    Parameters
+    ----------
+    distances : in descending order.
+    low, high : between what the doubt is at each cut, both in descending order.
+    """
+    starts = np.searchsorted(-distances, -high, side="left")
+    stops = np.searchsorted(-distances, -low, side="right")
+    # A zone that begins before the one before it ends is the same run.
+    runs = np.cumsum(np.concatenate([[True], starts[1:] >= stops[:-1]]))
+    zones = np.zeros(len(distances), dtype=np.int64)
+    for run, start, stop in zip(runs, starts, stops, strict=True):
+        zones[start:stop] = run
+    return zones
 
 
 def _at_least(distance: float, squared: float) -> bool:
@@ -205,8 +234,15 @@ def _exact(fragments: Fragments, factored: Whitening, indices: npt.NDArray[np.in
     return found.reshape(len(rows), -1)
 
 
-def _all_exactly(fragments: Fragments, factored: Whitening, marked: int) -> Selected:
+def _all_exactly(fragments: Fragments, factored: Whitening, k_est: int) -> Selected:
     """Find every distance exactly and keep it: for covariances that are all but singular."""
+    distances = exact_distances(fragments, factored)
+    by_k_est, found = marks_by_k_est(distances, k_est)
+    return Selected(by_k_est, found, float(distances.max()))
+
+
+def exact_distances(fragments: Fragments, factored: Whitening) -> Float64:
+    """The exact distance of every fragment, of shape (n, m)."""
     n, m, d = fragments.participants, fragments.cut.fragments, fragments.cut.dimension
     distances = np.empty((n, m))
 
@@ -216,5 +252,4 @@ def _all_exactly(fragments: Fragments, factored: Whitening, marked: int) -> Sele
             distances[:, first : first + found.shape[1]] = found
 
     sweep(fragments, find)
-    scores, end = count_marks(distances, marked)
-    return Selected(scores, end, float(distances.max()))
+    return distances

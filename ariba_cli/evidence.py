@@ -1,0 +1,171 @@
+"""What pictures of a layer are made of: a few fragments of everybody, and the most distant ones."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.choice import ChosenLayer
+from ariba_cli.fragments import Fragments
+from ariba_cli.scoring.covariance import exact_covariance
+from ariba_cli.scoring.marks import Marks
+from ariba_cli.verdict import Fragment, LayerEvidence, Plane
+
+Float64 = npt.NDArray[np.float64]
+
+# A report of 50 participants shall stay below 300 kB, whatever the layers.
+_SAMPLED_FRAGMENTS = 2000
+_SHOWN_VALUES = 6000
+_SHOWN_PARTICIPANTS = 5
+_SHOWN_FRAGMENTS = 5
+# Columns in which the values of a fragment that is no kernel are drawn.
+_COLUMNS = 16
+# To how many decimals points are given, in standard deviations: finer than a picture is.
+_POINT_DECIMALS = 2
+_VALUE_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Of what evidence is kept.
+
+    Attributes
+    ----------
+    explained : participants whose fragments are shown whatever their score.
+    layers : among how many layers the room of the report is shared.
+    """
+
+    explained: tuple[str, ...] = ()
+    layers: int = 1
+
+
+def layer_evidence(
+    chosen: ChosenLayer,
+    fragments: Fragments,
+    marks: Marks,
+    ids: Sequence[str],
+    wanted: Wanted,
+) -> LayerEvidence:
+    """A sample of the fragments of a layer, and the most distant of those who have most marks.
+
+    Parameters
+    ----------
+    marks : with the distances of all fragments, of shape (n, m).
+    ids : the n participants, in id order.
+    """
+    assert marks.distances is not None
+    drawn = _drawn_as(chosen)
+    by_marks = np.argsort(-marks.scores, kind="stable")
+    shown = dict.fromkeys(by_marks[:_SHOWN_PARTICIPANTS].tolist())
+    shown |= {index: None for index, name in enumerate(ids) if name in wanted.explained}
+    k_est = marks.marked // fragments.cut.fragments
+    median = float(np.median(marks.distances))
+    room = _SHOWN_VALUES // (2 * len(shown) * _SHOWN_FRAGMENTS * wanted.layers)
+    gathering = _Gathering(
+        fragments=fragments,
+        distances=marks.distances,
+        ids=ids,
+        ordinary=np.sort(by_marks[k_est:]),
+        median=median,
+        inputs=chosen.layer.shape[1] if chosen.fragment == "kernel" else None,
+        values=max(drawn[1], room),
+    )
+    return LayerEvidence(
+        layer=chosen.layer.name,
+        shape=drawn,
+        median_distance=median,
+        most_distant={ids[index]: gathering.most_distant(index) for index in shown},
+        plane=_plane(fragments, ids, wanted.layers),
+    )
+
+
+@dataclass(frozen=True)
+class _Gathering:
+    """Where fragments to show come from.
+
+    Attributes
+    ----------
+    distances : of all fragments, of shape (n, m).
+    ordinary : the indices of those who are not among the k̃ most marked, in id order.
+    median : of all distances.
+    inputs : how many kernels each output has; None for other fragments.
+    values : how many of a fragment's values are kept.
+    """
+
+    fragments: Fragments
+    distances: Float64
+    ids: Sequence[str]
+    ordinary: npt.NDArray[np.intp]
+    median: float
+    inputs: int | None
+    values: int
+
+    def most_distant(self, participant: int) -> tuple[Fragment, ...]:
+        """The fragments of largest distance of one participant, by (−distance, index)."""
+        order = np.argsort(-self.distances[participant], kind="stable")[:_SHOWN_FRAGMENTS]
+        rows = self.fragments.centred_at(order)[..., : self.values]
+        return tuple(
+            self._fragment(participant, int(index), rows[:, place])
+            for place, index in enumerate(order)
+        )
+
+    def _fragment(self, participant: int, index: int, rows: Float64) -> Fragment:
+        """Fragment `index` of everybody is in `rows`, of shape (n, values)."""
+        distances = self.distances[:, index]
+        by_distance = self.ordinary[np.argsort(distances[self.ordinary], kind="stable")]
+        typical = int(by_distance[(len(by_distance) - 1) // 2])
+        distance = float(distances[participant])
+        return Fragment(
+            index=(index,) if self.inputs is None else divmod(index, self.inputs),
+            distance=distance,
+            times_median=distance / self.median if self.median > 0 else None,
+            values=_short(rows[participant]),
+            typical_id=self.ids[typical],
+            typical_distance=float(distances[typical]),
+            typical_values=_short(rows[typical]),
+        )
+
+
+def _drawn_as(chosen: ChosenLayer) -> tuple[int, int]:
+    """Rows and columns of the values of one fragment."""
+    shape = chosen.layer.shape
+    if chosen.fragment == "kernel":
+        return math.prod(shape[2:-1]), shape[-1]
+    if chosen.fragment == "filter":
+        return shape[1], math.prod(shape[2:])
+    columns = min(chosen.cut.dimension, _COLUMNS)
+    return math.ceil(chosen.cut.dimension / columns), columns
+
+
+def _plane(fragments: Fragments, ids: Sequence[str], layers: int) -> Plane | None:
+    """Sampled fragments along the first two principal components (Fig. 3c).
+
+    The sample is at equal distances in the order of fragments. The sign of a component is that
+    for which its largest entry is positive.
+    """
+    covariance, exponent = exact_covariance(fragments)
+    eigenvalues, eigenvectors = np.linalg.eigh(covariance)
+    variances = eigenvalues[::-1].clip(min=0)
+    if len(variances) < 2 or variances[1] <= len(variances) * np.finfo(float).eps * variances[0]:
+        return None
+    components = eigenvectors[:, [-1, -2]]
+    largest = components[np.abs(components).argmax(axis=0), [0, 1]]
+    components = components * np.sign(largest)
+    m = fragments.cut.fragments
+    sampled = min(m, max(1, _SAMPLED_FRAGMENTS // (layers * fragments.participants)))
+    indices = (2 * np.arange(sampled) + 1) * m // (2 * sampled)
+    rows = np.ldexp(fragments.centred_at(indices), -exponent)
+    points = np.round(rows @ components / math.sqrt(variances[0]), _POINT_DECIMALS)
+    return Plane(
+        explained=tuple((variances[:2] / variances.sum()).tolist()),
+        fragments=tuple(indices.tolist()),
+        points={
+            name: tuple(own.reshape(-1).tolist()) for name, own in zip(ids, points, strict=True)
+        },
+    )
+
+
+def _short(values: Float64) -> tuple[float, ...]:
+    return tuple(float(f"{value:.{_VALUE_DIGITS}g}") for value in values.tolist())

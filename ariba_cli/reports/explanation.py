@@ -1,0 +1,103 @@
+"""Why a participant is where it is in the ranking: its most distant fragments, in characters."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ariba_cli.reports.text import Paper, sentence
+from ariba_cli.reports.words import cut_in_words
+from ariba_cli.verdict import Fragment, LayerEvidence, Verdict
+from ariba_cli.visible import visible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_SHOWN = 5
+# Of a fragment that is no kernel only so much is drawn.
+_MOST_ROWS, _MOST_COLUMNS = 8, 16
+_SHADES = " ░▒▓█"
+_DIGITS = "0123456789"
+_INDENT = "    "
+_GAP = "   "
+
+
+def explanation(verdict: Verdict, identifier: str, paper: Paper) -> "list[RenderableType]":
+    """The fragments that are furthest from the median of their layer, each beside a typical one.
+
+    Parameters
+    ----------
+    verdict : with evidence of whoever was to be explained.
+    """
+    parts: list[RenderableType] = [sentence(_place_in_words(verdict, identifier), style="bold")]
+    shown = [
+        (layer, fragment)
+        for layer in verdict.evidence
+        for fragment in layer.most_distant.get(identifier, ())
+    ]
+    shown.sort(key=lambda pair: -_unusual(pair[1]))
+    for layer, fragment in shown[:_SHOWN]:
+        parts.append(sentence(_fragment_in_words(verdict, layer, fragment)))
+        parts += [sentence(line) for line in _maps(identifier, layer, fragment, paper)]
+    return [*parts, ""]
+
+
+def _place_in_words(verdict: Verdict, identifier: str) -> str:
+    """Where somebody is in the ranking."""
+    name = visible(identifier)
+    ranked = next((one for one in verdict.ranking if one.id == identifier), None)
+    if ranked is None:
+        return f"{name} is not ranked: it was scored in no layer."
+    what = "a suspect" if ranked.suspect else "no suspect"
+    marks = ", ".join(
+        f"{layer.scores[identifier]:,} of {layer.fragments:,} fragments of {visible(layer.layer)}"
+        for layer in verdict.layers
+        if layer.marked and identifier in layer.scores
+    )
+    return (
+        f"{name} is {what}, rank {ranked.rank} with share {ranked.share:.3f}: marked are {marks}. "
+        "Its most distant:"
+    )
+
+
+def _unusual(fragment: Fragment) -> float:
+    """By what fragments of several layers are compared."""
+    return fragment.distance if fragment.times_median is None else fragment.times_median
+
+
+def _fragment_in_words(verdict: Verdict, layer: LayerEvidence, fragment: Fragment) -> str:
+    times = "" if fragment.times_median is None else f", {fragment.times_median:,.1f} × the median"
+    index = ", ".join(map(str, fragment.index))
+    return f"  {visible(layer.layer)} [{index}]: {cut_in_words(verdict)} {fragment.distance:,.3g}{times}"
+
+
+def _maps(identifier: str, layer: LayerEvidence, fragment: Fragment, paper: Paper) -> list[str]:
+    """The fragment and the typical one, on one scale: side by side if there is room."""
+    largest = max(map(abs, (*fragment.values, *fragment.typical_values)))
+    scale = (_DIGITS if paper.ascii_only else _SHADES, largest)
+    columns = layer.shape[1]
+    own = [visible(identifier), *_map(fragment.values, columns, scale)]
+    distance = f"{fragment.typical_distance:,.3g}"
+    typical = [
+        f"typical: {visible(fragment.typical_id)}, {distance}",
+        *_map(fragment.typical_values, columns, scale),
+    ]
+    width = max(map(len, own))
+    if len(_INDENT + _GAP) + width + max(map(len, typical)) <= paper.width:
+        return [
+            f"{_INDENT}{left:<{width}}{_GAP}{right}"
+            for left, right in zip(own, typical, strict=True)
+        ]
+    return [_INDENT + line for line in (*own, *typical)]
+
+
+def _map(values: Sequence[float], columns: int, scale: tuple[str, float]) -> list[str]:
+    """A line for every row of values: each with its sign and the shade of its size."""
+    rows = [values[start : start + columns] for start in range(0, len(values), columns)]
+    return [
+        " ".join(_cell(value, *scale) for value in row[:_MOST_COLUMNS]) for row in rows[:_MOST_ROWS]
+    ]
+
+
+def _cell(value: float, shades: str, largest: float) -> str:
+    level = round(abs(value) / largest * (len(shades) - 1)) if largest > 0 else 0
+    sign = " " if level == 0 else "-" if value < 0 else "+"
+    return sign + shades[level]

@@ -1,0 +1,122 @@
+"""How far the suspects depend on k̃ and on each layer: distances stay, only counts change."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.rounds.members import id_order
+from ariba_cli.verdict import Ranked, Stability, Step
+
+# Sums up to it are exact in int64, and larger ones are left to Python's integers.
+_MOST_INT64 = 2**62
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The marks of one layer for every k̃ that was counted.
+
+    Attributes
+    ----------
+    fragments : m.
+    ids : who was scored, in id order; n of them.
+    by_k_est : S_i for k̃ from 1, of shape (that many, n).
+    """
+
+    layer: str
+    fragments: int
+    ids: tuple[str, ...]
+    by_k_est: npt.NDArray[np.integer]
+
+
+class _Shares:
+    """The mean shares of everybody in some layers, as integers over one denominator."""
+
+    def __init__(self, layers: Sequence[Counted]) -> None:
+        self._layers = layers
+        self._ids = sorted(set(chain.from_iterable(one.ids for one in layers)), key=id_order)
+        place = {name: index for index, name in enumerate(self._ids)}
+        self._places = [np.array([place[name] for name in one.ids]) for one in layers]
+        scored = np.bincount(np.concatenate(self._places), minlength=len(self._ids))
+        common = math.lcm(*set(scored.tolist()))
+        self._fragments = math.lcm(*(one.fragments for one in layers))
+        self._denominator = self._fragments * common
+        self._exact = np.int64 if self._denominator * len(layers) < _MOST_INT64 else object
+        self._weights = common // scored.astype(self._exact)
+
+    def suspects(self, k_est: int) -> list[str]:
+        """The k̃ of highest mean share, by (−share, id)."""
+        order = np.argsort(-self._numerators(k_est), kind="stable")
+        return [self._ids[index] for index in order[:k_est]]
+
+    def margin(self, k_est: int) -> float:
+        """By how much the k̃-th share exceeds the next."""
+        ordered = np.sort(self._numerators(k_est))[::-1]
+        difference = int(ordered[k_est - 1]) - int(ordered[k_est])
+        return float(Fraction(difference, self._denominator))
+
+    def _numerators(self, k_est: int) -> npt.NDArray[Any]:
+        numerators: npt.NDArray[Any] = np.zeros(len(self._ids), dtype=self._exact)
+        for one, where in zip(self._layers, self._places, strict=True):
+            scores = one.by_k_est[k_est - 1].astype(self._exact)
+            numerators[where] += scores * (self._fragments // one.fragments)
+        numerators *= self._weights
+        return numerators
+
+
+def stability(layers: Sequence[Counted], ranking: Sequence[Ranked], k_est: int) -> Stability | None:
+    """What would have become of the suspects under other choices.
+
+    Parameters
+    ----------
+    layers : those in which participants can be told apart.
+    ranking : by the mean share over these layers, for k̃ = k_est.
+
+    Returns
+    -------
+    None when nobody is ranked.
+    """
+    if not ranking:
+        return None
+    shares = _Shares(layers)
+    suspects = [ranked.id for ranked in ranking if ranked.suspect]
+    return Stability(
+        share_margin=shares.margin(k_est),
+        steps=_steps(shares, min(len(layer.by_k_est) for layer in layers)),
+        without_layer=_without_layer(layers, suspects, k_est),
+    )
+
+
+def _steps(shares: _Shares, last: int) -> tuple[Step, ...]:
+    steps = []
+    before: list[str] = []
+    for k_est in range(1, last + 1):
+        now = shares.suspects(k_est)
+        old, new = set(before), set(now)
+        steps.append(
+            Step(
+                k_est=k_est,
+                enter=tuple(name for name in now if name not in old),
+                leave=tuple(sorted(old - new, key=id_order)),
+            )
+        )
+        before = now
+    return tuple(steps)
+
+
+def _without_layer(
+    layers: Sequence[Counted], suspects: Sequence[str], k_est: int
+) -> dict[str, tuple[str, ...]]:
+    if len(layers) == 1:
+        return {}
+    staying = {}
+    for number, left_out in enumerate(layers):
+        shares = _Shares([*layers[:number], *layers[number + 1 :]])
+        still = set(shares.suspects(k_est))
+        staying[left_out.layer] = tuple(name for name in suspects if name in still)
+    return staying
