@@ -14,12 +14,15 @@ from ariba_cli.cli.audit import audit
 from ariba_cli.cli.completion import completion, heed_shells
 from ariba_cli.cli.console import say
 from ariba_cli.cli.convert import convert
+from ariba_cli.cli.diff import diff
 from ariba_cli.cli.evaluate import evaluate
 from ariba_cli.cli.exits import Exit
 from ariba_cli.cli.help import ENVIRONMENT, EXIT_CODES, exit_codes, help_text
 from ariba_cli.cli.inspect import inspect
+from ariba_cli.cli.report import report
 from ariba_cli.cli.schema import schema
 from ariba_cli.cli.simulate import simulate
+from ariba_cli.cli.verify import verify
 from ariba_cli.errors import AribaError
 
 # What any usage error is. Typer brings Click's exceptions along without naming this one.
@@ -42,6 +45,9 @@ for _command, _short_help in (
     (convert, "Write any directory of updates again as a sealed round."),
     (inspect, "Show what is in a file or a round."),
     (audit, "Rank the participants of a round."),
+    (report, "Write a report of an audit in another format."),
+    (verify, "Audit a round again and compare it with its report."),
+    (diff, "Show who moved between two reports."),
     (aggregate, "Average the updates of a round, without its suspects."),
     (evaluate, "Measure accuracy and backdoors of a model."),
     (schema, "Print the JSON Schema of a report."),

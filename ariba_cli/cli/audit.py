@@ -126,15 +126,7 @@ def audit(
         typer.Option("--verify-seal", help="Hash every file that the seal lists."),
     ] = False,
     strict: options.StrictOption = False,
-    max_memory: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SIZE",
-            help="How much of a layer to hold in memory, as 512MB or 4GiB; a larger one is read "
-            "twice, with the same result. [default: a quarter of the machine's memory]",
-            show_default=False,
-        ),
-    ] = None,
+    max_memory: options.MaxMemoryOption = None,
     max_file_bytes: options.MaxFileBytesOption = options.LIMITS.file_bytes,
     timeout: options.TimeoutOption = options.LIMITS.seconds,
     truth: Annotated[
@@ -213,8 +205,9 @@ def audit(
         several=several,
         for_file=output is not None,
         reproducible=reproducible,
-        html=html,
         evidence=evidence or bool(explain),
+        explained=explain or (),
+        page=html,
     )
     if several:
         total = len(round_paths) if round_paths else None

@@ -8,6 +8,8 @@ class Exit(IntEnum):
 
     COMPLETED = 0
     CONDITION_HOLDS = 1
+    # Of what is compared.
+    DIFFERENT = 1
     COULD_NOT_COMPLETE = 2
     INTERRUPTED = 130
     TERMINATED = 143

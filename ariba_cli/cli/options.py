@@ -35,6 +35,12 @@ class Color(StrEnum):
 RoundArgument = Annotated[
     Path, typer.Argument(metavar="ROUND", help="The directory of one round.", show_default=False)
 ]
+ReportArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="REPORT.json", help="A report of ariba audit -f json.", show_default=False
+    ),
+]
 NamesOption = Annotated[
     Path | None,
     typer.Option(
@@ -56,6 +62,15 @@ GlobalOption = Annotated[
 StrictOption = Annotated[
     bool,
     typer.Option("--strict", help="Stop at the first update that cannot be used; exit with 2."),
+]
+MaxMemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="How much of a layer to hold in memory, as 512MB or 4GiB; a larger one is read "
+        "twice, with the same result. [default: a quarter of the machine's memory]",
+        show_default=False,
+    ),
 ]
 MaxFileBytesOption = Annotated[
     int,

@@ -1,5 +1,7 @@
 """How verdicts go out, in any format, of one round or of several."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +29,9 @@ class Verdicts:
     several : whether there may be more than one, so that each says which round it is of.
     for_file : whether they go to a file.
     reproducible : whether time and duration are left out.
+    evidence : whether the evidence in a verdict is for JSON, and not for the page alone.
+    explained : whom tables explain.
+    page : the file of an HTML page that is written, too.
     """
 
     def __init__(
@@ -37,23 +42,33 @@ class Verdicts:
         several: bool,
         for_file: bool,
         reproducible: bool,
+        evidence: bool = False,
+        explained: Sequence[str] = (),
+        page: Path | None = None,
     ) -> None:
         self._format = format_
         self._console = console
         self._several = several
         self._for_file = for_file
         self._reproducible = reproducible
+        self._evidence = evidence
+        self._explained = explained
+        self._page = page
         self._csv: AuditCsv | None = None
         self._started = False
 
     def encode(self, path: Path, verdict: "Verdict", stopwatch: "Stopwatch") -> bytes:
-        """What is to be written for the next round.
+        """What is to be written for the next round; the page is written right away.
 
         Raises
         ------
         InputError
             When it does not fit below the header of a CSV.
+        OutputError
+            When the page cannot be written.
         """
+        if self._page is not None:
+            self._write_page(self._page, self._json(path, verdict, stopwatch))
         encode = {
             AuditFormat.JSON: self._as_json,
             AuditFormat.CSV: self._as_csv,
@@ -63,7 +78,20 @@ class Verdicts:
         self._started = True
         return data
 
+    def _write_page(self, page: Path, report: bytes) -> None:
+        """Write what the JSON says, and nothing else, as HTML."""
+        from ariba_cli.cli.output import deliver
+        from ariba_cli.reports.html import audit_html
+        from ariba_cli.reports.report import parse_report
+
+        deliver(audit_html(parse_report(report)), page, self._console)
+
     def _as_json(self, path: Path, verdict: "Verdict", stopwatch: "Stopwatch") -> bytes:
+        if not self._evidence:
+            verdict = replace(verdict, evidence=())
+        return self._json(path, verdict, stopwatch)
+
+    def _json(self, path: Path, verdict: "Verdict", stopwatch: "Stopwatch") -> bytes:
         from ariba_cli.reports.audit_json import audit_json
 
         run = stopwatch.record(
@@ -91,4 +119,5 @@ class Verdicts:
         paper = self._console.paper(for_file=self._for_file)
         heading = str(path) if self._several else None
         between = "\n" if self._started else ""
-        return paper.encode(between + audit_table(verdict, paper, heading=heading))
+        table = audit_table(verdict, paper, heading=heading, explained=self._explained)
+        return paper.encode(between + table)

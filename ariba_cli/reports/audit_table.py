@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from ariba_cli.reports.bars import bar_header, bar_width, room_for_bar, share_bar, standing
 from ariba_cli.reports.explanation import explanation
 from ariba_cli.reports.layers_table import several_layers
+from ariba_cli.reports.narrow import is_narrow, narrow_ranking
 from ariba_cli.reports.text import Paper, finding_lines, plain_table, render, sentence
 from ariba_cli.reports.words import (
     coverage_in_words,
@@ -49,12 +50,14 @@ def audit_table(
     else:
         parts += [sentence(_layer_in_words(verdict, verdict.layers[0])), ""]
         if verdict.ranking:
-            parts += [_ranking(verdict, paper), ""]
+            ranking = narrow_ranking if is_narrow(paper) else _ranking
+            parts += [ranking(verdict, paper), ""]
     for identifier in explained:
         parts += explanation(verdict, identifier, paper)
     parts.append(sentence(suspects_in_words(verdict), style="bold"))
     if verdict.stability is not None:
-        parts.append(sentence(stability_in_words(verdict, verdict.stability)))
+        words = " ".join(stability_in_words(verdict, verdict.stability))
+        parts.append(sentence(f"Stability: {words}"))
     if verdict.evaluation is not None:
         parts.append(sentence(evaluation_in_words(verdict.evaluation)))
     parts += finding_lines(verdict.findings)

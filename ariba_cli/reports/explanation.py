@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _SHOWN = 5
 # Of a fragment that is no kernel only so much is drawn.
 _MOST_ROWS, _MOST_COLUMNS = 8, 16
-_SHADES = " ░▒▓█"
+_SHADES = "·░▒▓█"
 _DIGITS = "0123456789"
 _INDENT = "    "
 _GAP = "   "
@@ -65,8 +65,8 @@ def _unusual(fragment: Fragment) -> float:
 
 def _fragment_in_words(verdict: Verdict, layer: LayerEvidence, fragment: Fragment) -> str:
     times = "" if fragment.times_median is None else f", {fragment.times_median:,.1f} × the median"
-    index = ", ".join(map(str, fragment.index))
-    return f"  {visible(layer.layer)} [{index}]: {cut_in_words(verdict)} {fragment.distance:,.3g}{times}"
+    place = f"{visible(layer.layer)} [{', '.join(map(str, fragment.index))}]"
+    return f"  {place}: {cut_in_words(verdict)} {fragment.distance:,.3g}{times}"
 
 
 def _maps(identifier: str, layer: LayerEvidence, fragment: Fragment, paper: Paper) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ariba_cli.reports.bars import bar_header, bar_width, room_for_bar, share_bar, standing
+from ariba_cli.reports.narrow import is_narrow, narrow_ranking
 from ariba_cli.reports.text import Paper, plain_table, sentence
 from ariba_cli.reports.words import expected_share
 from ariba_cli.verdict import LayerResult, Ranked, Verdict
@@ -27,9 +28,12 @@ def several_layers(verdict: Verdict, paper: Paper) -> "list[RenderableType]":
         f"{len(verdict.layers)} layers, each scored by itself; share is the mean of theirs; "
         f"k_est {verdict.method.k_est}"
     )
-    parts: list[RenderableType] = [sentence(summary), "", _layers(verdict), ""]
+    narrow = is_narrow(paper)
+    layers = _highest_shares(verdict) if narrow else _layers(verdict)
+    parts: list[RenderableType] = [sentence(summary), "", layers, ""]
     if verdict.ranking:
-        parts += [_ranking(verdict, paper), ""]
+        ranking = narrow_ranking if narrow else _ranking
+        parts += [ranking(verdict, paper), ""]
     return parts
 
 
@@ -55,6 +59,14 @@ def _layers(verdict: Verdict) -> "Table":
             "–" if layer.covariance_rank is None else f"{layer.covariance_rank:,}",
             _highest_of_layer(verdict, layer),
         )
+    return table
+
+
+def _highest_shares(verdict: Verdict) -> "Table":
+    """The layers, where there is no room for more of them."""
+    table = plain_table(("layer", "left"), ("highest share", "left"))
+    for layer in verdict.layers:
+        table.add_row(sentence(visible(layer.layer)), _highest_of_layer(verdict, layer))
     return table
 
 

@@ -1,9 +1,27 @@
-"""A report of an audit: the verdict, and how it came about."""
+"""A report of an audit: the verdict, and how it came about; read back from its JSON."""
 
+import hashlib
+import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from ariba_cli.reports.canonical import RunRecord
+from ariba_cli.errors import InputError, RefusedFileError
+from ariba_cli.interrupts import held_back
+from ariba_cli.reports.audit_json import SCHEMA_VERSION
+from ariba_cli.reports.canonical import RunRecord, canonical_bytes
+from ariba_cli.reports.soundness import why_unsound
+from ariba_cli.rounds.limits import Limits
+from ariba_cli.rounds.opening import read_small
+from ariba_cli.rounds.strict_json import parse_object
 from ariba_cli.verdict import Verdict
+
+# How it is called where its file is not known.
+_UNNAMED = "the report"
+_HINT = "give one report of ariba audit -f json"
+_AGAIN = "audit the round again"
+# Of what a report says, in an error.
+_MOST_QUOTED = 200
 
 
 @dataclass(frozen=True)
@@ -20,3 +38,134 @@ class Report:
     run: RunRecord
     schema_version: str
     result_sha256: str
+
+
+def read_report(path: Path, limits: Limits | None = None) -> Report:
+    """The report in a file; see `parse_report`."""
+    return report_of(read_content(path, limits), name=f"'{path}'")
+
+
+def read_content(path: Path, limits: Limits | None = None) -> dict[str, Any]:
+    """The JSON of a report in a file, with hashes that are right, for `report_of`."""
+    try:
+        data = read_small(path, limits or Limits())
+    except RefusedFileError as error:
+        raise InputError(f"'{path}' {error}; {_HINT}") from error
+    return _checked(data, f"'{path}'")
+
+
+def parse_report(data: bytes, *, name: str = _UNNAMED) -> Report:
+    """The report that these bytes are.
+
+    What a newer version of the schema has added is passed over, and what an older one lacks
+    has its default.
+
+    Parameters
+    ----------
+    name : what the report is called in errors.
+
+    Raises
+    ------
+    InputError
+        When they are no whole report of an audit, one of another major version of the schema,
+        several of them, or not as they were written.
+    """
+    return report_of(_checked(data, name), name=name)
+
+
+def report_of(content: dict[str, Any], *, name: str = _UNNAMED) -> Report:
+    """The report whose JSON that is; see `parse_report`."""
+    with held_back():
+        import msgspec
+
+    try:
+        run = msgspec.convert(content.get("run"), RunRecord)
+        verdict = msgspec.convert(_verdict_fields(content, run), Verdict)
+        reason = why_unsound(verdict)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        reason = str(error)[:_MOST_QUOTED]
+    if reason:
+        raise InputError(f"{name} is no report of an audit: {reason}; {_advice(content)}")
+    return Report(verdict, run, content["schema_version"], content["result_sha256"])
+
+
+def _checked(data: bytes, name: str) -> dict[str, Any]:
+    """The JSON of a report of a version that is known, with the hashes that it says."""
+    try:
+        content = parse_object(data, "content")
+    except RefusedFileError as error:
+        raise InputError(f"{name} {_why_not_one(data) or error}; {_HINT}") from error
+    version = content.get("schema_version")
+    if not isinstance(version, str) or "result_sha256" not in content:
+        raise InputError(f"{name} is no report of ariba; {_HINT}")
+    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+        raise InputError(
+            f"{name} has schema version {version[:80]}, and this version of ariba reads "
+            f"{SCHEMA_VERSION}; {_AGAIN}"
+        )
+    for part in ("result", "evidence"):
+        if part in content and _sha256(content[part], name) != content.get(f"{part}_sha256"):
+            raise InputError(
+                f"{name} is not as it was written: its {part}_sha256 is not that of its {part}; "
+                f"{_AGAIN}"
+            )
+    return content
+
+
+def _why_not_one(data: bytes) -> str:
+    """What bytes that are no JSON are instead, if that can be told."""
+    text = data.decode("utf-8", "replace").strip()
+    if not text:
+        return "is empty"
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        if not text.startswith("{"):
+            return ""
+        if error.msg == "Extra data":
+            return "holds more than one report, as those of several rounds are, a line each"
+        if error.pos >= len(text) or not text.endswith("}"):
+            return "is cut short"
+    except (ValueError, RecursionError):
+        # Whatever was wrong with it is said by who found it.
+        pass
+    return ""
+
+
+def _sha256(part: Any, name: str) -> str:
+    try:
+        return hashlib.sha256(canonical_bytes(part)).hexdigest()
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{name} is no report of an audit; {_HINT}") from error
+
+
+def _verdict_fields(content: dict[str, Any], run: RunRecord) -> dict[str, Any]:
+    """What a `Verdict` is made of, where the report says it in other places or words."""
+    result = content.get("result")
+    if not isinstance(result, dict):
+        raise ValueError("it has no result")
+    fields = {
+        **result,
+        "evidence": content.get("evidence", []),
+        "devices": run.device.split(", "),
+    }
+    evaluation = result.get("evaluation")
+    if isinstance(evaluation, dict) and "p_m" in evaluation:
+        fields["evaluation"] = {**evaluation, "caught": evaluation["p_m"]}
+    return fields
+
+
+def _advice(content: dict[str, Any]) -> str:
+    """What to do about a report that is not understood: one that is newer may well be sound."""
+    version = str(content["schema_version"])
+    if _minor(version) > _minor(SCHEMA_VERSION):
+        return (
+            f"it has schema version {version[:80]}, and this version of ariba reads "
+            f"{SCHEMA_VERSION}: take a newer one"
+        )
+    return _HINT
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    parts = version.split(".")[1:]
+    return tuple(int(part) if part.isdecimal() and len(part) < 10 else 0 for part in parts)

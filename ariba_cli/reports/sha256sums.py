@@ -1,7 +1,10 @@
-"""The seal of a round → the lines that `sha256sum -c` checks."""
+"""The seal of a round, or the inputs of a report → the lines that `sha256sum -c` checks."""
+
+from collections.abc import Mapping
 
 from ariba_cli.errors import InputError
 from ariba_cli.rounds.directory import Round
+from ariba_cli.verdict import Verdict
 from ariba_cli.visible import visible
 
 # How coreutils writes what would end a line, in a line that starts with a backslash.
@@ -24,8 +27,43 @@ def sha256sums(round_: Round, *, for_terminal: bool) -> bytes:
     if round_.manifest is None:
         reasons = "; ".join(finding.detail for finding in round_.findings)
         raise InputError(f"'{round_.root}' has no seal to print: {reasons}")
+    hashes = {path: file.sha256 for path, file in round_.manifest.files.items()}
+    return _lines(hashes, for_terminal=for_terminal)
+
+
+def sha256sums_of_inputs(verdict: Verdict, *, for_terminal: bool) -> bytes:
+    """A line for the file of every participant, and of the global model; see `sha256sums`.
+
+    Raises
+    ------
+    InputError
+        When the report does not have the hash of every whole file.
+    """
+    return _lines(hashes_of_inputs(verdict), for_terminal=for_terminal)
+
+
+def hashes_of_inputs(verdict: Verdict) -> dict[str, str]:
+    """The sha256 of every input, a whole file, by its path in the round.
+
+    Raises
+    ------
+    InputError
+        When the report does not have the hash of every whole file.
+    """
+    hashes: dict[str, str] = {}
+    for one in verdict.inputs:
+        if one.file_sha256 is None:
+            raise InputError(
+                f"the report has no hash of the whole file '{one.path}', as no seal of its round "
+                "lists it; write the round again with ariba convert, and audit that"
+            )
+        hashes[one.path] = one.file_sha256
+    return hashes
+
+
+def _lines(hashes: Mapping[str, str], *, for_terminal: bool) -> bytes:
     line = _line_to_see if for_terminal else _line
-    lines = (line(path, file.sha256) for path, file in sorted(round_.manifest.files.items()))
+    lines = (line(path, sha256) for path, sha256 in sorted(hashes.items()))
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 

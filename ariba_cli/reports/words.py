@@ -1,7 +1,7 @@
 """Sentences that several reports share."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ariba_cli.findings import BROKEN_SEAL, PER_LAYER, Finding, FindingKind
 from ariba_cli.verdict import Evaluation, Stability, Verdict
@@ -94,8 +94,15 @@ def unknown_in_words(verdict: Verdict) -> list[str]:
     return lines
 
 
-def stability_in_words(verdict: Verdict, stability: Stability) -> list[str]:
-    """How far the suspects depend on k̃ and on each layer, a sentence each."""
+def stability_in_words(
+    verdict: Verdict, stability: Stability, shown: Callable[[str], str] = visible
+) -> list[str]:
+    """How far the suspects depend on k̃ and on each layer, a sentence each.
+
+    Parameters
+    ----------
+    shown : makes a name safe where it is to stand.
+    """
     k_est = verdict.method.k_est
     lines = [
         f"The share of the last suspect exceeds that of the next participant by "
@@ -104,9 +111,9 @@ def stability_in_words(verdict: Verdict, stability: Stability) -> list[str]:
     steps = {step.k_est: step for step in stability.steps}
     fewer, more = steps.get(k_est), steps.get(k_est + 1)
     if k_est > 1 and fewer is not None:
-        lines.append(f"With k̃ = {k_est - 1}, {_change_in_words(fewer.leave, fewer.enter)}.")
+        lines.append(f"With k̃ = {k_est - 1}, {_change_in_words(fewer.leave, fewer.enter, shown)}.")
     if more is not None:
-        lines.append(f"With k̃ = {k_est + 1}, {_change_in_words(more.enter, more.leave)}.")
+        lines.append(f"With k̃ = {k_est + 1}, {_change_in_words(more.enter, more.leave, shown)}.")
     if stability.without_layer:
         kept = set.intersection(*map(set, stability.without_layer.values()))
         lines.append(
@@ -188,17 +195,19 @@ def _shares_in_words(verdict: Verdict) -> str:
     )
 
 
-def _change_in_words(named: Sequence[str], not_named: Sequence[str]) -> str:
+def _change_in_words(
+    named: Sequence[str], not_named: Sequence[str], shown: Callable[[str], str]
+) -> str:
     """Who else would be a suspect, and who would not."""
     parts = []
     if named:
-        parts.append(f"{_names(named)} would be named too")
+        parts.append(f"{_names(named, shown)} would be named too")
     if not_named:
-        parts.append(f"{_names(not_named)} would not be named")
+        parts.append(f"{_names(not_named, shown)} would not be named")
     return ", and ".join(parts) or "the suspects would be the same"
 
 
-def _names(ids: Sequence[str]) -> str:
+def _names(ids: Sequence[str], shown: Callable[[str], str]) -> str:
     """The first few ids, and how many more there are."""
-    names = ", ".join(map(visible, ids[:_MOST_NAMES]))
+    names = ", ".join(map(shown, ids[:_MOST_NAMES]))
     return names if len(ids) <= _MOST_NAMES else f"{names} and {len(ids) - _MOST_NAMES} more"

@@ -1,0 +1,76 @@
+"""`ariba diff`: who moved between two reports."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ariba_cli.cli import options
+from ariba_cli.cli.exits import Exit
+from ariba_cli.interrupts import held_back
+
+
+class DiffFormat(StrEnum):
+    """How a comparison is written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def diff(
+    first_path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="A.json", help="A report of ariba audit -f json.", show_default=False
+        ),
+    ],
+    second_path: Annotated[
+        Path, typer.Argument(metavar="B.json", help="Another one.", show_default=False)
+    ],
+    format_: Annotated[
+        DiffFormat,
+        typer.Option(
+            "--format", "-f", envvar="ARIBA_DIFF_FORMAT", help="How to write what is different."
+        ),
+    ] = DiffFormat.TABLE,
+    output: options.OutputOption = None,
+    reproducible: options.ReproducibleOption = False,
+    color: options.ColorOption = options.Color.AUTO,
+    quiet: options.QuietOption = False,
+    verbose: options.VerboseOption = False,
+) -> None:
+    """Show who moved between two reports: of two rounds, or of a round audited in two ways.
+
+    Says who became a suspect or is none any longer, whose rank is another, who is in one of
+    the two only, and which parameters and findings are not the same. Shares that differ
+    without a change of rank are in the JSON.
+
+    Exit codes: 0 the suspects and the ranking are the same; 1 somebody moved; 2 a report cannot
+    be read.
+
+    Example: ariba diff round_41.json round_42.json
+
+    Example: ariba diff conv1.json conv2.json -f json
+    """
+    with held_back():
+        from ariba_cli.cli.output import Stopwatch, deliver
+        from ariba_cli.comparing import compare
+        from ariba_cli.reports.report import read_report
+
+    stopwatch = Stopwatch()
+    console = options.make_console(color, quiet, verbose)
+    first, second = read_report(first_path), read_report(second_path)
+    found = compare(first.verdict, second.verdict)
+    if format_ is DiffFormat.JSON:
+        from ariba_cli.reports.diff_json import diff_json
+
+        data = diff_json(found, first, second, stopwatch.record(reproducible=reproducible))
+    else:
+        from ariba_cli.reports.diff_table import diff_table
+
+        paper = console.paper(for_file=output is not None)
+        data = paper.encode(diff_table(found, paper))
+    deliver(data, output, console)
+    if not found.same:
+        raise typer.Exit(Exit.DIFFERENT)

@@ -1,0 +1,107 @@
+"""`ariba report`: write a report of an audit in another format, without its round."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ariba_cli.cli import options
+from ariba_cli.interrupts import held_back
+
+if TYPE_CHECKING:
+    from ariba_cli.cli.console import Console
+    from ariba_cli.reports.report import Report
+
+
+class ReportFormat(StrEnum):
+    """How a report is written."""
+
+    TABLE = "table"
+    HTML = "html"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+    SHA256SUMS = "sha256sums"
+    INTOTO = "intoto"
+
+
+def report(
+    report_path: options.ReportArgument,
+    format_: Annotated[
+        ReportFormat,
+        typer.Option(
+            "--format",
+            "-f",
+            envvar="ARIBA_REPORT_FORMAT",
+            help="table as ariba audit prints it; html, one page with its pictures; csv, the "
+            "ranking; markdown, a summary for a ticket; sha256sums, the hash of every input for "
+            "sha256sum -c in the round; intoto, an in-toto Statement about the inputs, not signed.",
+        ),
+    ] = ReportFormat.TABLE,
+    output: options.OutputOption = None,
+    color: options.ColorOption = options.Color.AUTO,
+    quiet: options.QuietOption = False,
+    verbose: options.VerboseOption = False,
+) -> None:
+    """Write a report of an audit in another format, without its round.
+
+    Everything comes from the JSON, whose result_sha256 is checked first. sha256sums and
+    intoto need the hash of every whole file: a round that ariba convert, simulate or attack
+    has sealed. A Statement says that an audit of these files found this result; sign it with
+    a tool of your own, as cosign.
+
+    Exit codes: 0 written; 2 it could not be.
+
+    Example: ariba audit runs/demo/attacked -f json -o report.json
+
+    Example: ariba report report.json -f html -o report.html
+
+    Example: ariba report report.json -f sha256sums | (cd runs/demo/attacked; sha256sum -c)
+    """
+    with held_back():
+        from ariba_cli.cli.output import deliver
+        from ariba_cli.reports.report import read_content, report_of
+
+    console = options.make_console(color, quiet, verbose)
+    console.detail(f"reading {report_path}")
+    content = read_content(report_path)
+    found = report_of(content, name=f"'{report_path}'")
+    for_file = output is not None
+    if format_ in (ReportFormat.TABLE, ReportFormat.CSV):
+        data = _as_audit_does(found, format_, console, for_file=for_file)
+    else:
+        for_terminal = console.on_terminal and not for_file
+        data = _encoded(found, content, format_, for_terminal=for_terminal)
+    deliver(data, output, console)
+
+
+def _as_audit_does(
+    report: "Report", format_: ReportFormat, console: "Console", *, for_file: bool
+) -> bytes:
+    from ariba_cli.cli.output import Stopwatch
+    from ariba_cli.cli.verdicts import AuditFormat, Verdicts
+
+    verdicts = Verdicts(
+        AuditFormat(format_.value), console, several=False, for_file=for_file, reproducible=False
+    )
+    return verdicts.encode(Path(report.run.round or "."), report.verdict, Stopwatch())
+
+
+def _encoded(
+    report: "Report", content: dict[str, Any], format_: ReportFormat, *, for_terminal: bool
+) -> bytes:
+    if format_ is ReportFormat.HTML:
+        from ariba_cli.reports.html import audit_html
+
+        return audit_html(report)
+    if format_ is ReportFormat.MARKDOWN:
+        from ariba_cli.reports.audit_markdown import audit_markdown
+
+        return audit_markdown(report).encode()
+    if format_ is ReportFormat.SHA256SUMS:
+        from ariba_cli.reports.sha256sums import sha256sums_of_inputs
+
+        return sha256sums_of_inputs(report.verdict, for_terminal=for_terminal)
+    from ariba_cli.reports.intoto import intoto_statement
+
+    return intoto_statement(report.verdict, content)

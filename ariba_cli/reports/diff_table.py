@@ -1,0 +1,103 @@
+"""The comparison of two reports → the table that a reviewer reads on a terminal."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ariba_cli.comparing import Change, Comparison, Movement
+from ariba_cli.reports.text import Paper, plain_table, render, sentence
+from ariba_cli.reports.words import findings_in_words
+from ariba_cli.verdict import Ranked
+from ariba_cli.visible import visible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+
+def diff_table(comparison: Comparison, paper: Paper) -> str:
+    """Everybody who has another place, and in words what else is different."""
+    parts: list[RenderableType] = []
+    if comparison.moved:
+        parts += [_movements(comparison, paper), ""]
+    parts.append(sentence(_suspects_in_words(comparison), style="bold"))
+    parts += [sentence(line) for line in _others_in_words(comparison)]
+    parts += [sentence(_change_in_words(one)) for one in comparison.parameters]
+    for word, findings in (("new", comparison.new), ("gone", comparison.gone)):
+        lines = findings_in_words(findings)
+        parts += [sentence(f"{word} finding: {line}", style="yellow") for line in lines]
+    return render(parts, paper)
+
+
+def _movements(comparison: Comparison, paper: Paper) -> "Table":
+    arrow = "->" if paper.ascii_only else "→"
+    table = plain_table(
+        ("participant", "left"), ("rank", "right"), ("share", "right"), ("", "left")
+    )
+    for one in comparison.moved:
+        ranks = _two(one, arrow, lambda ranked: str(ranked.rank))
+        shares = _two(one, arrow, lambda ranked: f"{ranked.share:.3f}")
+        suspect = one.second is not None and one.second.suspect
+        style = "bold red" if suspect and not (one.first and one.first.suspect) else ""
+        name = sentence(visible(one.id))
+        table.add_row(name, ranks, shares, _standing(one, comparison), style=style)
+    return table
+
+
+def _two(one: Movement, arrow: str, show: Callable[[Ranked], str]) -> str:
+    first, second = ("-" if place is None else show(place) for place in (one.first, one.second))
+    return first if first == second else f"{first} {arrow} {second}"
+
+
+def _standing(one: Movement, comparison: Comparison) -> str:
+    if one.id in comparison.only_in_first:
+        return "only in the first"
+    was = one.first is not None and one.first.suspect
+    now = one.second is not None and one.second.suspect
+    words = {
+        (False, True): "now a suspect",
+        (True, False): "no longer a suspect",
+        (True, True): "suspect",
+        (False, False): "",
+    }[was, now]
+    if one.id in comparison.only_in_second:
+        return ", ".join(filter(None, ("only in the second", words)))
+    return words
+
+
+def _suspects_in_words(comparison: Comparison) -> str:
+    if comparison.same:
+        return "The suspects and the ranking are the same."
+    if not comparison.entered and not comparison.left:
+        return "The suspects are the same; the ranking is not."
+    said = []
+    if comparison.entered:
+        said.append(f"became a suspect: {_names(comparison.entered)}")
+    if comparison.left:
+        said.append(f"no longer a suspect: {_names(comparison.left)}")
+    return f"Suspects: {'; '.join(said)}."
+
+
+def _others_in_words(comparison: Comparison) -> Iterator[str]:
+    for where, names in (
+        ("first", comparison.only_in_first),
+        ("second", comparison.only_in_second),
+    ):
+        if names:
+            yield f"Only in the {where}: {_names(names)}."
+    kept = len(comparison.participants) - len(comparison.moved)
+    if comparison.moved and kept:
+        yield f"{kept:,} others have the same rank in both."
+
+
+def _change_in_words(change: Change) -> str:
+    return visible(f"{change.name}: {_value(change.first)}, then {_value(change.second)}")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "none" if value is None else str(value)
+
+
+def _names(ids: Sequence[str]) -> str:
+    return ", ".join(map(visible, ids))

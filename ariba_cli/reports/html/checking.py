@@ -1,0 +1,46 @@
+"""How the report can be checked, and how it was made."""
+
+import shlex
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element
+
+from ariba_cli.reports.html.blocks import code, folded, pairs, paragraph, section
+from ariba_cli.reports.html.markup import Child, element
+from ariba_cli.reports.report import Report
+from ariba_cli.visible import visible
+
+
+def checking_section(report: Report) -> Element:
+    """The command that audits the round again, the hash, and the record of the run."""
+    text = (
+        "This page is drawn from a JSON report. With that report and the round, the audit can be "
+        "run again and compared:"
+    )
+    command = element("pre", {}, code("ariba verify REPORT.json ROUND"))
+    return section(
+        "checking",
+        "How to check this report",
+        paragraph(text),
+        command,
+        pairs(_record(report)),
+        folded("The command that was run", element("pre", {}, code(_command(report)))),
+    )
+
+
+def _record(report: Report) -> Iterator[tuple[str, Child]]:
+    run = report.run
+    yield "result_sha256", code(visible(report.result_sha256))
+    yield "schema", visible(report.schema_version)
+    yield "ariba", visible(run.ariba)
+    yield "Python", visible(run.python)
+    libraries = sorted(run.libraries.items())
+    yield "libraries", ", ".join(visible(f"{name} {version}") for name, version in libraries) or "–"
+    yield "device", visible(run.device)
+    yield "started", visible(run.started)
+    yield "took", f"{run.seconds:.3g} s"
+    if run.round is not None:
+        yield "round", code(visible(run.round))
+
+
+def _command(report: Report) -> str:
+    return " ".join(visible(shlex.quote(argument)) for argument in report.run.argv)

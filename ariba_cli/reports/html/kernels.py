@@ -1,0 +1,107 @@
+"""The most distant fragments of suspects beside typical ones (Fig. 6b)."""
+
+from xml.etree.ElementTree import Element
+
+from ariba_cli.reports.html.blocks import note, section
+from ariba_cli.reports.html.evidence import layers_to_draw, left_out_in_words
+from ariba_cli.reports.html.heat import heat_map, largest, scale_legend
+from ariba_cli.reports.html.markup import Child, append, element, short
+from ariba_cli.reports.html.people import order
+from ariba_cli.verdict import Fragment, LayerEvidence, Verdict
+from ariba_cli.visible import visible
+
+_NAME = 40
+_MOST_PEOPLE = 12
+_MOST_FRAGMENTS = 6
+_MANY_VALUES = 64
+
+
+def kernels_section(verdict: Verdict) -> Element | None:
+    """What made the suspects such, in pictures; None where there is nothing to draw."""
+    drawn = [one for one in layers_to_draw(verdict) if one.most_distant]
+    if not drawn:
+        return None
+    text = (
+        "Left, the fragments of largest distance; right, the fragment in the same place of a "
+        "typical participant, that is, the one with the median distance of those who are not "
+        "marked most. Values are differences from the mean of all participants, on one scale a "
+        "layer; a dash marks values well below zero."
+    )
+    children: list[Child] = [note(text)]
+    left_out = left_out_in_words(verdict)
+    if left_out is not None:
+        children.append(note(left_out))
+    return section("kernels", "Most distant", *children, *(_layer(one, verdict) for one in drawn))
+
+
+def _layer(evidence: LayerEvidence, verdict: Verdict) -> Element:
+    people = order(list(evidence.most_distant), verdict)[:_MOST_PEOPLE]
+    shown = {name: evidence.most_distant[name][:_MOST_FRAGMENTS] for name in people}
+    limit = largest(
+        values
+        for fragments in shown.values()
+        for one in fragments
+        for values in (one.values, one.typical_values)
+    )
+    head = element("div", {"class": "layer-head"}, element("h3", {}, visible(evidence.layer)))
+    median = element("p", {"class": "note"}, f"Median distance {evidence.median_distance:.4g}")
+    append(head, median)
+    append(head, scale_legend(limit))
+    rows = (_person(name, shown[name], evidence, limit, verdict) for name in people)
+    return element("div", {"class": "kernels"}, head, *rows)
+
+
+def _person(
+    name: str,
+    fragments: tuple[Fragment, ...],
+    evidence: LayerEvidence,
+    limit: float,
+    verdict: Verdict,
+) -> Element:
+    share = next(
+        (ranked.shares.get(evidence.layer) for ranked in verdict.ranking if ranked.id == name), None
+    )
+    suspect = any(ranked.id == name for ranked in verdict.suspects)
+    kind = "suspect" if suspect else "other"
+    title = element(
+        "h4", {}, element("span", {"class": kind}, f"{'▲ ' if suspect else ''}{short(name, _NAME)}")
+    )
+    if share is not None:
+        append(title, element("span", {"class": "share"}, f"share {share:.3f}"))
+    cards = (_card(one, evidence.shape, limit) for one in fragments)
+    return element("div", {"class": "person"}, title, element("div", {"class": "cards"}, *cards))
+
+
+def _card(fragment: Fragment, shape: tuple[int, int], limit: float) -> Element:
+    """One fragment beside the typical one."""
+    place = _place(fragment.index)
+    times = "" if fragment.times_median is None else f"{fragment.times_median:.3g}× median"
+    typical = short(fragment.typical_id, 18)
+    pair = element(
+        "div",
+        {"class": "pair"},
+        heat_map(fragment.values, shape, limit, f"Fragment {place}"),
+        heat_map(fragment.typical_values, shape, limit, f"Fragment {place} of {typical}"),
+    )
+    caption = element(
+        "figcaption",
+        {},
+        element("b", {}, place),
+        f" distance {fragment.distance:.3g}",
+        *([element("br", {}), element("b", {}, times)] if times else []),
+        element("br", {}),
+        f"beside {typical}, {fragment.typical_distance:.3g}",
+    )
+    kind = "card wide" if len(fragment.values) > _MANY_VALUES else "card"
+    return element("figure", {"class": kind}, pair, caption)
+
+
+def _place(index: tuple[int, ...]) -> str:
+    """Where in the layer: the output and input channel of a kernel, else a number.
+
+    >>> _place((12, 3)), _place((7,))
+    ('out 12, in 3', 'no. 7')
+    """
+    if len(index) == 2:
+        return f"out {index[0]}, in {index[1]}"
+    return "no. " + ", ".join(map(str, index))

@@ -1,0 +1,141 @@
+"""The page as a whole: its head, its policy, the order of its sections."""
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path, PurePosixPath
+from xml.etree.ElementTree import Element
+
+from ariba_cli.reports.html.blocks import count, paragraph, section
+from ariba_cli.reports.html.checking import checking_section
+from ariba_cli.reports.html.findings import findings_section
+from ariba_cli.reports.html.inputs import inputs_section
+from ariba_cli.reports.html.kernels import kernels_section
+from ariba_cli.reports.html.layers import layers_section
+from ariba_cli.reports.html.limits import limits_section
+from ariba_cli.reports.html.markup import element, serialise, short, style
+from ariba_cli.reports.html.method import method_section
+from ariba_cli.reports.html.plane import plane_section
+from ariba_cli.reports.html.ranking import ranking_section
+from ariba_cli.reports.html.scores import scores_section
+from ariba_cli.reports.html.stability import stability_section
+from ariba_cli.reports.html.summary import summary_section
+from ariba_cli.reports.report import Report
+from ariba_cli.verdict import Verdict
+from ariba_cli.visible import visible
+
+_NAME = 60
+
+
+def audit_html(report: Report) -> bytes:
+    """A report as one page that needs nothing else: no script, nothing that is loaded.
+
+    The same report gives the same bytes. Whatever came from the round is text, and nothing
+    but text, in which `visible` writes an escape for what cannot be seen.
+
+    Parameters
+    ----------
+    report : a verdict and how it came about. Sections whose data it lacks are left out, or say
+        so in a line.
+
+    Returns
+    -------
+    HTML in UTF-8.
+    """
+    sections = _sections(report)
+    html = element("html", {"lang": "en"}, _head(report), _body(report, sections))
+    return serialise(html)
+
+
+def _sections(report: Report) -> list[Element]:
+    verdict = report.verdict
+    sections = [
+        summary_section(verdict),
+        ranking_section(verdict),
+        scores_section(verdict),
+        *_evidence(verdict),
+        layers_section(verdict),
+        stability_section(verdict) or _without_stability(verdict),
+        method_section(verdict),
+        inputs_section(verdict),
+        findings_section(verdict),
+        limits_section(),
+        checking_section(report),
+    ]
+    return [one for one in sections if one is not None]
+
+
+def _evidence(verdict: Verdict) -> list[Element | None]:
+    """Pictures of fragments, or why there are none."""
+    if verdict.evidence:
+        return [plane_section(verdict), kernels_section(verdict)]
+    if not verdict.ranking:
+        return []
+    text = "This report holds no sample of the fragments, so that they cannot be drawn."
+    return [section("plane", "Fragments", paragraph(text))]
+
+
+def _without_stability(verdict: Verdict) -> Element | None:
+    if not verdict.ranking:
+        return None
+    text = "This report does not say how far the suspects depend on k̃ or on a layer."
+    return section("stability", "Stability", paragraph(text))
+
+
+def _head(report: Report) -> Element:
+    sheet = _sheet()
+    digest = base64.b64encode(hashlib.sha256(sheet.encode("utf-8")).digest()).decode("ascii")
+    # Nothing may be loaded, not even an icon, and nothing run or sent; the one style sheet is
+    # known by its hash.
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return element(
+        "head",
+        {},
+        element("meta", {"charset": "utf-8"}),
+        element("meta", {"http-equiv": "Content-Security-Policy", "content": policy}),
+        element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
+        element("meta", {"name": "color-scheme", "content": "light dark"}),
+        element("meta", {"name": "referrer", "content": "no-referrer"}),
+        element("title", {}, f"Audit of {_round_name(report)}"),
+        style(sheet),
+    )
+
+
+def _body(report: Report, sections: list[Element]) -> Element:
+    verdict = report.verdict
+    header = element(
+        "header",
+        {},
+        element("p", {"class": "eyebrow"}, "ariba audit"),
+        element("h1", {}, _round_name(report)),
+        element("p", {"class": "facts"}, _facts(report)),
+    )
+    links = (
+        element("li", {}, element("a", {"href": f"#{one.get('id')}"}, one[0].text or ""))
+        for one in sections
+    )
+    nav = element("nav", {"aria-label": "Sections"}, element("ul", {}, *links))
+    found = count(len(verdict.findings), "finding")
+    footer = element("footer", {}, f"ariba {visible(report.run.ariba)} · {found}")
+    return element("body", {}, header, nav, element("main", {}, *sections), footer)
+
+
+def _round_name(report: Report) -> str:
+    """The last part of the path of the round, which others than the user may have chosen."""
+    name = PurePosixPath(report.run.round or "").name
+    return short(name, _NAME) if name else "a round"
+
+
+def _facts(report: Report) -> str:
+    verdict = report.verdict
+    layers = verdict.method.layers
+    examined = short(layers[0], _NAME) if len(layers) == 1 else count(len(layers), "layer")
+    participants = count(sum(one.role == "participant" for one in verdict.inputs), "participant")
+    return " · ".join(
+        (participants, examined, f"k̃ = {verdict.method.k_est:,}", visible(report.run.started))
+    )
+
+
+@cache
+def _sheet() -> str:
+    return Path(__file__).with_name("report.css").read_text("utf-8")

@@ -1,0 +1,60 @@
+"""Participants: who is shown in full among many, and how they are called."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from ariba_cli.reports.bars import standing
+from ariba_cli.reports.html.markup import element
+from ariba_cli.verdict import Ranked, Verdict
+
+_MOST_SUSPECTS = 100
+_FEWEST_NEXT = 10
+_MOST_NEXT = 30
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Who is shown in full where there are too many.
+
+    Attributes
+    ----------
+    suspects : the first of them.
+    next_ones : who follows the last suspect in the ranking.
+    left_out : how many others were ranked.
+    """
+
+    suspects: tuple[Ranked, ...]
+    next_ones: tuple[Ranked, ...]
+    left_out: int
+
+    @property
+    def all(self) -> tuple[Ranked, ...]:
+        """Both, in the order of the ranking."""
+        return self.suspects + self.next_ones
+
+
+def shown(verdict: Verdict, *, suspects: int = _MOST_SUSPECTS) -> Shown:
+    """The first suspects, and as many of the next participants, within limits."""
+    named = verdict.suspects
+    count = min(max(len(named), _FEWEST_NEXT), _MOST_NEXT)
+    next_ones = verdict.ranking[len(named) : len(named) + count]
+    first = named[:suspects]
+    return Shown(first, next_ones, len(verdict.ranking) - len(first) - len(next_ones))
+
+
+def standing_mark(ranked: Ranked, verdict: Verdict) -> Element:
+    """A shape and a word, coloured, for who is a suspect, and for who is known to be compromised.
+
+    The shapes are there for those who see the colours alike.
+    """
+    words = standing(ranked, verdict)
+    shape = "▲ " if ranked.suspect else ""
+    kind = "suspect" if ranked.suspect else "other"
+    return element("span", {"class": kind}, f"{shape}{words}")
+
+
+def order(ids: Sequence[str], verdict: Verdict) -> list[str]:
+    """The ids in the order of the ranking; who was not ranked comes last."""
+    places = {ranked.id: ranked.rank for ranked in verdict.ranking}
+    return sorted(ids, key=lambda name: (places.get(name, len(places) + 1), name))

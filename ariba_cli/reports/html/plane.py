@@ -1,0 +1,171 @@
+"""Fragments in the plane of their first two principal components (Fig. 3c)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from ariba_cli.reports.html.blocks import count, note, section
+from ariba_cli.reports.html.drawing import (
+    CROSS,
+    DOT,
+    SHAPES,
+    at,
+    label,
+    legend,
+    line,
+    path,
+    rectangle,
+    svg,
+    swatch,
+)
+from ariba_cli.reports.html.evidence import layers_to_draw, left_out_in_words
+from ariba_cli.reports.html.markup import Child, element, short
+from ariba_cli.verdict import LayerEvidence, Plane, Verdict
+from ariba_cli.visible import visible
+
+Point = tuple[float, float]
+
+# So many points of one kind are drawn at most, thinned evenly.
+_MOST_POINTS = 2500
+_SIZE = 340
+_MARGIN = 34
+_NAME = 24
+# A close-up is drawn where the cloud of the others takes less than this part of the picture.
+_CLOUD = 0.4
+# What part of the points of the others a close-up shows.
+_CLOSE = 0.995
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Points that are drawn alike."""
+
+    shape: str
+    kind: str
+    name: str
+    points: tuple[Point, ...]
+
+
+def plane_section(verdict: Verdict) -> Element | None:
+    """A picture a layer; None where there is nothing to draw."""
+    drawn = [one for one in layers_to_draw(verdict) if one.plane is not None]
+    if not drawn:
+        return None
+    text = (
+        "A sample of the fragments, the same places of everybody, seen along the two directions "
+        "in which all fragments vary most. One unit is a standard deviation along the first. "
+        "Marks do not depend on this view: distances take all directions into account."
+    )
+    children: list[Child] = [note(text)]
+    left_out = left_out_in_words(verdict)
+    if left_out is not None:
+        children.append(note(left_out))
+    return section("plane", "Fragments", *children, *(_layer(one, verdict) for one in drawn))
+
+
+def _layer(evidence: LayerEvidence, verdict: Verdict) -> Element:
+    plane = evidence.plane
+    assert plane is not None
+    groups = _groups(plane, verdict)
+    limit = _limit([point for group in groups for point in group.points], 1.0)
+    close = _limit(groups[0].points, _CLOSE)
+    pictures = [_picture(groups, limit, plane, "All points")]
+    if 0 < close < _CLOUD * limit:
+        pictures.append(_picture(groups, close * 1.15, plane, "Close-up of the many"))
+    return element(
+        "figure",
+        {},
+        element("h3", {}, visible(evidence.layer)),
+        element("div", {"class": "pictures"}, *pictures),
+        element("figcaption", {}, _caption(plane), _legend(groups)),
+    )
+
+
+def _groups(plane: Plane, verdict: Verdict) -> list[_Group]:
+    """The others first, then the suspects: the first of them each with a shape of its own."""
+    suspects = [ranked.id for ranked in verdict.suspects if ranked.id in plane.points]
+    others = [name for name in plane.points if name not in set(suspects)]
+    groups = [_group(plane, others, DOT, "dot", f"the other {len(others):,}")]
+    own, rest = suspects[: len(SHAPES)], suspects[len(SHAPES) :]
+    if rest:
+        name = count(len(rest), "further suspect")
+        groups.append(_group(plane, rest, CROSS, "cross", name))
+    for place, name in enumerate(own):
+        groups.append(_group(plane, [name], SHAPES[place], f"point c{place}", short(name, _NAME)))
+    return groups
+
+
+def _group(plane: Plane, ids: Sequence[str], shape: str, kind: str, name: str) -> _Group:
+    points = [
+        point
+        for one in sorted(ids)
+        for point in zip(plane.points[one][::2], plane.points[one][1::2], strict=False)
+    ]
+    every = -(-len(points) // _MOST_POINTS) or 1
+    return _Group(shape, kind, name, tuple(points[::every]))
+
+
+def _limit(points: Sequence[Point], part: float) -> float:
+    """How far that part of the points reaches from the middle."""
+    reach = sorted(max(abs(x), abs(y)) for x, y in points)
+    return reach[max(int(len(reach) * part) - 1, 0)] if reach else 0.0
+
+
+def _picture(groups: Sequence[_Group], limit: float, plane: Plane, title: str) -> Element:
+    limit = limit or 1.0
+    middle = _MARGIN + _SIZE / 2
+    scale = (_SIZE / 2 - 8) / limit
+    parts: list[Child] = [
+        rectangle(_MARGIN, _MARGIN, _SIZE, _SIZE, "frame"),
+        line(_MARGIN, middle, _MARGIN + _SIZE, middle, "grid"),
+        line(middle, _MARGIN, middle, _MARGIN + _SIZE, "grid"),
+    ]
+    for group in groups:
+        data = "".join(
+            at(middle + x * scale, middle - y * scale, group.shape)
+            for x, y in group.points
+            if max(abs(x), abs(y)) <= limit
+        )
+        if data:
+            parts.append(path(data, group.kind))
+    parts += _axes(limit, plane)
+    parts.append(label(_MARGIN, 20, title, "strong"))
+    side = _SIZE + _MARGIN + 6
+    return svg(side, side + 28, f"{title}: fragments in the plane", *parts, kind="chart square")
+
+
+def _axes(limit: float, plane: Plane) -> list[Child]:
+    """The reach of the picture in standard deviations, at its edges."""
+    middle = _MARGIN + _SIZE / 2
+    below = _MARGIN + _SIZE + 16
+    reach = f"{limit * _SIZE / (_SIZE - 16):.3g}"
+    explained = [f" ({share:.0%})" for share in plane.explained]
+    first, second = [*explained, "", ""][:2]
+    return [
+        label(_MARGIN, below, f"−{reach}", "start"),
+        label(_MARGIN + _SIZE, below, reach, "end"),
+        label(middle, below, f"first component{first}", "middle"),
+        label(_MARGIN - 6, _MARGIN + 10, reach, "end"),
+        label(_MARGIN - 6, _MARGIN + _SIZE, f"−{reach}", "end"),
+        element(
+            "text",
+            {"class": "middle", "x": 16, "y": middle, "transform": f"rotate(-90 16 {middle})"},
+            f"second component{second}",
+        ),
+    ]
+
+
+def _caption(plane: Plane) -> str:
+    places = count(len(plane.fragments), "fragment")
+    variance = f"{sum(plane.explained):.0%} of the variance"
+    return f"{places} of each of {count(len(plane.points), 'participant')}; {variance}."
+
+
+def _legend(groups: Sequence[_Group]) -> Element:
+    """The suspects in the order of the ranking, then the others."""
+    others, *suspects = groups
+    further = [group for group in suspects if group.shape == CROSS]
+    own = [group for group in suspects if group.shape != CROSS]
+    return legend(
+        *((swatch(group.shape, group.kind), group.name) for group in [*own, *further, others])
+    )

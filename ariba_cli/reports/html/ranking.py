@@ -1,0 +1,68 @@
+"""The ranking as a table: the suspects beside those who come next, and everybody on request."""
+
+from collections.abc import Sequence
+from xml.etree.ElementTree import Element
+
+from ariba_cli.reports.html.blocks import count, folded, note, section, table
+from ariba_cli.reports.html.markup import Child, element
+from ariba_cli.reports.html.people import shown, standing_mark
+from ariba_cli.reports.words import expected_share
+from ariba_cli.verdict import Ranked, Verdict
+from ariba_cli.visible import visible
+
+_HEADERS = ("rank", "participant", "score", "share", "× k̃/n", "")
+_NUMBERS = (1, 3, 4, 5)
+
+
+def ranking_section(verdict: Verdict) -> Element | None:
+    """Who ranks where; None where nobody is ranked."""
+    if not verdict.ranking:
+        return None
+    people = shown(verdict)
+    first = "Suspects"
+    if len(people.suspects) < len(verdict.suspects):
+        first = f"The first {len(people.suspects)} of {len(verdict.suspects):,} suspects"
+    columns = [_part(first, people.suspects, verdict)]
+    if people.next_ones:
+        columns.append(_part(f"The next {len(people.next_ones)}", people.next_ones, verdict))
+    children: list[Child] = [note(_explanation(verdict))]
+    children.append(element("div", {"class": "columns"}, *columns))
+    if people.left_out:
+        everybody = f"All {count(len(verdict.ranking), 'participant')}"
+        children.append(folded(everybody, _table(verdict.ranking, verdict)))
+    return section("ranking", "Ranking", *children)
+
+
+def _explanation(verdict: Verdict) -> str:
+    line = f"k̃/n = {expected_share(verdict):.3g}"
+    if len(verdict.layers) > 1:
+        return (
+            "The score is the number of marked fragments in all layers. The ranking goes by the "
+            "share, the mean over the layers of what part of a participant's fragments is marked. "
+            f"{line} is what it would be if nobody stood out."
+        )
+    return (
+        "The score is the number of a participant's fragments that are among the most distant, "
+        "and the share is what part of its fragments that is. "
+        f"{line} is what it would be if nobody stood out."
+    )
+
+
+def _part(heading: str, people: Sequence[Ranked], verdict: Verdict) -> Element:
+    return element("div", {}, element("h3", {}, heading), _table(people, verdict))
+
+
+def _table(people: Sequence[Ranked], verdict: Verdict) -> Element:
+    line = expected_share(verdict)
+    rows = ((*_numbers(ranked, line), standing_mark(ranked, verdict)) for ranked in people)
+    return table(_HEADERS, rows, right=_NUMBERS, heading=1, kind="ranking")
+
+
+def _numbers(ranked: Ranked, line: float) -> tuple[str, ...]:
+    return (
+        str(ranked.rank),
+        visible(ranked.id),
+        f"{ranked.score:,}",
+        f"{ranked.share:.3f}",
+        f"{ranked.share / line:.2f}",
+    )

@@ -1,0 +1,60 @@
+"""The verdict in words: who is named, what is known, and what is not."""
+
+from xml.etree.ElementTree import Element
+
+from ariba_cli.reports.html.blocks import bullets, count, section
+from ariba_cli.reports.html.markup import Child, append, element, short
+from ariba_cli.reports.words import (
+    always_in_words,
+    known_in_words,
+    nobody_in_words,
+    unknown_in_words,
+)
+from ariba_cli.verdict import Verdict
+
+_MOST_NAMED = 30
+_LONGEST = 40
+
+
+def summary_section(verdict: Verdict) -> Element:
+    """Who the suspects are, beside what that means and what it does not."""
+    return section("verdict", "Verdict", *_headline(verdict), _both_sides(verdict))
+
+
+def _headline(verdict: Verdict) -> list[Child]:
+    if not verdict.ranking:
+        return [element("p", {"class": "lead"}, nobody_in_words(verdict))]
+    many = len(verdict.suspects) != 1
+    lead = (
+        f"{len(verdict.suspects):,} of {count(len(verdict.ranking), 'participant')} "
+        f"{'are' if many else 'is'} named as {'suspects' if many else 'suspect'}."
+    )
+    return [
+        element("p", {"class": "lead"}, lead),
+        _names(verdict),
+        element("p", {"class": "strong"}, always_in_words(verdict)),
+    ]
+
+
+def _names(verdict: Verdict) -> Element:
+    """The suspects with their shares, the first ones if there are many."""
+    node = element("ol", {"class": "names"})
+    for ranked in verdict.suspects[:_MOST_NAMED]:
+        name = element("b", {}, short(ranked.id, _LONGEST))
+        share = element("span", {"class": "share"}, f"{ranked.share:.3f}")
+        append(node, element("li", {}, element("i", {"aria-hidden": "true"}, "▲"), name, share))
+    hidden = len(verdict.suspects) - _MOST_NAMED
+    if hidden > 0:
+        append(node, element("li", {"class": "more"}, f"and {hidden:,} more, in the ranking"))
+    return node
+
+
+def _both_sides(verdict: Verdict) -> Element:
+    known = element("div", {}, element("h3", {}, "What is known"), bullets(known_in_words(verdict)))
+    unknown = element(
+        "div",
+        {"class": "unknown"},
+        element("h3", {}, "What is not known"),
+        bullets(unknown_in_words(verdict)),
+    )
+    return element("div", {"class": "columns"}, known, unknown)

@@ -1,0 +1,35 @@
+"""A report of an audit → an in-toto Statement about the files of its round, not signed."""
+
+from typing import Any
+
+from ariba_cli.reports.canonical import canonical_bytes
+from ariba_cli.reports.sha256sums import hashes_of_inputs
+from ariba_cli.verdict import Verdict
+
+# https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "urn:ariba:predicate:audit:v1"
+
+
+def intoto_statement(verdict: Verdict, content: dict[str, Any]) -> bytes:
+    """That an audit of these files has found this.
+
+    Parameters
+    ----------
+    content : the JSON of the report, whose result the predicate has as it stands there.
+
+    Raises
+    ------
+    InputError
+        When the report does not have the hash of every whole file.
+    """
+    statement = {
+        "_type": STATEMENT_TYPE,
+        "subject": [
+            {"name": path, "digest": {"sha256": sha256}}
+            for path, sha256 in sorted(hashes_of_inputs(verdict).items())
+        ],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {key: content[key] for key in ("schema_version", "result", "result_sha256")},
+    }
+    return canonical_bytes(statement) + b"\n"

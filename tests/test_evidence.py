@@ -1,0 +1,161 @@
+"""What pictures are made of, against distances and components found in plain NumPy."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from ariba_cli.audit import audit
+from ariba_cli.errors import InputError
+from ariba_cli.rounds.directory import open_round
+from ariba_cli.settings import AuditSettings
+from ariba_cli.verdict import LayerEvidence, Verdict
+from tests.conftest import FIXTURES, Ariba
+from tests.test_several_layers import write_round
+
+Float64 = npt.NDArray[np.float64]
+
+ATTACKED = FIXTURES / "attacked"
+
+
+def audited(root: Path, **chosen: object) -> Verdict:
+    settings = AuditSettings(evidence=True, **chosen)  # type: ignore[arg-type]
+    return audit(open_round(root), settings)
+
+
+def centred(root: Path, layer: str, dimension: int) -> tuple[list[str], Float64]:
+    """The ids, and all fragments of shape (n, m, d)."""
+    round_ = open_round(root)
+    rows = []
+    for member in round_.participants:
+        model = round_.open(member)
+        values = np.frombuffer(model.read(layer), np.float32).astype(np.float64)
+        rows.append(values[: values.size // dimension * dimension].reshape(-1, dimension))
+    stacked = np.stack(rows)
+    return [member.id for member in round_.participants], stacked - stacked.mean(axis=0)
+
+
+def distances(fragments: Float64) -> Float64:
+    rows = fragments.reshape(-1, fragments.shape[2])
+    inverse = np.linalg.pinv(rows.T @ rows / len(rows))
+    found: Float64 = np.sqrt(np.einsum("ij,jk,ik->i", rows, inverse, rows))
+    return found.reshape(fragments.shape[:2])
+
+
+@pytest.mark.parametrize(
+    ("layer", "fragment", "dimension", "shape"),
+    [
+        ("conv2.weight", None, 9, (3, 3)),
+        ("conv2.weight", "filter", 144, (16, 9)),
+        ("fc1.weight", "row", 128, (8, 16)),
+        ("conv2.weight", "block:20", 20, (2, 16)),
+    ],
+)
+def test_the_most_distant_fragments_are_shown_beside_typical_ones(
+    layer: str, fragment: str | None, dimension: int, shape: tuple[int, int]
+) -> None:
+    verdict = audited(ATTACKED, layers=(layer,), fragment=fragment)
+    (found,) = verdict.evidence
+    ids, fragments = centred(ATTACKED, layer, dimension)
+    expected = distances(fragments)
+    assert (found.layer, found.shape) == (layer, shape)
+    assert found.median_distance == pytest.approx(np.median(expected))
+    assert list(found.most_distant) == [one.id for one in verdict.ranking[:5]]
+    suspects = {one.id for one in verdict.suspects}
+    for identifier, shown in found.most_distant.items():
+        own = ids.index(identifier)
+        order = np.argsort(-expected[own])[:5]
+        assert [number(one.index, fragments.shape[1]) for one in shown] == order.tolist()
+        for one, index in zip(shown, order, strict=True):
+            assert one.distance == pytest.approx(expected[own, index])
+            assert one.times_median == pytest.approx(expected[own, index] / np.median(expected))
+            assert one.values == pytest.approx(
+                fragments[own, index, : len(one.values)], rel=1e-3, abs=1e-12
+            )
+            typical = ids.index(one.typical_id)
+            others = [expected[i, index] for i, name in enumerate(ids) if name not in suspects]
+            assert one.typical_distance == pytest.approx(np.sort(others)[(len(others) - 1) // 2])
+            assert one.typical_values == pytest.approx(
+                fragments[typical, index, : len(one.values)], rel=1e-3, abs=1e-12
+            )
+
+
+def number(index: tuple[int, ...], fragments: int) -> int:
+    """The number of a fragment; conv2 of the fixture has 32 outputs."""
+    return index[0] if len(index) == 1 else index[0] * (fragments // 32) + index[1]
+
+
+def test_points_lie_along_the_first_two_components() -> None:
+    (found,) = audited(ATTACKED, layers=("conv2",)).evidence
+    plane = found.plane
+    assert plane is not None
+    ids, fragments = centred(ATTACKED, "conv2.weight", 9)
+    rows = fragments.reshape(-1, 9)
+    eigenvalues, eigenvectors = np.linalg.eigh(rows.T @ rows / len(rows))
+    assert plane.explained == pytest.approx(eigenvalues[[-1, -2]] / eigenvalues.sum())
+    components = eigenvectors[:, [-1, -2]]
+    for column in components.T:
+        column *= np.sign(column[np.abs(column).argmax()])
+    expected = fragments[:, plane.fragments] @ components / np.sqrt(eigenvalues[-1])
+    assert len(plane.fragments) == 2000 // 20
+    assert list(plane.points) == ids
+    for own, points in zip(expected, plane.points.values(), strict=True):
+        assert points == pytest.approx(own.reshape(-1), abs=0.0051)
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_fragments_that_lie_on_a_line_have_no_plane(tmp_path: Path, width: int) -> None:
+    values = np.random.default_rng(0).standard_normal((5, 6, 1, 1, width))
+    values[..., 1:] = values[..., :1]
+    root = write_round(tmp_path, [{"conv.weight": one.astype(np.float32)} for one in values])
+    (found,) = audited(root, layers=("conv",), fragment=f"block:{width}").evidence
+    assert found.plane is None
+    assert found.most_distant
+
+
+def test_layers_share_the_room_of_a_report() -> None:
+    one = size(audited(ATTACKED, layers=("conv2",)).evidence)
+    four = size(audited(ATTACKED, layers=("all",)).evidence)
+    assert four < 1.5 * one
+
+
+def size(evidence: tuple[LayerEvidence, ...]) -> int:
+    """How many numbers it holds."""
+    points = sum(len(own) for e in evidence if e.plane for own in e.plane.points.values())
+    shown = [one for e in evidence for own in e.most_distant.values() for one in own]
+    return points + sum(len(one.values) + len(one.typical_values) for one in shown)
+
+
+def test_whoever_is_to_be_explained_is_shown_whatever_the_score() -> None:
+    last = audited(ATTACKED, layers=("conv2",)).ranking[-1].id
+    (found,) = audited(ATTACKED, layers=("conv2",), explained=(last,)).evidence
+    assert len(found.most_distant) == 6
+    assert len(found.most_distant[last]) == 5
+    with pytest.raises(InputError, match="no participant 'nobody' in the round"):
+        audited(ATTACKED, explained=("nobody",))
+
+
+def test_evidence_does_not_change_the_result(ariba: Ariba) -> None:
+    plain = json.loads(ariba("audit", ATTACKED, "-f", "json").stdout)
+    done = ariba("audit", ATTACKED, "-f", "json", "--evidence")
+    found = json.loads(done.stdout)
+    assert found["result"] == plain["result"]
+    assert "evidence" not in plain
+    assert len(found["evidence"]) == 1
+    # Fifty participants have as many points and fragments as these twenty.
+    assert len(done.stdout) < 300_000
+
+
+def test_an_explanation_is_beside_the_ranking(ariba: Ariba) -> None:
+    text = ariba("audit", ATTACKED, "--explain", "p18").stdout.decode()
+    assert "p18 is a suspect, rank 1 with share 0.430: marked are 220 of 512 fragments" in text
+    assert "conv2.weight [0, 5]: distance 45.4, 724.1 × the median" in text
+    assert "typical: p00" in text
+
+
+def test_an_explanation_can_be_written_in_ascii(ariba: Ariba) -> None:
+    done = ariba("audit", ATTACKED, "--explain", "p18", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "+9" in done.stdout.decode("ascii")
