@@ -179,6 +179,30 @@ def test_bash_is_given_the_rest_of_its_own_words(
     assert done.stdout.decode().split() == found
 
 
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish")
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("ariba aud", ["audit"]),
+        ("ariba audit --fail-on sha", ["share>="]),
+        ("ariba audit --detector pyod:IF", ["pyod:IForest"]),
+        ("ariba audit rou", ["round_0001/"]),
+    ],
+)
+def test_fish_is_given_values_and_files(
+    tmp_path: Path, command_path: str, line: str, found: list[str]
+) -> None:
+    (tmp_path / "round_0001").mkdir()
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", f"ariba completion fish | source; complete -C '{line}'"],
+        env=environment(PATH=command_path),
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.decode().split() == found
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_a_tab_completes_in_bash(tmp_path: Path, command_path: str) -> None:
     (tmp_path / "round_0001").mkdir()
