@@ -11,7 +11,7 @@ import typer.main
 
 from ariba_cli.cli.app import app
 from ariba_cli.findings import FindingKind
-from tests.conftest import FIXTURES, REPOSITORY, environment
+from tests.conftest import FIXTURES, REPOSITORY, Ariba, environment
 from tests.oracle import oracle
 
 PAGES = sorted((REPOSITORY / "docs").glob("*.md"))
@@ -20,7 +20,7 @@ COMMANDS = getattr(typer.main.get_command(app), "commands", {})
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """The code of a language that is to be run."""
+    """The blocks of code that are marked so; `sh` is to be run."""
     pattern = rf"^```{language}\n(.*?)^```"
     return re.findall(pattern, page.read_text(), flags=re.DOTALL | re.MULTILINE)
 
@@ -58,6 +58,14 @@ def test_the_pages_show_no_command_that_there_is_not() -> None:
     for page in PAGES:
         for line in lines(page):
             assert used_in(line) <= set(COMMANDS), (page.name, line)
+
+
+def test_the_table_that_is_explained_is_the_one_that_is_printed(ariba: Ariba) -> None:
+    (shown,) = blocks(REPOSITORY / "docs" / "reading-a-report.md", "text")
+    printed = ariba("audit", FIXTURES / "attacked").stdout.decode().splitlines()
+    assert [
+        line for line in shown.splitlines() if line.strip() != "…" and line not in printed
+    ] == []
 
 
 def test_every_link_leads_to_a_file_and_a_heading() -> None:
