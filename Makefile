@@ -6,12 +6,13 @@ READER ?= all
 SECONDS ?= 60
 RUN := $(VENV)/bin
 
-.PHONY: help demo test check golden fuzz bench
+.PHONY: help demo test check docs golden fuzz bench
 
 help:
 	@echo "make demo    train a federation, compromise five participants, find them"
 	@echo "make test    run the tests"
 	@echo "make check   check format, lint and types"
+	@echo "make docs    write the help of all commands into docs/commands.md again"
 	@echo "make golden  make the golden reports of fixtures/ again"
 	@echo "make fuzz    try hostile inputs; READER=npz for one reader, SECONDS=600 for each"
 	@echo "make bench   measure audits and training beside other ways to do them"
@@ -29,6 +30,9 @@ check: $(VENV)/.complete
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy
+
+docs: $(VENV)/.complete
+	$(RUN)/python -m docs.make
 
 golden: $(VENV)/.complete
 	$(RUN)/python fixtures/make.py --golden-only

@@ -39,6 +39,8 @@ def imported(*arguments: object) -> set[str]:
         (["verify", "--help"], {"numpy", "h5py", "safetensors", "msgspec"}),
         (["diff", "--help"], {"numpy", "h5py", "safetensors", "msgspec"}),
         (["evaluate", "--help"], {"numpy", "h5py", "safetensors"}),
+        (["schema", "audit"], {"numpy", "rich", "h5py", "safetensors"}),
+        (["completion", "bash"], {"numpy", "rich", "h5py", "safetensors"}),
         (["audit", FIXTURES / "attacked"], {"h5py"}),
         (["audit", FIXTURES / "attacked", "--truth", "-f", "json"], {"h5py", "rich"}),
         (["audit", FIXTURES / "attacked", "-q", "-f", "csv"], {"h5py", "rich"}),

@@ -23,6 +23,12 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "fixtures/README.md",
+    "docs/README.md",
+    "docs/file-formats.md",
+    "docs/forensic-pipeline.md",
+    "docs/method.md",
+    "docs/performance.md",
+    "docs/reading-a-report.md",
     "docs/reproduction.md",
     "examples/paper/README.md",
 )

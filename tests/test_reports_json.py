@@ -4,24 +4,19 @@ import hashlib
 import json
 import shutil
 import subprocess
-from importlib import resources
 from typing import Any
 
 import jsonschema
 import pytest
 
+from ariba_cli.reports import published
 from ariba_cli.reports.canonical import rounded
 from fixtures.make import GOLDEN
 from tests.conftest import FIXTURES, Ariba
 
-VERSIONS = {"audit": "1.2.0", "inspect": "1.1.0"}
-
 
 def schema(name: str) -> dict[str, Any]:
-    folder = resources.files("ariba_cli.reports") / "schemas"
-    content: dict[str, Any] = json.loads(
-        (folder / f"{name}-{VERSIONS[name]}.schema.json").read_text()
-    )
+    content: dict[str, Any] = json.loads(published.schema(name))
     return content
 
 

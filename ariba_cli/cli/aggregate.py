@@ -49,6 +49,7 @@ def aggregate(
     eta: Annotated[
         float | None,
         typer.Option(
+            metavar="NUMBER",
             min=0.001,
             callback=options.finite,
             help="η, the server's learning rate. [default: that of the run.json beside the "

@@ -11,13 +11,16 @@ import ariba_cli
 from ariba_cli.cli.aggregate import aggregate
 from ariba_cli.cli.attack import attack
 from ariba_cli.cli.audit import audit
+from ariba_cli.cli.completion import completion, heed_shells
 from ariba_cli.cli.console import say
 from ariba_cli.cli.convert import convert
 from ariba_cli.cli.diff import diff
 from ariba_cli.cli.evaluate import evaluate
 from ariba_cli.cli.exits import Exit
+from ariba_cli.cli.help import ENVIRONMENT, EXIT_CODES, exit_codes, help_text
 from ariba_cli.cli.inspect import inspect
 from ariba_cli.cli.report import report
+from ariba_cli.cli.schema import schema
 from ariba_cli.cli.simulate import simulate
 from ariba_cli.cli.verify import verify
 from ariba_cli.errors import AribaError
@@ -47,10 +50,17 @@ for _command, _short_help in (
     (diff, "Show who moved between two reports."),
     (aggregate, "Average the updates of a round, without its suspects."),
     (evaluate, "Measure accuracy and backdoors of a model."),
+    (schema, "Print the JSON Schema of a report."),
+    (completion, "Print a script that completes commands in a shell."),
 ):
     # Every option of `ariba audit` has its default in a variable ARIBA_AUDIT_…
     _variables = {"auto_envvar_prefix": f"ARIBA_{_command.__name__.upper()}"}
-    app.command(short_help=_short_help, context_settings=_HELP_OPTIONS | _variables)(_command)
+    app.command(
+        help=help_text(_command),
+        short_help=_short_help,
+        epilog=exit_codes(_command),
+        context_settings=_HELP_OPTIONS | _variables,
+    )(_command)
 
 
 # What is said, and the exit code, when a signal ends a command.
@@ -71,13 +81,14 @@ class Stopped(BaseException):
         self.number = signal.Signals(number)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(context: typer.Context, wanted: bool) -> None:
+    # Not while a shell completes what follows.
+    if wanted and not context.resilient_parsing:
         typer.echo(f"ariba {ariba_cli.__version__}")
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, epilog=f"{EXIT_CODES}\n\n{ENVIRONMENT}")
 def _ariba(
     context: typer.Context,
     _version: Annotated[
@@ -89,6 +100,8 @@ def _ariba(
 ) -> None:
     """Find the participants of a federated-learning round whose updates look backdoored.
 
+    Data go to stdout, and everything else to stderr. ariba COMMAND --help says more of each.
+
     Example: ariba audit round_42/ --layer layer3.0.conv1 --k-est 10
     """
     if context.invoked_subcommand is None:
@@ -99,6 +112,7 @@ def main() -> int:
     """Run the command line; returns the exit code."""
     _heed_signals()
     _open_missing_streams()
+    heed_shells()
     try:
         # In this mode it returns the code of a typer.Exit.
         return app(prog_name="ariba", standalone_mode=False) or Exit.COMPLETED

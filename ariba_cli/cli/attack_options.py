@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ariba_cli.cli import options
+from ariba_cli.cli import choices, options
 from ariba_cli.cli.console import Console
 from ariba_cli.errors import UsageError
 
@@ -15,6 +15,7 @@ KOption = Annotated[
     int | None,
     typer.Option(
         "--k",
+        metavar="N",
         min=1,
         help="How many participants to compromise, drawn by the seed. [default: a tenth]",
         show_default=False,
@@ -30,6 +31,7 @@ TriggerOption = Annotated[
         metavar="NAME",
         help="Which images are to be misclassified: those that bear a pattern, a targeted "
         "collection of 30, or those with a semantic feature (green cars, heavy strokes).",
+        autocompletion=choices.triggers,
     ),
 ]
 StrategyOption = Annotated[
@@ -38,14 +40,19 @@ StrategyOption = Annotated[
         metavar="NAME",
         help="What is done besides poisoning: replacement, anomalous, norm-matching, "
         "label-flipping or noise; repeat it to combine them, none for nothing.",
+        autocompletion=choices.strategies,
     ),
 ]
 TargetClassOption = Annotated[
-    int, typer.Option(min=0, help="The class that triggered images are taken for.")
+    int,
+    typer.Option(
+        metavar="CLASS", min=0, help="The class that triggered images are taken for, from 0 on."
+    ),
 ]
 SourceClassOption = Annotated[
     int | None,
     typer.Option(
+        metavar="CLASS",
         min=0,
         help="label-flipping: whose labels are flipped. [default: the class after the target]",
         show_default=False,
@@ -54,6 +61,7 @@ SourceClassOption = Annotated[
 PoisonRatioOption = Annotated[
     float | None,
     typer.Option(
+        metavar="NUMBER",
         min=0.01,
         max=1.0,
         callback=options.finite,
@@ -65,6 +73,7 @@ PoisonRatioOption = Annotated[
 SigmaOption = Annotated[
     float | None,
     typer.Option(
+        metavar="NUMBER",
         min=0.0,
         callback=options.finite,
         help="replacement: σ, the sum of the σ_i by which updates are scaled. [default: n/η]",
@@ -74,6 +83,7 @@ SigmaOption = Annotated[
 RhoOption = Annotated[
     float,
     typer.Option(
+        metavar="NUMBER",
         min=0.0,
         max=1.0,
         callback=options.finite,
@@ -81,11 +91,17 @@ RhoOption = Annotated[
     ),
 ]
 AnomalyOption = Annotated[
-    str, typer.Option(metavar="NAME", help="anomalous: what l_a is, l2 or cosine.")
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="anomalous: what l_a is, l2 or cosine.",
+        autocompletion=choices.anomalies,
+    ),
 ]
 BackdoorImagesOption = Annotated[
     int | None,
     typer.Option(
+        metavar="N",
         min=1,
         help="Measure the backdoor on so many test images, drawn by the seed. [default: all]",
         show_default=False,

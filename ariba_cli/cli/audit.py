@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ariba_cli.cli import detectors, options
+from ariba_cli.cli import choices, detectors, options
+from ariba_cli.cli.conditions import conditions_in_words, parse_condition
 from ariba_cli.cli.exits import Exit
 from ariba_cli.cli.verdicts import AuditFormat
 from ariba_cli.errors import UsageError
@@ -40,6 +41,7 @@ def audit(
             "Repeatable: each is scored by itself, and the ranking is by the mean share. "
             "[default: the middle convolution]",
             show_default=False,
+            autocompletion=choices.layers,
         ),
     ] = None,
     k_est: Annotated[
@@ -57,6 +59,7 @@ def audit(
             help="How to cut the layers: kernel, filter, row, or block:D for D values. "
             "[default: kernel for convolutions, else row]",
             show_default=False,
+            autocompletion=choices.fragments,
         ),
     ] = None,
     detector: detectors.DetectorOption = "mahalanobis",
@@ -101,10 +104,10 @@ def audit(
         list[str] | None,
         typer.Option(
             metavar="CONDITION",
-            help="Exit with 1 when it holds in any round: share>=X (of several layers the mean), "
-            "refused (also for a layer that is missing or unlike the others'), nonfinite, "
-            "duplicate or unsealed (no seal, or a broken one). Repeatable.",
+            help="Exit with 1 when it holds in any round, with X from 0 to 1 and in quotes for "
+            f"the shell: {conditions_in_words()}. Repeatable.",
             show_default=False,
+            autocompletion=choices.conditions,
         ),
     ] = None,
     files0_from: Annotated[
@@ -144,9 +147,15 @@ def audit(
     Of several rounds, one that cannot be audited is an error on stderr, and the others are
     audited all the same. JSON is then one line a round, written as soon as it is done.
 
+    Exit codes: 0 done; 1 done, and a condition of --fail-on holds in a round; 2 a round could
+    not be audited
+
     Example: ariba audit runs/demo/attacked --layer conv2 --k-est 10
 
     Example: ariba audit runs/demo/attacked --layer all
+
+    Example: ariba audit runs/demo/attacked --verify-seal --fail-on unsealed
+    --fail-on 'share>=0.7' --fail-on tie
 
     Example: ariba audit runs/demo/attacked --explain p03 --html report.html
 
@@ -154,7 +163,6 @@ def audit(
     """
     with held_back():
         from ariba_cli.cli.auditing import Auditing
-        from ariba_cli.cli.conditions import parse_condition
         from ariba_cli.cli.given import given_rounds
         from ariba_cli.cli.output import deliver_all
         from ariba_cli.cli.verdicts import Verdicts

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ariba_cli.cli import choices
 from ariba_cli.cli.options import Color, make_console
 from ariba_cli.errors import UsageError
 
@@ -57,8 +58,9 @@ def parse_value(text: str) -> "Parameter":
     return text
 
 
-def _list_detectors(wanted: bool) -> None:
-    if wanted:
+def _list_detectors(context: typer.Context, wanted: bool) -> None:
+    # Not while a shell completes what follows.
+    if wanted and not context.resilient_parsing:
         from ariba_cli.reports.detectors_table import detectors_table
 
         console = make_console(Color.AUTO, quiet=False, verbose=False)
@@ -73,6 +75,7 @@ DetectorOption = Annotated[
         metavar="NAME",
         help="What marks fragments: mahalanobis, or pyod:NAME for a detector of PyOD, as "
         "pyod:ECOD; --list-detectors shows all.",
+        autocompletion=choices.detectors,
     ),
 ]
 DetectorArgOption = Annotated[
@@ -100,6 +103,7 @@ DeviceOption = Annotated[
         metavar="NAME",
         help="Where to score: cpu, cuda or cuda:N, with the same result; auto takes a graphics "
         "card for layers that are large enough.",
+        autocompletion=choices.devices,
     ),
 ]
 ListDetectorsOption = Annotated[

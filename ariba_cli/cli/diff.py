@@ -46,8 +46,8 @@ def diff(
     the two only, and which parameters and findings are not the same. Shares that differ
     without a change of rank are in the JSON.
 
-    Exit codes, as of diff: 0 the suspects and the ranking are the same, 1 somebody moved, 2
-    a report cannot be read.
+    Exit codes: 0 the suspects and the ranking are the same; 1 somebody moved; 2 a report cannot
+    be read.
 
     Example: ariba diff round_41.json round_42.json
 

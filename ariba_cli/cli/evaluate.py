@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ariba_cli.cli import options, training_options
+from ariba_cli.cli import choices, options, training_options
 from ariba_cli.cli.libraries import import_training_libraries
 from ariba_cli.cli.training_options import EngineName
 from ariba_cli.interrupts import held_back
@@ -46,11 +46,13 @@ def evaluate(
             help="A backdoor to test for: pattern, targeted or semantic; repeat it for several. "
             "[default: all that apply to the data]",
             show_default=False,
+            autocompletion=choices.triggers,
         ),
     ] = None,
     target_class: Annotated[
         int | None,
         typer.Option(
+            metavar="CLASS",
             min=0,
             help="The class that triggered images are taken for. [default: as the run was "
             "attacked, or 0]",
@@ -60,6 +62,7 @@ def evaluate(
     backdoor_images: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             min=1,
             help="Test each backdoor on so many images, drawn by the seed. [default: as the run "
             "was attacked, or all]",
@@ -69,6 +72,7 @@ def evaluate(
     seed: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             min=0,
             help="The seed of the attack. [default: as the run was attacked, or 0]",
             show_default=False,

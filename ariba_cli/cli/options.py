@@ -73,7 +73,10 @@ MaxMemoryOption = Annotated[
     ),
 ]
 MaxFileBytesOption = Annotated[
-    int, typer.Option(metavar="BYTES", min=1, help="Refuse larger model files.")
+    int,
+    typer.Option(
+        metavar="BYTES", min=1, help="Refuse model files that are larger; the default is 32 GiB."
+    ),
 ]
 TimeoutOption = Annotated[
     float,
@@ -104,7 +107,9 @@ ReproducibleOption = Annotated[
 ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Finish what a killed run left in OUT.partial.")
 ]
-SeedOption = Annotated[int, typer.Option(min=0, help="Where all randomness comes from.")]
+SeedOption = Annotated[
+    int, typer.Option(metavar="N", min=0, help="Where all randomness comes from.")
+]
 ColorOption = Annotated[Color, typer.Option(help="When to use colour; NO_COLOR is obeyed.")]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only errors and warnings on stderr.")

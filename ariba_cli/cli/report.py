@@ -52,7 +52,7 @@ def report(
     checks them, and so does ariba verify. A Statement says that an audit of these files
     found this result; sign it with a tool of your own, as cosign.
 
-    Exit codes: 0 written, 2 it could not be.
+    Exit codes: 0 written; 2 it could not be.
 
     Example: ariba audit runs/demo/attacked -f json -o report.json
 

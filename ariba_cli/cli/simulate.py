@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ariba_cli.cli import attack_options, options, training_options
+from ariba_cli.cli import attack_options, choices, options, training_options
 from ariba_cli.cli.libraries import import_training_libraries
 from ariba_cli.cli.training_options import EngineName
 from ariba_cli.errors import UsageError
@@ -48,6 +48,7 @@ def simulate(
             metavar="NAME",
             help="digits, mnist, fashion-mnist, cifar10, or arrays: .npz files of your own with "
             "x_train, y_train, x_test and y_test.",
+            autocompletion=choices.datasets,
         ),
     ] = "digits",
     data_dir: training_options.DataDirOption = None,
@@ -57,25 +58,37 @@ def simulate(
         typer.Option(
             metavar="HOW",
             help="Who gets which samples: iid, dirichlet:ALPHA, or shards:S.",
+            autocompletion=choices.partitions,
         ),
     ] = "iid",
     model: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="cnn or resnet18. [default: by data set]", show_default=False
+            metavar="NAME",
+            help="cnn or resnet18. [default: by data set]",
+            show_default=False,
+            autocompletion=choices.models,
         ),
     ] = None,
-    participants: Annotated[int, typer.Option(min=3, help="How many train together.")] = 50,
+    participants: Annotated[
+        int, typer.Option(metavar="N", min=3, help="How many train together.")
+    ] = 50,
     rounds: Annotated[
         int | None,
         typer.Option(
-            min=1, help="How many rounds to train. [default: by data set]", show_default=False
+            metavar="N",
+            min=1,
+            help="How many rounds to train. [default: by data set]",
+            show_default=False,
         ),
     ] = None,
     eta: Annotated[
         float,
         typer.Option(
-            min=0.001, callback=options.finite, help="η, the server's learning rate in FedAvg."
+            metavar="NUMBER",
+            min=0.001,
+            callback=options.finite,
+            help="η, the server's learning rate in FedAvg.",
         ),
     ] = 1.0,
     optimizer: training_options.OptimizerOption = None,
@@ -106,7 +119,12 @@ def simulate(
     anomaly: attack_options.AnomalyOption = "l2",
     backdoor_images: attack_options.BackdoorImagesOption = None,
     keep: Annotated[
-        str, typer.Option(metavar="all|last|every:N", help="Which rounds to write.")
+        str,
+        typer.Option(
+            metavar="all|last|every:N",
+            help="Which rounds to write.",
+            autocompletion=choices.kept_rounds,
+        ),
     ] = "last",
     format_: Annotated[
         ModelFormat,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ariba_cli.cli import options
+from ariba_cli.cli import choices, options
 from ariba_cli.cli.console import Console
 
 if TYPE_CHECKING:
@@ -51,7 +51,12 @@ EngineOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[
-    str, typer.Option(metavar="DEVICE", help="Where to compute: auto, cpu, cuda or cuda:N.")
+    str,
+    typer.Option(
+        metavar="DEVICE",
+        help="Where to compute: auto, cpu, cuda or cuda:N.",
+        autocompletion=choices.devices,
+    ),
 ]
 OptimizerOption = Annotated[
     OptimizerName | None,
@@ -60,16 +65,22 @@ OptimizerOption = Annotated[
 EpochsOption = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Passes over its samples in a round. [default: by data set]", show_default=False
+        metavar="N",
+        min=1,
+        help="Passes over its samples in a round. [default: by data set]",
+        show_default=False,
     ),
 ]
 BatchSizeOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Samples in a step. [default: by data set]", show_default=False),
+    typer.Option(
+        metavar="N", min=1, help="Samples in a step. [default: by data set]", show_default=False
+    ),
 ]
 LearningRateOption = Annotated[
     float | None,
     typer.Option(
+        metavar="NUMBER",
         min=1e-12,
         callback=options.finite,
         help="The size of a step. [default: by data set]",

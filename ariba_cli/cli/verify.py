@@ -40,7 +40,7 @@ def verify(
     the report, and compares result_sha256. Prints what is different, a line each: first the
     inputs, then ranks and scores, then the rest. Evidence for pictures is not gathered again.
 
-    Exit codes: 0 everything is the same, 1 something is different, 2 it could not be told: an
+    Exit codes: 0 everything is the same; 1 something is different; 2 it could not be told: an
     input is missing, or the report cannot be read or does not say what was asked for.
 
     Example: ariba audit runs/demo/attacked -f json -o report.json

@@ -1,0 +1,107 @@
+"""The pages of documentation: commands that they show work, and links lead somewhere."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer.main
+
+from ariba_cli.cli.app import app
+from ariba_cli.findings import FindingKind
+from tests.conftest import FIXTURES, REPOSITORY, Ariba, environment
+from tests.oracle import oracle
+
+PAGES = sorted((REPOSITORY / "docs").glob("*.md"))
+EXIT_CODE = re.compile(r"\s+# exit code ([0-9]+)$")
+COMMANDS = getattr(typer.main.get_command(app), "commands", {})
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The blocks of code that are marked so; `sh` is to be run."""
+    pattern = rf"^```{language}\n(.*?)^```"
+    return re.findall(pattern, page.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def lines(page: Path) -> list[str]:
+    return "".join(blocks(page, "sh")).splitlines()
+
+
+def used_in(line: str) -> set[str]:
+    return set(re.findall(r"\bariba ([a-z]+)", line))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if lines(page)], ids=lambda p: p.name)
+def test_every_command_of_a_page_works_in_that_order(
+    tmp_path: Path, command_path: str, page: Path
+) -> None:
+    for name in ("attacked", "clean"):
+        shutil.copytree(FIXTURES / name, tmp_path / "fixtures" / name)
+    (tmp_path / "runs").mkdir()
+    for line in lines(page):
+        code = EXIT_CODE.search(line)
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", line],
+            cwd=tmp_path,
+            env=environment(PATH=command_path),
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == (int(code[1]) if code else 0), (line, done.stderr)
+    # Whoever cleans up must be able to.
+    subprocess.run(["chmod", "-R", "u+w", tmp_path], check=True)
+
+
+def test_the_pages_show_no_command_that_there_is_not() -> None:
+    for page in PAGES:
+        for line in lines(page):
+            assert used_in(line) <= set(COMMANDS), (page.name, line)
+
+
+def test_the_table_that_is_explained_is_the_one_that_is_printed(ariba: Ariba) -> None:
+    (shown,) = blocks(REPOSITORY / "docs" / "reading-a-report.md", "text")
+    printed = ariba("audit", FIXTURES / "attacked").stdout.decode().splitlines()
+    assert [
+        line for line in shown.splitlines() if line.strip() != "…" and line not in printed
+    ] == []
+
+
+def test_every_link_leads_to_a_file_and_a_heading() -> None:
+    for page in PAGES:
+        for path, _, anchor in re.findall(
+            r"\]\((?!https?:)([^)#]*)(#([^)]+))?\)", page.read_text()
+        ):
+            target = (page.parent / path) if path else page
+            assert target.exists(), (page.name, path)
+            if anchor:
+                assert anchor in anchors(target.read_text()), (page.name, path, anchor)
+
+
+def anchors(text: str) -> set[str]:
+    """What the headings of a page are called in links."""
+    headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (REPOSITORY / "docs" / "README.md").read_text()
+    for page in PAGES:
+        assert page.name == "README.md" or f"]({page.name})" in index
+
+
+def test_every_finding_is_explained() -> None:
+    text = (REPOSITORY / "docs" / "reading-a-report.md").read_text()
+    for kind in FindingKind:
+        assert f"`{kind.value}`" in text
+
+
+def test_the_method_in_a_few_lines_is_the_method() -> None:
+    (code,) = blocks(REPOSITORY / "docs" / "method.md", "python")
+    shown: dict[str, object] = {}
+    exec(code, shown)
+    weights = np.random.default_rng(0).normal(size=(12, 40, 9))
+    weights[3] *= 5
+    found = shown["shares"](weights, 3)  # type: ignore[operator]
+    assert (found * 40).tolist() == oracle(list(weights), 40, 9, 3).scores

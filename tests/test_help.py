@@ -1,0 +1,69 @@
+"""What commands say of themselves: alike in all of them, and in the documentation too."""
+
+import importlib.metadata
+import re
+import shlex
+
+import pytest
+import typer.main
+
+from ariba_cli.cli.app import app
+from docs.make import COMMANDS, helps, page
+from tests.conftest import REPOSITORY, Ariba
+
+HELPS = helps()
+NAMES = [title.removeprefix("ariba ") for title in HELPS if " " in title]
+
+
+def examples(text: str) -> list[str]:
+    """The command lines that a help shows."""
+    found = re.search(r"^  Examples?:\n((?:    .*\n?)+)", text, flags=re.MULTILINE)
+    return found[1].replace("\\\n", " ").strip().splitlines() if found else []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_command_says_what_it_does_and_how_it_ends(name: str) -> None:
+    text = HELPS[f"ariba {name}"]
+    assert text.startswith(f"Usage: ariba {name} ")
+    assert "\n  Exit codes: 0 " in text
+    assert name == "completion" or examples(text)
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert all(line.isprintable() for line in text.splitlines())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_and_argument_is_explained(name: str) -> None:
+    command = getattr(typer.main.get_command(app), "commands", {})[name]
+    for param in command.params:
+        assert "." in (param.help or ""), param.name
+    # A value has a name that says what it is.
+    assert "<int" not in HELPS[f"ariba {name}"]
+    assert "<float" not in HELPS[f"ariba {name}"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_examples_are_what_the_command_takes(name: str) -> None:
+    commands = getattr(typer.main.get_command(app), "commands", {})
+    for line in examples(HELPS[f"ariba {name}"]):
+        part = next(part for part in re.split(r"[|;&()]", line) if "ariba " in part)
+        _, used, *words = shlex.split(part)
+        # Raises where an option or a value is not known.
+        commands[used].make_context(used, words)
+
+
+def test_what_ends_with_1_says_so() -> None:
+    assert "1 done, and a condition of --fail-on holds" in " ".join(HELPS["ariba audit"].split())
+    assert "; 1 " not in HELPS["ariba inspect"]
+
+
+def test_the_help_of_a_terminal_is_the_one_that_is_documented(ariba: Ariba) -> None:
+    for name in ("", "audit"):
+        done = ariba(*name.split(), "--help", COLUMNS="80", FORCE_COLOR="1", ARIBA_AUDIT_K_EST="7")
+        assert done.stdout.decode().strip() == HELPS[f"ariba {name}".strip()].strip()
+
+
+def test_the_page_of_commands_is_up_to_date() -> None:
+    pinned = re.search(r"^typer==(\S+)", (REPOSITORY / "constraints.txt").read_text(), re.MULTILINE)
+    if pinned is None or importlib.metadata.version("typer") != pinned[1]:
+        pytest.skip("another version of Typer lays help out in another way")
+    assert COMMANDS.read_text() == page(), "make docs writes it again"
