@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ariba_cli.cli.console import Console
     from ariba_cli.cli.output import Stopwatch
     from ariba_cli.reports.audit_csv import AuditCsv
+    from ariba_cli.reports.canonical import RunRecord
     from ariba_cli.verdict import Verdict
 
 
@@ -67,39 +68,37 @@ class Verdicts:
         OutputError
             When the page cannot be written.
         """
+        run = stopwatch.record(
+            reproducible=self._reproducible, round_path=path, device=", ".join(verdict.devices)
+        )
         if self._page is not None:
-            self._write_page(self._page, self._json(path, verdict, stopwatch))
+            self._write_page(self._page, verdict, run)
         encode = {
             AuditFormat.JSON: self._as_json,
             AuditFormat.CSV: self._as_csv,
             AuditFormat.TABLE: self._as_table,
         }[self._format]
-        data = encode(path, verdict, stopwatch)
+        data = encode(path, verdict, run)
         self._started = True
         return data
 
-    def _write_page(self, page: Path, report: bytes) -> None:
+    def _write_page(self, page: Path, verdict: "Verdict", run: "RunRecord") -> None:
         """Write what the JSON says, and nothing else, as HTML."""
         from ariba_cli.cli.output import deliver
+        from ariba_cli.reports.audit_json import audit_json
         from ariba_cli.reports.html.page import audit_html
         from ariba_cli.reports.report import parse_report
 
-        deliver(audit_html(parse_report(report)), page, self._console)
+        deliver(audit_html(parse_report(audit_json(verdict, run))), page, self._console)
 
-    def _as_json(self, path: Path, verdict: "Verdict", stopwatch: "Stopwatch") -> bytes:
-        if not self._evidence:
-            verdict = replace(verdict, evidence=())
-        return self._json(path, verdict, stopwatch)
-
-    def _json(self, path: Path, verdict: "Verdict", stopwatch: "Stopwatch") -> bytes:
+    def _as_json(self, _: Path, verdict: "Verdict", run: "RunRecord") -> bytes:
         from ariba_cli.reports.audit_json import audit_json
 
-        run = stopwatch.record(
-            reproducible=self._reproducible, round_path=path, device=", ".join(verdict.devices)
-        )
+        if not self._evidence:
+            verdict = replace(verdict, evidence=())
         return audit_json(verdict, run, one_line=self._several)
 
-    def _as_csv(self, path: Path, verdict: "Verdict", _: "Stopwatch") -> bytes:
+    def _as_csv(self, path: Path, verdict: "Verdict", _: "RunRecord") -> bytes:
         from ariba_cli.reports.audit_csv import AuditCsv
         from ariba_cli.reports.words import coverage_in_words, findings_in_words
 
@@ -113,7 +112,7 @@ class Verdicts:
         self._console.note(f"{which}coverage: {coverage_in_words(verdict)}")
         return rows if self._started else table.header + rows
 
-    def _as_table(self, path: Path, verdict: "Verdict", _: "Stopwatch") -> bytes:
+    def _as_table(self, path: Path, verdict: "Verdict", _: "RunRecord") -> bytes:
         from ariba_cli.reports.audit_table import audit_table
 
         paper = self._console.paper(for_file=self._for_file)
