@@ -1,7 +1,6 @@
 """Two reports, one beside the other: who moved, and what else is not the same."""
 
 import json
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import jsonschema
 import pytest
 
 from ariba_cli.comparing import Comparison, compare
+from ariba_cli.reports import published
 from ariba_cli.reports.diff_table import diff_table
 from ariba_cli.reports.report import parse_report
 from ariba_cli.reports.text import Paper
@@ -125,8 +125,7 @@ def test_who_is_in_one_report_only(attacked: bytes) -> None:
 
 
 def test_json_is_as_its_schema_says(ariba: Ariba, paths: tuple[Path, Path]) -> None:
-    schema_path = resources.files("ariba_cli.reports") / "schemas" / "diff-1.0.0.schema.json"
-    schema = json.loads(schema_path.read_text())
+    schema = json.loads(published.schema("diff"))
     jsonschema.Draft202012Validator.check_schema(schema)
     one, other = (ariba("diff", *paths, "-f", "json", "--reproducible") for _ in range(2))
     assert one.returncode == 1

@@ -3,7 +3,6 @@
 import json
 import shutil
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from ariba_cli.errors import AribaError, InputError, UsageError
 from ariba_cli.federated.datasets import Dataset, load_dataset
 from ariba_cli.federated.federation import FederationSettings, Place
 from ariba_cli.federated.quality import Quality
+from ariba_cli.reports import published
 from ariba_cli.reports.evaluate_json import evaluate_json
 from ariba_cli.reports.evaluate_table import evaluate_table
 from ariba_cli.reports.text import Paper
@@ -268,8 +268,7 @@ def test_options_come_before_the_attack_of_the_run(run_path: Path, ariba: Ariba)
 
 def test_the_report_is_as_its_schema_says(run_path: Path, ariba: Ariba) -> None:
     found = report(ariba, run_path / GLOBAL, "--reproducible")
-    path = resources.files("ariba_cli.reports") / "schemas" / "evaluate-1.0.0.schema.json"
-    described = json.loads(path.read_text())
+    described = json.loads(published.schema("evaluate"))
     jsonschema.Draft202012Validator.check_schema(described)
     jsonschema.validate(found, described)
     assert found["run"]["seconds"] == 0
