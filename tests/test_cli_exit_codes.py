@@ -95,7 +95,17 @@ ATTACKED = FIXTURES / "attacked"
         (["simulate", "new", "--attack", "1", "--k", "50"], "50 of 50 participants cannot"),
         (["simulate", "new", "--strategy", "noise"], "--strategy is of an attack, and there is"),
         (["simulate", "new", "--attack", "7", "--rounds", "6"], "never comes: the last round is 6"),
-        (["simulate", "new", "--attack", "1", "--rho", "1"], "it must be at least 0 and less"),
+        (
+            ["simulate", "new", "--attack", "1", "--strategy", "anomalous", "--rho", "1"],
+            "it must be at least 0 and less",
+        ),
+        (["simulate", "new", "--attack", "1", "--rho", "0.1"], "--rho is of --strategy anomalous"),
+        (["attack", CLEAN, "--out", "new", "--anomaly", "l2"], "of --strategy anomalous; name"),
+        (["attack", CLEAN, "--out", "new", "--source-class", "1"], "of --strategy label-flipping"),
+        (
+            ["attack", CLEAN, "--out", "new", "--strategy", "noise", "--sigma", "5"],
+            "--sigma is of --strategy replacement",
+        ),
         (["attack", CLEAN, "--out", "new", "--sigma", "-1"], "see ariba attack --help"),
         (["attack", CLEAN, "--out", "new", "--rho", "2"], "see ariba attack --help"),
         (["attack", CLEAN, "--out", "new", "--strategy", "hope"], "there is no strategy 'hope'"),

@@ -12,6 +12,7 @@ from ariba_cli.interrupts import held_back
 
 
 def attack(
+    context: typer.Context,
     round_path: options.RoundArgument,
     out: Annotated[
         Path,
@@ -62,6 +63,7 @@ def attack(
 
     console = options.make_console(color, quiet, verbose)
     named, strategies = attack_options.names(compromised), attack_options.strategies(strategy)
+    attack_options.check_heeded(context, strategies)
     round_ = open_round(round_path)
     run = read_run(round_path)
     settings = AttackSettings(

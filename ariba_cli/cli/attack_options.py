@@ -1,5 +1,6 @@
 """Options that say how participants are compromised."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -110,6 +111,13 @@ BackdoorImagesOption = Annotated[
 
 NO_STRATEGY = "none"
 
+_OF_A_STRATEGY = {
+    "sigma": "replacement",
+    "rho": "anomalous",
+    "anomaly": "anomalous",
+    "source_class": "label-flipping",
+}
+
 
 def names(compromised: str | None) -> tuple[str, ...]:
     """Who was named, as in `p03,p17`."""
@@ -124,6 +132,22 @@ def strategies(named: list[str]) -> tuple[str, ...]:
     if NO_STRATEGY in named and len(named) > 1:
         raise UsageError("--strategy none goes with no other; leave it out")
     return tuple(sorted(set(named) - {NO_STRATEGY}))
+
+
+def check_heeded(context: typer.Context, strategies: Sequence[str]) -> None:
+    """Refuse an option of a strategy that is not among these: it would change nothing."""
+    for option, strategy in _OF_A_STRATEGY.items():
+        if strategy not in strategies and on_command_line(context, option):
+            name = option.replace("_", "-")
+            raise UsageError(
+                f"--{name} is of --strategy {strategy}; name that, or leave --{name} out"
+            )
+
+
+def on_command_line(context: typer.Context, option: str) -> bool:
+    """Whether an option was typed, and is no default of the command or its environment."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def warn_of_many(settings: "AttackSettings", participants: int, console: Console) -> None:

@@ -178,11 +178,13 @@ def simulate(
     if attack is None:
         _check_unused(context)
     else:
+        strategies = attack_options.strategies(strategy)
+        attack_options.check_heeded(context, strategies)
         attacked = AttackSettings(
             compromised=attack_options.names(compromised),
             k=k,
             trigger=trigger,
-            strategies=attack_options.strategies(strategy),
+            strategies=strategies,
             sigma=sigma,
             rho=rho,
             anomaly=anomaly,
@@ -225,8 +227,7 @@ def simulate(
 def _check_unused(context: typer.Context) -> None:
     """Refuse options of an attack where there is none."""
     for name in _OF_AN_ATTACK:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
+        if attack_options.on_command_line(context, name):
             raise UsageError(
                 f"--{name.replace('_', '-')} is of an attack, and there is none; --attack ROUND "
                 "says from which round on"
