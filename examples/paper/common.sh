@@ -24,8 +24,6 @@ else
     PAPER_OUT=${PAPER_OUT:-runs/paper}
     GREY_SEEDS=${PAPER_SEEDS:-1 2 3 4 5}
     CIFAR_SEEDS=${PAPER_CIFAR_SEEDS:-1 2 3}
-    # On two cores a round of ResNet18 takes minutes; the default are as many as the command has.
-    CIFAR_ROUNDS=${PAPER_CIFAR_ROUNDS:-}
     FIGURE_SEEDS=${PAPER_FIGURE_SEEDS:-1 2 3}
     # With 50 participants, the default, (n, k, k̃) = (50, 5, 10).
     K=5 K_EST=10
@@ -70,11 +68,9 @@ whole() {
 # train DATASET SEED: train an honest federation, unless that has been done.
 # Sets `run`, its folder, and `honest`, its last round.
 train() {
-    local dataset=$1 seed=$2 resume=() rounds=()
+    local dataset=$1 seed=$2 resume=()
     if [ "$quick" = 1 ]; then
         dataset=digits
-    elif [ "$dataset" = cifar10 ] && [ -n "$CIFAR_ROUNDS" ]; then
-        rounds=(--rounds "$CIFAR_ROUNDS")
     fi
     run=$PAPER_OUT/federations/$dataset-$seed
     if [ ! -d "$run" ]; then
@@ -83,10 +79,10 @@ train() {
         fi
         say "training $dataset, seed $seed"
         ariba simulate "$run" --dataset "$dataset" --seed "$seed" --keep last \
-            "${SIMULATE[@]}" "${rounds[@]}" "${resume[@]}" >&2
+            "${SIMULATE[@]}" "${resume[@]}" >&2
     fi
-    local saved=("$run"/round_*)
-    honest=${saved[-1]}
+    local rounds=("$run"/round_*)
+    honest=${rounds[-1]}
 }
 
 # attack NAME SEED TRIGGER [OPTION…]: write `honest` again with participants compromised,
