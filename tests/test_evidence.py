@@ -159,3 +159,29 @@ def test_an_explanation_can_be_written_in_ascii(ariba: Ariba) -> None:
     done = ariba("audit", ATTACKED, "--explain", "p18", PYTHONIOENCODING="ascii")
     assert done.returncode == 0
     assert "+9" in done.stdout.decode("ascii")
+
+
+def test_a_page_is_the_same_to_the_byte_and_that_of_its_report(
+    ariba: Ariba, tmp_path: Path
+) -> None:
+    page, report = tmp_path / "page.html", tmp_path / "report.json"
+    audit = ("audit", ATTACKED, "--layer", "all", "--html", page, "-f", "json", "-o", report)
+    pages = []
+    for _ in range(2):
+        done = ariba(*audit, "--evidence", "--reproducible")
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+        pages.append(page.read_bytes())
+        page.unlink()
+    pages.append(ariba("report", report, "-f", "html").stdout)
+    assert pages[0] == pages[1] == pages[2]
+
+
+def test_a_page_that_cannot_be_written_is_an_error(ariba: Ariba) -> None:
+    done = ariba("audit", ATTACKED, "--html", "/dev/full")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"error: '/dev/full' cannot be written: No space left on device\n"
+    done = ariba("audit", ATTACKED, "--html", "new", "-o", "new")
+    assert done.returncode == 2
+    assert b"--html and --output name the same file" in done.stderr
+    done = ariba("audit", ATTACKED, ATTACKED, "--html", "new")
+    assert b"--html takes one round" in done.stderr

@@ -17,6 +17,7 @@ from ariba_cli.cli import console
 from ariba_cli.cli.app import main
 from ariba_cli.cli.console import Console, Environment
 from ariba_cli.rounds.directory import open_round
+from tests.html_pages import Page
 from tests.models import random_model, write_flat_round, write_model
 
 NAMES = [
@@ -197,6 +198,48 @@ def test_csv_has_one_line_each_and_no_formula(root: Path, ariba: Ariba) -> None:
     left_out = [line for line in warnings.splitlines() if "is in no known format" in line]
     assert len(left_out) == len(NAMES[::3])
     assert all(line.startswith(("warning: ", "coverage: ")) for line in warnings.splitlines())
+
+
+def test_the_page_of_a_round_has_no_element_from_its_names(
+    root: Path, tmp_path: Path, ariba: Ariba
+) -> None:
+    harmless_root = write_flat_round(tmp_path / "harmless", 4)
+    for index, name in enumerate(sorted(NAMES)):
+        model = {**random_model(index + 4), "other.weight": random_model(1)["conv2.weight"]}
+        write_model(harmless_root / f"name{index:02}.safetensors", model)
+        if NAMES.index(name) % 3 == 0:
+            (harmless_root / f"name{index:02}.safetensors").write_bytes(b"not a model")
+    pages = []
+    for directory in (root, harmless_root):
+        page = tmp_path / "page.html"
+        code, _, _ = ariba("audit", directory, "--layer", "conv*", "--html", page)
+        assert code == 0
+        text = page.read_text()
+        assert harmless(text)
+        pages.append(Page(text.encode()))
+    known = {(tag, names) for tag, names in pages[1].elements}
+    assert {(tag, names) for tag, names in pages[0].elements} == known
+    assert not [value for value in pages[0].values("href") if not value.startswith("#")]
+
+
+def test_reports_in_every_format_are_harmless(root: Path, tmp_path: Path, ariba: Ariba) -> None:
+    """Each comes from the JSON alone; a round that was sealed has hashes of its files."""
+    ariba("convert", root, "--out", tmp_path / "sealed")
+    report, other = tmp_path / "report.json", tmp_path / "other.json"
+    audit = ("audit", tmp_path / "sealed", "-f", "json", "--evidence", "-o")
+    ariba(*audit, report, "--layer", "conv2")
+    ariba(*audit, other, "--layer", "conv1")
+    for format_ in ("table", "html", "csv", "markdown", "sha256sums", "intoto"):
+        code, text, _ = ariba("report", report, "-f", format_)
+        assert (code, bool(text)) == (0, True), format_
+    assert ariba("verify", report, tmp_path / "sealed")[0] == 0
+    assert ariba("diff", report, other)[0] == 1
+    explained = [f"--explain={member.id}" for member in open_round(root).participants]
+    code, table, _ = ariba("audit", root, "--layer", "conv2", *explained)
+    words = " ".join(table.split())
+    assert code == 0
+    assert words.count("Its most distant:") == 4 + len(NAMES) - len(NAMES[::3])
+    assert words.count("is not ranked: it was scored in no layer.") == len(NAMES[::3])
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))

@@ -199,6 +199,8 @@ def audit(
         raise UsageError(
             "--html takes one round; write -f json, and a page of each by ariba report"
         )
+    if html is not None and output is not None and html.resolve() == output.resolve():
+        raise UsageError("--html and --output name the same file; give them two")
     verdicts = Verdicts(
         format_,
         console,
