@@ -28,7 +28,7 @@ Point = tuple[float, float]
 _MOST_POINTS = 2500
 _MOST_CROSSES = 600
 _SIZE = 400
-_MARGIN = 34
+_MARGIN = 46
 _NAME = 24
 _LAYER = 60
 # A close-up is drawn where the cloud of the others takes less than this part of the picture.
