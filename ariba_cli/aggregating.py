@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.auditing.intake import Submission, why_not_offered
+from ariba_cli.auditing.reading import Unusable
 from ariba_cli.errors import InputError, OutputError, RefusedFileError, UsageError
 from ariba_cli.federated.aggregation import FedAvg
 from ariba_cli.findings import Finding, FindingKind
-from ariba_cli.intake import Submission, why_not_offered
 from ariba_cli.progress import Progress, silent
-from ariba_cli.reading import Unusable
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.formats import peft, safetensors
 from ariba_cli.rounds.layers import Layer, agreed_layers

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.evaluation import evaluate
+from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.detectors import make_detector
 from ariba_cli.differences import Differences, Key, differences, key_of
 from ariba_cli.errors import AribaError, InputError, RefusedFileError
-from ariba_cli.evaluation import evaluate
 from ariba_cli.parallel import each
 from ariba_cli.progress import Progress, part_of, silent
 from ariba_cli.reports.audit_json import audit_json
@@ -20,7 +21,6 @@ from ariba_cli.rounds.model import Terms
 from ariba_cli.rounds.opening import open_file
 from ariba_cli.rounds.sealing import file_sha256
 from ariba_cli.scoring.devices import ANYWHERE, Placement
-from ariba_cli.settings import AuditSettings, KEst
 from ariba_cli.verdict import Input, Verdict
 
 

@@ -59,11 +59,11 @@ def pread(task: Task) -> Run:
 
 def ours(task: Task) -> Run:
     """`ariba audit` without its command line: from opening the round to the ranking."""
-    from ariba_cli.audit import audit
+    from ariba_cli.auditing.audit import audit
+    from ariba_cli.auditing.settings import AuditSettings, KEst
     from ariba_cli.detectors import make_detector
     from ariba_cli.rounds.directory import open_round
     from ariba_cli.scoring.devices import Placement
-    from ariba_cli.settings import AuditSettings, KEst
 
     settings = AuditSettings(
         layers=task.layers,

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from ariba_cli.auditing.ranking import rank
 from ariba_cli.findings import Finding, FindingKind
-from ariba_cli.ranking import rank
 from ariba_cli.reports.canonical import RunRecord
 from ariba_cli.reports.report import Report
 from ariba_cli.verdict import (

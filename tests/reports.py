@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ariba_cli.audit import audit
-from ariba_cli.evaluation import evaluate
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.evaluation import evaluate
+from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.reports.audit_json import audit_json
 from ariba_cli.reports.canonical import RunRecord, canonical_bytes
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.truth import read_truth
-from ariba_cli.settings import AuditSettings
 
 Json = dict[str, Any]
 Spoil = Callable[[Json], object]

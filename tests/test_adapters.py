@@ -12,7 +12,8 @@ import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.conversion import convert
 from ariba_cli.errors import RefusedFileError
 from ariba_cli.findings import FindingKind
@@ -21,7 +22,6 @@ from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.formats import open_model
 from ariba_cli.rounds.lowrank import LowRank
 from ariba_cli.rounds.model import Terms
-from ariba_cli.settings import AuditSettings, KEst
 from ariba_cli.verdict import LayerResult, Verdict
 
 Factors = dict[str, npt.NDArray[Any]]

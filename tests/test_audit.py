@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.evaluation import evaluate
+from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.detectors import DETECTORS, make_detector
 from ariba_cli.errors import InputError, UsageError
-from ariba_cli.evaluation import evaluate
 from ariba_cli.findings import FindingKind
 from ariba_cli.reports.audit_json import audit_result
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.truth import read_truth
-from ariba_cli.settings import AuditSettings, KEst
 from ariba_cli.verdict import Verdict
 from tests.conftest import FIXTURES
 from tests.models import random_model, safetensors_bytes, write_flat_round, write_model

@@ -190,7 +190,7 @@ def test_exit_codes(tmp_path: Path, ariba: Ariba, arguments: list[object], code:
 @pytest.mark.parametrize("debug", ["", "1"])
 def test_an_unexpected_error_is_one_line_unless_it_is_to_be_debugged(debug: str) -> None:
     script = (
-        "import ariba_cli.audit; ariba_cli.audit.agreed_layers = None\n"
+        "import ariba_cli.auditing.audit; ariba_cli.auditing.audit.agreed_layers = None\n"
         "from ariba_cli.cli.app import main\n"
         "raise SystemExit(main())"
     )

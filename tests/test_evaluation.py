@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from ariba_cli.auditing.evaluation import evaluate
 from ariba_cli.errors import InputError
-from ariba_cli.evaluation import evaluate
 from ariba_cli.rounds.truth import read_truth
 from ariba_cli.verdict import Coverage, Input, Method, Ranked, Verdict
 

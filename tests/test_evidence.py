@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.errors import InputError
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.settings import AuditSettings
 from ariba_cli.verdict import LayerEvidence, Verdict
 from tests.conftest import FIXTURES, Ariba
 from tests.test_several_layers import write_round

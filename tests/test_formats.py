@@ -11,14 +11,14 @@ import numpy.typing as npt
 import pytest
 import safetensors.numpy
 
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.conversion import convert
 from ariba_cli.errors import RefusedFileError
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.formats import FILE_FORMATS, FOLDER_FORMATS, open_model
 from ariba_cli.rounds.model import Terms
 from ariba_cli.rounds.names import plain_name
-from ariba_cli.settings import AuditSettings, KEst
 from ariba_cli.verdict import Verdict
 from tests.models import random_model
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import pytest
 
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.inspection import inspect_round
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.model import Terms
-from ariba_cli.settings import AuditSettings
 from ariba_cli.verdict import Verdict
 from fixtures.hostile import make
 from fixtures.hostile.pickles import RAN

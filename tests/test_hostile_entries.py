@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.inspection import inspect_round
 from ariba_cli.rounds.directory import is_one_model, open_round
 from ariba_cli.rounds.limits import Limits
 from ariba_cli.rounds.model import Terms
 from ariba_cli.rounds.opening import open_file
-from ariba_cli.settings import AuditSettings
 from fixtures.hostile.weights import stored
 from tests.models import random_model, write_flat_round, write_model
 

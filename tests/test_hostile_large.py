@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.errors import RefusedFileError
 from ariba_cli.inspection import inspect_round
 from ariba_cli.rounds.directory import open_round
@@ -18,7 +19,6 @@ from ariba_cli.rounds.formats import open_model
 from ariba_cli.rounds.limits import Limits
 from ariba_cli.rounds.model import Extent, Terms
 from ariba_cli.rounds.tensors import to_array
-from ariba_cli.settings import AuditSettings
 from fixtures.hostile.hdf5_files import bomb, hdf5
 from fixtures.hostile.numpy_files import Entry, archive
 from fixtures.hostile.weights import NAME, RAW, VALUES, npy, safetensors, stored

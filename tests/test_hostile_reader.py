@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.limits import Limits
 from ariba_cli.rounds.model import Terms
-from ariba_cli.settings import AuditSettings
 from ariba_cli.verdict import Verdict
 from fixtures.hostile.weights import RAW
 from tests.conftest import REPOSITORY

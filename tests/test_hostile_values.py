@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pytest
 from safetensors.numpy import load_file
 
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.settings import AuditSettings
 from ariba_cli.verdict import Verdict
 from tests.models import write_model
 

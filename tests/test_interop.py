@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pytest
 import safetensors.numpy
 
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.conversion import convert
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.model import Terms
-from ariba_cli.settings import AuditSettings, KEst
 from ariba_cli.verdict import LayerResult
 from tests.models import random_model
 

@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.evaluation import evaluate
+from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.cli.detectors import parse_arguments
 from ariba_cli.detectors import make_detector
 from ariba_cli.errors import UsageError
-from ariba_cli.evaluation import evaluate
 from ariba_cli.findings import FindingKind
 from ariba_cli.fragments import Cut, Fragments
 from ariba_cli.progress import silent
@@ -32,7 +33,6 @@ from ariba_cli.rounds.truth import read_truth
 from ariba_cli.scoring.marks import Parameter
 from ariba_cli.scoring.pyod import Estimator, Plan, score
 from ariba_cli.scoring.pyod_catalogue import CATALOGUE, OF_NO_USE, Rows
-from ariba_cli.settings import AuditSettings, KEst
 from ariba_cli.verdict import Verdict
 from tests.conftest import FIXTURES, Ariba
 from tests.models import random_model, write_flat_round, write_model

@@ -9,7 +9,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from ariba_cli.aligned import aligned
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.cli.audit import parse_bytes
 from ariba_cli.errors import InputError, UsageError
 from ariba_cli.parallel import shared_out
@@ -17,7 +18,6 @@ from ariba_cli.reports.audit_json import audit_result
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.formats import safetensors
 from ariba_cli.rounds.opening import OpenFile
-from ariba_cli.settings import AuditSettings
 from ariba_cli.verdict import Verdict
 from tests.conftest import FIXTURES, Ariba
 from tests.models import write_flat_round, write_model

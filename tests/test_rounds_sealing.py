@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.errors import InputError
 from ariba_cli.findings import FindingKind
 from ariba_cli.reports.sha256sums import sha256sums
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.settings import AuditSettings
 from tests.conftest import FIXTURES, Ariba
 from tests.models import random_model, write_flat_round, write_model
 from tests.test_cli_streams import on_a_terminal

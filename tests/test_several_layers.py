@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.evaluation import evaluate
+from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.detectors.mahalanobis import Mahalanobis
 from ariba_cli.errors import InputError, UsageError
-from ariba_cli.evaluation import evaluate
 from ariba_cli.fragments import Fragments
 from ariba_cli.progress import Progress
 from ariba_cli.reports.audit_table import audit_table
 from ariba_cli.reports.text import Paper
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.scoring.marks import Marks
-from ariba_cli.settings import AuditSettings, KEst
 from ariba_cli.verdict import Verdict
 from tests.conftest import FIXTURES
 from tests.models import Tensors, random_model, write_model
@@ -214,7 +214,7 @@ def result(layer: str, fragments: int, scores: dict[str, int], *, marked: int = 
 
 def test_shares_that_are_equal_tie_though_their_floats_differ() -> None:
     """1/10 + 2/10 is 3/10 + 0, and not so in floats."""
-    from ariba_cli.ranking import rank
+    from ariba_cli.auditing.ranking import rank
 
     one = result("a", 10, {"x": 1, "y": 3, "z": 6})
     other = result("b", 10, {"x": 2, "y": 0, "z": 8})
@@ -230,7 +230,7 @@ def test_shares_that_are_equal_tie_though_their_floats_differ() -> None:
 
 
 def test_a_share_is_the_mean_of_the_layers_in_which_one_is_scored() -> None:
-    from ariba_cli.ranking import rank
+    from ariba_cli.auditing.ranking import rank
 
     layers = [
         result("a", 4, {"x": 3, "y": 1, "z": 0}),

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from ariba_cli.attacks.settings import AttackSettings
-from ariba_cli.audit import audit
-from ariba_cli.evaluation import evaluate
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.evaluation import evaluate
+from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.federated.defaults import DEFAULTS
 from ariba_cli.federated.federation import FederationSettings, Place
 from ariba_cli.rounds.directory import open_round
@@ -17,7 +18,6 @@ from ariba_cli.runs.forging import forge
 from ariba_cli.runs.plan import Keep, Plan
 from ariba_cli.runs.run_file import read_run
 from ariba_cli.runs.simulation import simulate
-from ariba_cli.settings import AuditSettings, KEst
 from tests.conftest import REPOSITORY, Ariba
 from tests.test_federated import contents
 from tests.test_resume import Killed

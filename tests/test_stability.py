@@ -8,14 +8,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.ranking import rank
+from ariba_cli.auditing.settings import AuditSettings, KEst
+from ariba_cli.auditing.stability import Counted, stability
 from ariba_cli.fragments import Cut, Fragments
-from ariba_cli.ranking import rank
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.scoring import engine
 from ariba_cli.scoring.marks import last_k_est
-from ariba_cli.settings import AuditSettings, KEst
-from ariba_cli.stability import Counted, stability
 from ariba_cli.verdict import LayerResult, Stability
 from tests.conftest import FIXTURES
 from tests.oracle import oracle

@@ -14,7 +14,7 @@ from ariba_cli.errors import UsageError
 from ariba_cli.interrupts import held_back
 
 if TYPE_CHECKING:
-    from ariba_cli.settings import KEst
+    from ariba_cli.auditing.settings import KEst
 
 _UNITS = {"": 1, "b": 1} | {
     f"{prefix}{suffix}": base ** (power + 1)
@@ -162,13 +162,13 @@ def audit(
     Example: find runs -name 'round_*' -print0 | ariba audit --files0-from - -f json
     """
     with held_back():
+        from ariba_cli.auditing.settings import AuditSettings
         from ariba_cli.cli.auditing import Auditing
         from ariba_cli.cli.given import given_rounds
         from ariba_cli.cli.output import deliver_all
         from ariba_cli.cli.verdicts import Verdicts
         from ariba_cli.detectors import make_detector
         from ariba_cli.scoring.devices import Placement
-        from ariba_cli.settings import AuditSettings
 
     console = options.make_console(color, quiet, verbose)
     arguments = detectors.parse_arguments(detector_arg or ())
@@ -233,7 +233,7 @@ def parse_k_est(text: str) -> "KEst":
     """
     from fractions import Fraction
 
-    from ariba_cli.settings import KEst
+    from ariba_cli.auditing.settings import KEst
 
     if re.fullmatch(r"[0-9]{1,9}", text):
         return KEst(number=int(text))

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import typer
 
-from ariba_cli.audit import audit
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.evaluation import evaluate
+from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.cli.conditions import Condition
 from ariba_cli.cli.console import Console
 from ariba_cli.cli.exits import Exit
 from ariba_cli.cli.output import Stopwatch
 from ariba_cli.cli.verdicts import Verdicts
 from ariba_cli.errors import AribaError, InputError
-from ariba_cli.evaluation import evaluate
 from ariba_cli.progress import Progress
 from ariba_cli.reports.words import cut_in_words
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.model import Terms
 from ariba_cli.rounds.truth import read_truth
-from ariba_cli.settings import AuditSettings
 from ariba_cli.verdict import Verdict
 
 

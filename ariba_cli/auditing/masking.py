@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ariba_cli.auditing.intake import Submission
 from ariba_cli.findings import Finding, FindingKind
 from ariba_cli.fragments import Fragments
-from ariba_cli.intake import Submission
 from ariba_cli.scoring.marks import Marks
 from ariba_cli.verdict import LayerResult
 

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.aligned import aligned
+from ariba_cli.auditing.intake import Submission, why_not_offered
 from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.findings import FindingKind
 from ariba_cli.fragments import Flat, Indices
-from ariba_cli.intake import Submission, why_not_offered
 from ariba_cli.parallel import each, one_blas_thread
 from ariba_cli.progress import Progress
 from ariba_cli.rounds.formats.peft import Change

@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ariba_cli.choice import Choice, ChosenLayer
+from ariba_cli.auditing.choice import Choice, ChosenLayer
+from ariba_cli.auditing.evidence import Wanted, layer_evidence
+from ariba_cli.auditing.intake import Submission, differing_scales, offers, why_too_few
+from ariba_cli.auditing.masking import masking_findings, ordinary
+from ariba_cli.auditing.reading import LayerValues, LeftOutError, read_layer
+from ariba_cli.auditing.settings import AuditSettings, KEst
+from ariba_cli.auditing.stability import Counted
 from ariba_cli.errors import InputError
-from ariba_cli.evidence import Wanted, layer_evidence
 from ariba_cli.findings import Finding, FindingKind
 from ariba_cli.fragments import Fragments
-from ariba_cli.intake import Submission, differing_scales, offers, why_too_few
-from ariba_cli.masking import masking_findings, ordinary
 from ariba_cli.progress import Progress, part_of
-from ariba_cli.reading import LayerValues, LeftOutError, read_layer
 from ariba_cli.scoring.marks import Marks, Parameter
-from ariba_cli.settings import AuditSettings, KEst
-from ariba_cli.stability import Counted
 from ariba_cli.verdict import LayerEvidence, LayerResult
 
 # What is read at a time of a layer that is not held in memory, in bytes: enough for a

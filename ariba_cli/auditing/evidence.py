@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.choice import ChosenLayer
+from ariba_cli.auditing.choice import ChosenLayer
 from ariba_cli.fragments import Fragments
 from ariba_cli.scoring.covariance import exact_covariance
 from ariba_cli.scoring.marks import Marks

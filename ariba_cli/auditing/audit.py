@@ -3,18 +3,18 @@
 import hashlib
 from collections.abc import Sequence
 
-from ariba_cli.choice import choose_layers
+from ariba_cli.auditing.choice import choose_layers
+from ariba_cli.auditing.examination import Examined, examine_all
+from ariba_cli.auditing.intake import Submission, open_submissions
+from ariba_cli.auditing.ranking import rank
+from ariba_cli.auditing.settings import AuditSettings
+from ariba_cli.auditing.stability import stability
 from ariba_cli.errors import InputError
-from ariba_cli.examination import Examined, examine_all
-from ariba_cli.intake import Submission, open_submissions
 from ariba_cli.progress import Progress, silent
-from ariba_cli.ranking import rank
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer, agreed_layers
 from ariba_cli.rounds.members import Member
 from ariba_cli.scoring.marks import Parameter
-from ariba_cli.settings import AuditSettings
-from ariba_cli.stability import stability
 from ariba_cli.verdict import Asked, Coverage, Input, LayerResult, Method, Verdict
 from ariba_cli.visible import visible
 
