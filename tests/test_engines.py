@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ariba_cli.errors import UsageError
 from ariba_cli.fragments import Cut, Fragments
-from ariba_cli.scoring import cpu, devices, engine, gpu, selection
+from ariba_cli.scoring import cpu, devices, engine, gpu, near_cuts, selection
 from ariba_cli.scoring.compensated import Compensated
 from ariba_cli.scoring.covariance import exactly_whitened, quick_sums, uncertainty
 from ariba_cli.scoring.cpu import Cpu
@@ -77,6 +77,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, "_BLOCK_VALUES", 2**12)
     monkeypatch.setattr(gpu, "_PIECE_BYTES", 2**14)
     monkeypatch.setattr(selection, "_CLOSE_VALUES", 2**10)
+    monkeypatch.setattr(near_cuts, "_BLOCK", 2**9)
 
 
 @st.composite
@@ -208,6 +209,34 @@ def test_rough_distances_are_off_by_less_than_is_allowed_for(
     expected = [found(ENGINES[name](usual(seed))) for seed in range(5)]
     monkeypatch.setattr(selection, "_roughness", lambda _: selection._ROUGHEST)
     assert [found(ENGINES[name](usual(seed))) for seed in range(5)] == expected
+
+
+@pytest.mark.parametrize(("k_est", "most"), [(4, 0.03), (9, 0.1)])
+def test_few_fragments_are_put_in_order(k_est: int, most: float) -> None:
+    """Whatever k̃ is: those in the bins of its cuts, and in the bins beside them."""
+    layer = usual(2, m=4000)
+    fragments = layer.fragments()
+    distances = near_cuts.Distances(fragments, exactly_whitened(fragments), Cpu())
+    cuts = 4000 * np.arange(1, 2 * k_est + 1)
+    runs = near_cuts.near(distances, cuts)
+    assert sum(len(run.which) for run in runs) < most * fragments.total
+    assert [place for run in runs for place in range(*run.cuts.indices(99))] == list(
+        range(2 * k_est)
+    )
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_distances_of_a_layer_in_its_files_are_not_held(held: bool) -> None:
+    layer = usual(2)
+    tensors = layer.values if held else list(layer.values)
+    fragments = Fragments(tensors, layer.cut, chunk_bytes=layer.values.nbytes // 4)
+    distances = near_cuts.Distances(fragments, exactly_whitened(fragments), Cpu())
+    twice = [[(start, piece.copy()) for start, piece in distances.pieces()] for _ in range(2)]
+    assert [len(pieces) > 3 for pieces in twice] == [not held] * 2
+    assert all(
+        (one[1] == other[1]).all() and one[0] == other[0] for one, other in zip(*twice, strict=True)
+    )
+    assert (distances._held is not None) == held
 
 
 def test_doubt_is_larger_than_what_quick_sums_are_off_by() -> None:

@@ -1,9 +1,9 @@
 """Which fragments are the most distant, at every cut that is of interest.
 
-All distances are first found nearly, with a bound on the error. That settles most cuts: what
-is certainly beyond one is counted. For the few fragments that are in doubt at a cut, and for
-those at the cut whose distance is reported, it is found again, exactly as
-`Whitening.distances` gives it.
+All distances are first found nearly, with a bound on the error, and only what is near a cut is
+put in order (`near_cuts`). For the few fragments whose order is in doubt there, and for those
+at the cut whose distance is reported, it is found again, exactly as `Whitening.distances`
+gives it.
 """
 
 import math
@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.fragments import Fragments
-from ariba_cli.parallel import shared_out
 from ariba_cli.scoring.marks import Counts, End, counts_by_cut, last_k_est, marks_by_k_est
+from ariba_cli.scoring.near_cuts import Distances, Run, near
 from ariba_cli.scoring.processor import Processor
 from ariba_cli.scoring.sweep import sweep
 from ariba_cli.scoring.whitening import EPS, Whitening
@@ -55,25 +55,17 @@ def most_distant(
     """
     roughness = _roughness(factored)
     if roughness > _ROUGHEST:
-        distances = exact_distances(fragments, factored)
-        return Selected(*marks_by_k_est(distances, k_est), 0.0, float(distances.max()))
-    n, m = fragments.participants, fragments.cut.fragments
-    squared = np.empty((n, m))
-    for start, values in fragments.chunks():
-        run = squared[:, start : start + values.shape[1] // fragments.cut.dimension]
-        processor.squared(values, fragments.reference, factored.matrix, run)
-    ordered = np.sort(squared, axis=None)
-    cuts = m * np.arange(1, last_k_est(k_est, n) + 1)
-    last, following = ordered[ordered.size - cuts], ordered[ordered.size - cuts - 1]
-    largest = math.sqrt(ordered[-1])
-    del ordered
-    looked_at = _Cuts(cuts, np.sqrt(last), np.sqrt(following), roughness)
-    by_k_est = _counts(squared, last)
-    ends = list(map(End, looked_at.last.tolist(), looked_at.following.tolist()))
-    for zone in looked_at.zones(k_est - 1):
-        counts, exact = _settled(fragments, factored, squared, cuts[zone.cuts], zone)
-        by_k_est[zone.cuts], ends[zone.cuts] = counts, exact
-    return Selected(by_k_est, tuple(ends), roughness, largest)
+        exact = exact_distances(fragments, factored)
+        return Selected(*marks_by_k_est(exact, k_est), 0.0, float(exact.max()))
+    cuts = fragments.cut.fragments * np.arange(1, last_k_est(k_est, fragments.participants) + 1)
+    distances = Distances(fragments, factored, processor)
+    counts = np.empty((len(cuts), fragments.participants), dtype=np.int32)
+    ends: list[End] = []
+    for run in near(distances, cuts):
+        reported = k_est - 1 - run.cuts.start
+        counts[run.cuts], here = _settled(fragments, factored, run, reported, roughness)
+        ends += here
+    return Selected(counts, tuple(ends), roughness, math.sqrt(distances.largest))
 
 
 def exact_distances(fragments: Fragments, factored: Whitening) -> Float64:
@@ -90,57 +82,6 @@ def exact_distances(fragments: Fragments, factored: Whitening) -> Float64:
     return distances
 
 
-@dataclass(frozen=True)
-class _Zone:
-    """Between which squared distances the exact order is in doubt.
-
-    Attributes
-    ----------
-    cuts : at which of the cuts, which follow each other.
-    """
-
-    low: float
-    high: float
-    cuts: slice
-
-
-@dataclass(frozen=True)
-class _Cuts:
-    """Where fragments are cut by their distance e, which stands for one of d.
-
-    Attributes
-    ----------
-    cuts : after how many of the most distant, in ascending order.
-    last, following : the e between which each cut is.
-    roughness : the largest |e − d| / d.
-    """
-
-    cuts: Counts
-    last: Float64
-    following: Float64
-    roughness: float
-
-    def zones(self, reported: int) -> list[_Zone]:
-        """Where one has to look closely: at cuts that are not clear, and at one more.
-
-        Zones that touch each other are one.
-        """
-        less, more = 1 - self.roughness, 1 + self.roughness
-        clear = self.last * less > self.following * more
-        clear[reported] = False
-        # Squares and roots are off by a rounding each.
-        low = np.square(self.following * less / more) * (1 - 4 * EPS)
-        high = np.square(self.last * more / less) * (1 + 4 * EPS)
-        zones: list[_Zone] = []
-        for cut in np.flatnonzero(~clear).tolist():
-            start, top = cut, float(high[cut])
-            if zones and top >= zones[-1].low:
-                before = zones.pop()
-                start, top = before.cuts.start, before.high
-            zones.append(_Zone(float(low[cut]), top, slice(start, cut + 1)))
-        return zones
-
-
 def _roughness(factored: Whitening) -> float:
     """By what share ‖W·x‖ in float64 may differ from the exact distance of x.
 
@@ -154,42 +95,54 @@ def _roughness(factored: Whitening) -> float:
     return float(unit * ((d + 3) * math.sqrt(tau * d) + d) + 2 * EPS * (d + 1) * d * tau)
 
 
-def _counts(squared: Float64, thresholds: Float64) -> Counts:
-    """How many of each participant's fragments reach each threshold: (thresholds, n).
+def _settled(
+    fragments: Fragments, factored: Whitening, run: Run, reported: int, roughness: float
+) -> tuple[Counts, list[End]]:
+    """The counts at the cuts of a run, and their ends.
 
     Parameters
     ----------
-    squared : of shape (n, m).
-    thresholds : in descending order.
+    reported : the cut whose distances are reported; it may be in another run.
     """
-    counts = np.empty((len(thresholds), len(squared)), dtype=np.int32)
-
-    def count(participants: Iterator[int]) -> None:
-        for participant in participants:
-            own = squared[participant]
-            own = np.sort(own[own >= thresholds[-1]])
-            counts[:, participant] = own.size - np.searchsorted(own, thresholds)
-
-    shared_out(count, range(len(squared)))
-    return counts
-
-
-def _settled(
-    fragments: Fragments, factored: Whitening, squared: Float64, cuts: Counts, zone: _Zone
-) -> tuple[Counts, list[End]]:
-    """The exact counts at some cuts, and their exact ends."""
-    m = fragments.cut.fragments
-    above = np.count_nonzero(squared > zone.high, axis=1)
-    doubtful = np.flatnonzero((squared >= zone.low) & (squared <= zone.high))
-    distances = _exact_of(fragments, factored, doubtful)
-    order = np.argsort(-distances, kind="stable")
-    distances = distances[order]
-    within = cuts - int(above.sum())
-    ends = map(End, distances[within - 1].tolist(), distances[within].tolist())
-    return counts_by_cut(above, doubtful[order] // m, within), list(ends)
+    which, distances = run.which.copy(), np.sqrt(run.squared)
+    for zone in _zones(distances, run.places, reported, roughness):
+        doubtful = np.sort(which[zone])
+        exact = _exact_of(fragments, factored, doubtful)
+        order = np.argsort(-exact, kind="stable")
+        which[zone], distances[zone] = doubtful[order], exact[order]
+    ends = map(End, distances[run.places - 1].tolist(), distances[run.places].tolist())
+    participants = which // fragments.cut.fragments
+    return counts_by_cut(run.above, participants, run.places), list(ends)
 
 
-def _exact_of(fragments: Fragments, factored: Whitening, which: npt.NDArray[np.intp]) -> Float64:
+def _zones(distances: Float64, places: Counts, reported: int, roughness: float) -> list[slice]:
+    """Where the exact order is in doubt and matters: at cuts that are not clear, and at one more.
+
+    Parameters
+    ----------
+    distances : in descending order; each stands for one that is off by up to `roughness` of it.
+    places : how many of them are before each cut.
+    """
+    less, more = 1 - roughness, 1 + roughness
+    last, following = distances[places - 1], distances[places]
+    in_doubt = last * less <= following * more
+    if 0 <= reported < len(places):
+        in_doubt[reported] = True
+    # A root is off by a rounding.
+    low = following[in_doubt] * (less / more) * (1 - 2 * EPS)
+    high = last[in_doubt] * (more / less) * (1 + 2 * EPS)
+    starts = np.searchsorted(-distances, -high, side="left")
+    stops = np.searchsorted(-distances, -low, side="right")
+    zones: list[slice] = []
+    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+        # One that begins before the one before it ends is the same.
+        if zones and start < zones[-1].stop:
+            start = zones.pop().start
+        zones.append(slice(start, stop))
+    return zones
+
+
+def _exact_of(fragments: Fragments, factored: Whitening, which: Counts) -> Float64:
     """The exact distances of some fragments, each i·m + j."""
     participants, indices = np.divmod(which, fragments.cut.fragments)
     distances = np.empty(len(which))

@@ -1,0 +1,200 @@
+"""Which fragments are near a cut, without putting all of them in order.
+
+The squared distances are gone over twice. First they are counted in bins, so narrow that few
+fragments share one with a cut. Then those few are taken out, and of the others it is counted
+how many of each participant's lie between them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.fragments import Fragments
+from ariba_cli.parallel import shared_out
+from ariba_cli.scoring.marks import Counts
+from ariba_cli.scoring.processor import Processor
+from ariba_cli.scoring.whitening import Whitening
+
+Float64 = npt.NDArray[np.float64]
+Bins = npt.NDArray[np.intp]
+
+# A bin is what float64 numbers have the same exponent and this many leading bits of, and so
+# many bins make 32 octaves: what is beyond them shares the first or the last.
+_LEADING_BITS = 13
+_BINS = 32 * 2**_LEADING_BITS
+_DROPPED_BITS = 52 - _LEADING_BITS
+# Squared distances that are binned at a time.
+_BLOCK = 2**18
+
+
+class Distances:
+    """The squared distances of all fragments, nearly: see `selection`.
+
+    Those of a layer that is held in memory are held too; of one that stays in its files they are
+    found again each time.
+
+    Attributes
+    ----------
+    first : the bin before the first one that is told apart.
+    largest : the largest squared distance, once they were gone over.
+    """
+
+    def __init__(self, fragments: Fragments, factored: Whitening, processor: Processor) -> None:
+        self._fragments = fragments
+        self._factored = factored
+        self._processor = processor
+        self._held: Float64 | None = None
+        self.largest = 0.0
+        # Their mean is the rank of the covariance, so that less than one in n is beyond n times
+        # that: no cut is, but for rounding.
+        most = np.float64(2 * factored.rank * fragments.participants)
+        self.first = int(most.view(np.int64) >> _DROPPED_BITS) - (_BINS - 1)
+
+    @property
+    def participants(self) -> int:
+        """How many there are, n."""
+        return self._fragments.participants
+
+    @property
+    def fragments(self) -> int:
+        """How many each of them has, m."""
+        return self._fragments.cut.fragments
+
+    def pieces(self) -> Iterator[tuple[int, Float64]]:
+        """All of them in pieces of shape (n, run), each with the number of its first fragment."""
+        if self._held is not None:
+            yield 0, self._held
+            return
+        room = np.empty(0)
+        for start, values in self._fragments.chunks():
+            shape = len(values), values.shape[1] // self._fragments.cut.dimension
+            if room.size < shape[0] * shape[1]:
+                room = np.empty(shape[0] * shape[1])
+            piece = room[: shape[0] * shape[1]].reshape(shape)
+            self._processor.squared(values, self._fragments.reference, self._factored.matrix, piece)
+            self.largest = max(self.largest, float(piece.max()))
+            if self._fragments.in_memory:
+                self._held = piece
+            yield start, piece
+
+    def bins(self, squared: Float64) -> Bins:
+        """The bin of each, in ascending order of distance."""
+        bins = squared.view(np.int64) >> _DROPPED_BITS
+        bins -= self.first
+        return np.clip(bins, 0, _BINS - 1, out=bins)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Fragments that follow each other in the order of distances, and have cuts among them.
+
+    Attributes
+    ----------
+    above : how many more distant ones each participant has, of shape (n,).
+    cuts : which of the cuts are here.
+    places : how many of the fragments here are before each of them.
+    which : the fragments, the most distant first: fragment j of participant i is i·m + j.
+    squared : their squared distances.
+    """
+
+    above: Counts
+    cuts: slice
+    places: Counts
+    which: Counts
+    squared: Float64
+
+
+def near(distances: Distances, cuts: Counts) -> list[Run]:
+    """What is around each cut, far enough for all that rounding may have put on its other side.
+
+    Parameters
+    ----------
+    cuts : after how many of the most distant fragments, in ascending order.
+    """
+    before, after = _bins_of(distances, cuts)
+    inside = np.zeros(_BINS + 2, dtype=bool)
+    for low, high in zip(after, before, strict=True):
+        # With the bins beside them; there is one more at both ends.
+        inside[low : high + 3] = True
+    # Odd numbers are bins that are wanted, and even ones lie between them.
+    parts = np.cumsum(np.diff(inside[1:-1], prepend=False), dtype=np.int32)
+    counts, taken = _taken(distances, parts)
+    part, which, squared = (np.concatenate(column) for column in zip(*taken, strict=True))
+    order = np.argsort(squared)[::-1]
+    part, which, squared = part[order], which[order], squared[order]
+    beyond = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
+    of_cuts = parts[after]
+    runs = []
+    for number in np.unique(of_cuts)[::-1].tolist():
+        here = np.flatnonzero(of_cuts == number)
+        members = slice(*np.searchsorted(-part, (-number, 1 - number)))
+        above = beyond[:, number + 1] if number + 1 < beyond.shape[1] else 0 * beyond[:, 0]
+        runs.append(
+            Run(
+                above=above,
+                cuts=slice(int(here[0]), int(here[-1]) + 1),
+                places=cuts[here] - above.sum(),
+                which=which[members],
+                squared=squared[members],
+            )
+        )
+    return runs
+
+
+def _bins_of(distances: Distances, cuts: Counts) -> tuple[Bins, Bins]:
+    """The bin of the last fragment before each cut, and of the first after it."""
+
+    def count(blocks: Iterator[Float64]) -> Bins:
+        found = np.zeros(_BINS, dtype=np.intp)
+        for block in blocks:
+            found += np.bincount(distances.bins(block), minlength=_BINS)
+        return found
+
+    total = np.zeros(_BINS, dtype=np.intp)
+    for _, piece in distances.pieces():
+        flat = piece.reshape(-1)
+        blocks = [flat[start : start + _BLOCK] for start in range(0, flat.size, _BLOCK)]
+        total += np.sum(shared_out(count, blocks), axis=0)
+    reached = np.cumsum(total[::-1])
+    before, after = (
+        _BINS - 1 - np.searchsorted(reached, cuts + shift, side="right") for shift in (-1, 0)
+    )
+    return before, after
+
+
+def _taken(
+    distances: Distances, parts: npt.NDArray[np.int32]
+) -> tuple[Counts, list[tuple[Counts, Counts, Float64]]]:
+    """Count everybody's fragments by part, and take those out that are in odd ones.
+
+    Returns
+    -------
+    The counts, of shape (n, parts); and of what was taken out the parts, the fragments, and their
+    squared distances, in several pieces.
+    """
+    n, m, width = distances.participants, distances.fragments, int(parts[-1]) + 1
+    counts = np.zeros((n, width), dtype=np.int64)
+    taken: list[tuple[Counts, Counts, Float64]] = []
+    for start, piece in distances.pieces():
+        rows = max(1, _BLOCK // piece.shape[1])
+
+        def work(
+            firsts: Iterator[int], start: int = start, piece: Float64 = piece, rows: int = rows
+        ) -> list[tuple[Counts, Counts, Float64]]:
+            found: list[tuple[Counts, Counts, Float64]] = []
+            for first in firsts:
+                block = piece[first : first + rows]
+                part = parts[distances.bins(block)]
+                places = part + np.arange(len(block))[:, None] * width
+                here = np.bincount(places.reshape(-1), minlength=len(block) * width)
+                counts[first : first + rows] += here.reshape(-1, width)
+                who, index = np.nonzero(part & 1)
+                which = (who + first) * m + index + start
+                found.append((part[who, index], which, block[who, index]))
+            return found
+
+        for found in shared_out(work, range(0, n, rows)):
+            taken += found
+    return counts, taken
