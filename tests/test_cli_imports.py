@@ -44,6 +44,7 @@ def imported(*arguments: object) -> set[str]:
         (["audit", FIXTURES / "attacked"], {"h5py"}),
         (["audit", FIXTURES / "attacked", "--truth", "-f", "json"], {"h5py", "rich"}),
         (["audit", FIXTURES / "attacked", "-q", "-f", "csv"], {"h5py", "rich"}),
+        (["audit", FIXTURES / "attacked", "--html", "/dev/null"], {"h5py"}),
         (["audit", "--list-detectors"], {"h5py", "safetensors"}),
         (["inspect", FIXTURES / "attacked"], {"h5py"}),
         (["inspect", FIXTURES / "clean" / "global.safetensors", "-f", "json"], {"h5py", "rich"}),

@@ -94,7 +94,7 @@ def test_no_process_outlives_the_one_that_started_it(
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)
-    _, error = process.communicate()
+    _, error = process.communicate(timeout=120)
     assert process.returncode == code
     if number != signal.SIGKILL:
         assert error.decode() == said

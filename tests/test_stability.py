@@ -23,7 +23,7 @@ from tests.test_scoring import CLEAR, Layer, layers
 from tests.test_several_layers import write_round
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(layers())
 def test_marks_for_every_k_est_are_those_of_the_oracle(layer: Layer) -> None:
     found = layer.score()
