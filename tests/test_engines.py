@@ -78,6 +78,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "_PIECE_BYTES", 2**14)
     monkeypatch.setattr(selection, "_CLOSE_VALUES", 2**10)
     monkeypatch.setattr(near_cuts, "_BLOCK", 2**9)
+    monkeypatch.setattr(near_cuts, "_HELD_BYTES", 2**14)
 
 
 @st.composite
@@ -226,17 +227,19 @@ def test_few_fragments_are_put_in_order(k_est: int, most: float) -> None:
 
 
 @pytest.mark.parametrize("held", [True, False])
-def test_distances_of_a_layer_in_its_files_are_not_held(held: bool) -> None:
+def test_few_distances_are_held_and_many_are_found_again(
+    held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     layer = usual(2)
-    tensors = layer.values if held else list(layer.values)
-    fragments = Fragments(tensors, layer.cut, chunk_bytes=layer.values.nbytes // 4)
+    fragments = Fragments(list(layer.values), layer.cut, chunk_bytes=layer.values.nbytes // 4)
+    monkeypatch.setattr(near_cuts, "_HELD_BYTES", 8 * fragments.total - (not held))
     distances = near_cuts.Distances(fragments, exactly_whitened(fragments), Cpu())
-    twice = [[(start, piece.copy()) for start, piece in distances.pieces()] for _ in range(2)]
+    twice = [[piece.copy() for _, piece in distances.pieces()] for _ in range(2)]
     assert [len(pieces) > 3 for pieces in twice] == [not held] * 2
-    assert all(
-        (one[1] == other[1]).all() and one[0] == other[0] for one, other in zip(*twice, strict=True)
-    )
-    assert (distances._held is not None) == held
+    expected = exactly_whitened(fragments).distances(fragments.centred(0, 700).reshape(-1, 9))
+    for pieces in twice:
+        found = np.sqrt(np.concatenate(pieces, axis=1))
+        assert found.reshape(-1) == pytest.approx(expected, rel=1e-12)
 
 
 def test_doubt_is_larger_than_what_quick_sums_are_off_by() -> None:

@@ -68,7 +68,7 @@ MaxMemoryOption = Annotated[
     typer.Option(
         metavar="SIZE",
         help="How much of a layer to hold in memory, as 512MB or 4GiB; a larger one is read "
-        "twice, with the same result. [default: a quarter of the machine's memory]",
+        "two or three times, with the same result. [default: a quarter of the machine's memory]",
         show_default=False,
     ),
 ]

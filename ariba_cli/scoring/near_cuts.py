@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ariba_cli.fragments import Fragments
 from ariba_cli.parallel import shared_out
 from ariba_cli.scoring.marks import Counts
-from ariba_cli.scoring.processor import Processor
+from ariba_cli.scoring.processor import Processor, Values
 from ariba_cli.scoring.whitening import Whitening
 
 Float64 = npt.NDArray[np.float64]
@@ -25,15 +25,16 @@ Bins = npt.NDArray[np.intp]
 _LEADING_BITS = 13
 _BINS = 32 * 2**_LEADING_BITS
 _DROPPED_BITS = 52 - _LEADING_BITS
-# Squared distances that are binned at a time.
+# What squared distances may take to be held until they are gone over again.
+_HELD_BYTES = 2**28
+# How many of them are binned at a time.
 _BLOCK = 2**18
 
 
 class Distances:
     """The squared distances of all fragments, nearly: see `selection`.
 
-    Those of a layer that is held in memory are held too; of one that stays in its files they are
-    found again each time.
+    Those that take little memory are held; others are found again each time.
 
     Attributes
     ----------
@@ -64,6 +65,8 @@ class Distances:
 
     def pieces(self) -> Iterator[tuple[int, Float64]]:
         """All of them in pieces of shape (n, run), each with the number of its first fragment."""
+        if self._held is None and self.participants * self.fragments * 8 <= _HELD_BYTES:
+            self._held = self._all()
         if self._held is not None:
             yield 0, self._held
             return
@@ -73,11 +76,20 @@ class Distances:
             if room.size < shape[0] * shape[1]:
                 room = np.empty(shape[0] * shape[1])
             piece = room[: shape[0] * shape[1]].reshape(shape)
-            self._processor.squared(values, self._fragments.reference, self._factored.matrix, piece)
-            self.largest = max(self.largest, float(piece.max()))
-            if self._fragments.in_memory:
-                self._held = piece
+            self._find(values, piece)
             yield start, piece
+
+    def _all(self) -> Float64:
+        found = np.empty((self.participants, self.fragments))
+        for start, values in self._fragments.chunks():
+            run = values.shape[1] // self._fragments.cut.dimension
+            self._find(values, found[:, start : start + run])
+        return found
+
+    def _find(self, values: Values, out: Float64) -> None:
+        matrix, reference = self._factored.matrix, self._fragments.reference
+        self._processor.squared(values, reference, matrix, out)
+        self.largest = max(self.largest, float(out.max()))
 
     def bins(self, squared: Float64) -> Bins:
         """The bin of each, in ascending order of distance."""
