@@ -203,8 +203,8 @@ class Fragment:
     times_median : how many times the median of all distances of the layer that is; None where
         the median is not positive.
     values : its first values.
-    typical_id : the participant, not among the k̃ most marked, whose fragment in the same place
-        has the median distance of theirs.
+    typical_id : another participant, not among the k̃ most marked, whose fragment in the same
+        place has the median distance of theirs; the same one where there is no other.
     typical_distance, typical_values : of that one.
     """
 

@@ -80,10 +80,12 @@ def lower_share(result: Json) -> None:
 def swap_the_last(result: Json) -> None:
     one, other = result["ranking"][-2:]
     one["rank"], other["rank"] = other["rank"], one["rank"]
+    result["ranking"][-2:] = [other, one]
 
 
 def one_suspect_less(result: Json) -> None:
     result["ranking"][3]["suspect"] = False
+    result["method"]["k_est"] = 3
 
 
 def without_a_finding(result: Json) -> None:
@@ -91,7 +93,7 @@ def without_a_finding(result: Json) -> None:
 
 
 def other_parameters(result: Json) -> None:
-    result["method"]["k_est"] = 5
+    result["method"]["layer_choice"] = "named"
     result["method"]["detector_parameters"] = {"n_bins": 7}
 
 
@@ -102,7 +104,11 @@ def other_parameters(result: Json) -> None:
         (swap_the_last, False, "The suspects are the same; the ranking is not."),
         (one_suspect_less, False, "no longer a suspect: p13"),
         (without_a_finding, True, "new finding: duplicate: p03: equals p04"),
-        (other_parameters, True, "k_est: 4, then 5\ndetector_parameters.n_bins: none, then 7"),
+        (
+            other_parameters,
+            True,
+            "layer_choice: middle, then named\ndetector_parameters.n_bins: none, then 7",
+        ),
         (renamed([f"p{i:02}" for i in range(19)] + ["x"]), False, "Only in the second: x."),
     ],
 )

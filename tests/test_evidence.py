@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from ariba_cli.auditing.audit import audit
-from ariba_cli.auditing.settings import AuditSettings
+from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.errors import InputError
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.verdict import LayerEvidence, Verdict
@@ -75,7 +75,11 @@ def test_the_most_distant_fragments_are_shown_beside_typical_ones(
                 fragments[own, index, : len(one.values)], rel=1e-3, abs=1e-12
             )
             typical = ids.index(one.typical_id)
-            others = [expected[i, index] for i, name in enumerate(ids) if name not in suspects]
+            others = [
+                expected[i, index]
+                for i, name in enumerate(ids)
+                if name not in {*suspects, identifier}
+            ]
             assert one.typical_distance == pytest.approx(np.sort(others)[(len(others) - 1) // 2])
             assert one.typical_values == pytest.approx(
                 fragments[typical, index, : len(one.values)], rel=1e-3, abs=1e-12
@@ -135,6 +139,31 @@ def test_whoever_is_to_be_explained_is_shown_whatever_the_score() -> None:
     assert len(found.most_distant[last]) == 5
     with pytest.raises(InputError, match="no participant 'nobody' in the round"):
         audited(ATTACKED, explained=("nobody",))
+
+
+def test_nobody_is_typical_for_itself(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    root = write_round(
+        tmp_path, [{"conv.weight": rng.standard_normal((4, 2, 3, 3))} for _ in range(6)]
+    )
+    for k_est in (1, 5):
+        settings = AuditSettings(evidence=True, k_est=KEst(k_est), explained=("p0", "p5"))
+        (found,) = audit(open_round(root), settings).evidence
+        same = {
+            name
+            for name, shown in found.most_distant.items()
+            if any(one.typical_id == name for one in shown)
+        }
+        # With a k_est of n − 1 there is only one who is typical at all.
+        assert len(same) <= (k_est == 5)
+
+
+def test_whoever_cannot_be_told_apart_is_said_to_be(tmp_path: Path, ariba: Ariba) -> None:
+    root = write_round(tmp_path / "equal", [{"conv.weight": np.ones((2, 2, 3, 3))}] * 4)
+    text = " ".join(ariba("audit", root, "--explain", "p1").stdout.decode().split())
+    assert "p1 is not ranked: the updates cannot be told apart in the layers" in text
+    done = ariba("audit", root, "--explain", "p1", "-f", "csv")
+    assert done.stderr == b"error: --explain has no place in a CSV; use -f table, or -f json\n"
 
 
 def test_evidence_does_not_change_the_result(ariba: Ariba) -> None:

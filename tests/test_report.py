@@ -162,6 +162,12 @@ def set_to(value: object, *keys: Any) -> Spoil:
         (set_to(None, "layers", 0, "covariance_rank"), "what its detector was fitted on"),
         (set_to("p01", "inputs", 1, "id"), "a participant twice"),
         (set_to([], "evaluation"), "Expected `object"),
+        (set_to(False, "ranking", 0, "suspect"), "others than the first are suspects"),
+        (set_to(2, "ranking", 0, "rank"), "not in order"),
+        (set_to(2**64, "layers", 0, "marked"), "nothing can be counted to"),
+        (set_to(-1, "layers", 0, "left_out"), "nothing can be counted to"),
+        (set_to(10**400, "layers", 0, "participants"), "more or fewer than its participants"),
+        (set_to({}, "layers", 0, "tensor_sha256"), "without the hash of what was scored"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(data: bytes, spoil: Spoil, why: str) -> None:

@@ -210,3 +210,10 @@ def test_more_participants_than_a_block_has_room_for() -> None:
     values = np.random.default_rng(5).standard_normal((9_000, 2 * 4)).astype(np.float32)
     found = Layer(list(values), Cut(2, 4), 50).score()
     assert found.scores.tolist() == oracle(list(values), 2, 4, 50).scores
+
+
+def test_values_that_float64_hardly_holds_are_scored_in_silence() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((6, 40 * 3)) * 1e-310
+    values[0] *= 10
+    assert Layer(list(values), Cut(40, 3), 2).score().scores.argmax() == 0

@@ -114,7 +114,11 @@ class _Gathering:
     def _fragment(self, participant: int, index: int, rows: Float64) -> Fragment:
         """Fragment `index` of everybody is in `rows`, of shape (n, values)."""
         distances = self.distances[:, index]
-        by_distance = self.ordinary[np.argsort(distances[self.ordinary], kind="stable")]
+        others = self.ordinary[self.ordinary != participant]
+        if not len(others):
+            # With a k̃ of n − 1 nobody else is ordinary.
+            others = self.ordinary
+        by_distance = others[np.argsort(distances[others], kind="stable")]
         typical = int(by_distance[(len(by_distance) - 1) // 2])
         distance = float(distances[participant])
         return Fragment(

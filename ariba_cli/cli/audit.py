@@ -199,6 +199,8 @@ def audit(
         raise UsageError(
             "--html takes one round; write -f json, and a page of each by ariba report"
         )
+    if explain and format_ is AuditFormat.CSV:
+        raise UsageError("--explain has no place in a CSV; use -f table, or -f json")
     if html is not None and output is not None and html.resolve() == output.resolve():
         raise UsageError("--html and --output name the same file; give them two")
     verdicts = Verdicts(

@@ -45,7 +45,9 @@ def _place_in_words(verdict: Verdict, identifier: str) -> str:
     name = visible(identifier)
     ranked = next((one for one in verdict.ranking if one.id == identifier), None)
     if ranked is None:
-        return f"{name} is not ranked: it was scored in no layer."
+        scored = any(identifier in layer.scores for layer in verdict.layers)
+        alike = "the updates cannot be told apart in the layers in which it was scored"
+        return f"{name} is not ranked: {alike if scored else 'it was scored in no layer'}."
     what = "a suspect" if ranked.suspect else "no suspect"
     marks = ", ".join(
         f"{layer.scores[identifier]:,} of {layer.fragments:,} fragments of {visible(layer.layer)}"

@@ -8,6 +8,7 @@ from ariba_cli.verdict import LayerEvidence, LayerResult, Method, Ranked, Stabil
 _WORD = re.compile(r"[a-z]{1,40}(:[A-Za-z0-9]{1,40}(_[A-Za-z0-9]{1,40})?)?")
 # What no name of a file has become: those were bytes, which surrogates of their own stand for.
 _NO_BYTES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_LARGEST = 2**63
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -30,10 +31,7 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
     known, layers = frozenset(ids), frozenset(names)
     for layer in verdict.layers:
         yield from _of_layer(layer, verdict)
-    for one in verdict.ranking:
-        yield from _of_place(one, known, layers)
-    if verdict.ranking and not any(layer.marked for layer in verdict.layers):
-        yield "it has a ranking, and nobody was marked"
+    yield from _of_ranking(verdict, known, layers)
     if verdict.stability is not None:
         yield from _of_stability(verdict.stability, known, layers)
     for evidence in verdict.evidence:
@@ -63,6 +61,19 @@ def _of_layer(layer: LayerResult, verdict: Verdict) -> Iterator[str]:
         yield "it has a layer that was cut in no way of ariba"
     if layer.participants <= verdict.method.k_est or min(layer.fragments, layer.dimension) < 1:
         yield "it has a layer that nobody can be scored in"
+    if layer.participants != len(layer.scores):
+        yield "it has a layer with scores of more or fewer than its participants"
+    numbers = (
+        layer.fragments,
+        layer.dimension,
+        layer.left_out,
+        layer.marked,
+        *layer.scores.values(),
+    )
+    if not all(0 <= number <= _LARGEST for number in numbers):
+        yield "it has a number that nothing can be counted to"
+    if not layer.scores.keys() <= layer.tensor_sha256.keys():
+        yield "it has a score without the hash of what was scored"
     # Of several layers, a table looks for the highest share in each.
     shares = [one.shares for one in verdict.ranking]
     compared = bool(shares) or len(verdict.layers) > 1
@@ -71,6 +82,18 @@ def _of_layer(layer: LayerResult, verdict: Verdict) -> Iterator[str]:
     fitted = verdict.method.detector_parameters.get("fit_sample")
     if layer.covariance_rank is None and type(fitted) is not int:
         yield "it does not say what its detector was fitted on"
+
+
+def _of_ranking(verdict: Verdict, known: frozenset[str], layers: frozenset[str]) -> Iterator[str]:
+    k_est = verdict.method.k_est
+    for place, one in enumerate(verdict.ranking, 1):
+        yield from _of_place(one, known, layers)
+        if (one.rank, one.suspect) != (place, place <= k_est):
+            yield "its ranking is not in order, or others than the first are suspects"
+    if 0 < len(verdict.ranking) <= k_est:
+        yield "all who are ranked are suspects"
+    if verdict.ranking and not any(layer.marked for layer in verdict.layers):
+        yield "it has a ranking, and nobody was marked"
 
 
 def _of_place(ranked: Ranked, known: frozenset[str], layers: frozenset[str]) -> Iterator[str]:

@@ -54,7 +54,8 @@ def most_distant(
     Ties are broken by participant, then by fragment.
     """
     roughness = _roughness(factored)
-    if roughness > _ROUGHEST:
+    # It may be no number.
+    if not roughness <= _ROUGHEST:
         exact = exact_distances(fragments, factored)
         return Selected(*marks_by_k_est(exact, k_est), 0.0, float(exact.max()))
     cuts = fragments.cut.fragments * np.arange(1, last_k_est(k_est, fragments.participants) + 1)
@@ -148,10 +149,11 @@ def _exact_of(fragments: Fragments, factored: Whitening, which: Counts) -> Float
     distances = np.empty(len(which))
     together, inverse = np.unique(indices, return_inverse=True)
     by_place = np.argsort(inverse, kind="stable")
+    places = inverse[by_place]
     step = max(1, _CLOSE_VALUES // (fragments.participants * fragments.cut.dimension))
     for start in range(0, len(together), step):
         rows = fragments.centred_at(together[start : start + step])
-        here = np.searchsorted(inverse[by_place], (start, start + step))
+        here = np.searchsorted(places, (start, start + step))
         chosen = by_place[slice(*here)]
         found = rows[participants[chosen], inverse[chosen] - start]
         distances[chosen] = factored.distances(found)

@@ -57,7 +57,9 @@ class Whitening:
     def matrix(self) -> Float64:
         """W of shape (rank, d), for which the distance of x is ‖W·x‖ but for rounding."""
         matrix = np.zeros((self.rank, len(self.variances)))
-        matrix[:, self.pivots] = np.ldexp(np.linalg.inv(self.factor), -self.exponent)
+        # Of denormal values it may be more than float64 holds; distances are then found exactly.
+        with np.errstate(over="ignore"):
+            matrix[:, self.pivots] = np.ldexp(np.linalg.inv(self.factor), -self.exponent)
         return matrix
 
     @cached_property
@@ -68,7 +70,8 @@ class Whitening:
         norm: d where coordinates are independent, large where one nearly follows from others.
         """
         deviations = np.ldexp(np.sqrt(self.variances), self.exponent)
-        return float(np.square(self.matrix * deviations).sum())
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(np.square(self.matrix * deviations).sum())
 
 
 def whitening(covariance: Float64, exponent: int = 0) -> Whitening:
