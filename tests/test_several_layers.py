@@ -16,6 +16,7 @@ from ariba_cli.auditing.evaluation import evaluate
 from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.detectors.mahalanobis import Mahalanobis
 from ariba_cli.errors import InputError, UsageError
+from ariba_cli.findings import FindingKind
 from ariba_cli.fragments import Fragments
 from ariba_cli.progress import Progress
 from ariba_cli.reports.audit_table import audit_table
@@ -358,13 +359,24 @@ def test_a_percentage_is_of_those_who_are_scored_anywhere(
     assert alone.method.k_est == -(-percent * 10 // 100)
 
 
-def test_k_est_must_leave_somebody_in_every_layer(tmp_path: Path) -> None:
+def test_a_layer_in_which_k_est_leaves_nobody_is_left_out(tmp_path: Path) -> None:
     models = [random_model(seed) for seed in range(6)]
     models[0]["conv2.weight"][0] = np.nan
     root = write_round(tmp_path, models)
-    assert run(root, "conv?", k_est=KEst(number=4)).method.k_est == 4
-    with pytest.raises(UsageError, match=r"5 participants scored in conv2.weight .* 1 and 4"):
-        run(root, "conv?", k_est=KEst(number=5))
+    assert run(root, "conv?", k_est=KEst(number=4)).method.layers == (
+        "conv1.weight",
+        "conv2.weight",
+    )
+    verdict = run(root, "conv?", k_est=KEst(number=5))
+    assert verdict.method.layers == ("conv1.weight",)
+    assert verdict.method.k_est == 5
+    (finding,) = (one for one in verdict.findings if one.kind is FindingKind.LAYER_LEFT_OUT)
+    message = "5 participants scored in conv2.weight it must be between 1 and 4"
+    assert message in finding.detail
+    with pytest.raises(InputError, match=message):
+        run(root, "conv2", k_est=KEst(number=5))
+    with pytest.raises(UsageError, match="k_est is 6; with 6 participants"):
+        run(root, "conv?", k_est=KEst(number=6))
 
 
 def test_a_large_k_est_is_said_once(root: Path) -> None:

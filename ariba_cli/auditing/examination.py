@@ -8,7 +8,7 @@ from ariba_cli.auditing.evidence import Wanted, layer_evidence
 from ariba_cli.auditing.intake import Submission, differing_scales, offers, why_too_few
 from ariba_cli.auditing.masking import masking_findings, ordinary
 from ariba_cli.auditing.reading import LayerValues, LeftOutError, read_layer
-from ariba_cli.auditing.settings import AuditSettings, KEst
+from ariba_cli.auditing.settings import AuditSettings, KEst, why_no_k_est
 from ariba_cli.auditing.stability import Counted
 from ariba_cli.errors import InputError
 from ariba_cli.findings import Finding, FindingKind
@@ -54,8 +54,8 @@ def examine_all(
     wanted = Wanted(settings.explained, len(choice.layers)) if settings.evidence else None
     examined: list[Examined] = []
     for part, chosen in enumerate(choice.layers):
-        unsettled = settings.k_est.number is None
-        elsewhere = _elsewhere(submissions, choice.layers[part + 1 :] if unsettled else ())
+        first = part + 1 if settings.k_est.number is None else 0
+        elsewhere = _elsewhere(submissions, choice.layers[first:])
         step = part_of(progress, part, len(choice.layers))
         found = _examine(submissions, chosen, settings, elsewhere, wanted, step)
         examined.append(found)
@@ -87,7 +87,8 @@ def _examine(
     ----------
     submissions : as they were opened; they stay as they are.
     settings : with k̃ as a number, unless this is the first layer that is scored.
-    elsewhere : who may be scored in a later layer: a percentage is of them, too.
+    elsewhere : who may be scored in another layer: k̃ has to leave somebody of all, not of
+        those of this layer alone, and a percentage is of all.
     wanted : what evidence is kept; None for none.
     """
     # What is found in this layer says nothing of the others.
@@ -122,13 +123,15 @@ def _score(
     if left_out and settings.strict:
         first = next(iter(left_out.values()))
         raise InputError(f"{first.participant}: {first.detail} (--strict stops here)")
+    scored_ids = [one.member.id for one in scored]
+    k_est = 0
     too_few = why_too_few(submissions, f"scored in {layer.name}")
+    if not too_few:
+        k_est = settings.k_est.resolve(len(elsewhere.union(scored_ids)), layer.name)
+        too_few = why_no_k_est(k_est, len(scored), layer.name)
     if too_few:
         nothing = Finding(FindingKind.LAYER_LEFT_OUT, too_few)
         return Examined(None, 0, left_out, (nothing,))
-    scored_ids = [one.member.id for one in scored]
-    k_est = settings.k_est.resolve(len(elsewhere.union(scored_ids)), layer.name)
-    KEst(k_est).resolve(len(scored), layer.name)
     fragments = Fragments(values.tensors, chosen.cut, chunk_bytes=_chunk_bytes(settings.memory))
     fragments = fragments.counted_from(ordinary(fragments))
     marks = settings.detector(fragments, k_est, progress, keep_distances=wanted is not None)

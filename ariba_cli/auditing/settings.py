@@ -30,12 +30,20 @@ class KEst:
         k_est = self.number
         if k_est is None:
             k_est = math.ceil(self.percent * participants / 100)
-        if not 1 <= k_est < participants:
-            raise UsageError(
-                f"k_est is {k_est}; with {participants} participants scored in {layer} it must "
-                f"be between 1 and {participants - 1}"
-            )
+        why_not = why_no_k_est(k_est, participants, layer)
+        if why_not:
+            raise UsageError(why_not)
         return k_est
+
+
+def why_no_k_est(k_est: int, participants: int, layer: str) -> str:
+    """Why k̃ does not leave somebody of those who are scored in a layer; else nothing."""
+    if 1 <= k_est < participants:
+        return ""
+    return (
+        f"k_est is {k_est}; with {participants} participants scored in {layer} it must be "
+        f"between 1 and {participants - 1}"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
