@@ -3,12 +3,21 @@
 import os
 import shutil
 import signal
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+
+from ariba_cli.federated.datasets import load_dataset
+from ariba_cli.federated.models import Weights
+from ariba_cli.federated.training import Engine, Task
+from tests.commands import run_command
+
+if TYPE_CHECKING:
+    import subprocess
 
 REPOSITORY = Path(__file__).parent.parent
 FIXTURES = REPOSITORY / "fixtures"
@@ -24,17 +33,10 @@ def pytest_configure() -> None:
 
 @pytest.fixture
 def ariba(tmp_path: Path) -> Ariba:
-    """Run the command as a process of its own, in the test's folder, with pipes."""
+    """Run the command in a process of its own, in the test's folder."""
 
     def run(*arguments: object, **variables: str) -> "subprocess.CompletedProcess[bytes]":
-        return subprocess.run(
-            [sys.executable, "-m", "ariba_cli", *map(os.fspath, map(str, arguments))],
-            cwd=tmp_path,
-            env=environment(**variables),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
+        return run_command(list(map(str, arguments)), tmp_path, environment(**variables))
 
     return run
 
@@ -63,3 +65,23 @@ def environment(**variables: str) -> dict[str, str]:
 def attacked(tmp_path: Path) -> Path:
     """A copy of the attacked fixture round, to be spoiled; p15 and p18 are compromised."""
     return Path(shutil.copytree(FIXTURES / "attacked", tmp_path / "attacked"))
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training that takes no time, and depends on its weights and its seed alone."""
+
+    def train(
+        _: Engine, weights: Weights, tasks: Sequence[Task], __: object = None
+    ) -> list[Weights]:
+        return [moved(weights, np.random.default_rng(task.seed)) for task in tasks]
+
+    def moved(weights: Weights, draw: np.random.Generator) -> Weights:
+        return {
+            name: values * np.float32(0.9) + draw.standard_normal(values.shape, np.float32)
+            for name, values in weights.items()
+        }
+
+    dataset = load_dataset("digits")
+    monkeypatch.setattr("ariba_cli.federated.federation.load_dataset", lambda *_: dataset)
+    monkeypatch.setattr(Engine, "train", train)

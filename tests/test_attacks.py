@@ -20,6 +20,7 @@ from ariba_cli.errors import InputError, UsageError
 from ariba_cli.federated.datasets import load_dataset
 from ariba_cli.federated.federation import Federation
 from ariba_cli.federated.quality import agreement
+from ariba_cli.federated.training import LocalTraining
 from ariba_cli.inspection import InspectedRound, inspect_round
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.truth import read_truth
@@ -28,6 +29,8 @@ from ariba_cli.runs.run_file import read_run
 from tests.conftest import FIXTURES
 
 CLEAN = FIXTURES / "clean"
+# For what does not depend on how well an attack works.
+SHORT = LocalTraining(optimizer="sgd", epochs=2, batch_size=10, learning_rate=0.05)
 
 
 @dataclass(frozen=True)
@@ -255,7 +258,12 @@ def test_flipped_labels_make_the_source_class_be_taken_for_the_target() -> None:
 def test_a_greater_rho_keeps_the_update_shorter(tmp_path: Path) -> None:
     norms = []
     for rho in (0.0, 0.3, 0.9):
-        settings = AttackSettings(compromised=("p05",), strategies=("anomalous",), rho=rho)
+        settings = AttackSettings(
+            compromised=("p05",),
+            strategies=("anomalous",),
+            rho=rho,
+            training=replace(SHORT, epochs=10),
+        )
         _, found = attack(tmp_path / str(rho), settings)
         norms += [p.norm for p in found.participants if p.id == "p05" and p.norm is not None]
     assert norms[0] > 1.5 * norms[1] > 1.5 * norms[2]
@@ -285,8 +293,9 @@ def test_a_greater_rho_keeps_the_update_shorter(tmp_path: Path) -> None:
 def test_settings_that_make_no_sense_are_refused(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
+    settings = AttackSettings(**changes, training=SHORT)
     with pytest.raises(UsageError, match=message):
-        forge(open_round(CLEAN), read_run(CLEAN), tmp_path / "out", AttackSettings(**changes))
+        forge(open_round(CLEAN), read_run(CLEAN), tmp_path / "out", settings)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -297,7 +306,7 @@ def test_a_round_is_attacked_with_the_data_of_its_run_only(tmp_path: Path) -> No
 
 
 def test_the_honest_are_taken_over_byte_for_byte(tmp_path: Path) -> None:
-    forged, found = attack(tmp_path / "attacked", AttackSettings(k=1))
+    forged, found = attack(tmp_path / "attacked", AttackSettings(k=1, training=SHORT))
     assert (found.seal, found.round, found.findings) == ("intact", 60, ())
     for path in sorted((CLEAN / "participants").iterdir()):
         same = path.read_bytes() == (tmp_path / "attacked/participants" / path.name).read_bytes()
@@ -307,13 +316,15 @@ def test_the_honest_are_taken_over_byte_for_byte(tmp_path: Path) -> None:
 
 
 def test_who_is_compromised_can_be_named_or_drawn(tmp_path: Path) -> None:
-    named, _ = attack(tmp_path / "named", AttackSettings(compromised=("p07", "p03", "p07")))
+    named, _ = attack(
+        tmp_path / "named", AttackSettings(compromised=("p07", "p03", "p07"), training=SHORT)
+    )
     assert named.compromised == ("p03", "p07")
     assert named.sigma == 20.0
-    drawn, _ = attack(tmp_path / "drawn", AttackSettings(k=3, seed=8))
+    drawn, _ = attack(tmp_path / "drawn", AttackSettings(k=3, seed=8, training=SHORT))
     assert len(set(drawn.compromised)) == 3
     assert list(drawn.compromised) == sorted(drawn.compromised)
-    again, _ = attack(tmp_path / "again", AttackSettings(k=3, seed=8))
+    again, _ = attack(tmp_path / "again", AttackSettings(k=3, seed=8, training=SHORT))
     assert again == drawn
     for path in (tmp_path / "drawn").rglob("*.safetensors"):
         other = tmp_path / "again" / path.relative_to(tmp_path / "drawn")
@@ -321,7 +332,9 @@ def test_who_is_compromised_can_be_named_or_drawn(tmp_path: Path) -> None:
 
 
 def test_the_truth_says_who_and_how(tmp_path: Path) -> None:
-    forged, _ = attack(tmp_path / "attacked", AttackSettings(k=2, sigma=7.0, target_class=4))
+    forged, _ = attack(
+        tmp_path / "attacked", AttackSettings(k=2, sigma=7.0, target_class=4, training=SHORT)
+    )
     assert read_truth(tmp_path / "attacked").compromised == forged.compromised
     content = json.loads((tmp_path / "attacked" / "truth.json").read_text())["attack"]
     assert (content["sigma"], content["target_class"]) == (7.0, 4)
@@ -332,7 +345,7 @@ def test_a_compromised_update_is_scaled_by_sigma_over_k(tmp_path: Path) -> None:
     """Twice σ is twice the update, in the same direction."""
     norms = []
     for sigma in (4.0, 8.0):
-        settings = AttackSettings(compromised=("p05", "p06"), sigma=sigma)
+        settings = AttackSettings(compromised=("p05", "p06"), sigma=sigma, training=SHORT)
         _, found = attack(tmp_path / str(sigma), settings)
         norms += [p.norm for p in found.participants if p.id == "p05" and p.norm is not None]
     assert norms[1] == pytest.approx(2 * norms[0], rel=1e-4)

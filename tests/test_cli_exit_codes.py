@@ -11,11 +11,35 @@ from pathlib import Path
 import pytest
 
 from ariba_cli.interrupts import held_back
-from tests.conftest import FIXTURES, Ariba, environment
+from tests.commands import run_command
+from tests.conftest import FIXTURES, environment
 from tests.models import random_model, safetensors_bytes, write_flat_round, write_model
 
 CLEAN = FIXTURES / "clean"
 ATTACKED = FIXTURES / "attacked"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with much that cannot be used."""
+    folder = tmp_path_factory.mktemp("folder")
+    (folder / "empty").mkdir()
+    (folder / "round_0001.partial").mkdir()
+    (folder / "file").write_text("text")
+    (folder / "truncated.safetensors").write_bytes(safetensors_bytes({})[:-1])
+    write_flat_round(folder / "two", 2)
+    write_flat_round(folder / "flat", 4)
+    shutil.copytree(CLEAN, folder / "elsewhere")
+    os.mkfifo(folder / "pipe")
+    for name in ("tampered", "other"):
+        shutil.copytree(CLEAN, folder / name / "clean")
+        shutil.copy(FIXTURES / "run.json", folder / name)
+    with (folder / "tampered/clean/participants/p03.safetensors").open("r+b") as file:
+        file.seek(-4, os.SEEK_END)
+        file.write(b"\x00\x00\x00\x00")
+    run = (folder / "other" / "run.json").read_text()
+    (folder / "other" / "run.json").write_text(run.replace('"cnn"', '"resnet18"'))
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -122,33 +146,32 @@ ATTACKED = FIXTURES / "attacked"
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_2(
-    tmp_path: Path, ariba: Ariba, arguments: list[object], message: str
+    folder: Path, arguments: list[object], message: str
 ) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "round_0001.partial").mkdir()
-    (tmp_path / "file").write_text("text")
-    (tmp_path / "truncated.safetensors").write_bytes(safetensors_bytes({})[:-1])
-    write_flat_round(tmp_path / "two", 2)
-    write_flat_round(tmp_path / "flat", 4)
-    shutil.copytree(CLEAN, tmp_path / "elsewhere")
-    os.mkfifo(tmp_path / "pipe")
-    for name in ("tampered", "other"):
-        shutil.copytree(CLEAN, tmp_path / name / "clean")
-        shutil.copy(FIXTURES / "run.json", tmp_path / name)
-    with (tmp_path / "tampered/clean/participants/p03.safetensors").open("r+b") as file:
-        file.seek(-4, os.SEEK_END)
-        file.write(b"\x00\x00\x00\x00")
-    run = (tmp_path / "other" / "run.json").read_text()
-    (tmp_path / "other" / "run.json").write_text(run.replace('"cnn"', '"resnet18"'))
-    before = sorted(os.listdir(tmp_path))
-    done = ariba(*arguments)
+    before = sorted(os.listdir(folder))
+    done = run_command(list(map(str, arguments)), folder, environment())
     error = done.stderr.decode()
     assert done.returncode == 2, error
     assert done.stdout == b""
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert message in error
-    assert sorted(os.listdir(tmp_path)) == before
+    assert sorted(os.listdir(folder)) == before
+
+
+@pytest.fixture(scope="module")
+def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with rounds that are audited, and not without findings."""
+    folder = tmp_path_factory.mktemp("spoiled")
+    root = write_flat_round(folder / "spoiled", 5)
+    shutil.copy(root / "p3.safetensors", root / "twin.safetensors")
+    model = random_model(9)
+    model["conv2.weight"][0] = float("nan")
+    write_model(root / "nan.safetensors", model)
+    (root / "refused").write_bytes(b"")
+    shutil.copytree(CLEAN, folder / "garbage")
+    (folder / "garbage" / "manifest.json").write_text("garbage")
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -173,16 +196,8 @@ def test_what_cannot_be_done_is_one_line_and_2(
         (["audit", "-h"], 0),
     ],
 )
-def test_exit_codes(tmp_path: Path, ariba: Ariba, arguments: list[object], code: int) -> None:
-    root = write_flat_round(tmp_path / "spoiled", 5)
-    shutil.copy(root / "p3.safetensors", root / "twin.safetensors")
-    model = random_model(9)
-    model["conv2.weight"][0] = float("nan")
-    write_model(root / "nan.safetensors", model)
-    (root / "refused").write_bytes(b"")
-    shutil.copytree(CLEAN, tmp_path / "garbage")
-    (tmp_path / "garbage" / "manifest.json").write_text("garbage")
-    done = ariba(*arguments)
+def test_exit_codes(spoiled: Path, arguments: list[object], code: int) -> None:
+    done = run_command(list(map(str, arguments)), spoiled, environment())
     assert done.returncode == code
     assert done.stdout if code < 2 else not done.stdout
 

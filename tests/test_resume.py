@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +15,7 @@ import pytest
 
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.errors import AribaError, InputError, OutputError, UsageError
-from ariba_cli.federated.datasets import load_dataset
 from ariba_cli.federated.federation import FederationSettings
-from ariba_cli.federated.models import Weights
-from ariba_cli.federated.training import Engine, Task
 from ariba_cli.runs.plan import Keep, Plan
 from ariba_cli.runs.simulation import simulate
 from tests.conftest import FIXTURES
@@ -30,28 +27,12 @@ PLAN = Plan(
 )
 
 
+# With fewer bytes to write, for what goes through all steps of writing.
+STEPS = replace(PLAN, format_name="safetensors")
+
+
 class Killed(BaseException):
     """The process is gone."""
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Training that takes no time, and depends on its weights and its seed alone."""
-
-    def train(
-        _: Engine, weights: Weights, tasks: Sequence[Task], __: object = None
-    ) -> list[Weights]:
-        return [moved(weights, np.random.default_rng(task.seed)) for task in tasks]
-
-    def moved(weights: Weights, draw: np.random.Generator) -> Weights:
-        return {
-            name: values * np.float32(0.9) + draw.standard_normal(values.shape, np.float32)
-            for name, values in weights.items()
-        }
-
-    dataset = load_dataset("digits")
-    monkeypatch.setattr("ariba_cli.federated.federation.load_dataset", lambda *_: dataset)
-    monkeypatch.setattr(Engine, "train", train)
 
 
 @contextmanager
@@ -81,31 +62,36 @@ def failing(at: int, error: BaseException, *, again: bool) -> Iterator[list[str]
 
 @pytest.fixture
 def whole(tmp_path: Path, quick: None) -> dict[str, str]:  # noqa: ARG001
-    """The files of a run of `PLAN` that nothing happened to."""
-    simulate(PLAN, tmp_path / "whole")
+    """The files of a run of `STEPS` that nothing happened to."""
+    simulate(STEPS, tmp_path / "whole")
     files = contents(tmp_path / "whole")
     shutil.rmtree(tmp_path / "whole")
     return files
 
 
 @pytest.mark.parametrize(
-    ("error", "again"),
+    ("error", "again", "steps"),
     [
-        (Killed, True),
-        (KeyboardInterrupt, False),
-        (lambda: OSError(errno.ENOSPC, "No space left on device"), False),
+        (Killed, True, range(1, 1000)),
+        # What becomes of them is the same, so that each is tried at every other step.
+        (KeyboardInterrupt, False, range(1, 1000, 2)),
+        (lambda: OSError(errno.ENOSPC, "No space left on device"), False, range(2, 1000, 2)),
     ],
     ids=["killed", "interrupted", "disk full"],
 )
 def test_a_run_that_ends_at_any_step_can_be_finished(
-    tmp_path: Path, whole: dict[str, str], error: Callable[[], BaseException], again: bool
+    tmp_path: Path,
+    whole: dict[str, str],
+    error: Callable[[], BaseException],
+    again: bool,
+    steps: range,
 ) -> None:
     ends = set()
     out, partial = tmp_path / "run", tmp_path / "run.partial"
-    for step in range(1, 1000):
+    for step in steps:
         with failing(step, error(), again=again) as calls:
             try:
-                simulate(PLAN, out)
+                simulate(STEPS, out)
                 ended: BaseException | None = None
             except (Killed, KeyboardInterrupt, OSError, AribaError) as raised:
                 ended = raised
@@ -118,7 +104,7 @@ def test_a_run_that_ends_at_any_step_can_be_finished(
                 "finish it with --resume" in getattr(ended, "__notes__", [])
             )
         assert not out.exists() or contents(out) == whole
-        done = simulate(PLAN, out, resume=True)
+        done = simulate(STEPS, out, resume=True)
         assert contents(out) == whole
         assert os.listdir(tmp_path) == ["run"]
         assert done.rounds == (out / "round_0001", out / "round_0002")
@@ -138,11 +124,11 @@ def test_a_run_that_is_killed_again_while_it_is_finished_can_be_finished(
     tmp_path: Path, whole: dict[str, str]
 ) -> None:
     with failing(50, Killed(), again=True), pytest.raises(Killed):
-        simulate(PLAN, tmp_path / "run")
+        simulate(STEPS, tmp_path / "run")
     for step in range(1, 1000):
         with failing(step, Killed(), again=True) as calls:
             try:
-                simulate(PLAN, tmp_path / "run", resume=True)
+                simulate(STEPS, tmp_path / "run", resume=True)
             except Killed:
                 continue
         break

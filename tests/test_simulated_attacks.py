@@ -12,6 +12,7 @@ from ariba_cli.auditing.evaluation import evaluate
 from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.federated.defaults import DEFAULTS
 from ariba_cli.federated.federation import FederationSettings, Place
+from ariba_cli.federated.training import LocalTraining
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.truth import read_truth
 from ariba_cli.runs.forging import forge
@@ -24,8 +25,13 @@ from tests.test_resume import Killed
 
 DATA = REPOSITORY.parent / "shared" / "data"
 ATTACKED = Plan(
-    settings=FederationSettings(participants=6, rounds=4, seed=2),
-    attack=AttackSettings(k=2, begins=3, seed=2),
+    settings=FederationSettings(participants=12, rounds=4, seed=2),
+    attack=AttackSettings(
+        k=2,
+        begins=3,
+        seed=2,
+        training=LocalTraining(optimizer="sgd", epochs=15, batch_size=10, learning_rate=0.05),
+    ),
     keep=Keep(every=1),
     format_name="safetensors",
 )
@@ -38,7 +44,10 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_participants_are_honest_until_the_attack_begins(attacked: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("quick")
+def test_participants_are_honest_until_the_attack_begins(tmp_path: Path) -> None:
+    attacked = tmp_path / "attacked"
+    simulate(ATTACKED, attacked)
     honest = Plan(settings=ATTACKED.settings, keep=ATTACKED.keep, format_name=ATTACKED.format_name)
     simulate(honest, tmp_path / "honest")
     files, clean = contents(attacked), contents(tmp_path / "honest")
@@ -104,10 +113,10 @@ def test_a_participant_without_samples_is_said_and_sends_the_global_model_back(
 
 
 def test_a_majority_of_attackers_is_warned_about(ariba: Ariba) -> None:
-    options = ["--participants", "4", "--rounds", "1", "--attack", "1", "--k", "2"]
+    options = ["--participants", "50", "--rounds", "1", "--attack", "1", "--k", "25"]
     done = ariba("simulate", "run", *options)
     assert done.returncode == 0, done.stderr
-    assert b"warning: 2 of 4 participants are compromised, half or more" in done.stderr
+    assert b"warning: 25 of 50 participants are compromised, half or more" in done.stderr
     assert b"backdoor accuracy " in done.stderr
 
 
