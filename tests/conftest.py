@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parent.parent
 FIXTURES = REPOSITORY / "fixtures"
+# Real data sets, for slow tests.
+DATA = Path(os.environ.get("ARIBA_DATA_DIR", "nowhere"))
+needs_data = pytest.mark.skipif(
+    not DATA.is_dir(), reason="ARIBA_DATA_DIR is no folder with mnist/, fashion-mnist/ and cifar10/"
+)
 
 Ariba = Callable[..., "subprocess.CompletedProcess[bytes]"]
 

@@ -38,8 +38,8 @@ while [ $# -gt 1 ]; do
 done
 case $command in
     simulate) rm -rf "$first.partial" && mkdir -p "$first/round_0003" ;;
-    attack) rm -rf "$to.partial" && mkdir -p "$to" && echo "{}" >"$to/truth.json" ;;
-    *) echo "{}" >"$to" ;;
+    attack) rm -rf "$to.partial" && mkdir -p "$to" && printf "{\\n}\\n" >"$to/truth.json" ;;
+    *) printf "{\\n}\\n" >"$to" ;;
 esac
 """
 
@@ -187,7 +187,7 @@ def test_without_matplotlib_there_are_tables_and_a_hint(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert b"no pictures: matplotlib is missing; pip install '.[plots]'" in done.stderr
+    assert b"no pictures: matplotlib is missing; pip install -e '.[plots]'" in done.stderr
     assert (tmp_path / "report" / "tables.md").stat().st_size > 0
 
 
@@ -292,13 +292,13 @@ def test_what_a_killed_run_left_is_resumed(tmp_path: Path, stub_path: str) -> No
     (out / "rounds" / "mnist-1-pattern.partial").mkdir(parents=True)
     cut_off = out / "results" / "fig6a" / "clean" / "seed-1" / "audit.json"
     cut_off.parent.mkdir(parents=True)
-    cut_off.write_text('{"result": {\n')
+    cut_off.write_text('{\n  "result": {\n    "method": {}\n  }\n')
     assert run(tmp_path, "fig6a.sh", stub_path).returncode == 0
     simulate, attack, *audits = commands(tmp_path)
     assert simulate.endswith(" --resume")
     assert attack.endswith(" --resume")
     assert len(audits) == 2
-    assert cut_off.read_text() == "{}\n"
+    assert cut_off.read_text() == "{\n}\n"
 
 
 def test_quick_results_are_not_mixed_with_others(tmp_path: Path, stub_path: str) -> None:

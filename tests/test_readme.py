@@ -17,7 +17,7 @@ from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.attacks.triggers import TRIGGERS
 from ariba_cli.cli.app import app
 from ariba_cli.federated.federation import Federation, FederationSettings
-from tests.conftest import REPOSITORY, environment
+from tests.conftest import DATA, REPOSITORY, environment, needs_data
 
 README = (REPOSITORY / "README.md").read_text()
 DOCUMENTS = (
@@ -34,7 +34,6 @@ DOCUMENTS = (
     "docs/reproduction.md",
     "examples/paper/README.md",
 )
-DATA = REPOSITORY.parent / "shared" / "data"
 LIST = "find runs/demo -name 'round_*' -print0 | ariba audit --files0-from - -f json"
 COMMANDS = getattr(typer.main.get_command(app), "commands", {})
 DEMO = [
@@ -62,7 +61,7 @@ def test_the_commands(tmp_path: Path, command_path: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not DATA.is_dir(), reason="there are no data sets beside the repository")
+@needs_data
 def test_the_commands_on_real_data(tmp_path: Path, command_path: str) -> None:
     (block,) = re.findall(r"^```sh data\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
     shown = [

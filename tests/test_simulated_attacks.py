@@ -19,11 +19,10 @@ from ariba_cli.runs.forging import forge
 from ariba_cli.runs.plan import Keep, Plan
 from ariba_cli.runs.run_file import read_run
 from ariba_cli.runs.simulation import simulate
-from tests.conftest import REPOSITORY, Ariba
+from tests.conftest import DATA, Ariba, needs_data
 from tests.test_federated import contents
 from tests.test_resume import Killed
 
-DATA = REPOSITORY.parent / "shared" / "data"
 ATTACKED = Plan(
     settings=FederationSettings(participants=12, rounds=4, seed=2),
     attack=AttackSettings(
@@ -121,7 +120,7 @@ def test_a_majority_of_attackers_is_warned_about(ariba: Ariba) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not DATA.is_dir(), reason="there are no data sets beside the repository")
+@needs_data
 def test_attacks_on_mnist_work_and_are_caught(tmp_path: Path) -> None:
     place = Place(data_dir=DATA)
     default = DEFAULTS["mnist"]

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from examples.paper.pictures import draw_all
     except ModuleNotFoundError as error:
-        print(f"no pictures: {error.name} is missing; pip install '.[plots]'", file=sys.stderr)
+        print(f"no pictures: {error.name} is missing; pip install -e '.[plots]'", file=sys.stderr)
     else:
         draw_all(collected, report)
     print(report)

@@ -57,11 +57,11 @@ elif [ "$(cat "$PAPER_OUT/quick")" != "$quick" ]; then
     exit 2
 fi
 
-# whole FILE…: whether all of them are there, each to the brace at its end.
+# whole FILE…: whether all of them are there, each to the brace that ends it, alone on its line.
 whole() {
     local file
     for file; do
-        [ -f "$file" ] && [ "$(tail -c 2 "$file")" = "}" ] || return 1
+        [ -f "$file" ] && [ "$(tail -n 1 "$file")" = "}" ] || return 1
     done
 }
 
