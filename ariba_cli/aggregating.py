@@ -128,16 +128,9 @@ def _check_place(round_: Round, out: Path) -> None:
     """Refuse a place that cannot be written, before the work, or that changes the round."""
     if os.path.lexists(out):
         raise OutputError(f"'{out}' exists; name another file, or remove it first")
-    folder = Path(os.path.realpath(out.parent))
-    if not folder.is_dir():
+    if not out.parent.is_dir():
         raise OutputError(f"'{out}' cannot be written: there is no folder '{out.parent}'")
-    root = Path(os.path.realpath(round_.root))
-    in_one_file = round_.participants[0].group is not None
-    if not in_one_file and (folder == root or root in folder.parents):
-        raise OutputError(
-            f"'{out}' would lie among the updates of the round and be taken for one; name "
-            "another place"
-        )
+    round_.check_apart(out)
 
 
 def _open(round_: Round, dropped: Sequence[str], progress: Progress) -> list[Submission]:

@@ -75,6 +75,18 @@ def batch_is_bad(data: bytes, reason: str) -> Bad:
     return bad_file("data_batch_2.bin", data, reason)
 
 
+def shaped(shape: tuple[int, ...], data: str | bytes) -> bytes:
+    """A pickle of one array, which says of itself what NumPy would never write."""
+
+    class Said:
+        def __reduce__(self) -> tuple[object, ...]:
+            dtype = np.dtype(np.uint8)
+            reconstruct = np.zeros(0, np.uint8).__reduce__()[0]
+            return reconstruct, (np.ndarray, (0,), b"b"), (1, shape, dtype, False, data)
+
+    return pickle.dumps({"data": Said(), "labels": [1]}, 2)
+
+
 def pickle_is_bad(data: bytes, reason: str) -> Bad:
     def spoil(folder: Path) -> None:
         for path in folder.iterdir():
@@ -162,6 +174,8 @@ CIFAR = Row(
         "objects": pickle_is_bad(
             pickle.dumps({"data": np.array([[None]]), "labels": [1]}, 2), "unsigned bytes"
         ),
+        "text as pixels": pickle_is_bad(shaped((1, 3072), "\u0100" * 3072), "unsigned bytes"),
+        "too many dimensions": pickle_is_bad(shaped((1,) * 70, b"\0"), "unsigned bytes"),
         "fewer labels": pickle_is_bad(pickled(COLOUR[0], COLOUR[1][:4], 2), "for 4 labels"),
         "label −1": pickle_is_bad(
             pickle.dumps({"data": COLOUR[0][:1].reshape(1, -1), "labels": [-1]}, 2), "label -1"

@@ -31,6 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_flat_round(folder / "flat", 4)
     shutil.copytree(CLEAN, folder / "elsewhere")
     os.mkfifo(folder / "pipe")
+    (folder / "loop").symlink_to("loop")
     for name in ("tampered", "other"):
         shutil.copytree(CLEAN, folder / name / "clean")
         shutil.copy(FIXTURES / "run.json", folder / name)
@@ -95,6 +96,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["attack", ATTACKED, "--out", "new"], "is attacked already"),
         (["attack", CLEAN, "--out", "round_0001"], "finish it with --resume, or remove it"),
         (["attack", CLEAN, "--out", "file", "--resume"], "'file' exists"),
+        (["attack", "elsewhere", "--out", "elsewhere/new"], "it needs the run.json"),
+        (["attack", "other/clean", "--out", "other/clean/new"], "would lie among the updates"),
+        (["convert", "flat", "--out", "flat/new"], "would lie among the updates"),
+        (["attack", CLEAN, "--out", "new.partial"], "no name for what is finished"),
+        (["simulate", "new/.."], "no name for what is finished"),
+        (["convert", "flat", "--out", "new.partial"], "no name for what is finished"),
+        (["evaluate", "missing"], "there is no file 'missing'"),
+        (["evaluate", "loop"], "there is no file 'loop'"),
+        (
+            ["attack", CLEAN, "--out", "new", "--strategy", "none", "--learning-rate", "1e30"],
+            "training of the compromised has diverged",
+        ),
+        (
+            ["simulate", "new", "--model", "resnet18", "--batch-size", "1"],
+            "needs more than 1 sample in a batch; use --batch-size 2 or more",
+        ),
         (["simulate", "round_0001"], "finish it with --resume, or remove it"),
         (["simulate", "file", "--resume"], "'file' exists"),
         (["simulate", "empty", "--resume"], "'empty' exists"),

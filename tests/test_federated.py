@@ -59,6 +59,14 @@ def test_fedavg_is_equation_1() -> None:
     assert fedavg(start, updates, 0.5)["w"].tolist() == [2.0, 1.75]
 
 
+def test_what_batch_normalisation_measured_is_no_step() -> None:
+    """A variance that is extrapolated is negative before long, and then nothing is finite."""
+    start = {name: np.array([1.0], np.float32) for name in ("bn.weight", "bn.running_var")}
+    updates = [{name: np.array([value], np.float32) for name in start} for value in (0.25, 0.75)]
+    after = fedavg(start, updates, 3.0)
+    assert (after["bn.weight"].item(), after["bn.running_var"].item()) == (-0.5, 0.5)
+
+
 def test_training_again_gives_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     simulate(small(Keep(every=1)), tmp_path / "one")
     arguments = ["--participants", "4", "--rounds", "3", "--keep", "all"]

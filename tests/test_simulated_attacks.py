@@ -1,6 +1,7 @@
 """Federations that are attacked while they train, and what a user is told of them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,20 @@ def test_a_majority_of_attackers_is_warned_about(ariba: Ariba) -> None:
     assert done.returncode == 0, done.stderr
     assert b"warning: 25 of 50 participants are compromised, half or more" in done.stderr
     assert b"backdoor accuracy " in done.stderr
+
+
+def test_training_that_diverges_is_one_line_and_not_a_round(ariba: Ariba, tmp_path: Path) -> None:
+    options = ["--participants", "3", "--rounds", "2", "--epochs", "1"]
+    for asked in (["--learning-rate", "1e30"], ["--eta", "1e300"]):
+        done = ariba("simulate", "run", *options, *asked)
+        assert done.returncode == 2
+        assert done.stderr == (
+            b"error: training has diverged: not all weights are finite; use a smaller "
+            b"--learning-rate or --eta; remove 'run.partial' to start again\n"
+        )
+        shutil.rmtree(tmp_path / "run.partial")
+    done = ariba("simulate", "run", *options, "--batch-size", "9" * 30)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

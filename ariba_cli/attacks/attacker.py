@@ -11,7 +11,7 @@ from ariba_cli.attacks.strategies import ANOMALIES, Situation, combined, update_
 from ariba_cli.attacks.triggers import TRIGGERS, Aim
 from ariba_cli.errors import UsageError
 from ariba_cli.federated.datasets import Dataset, FloatArray
-from ariba_cli.federated.federation import Federation
+from ariba_cli.federated.federation import DIVERGED, Federation, check_training, is_finite
 from ariba_cli.federated.models import Weights
 from ariba_cli.federated.quality import agreement, softmax
 from ariba_cli.federated.randomness import derived_seed
@@ -72,6 +72,7 @@ class Attacker:
 
     def __init__(self, federation: Federation, settings: AttackSettings) -> None:
         _check(settings, federation.dataset)
+        check_training(settings.training, federation.architecture)
         self.settings = settings
         self.compromised = _choose(federation.ids, settings)
         run = federation.settings
@@ -109,15 +110,17 @@ class Attacker:
         """
         norms = [update_norm(global_weights, weights) for weights in honest.values()]
         if not np.isfinite(norms).all():
-            raise UsageError(
-                "honest training has diverged: not all updates are finite; use a smaller "
-                "--learning-rate"
-            )
+            raise UsageError(DIVERGED)
         engine, tasks = self._federation.engine, self._tasks(global_weights, number)
         trained = engine.train(global_weights, tasks, done) if tasks else []
         sent = {}
         for index, name in enumerate(self.compromised):
             weights = trained[index] if trained else global_weights
+            if not is_finite(weights):
+                raise UsageError(
+                    "the training of the compromised has diverged: their weights are not finite; "
+                    "use a smaller --learning-rate"
+                )
             situation = Situation(
                 global_weights,
                 self._sigma / len(self.compromised),
@@ -126,7 +129,7 @@ class Attacker:
             )
             for strategy in self._strategies:
                 weights = strategy.sent(situation, weights)
-            if not all(np.isfinite(values).all() for values in weights.values()):
+            if not is_finite(weights):
                 raise UsageError("sigma is so large that float32 cannot hold the updates; use less")
             sent[name] = weights
         return sent
@@ -267,7 +270,9 @@ def _choose(ids: Sequence[str], settings: AttackSettings) -> tuple[str, ...]:
     if k is None:
         k = math.ceil(len(ids) / 10)
     if not 1 <= k < len(ids):
-        raise UsageError(f"{k} of {len(ids)} participants cannot be compromised; try --k 5")
+        raise UsageError(
+            f"{k} of {len(ids)} participants cannot be compromised; name 1 to {len(ids) - 1}"
+        )
     if named:
         return tuple(name for name in ids if name in named)
     draw = np.random.default_rng(derived_seed(settings.seed, "compromised")).permutation(len(ids))

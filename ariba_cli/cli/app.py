@@ -135,7 +135,8 @@ def main() -> int:
         if os.environ.get("ARIBA_DEBUG"):
             raise
         where = "please report it; ARIBA_DEBUG=1 shows where"
-        return _fail(f"unexpected {type(error).__name__}: {error} ({where})")
+        message = f"unexpected {type(error).__name__}: {error} ({where})"
+        return _fail(_with_notes(message, error))
 
 
 def _heed_signals() -> None:

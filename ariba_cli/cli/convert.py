@@ -71,6 +71,7 @@ def convert(
     check_free(out)
     terms = options.make_terms(max_file_bytes, timeout, names, trust_pickles=trust_pickles)
     round_ = open_round(source, terms, global_path=global_model, not_models=options.paths(names))
+    round_.check_apart(out)
     with console.progress() as progress:
         done = run_conversion(
             round_, out, kind=kind.value, strict=strict, resume=resume, progress=progress

@@ -9,6 +9,7 @@ import typer
 
 from ariba_cli.cli import choices, options
 from ariba_cli.cli.console import Console
+from ariba_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from ariba_cli.federated.federation import Place
@@ -119,11 +120,21 @@ def place(
     from ariba_cli.federated.federation import Place
     from ariba_cli.federated.training import Method
 
-    folder = data_dir if data_dir is not None else Path.home() / ".cache" / "ariba"
+    folder = data_dir if data_dir is not None else _cache()
     if download:
+        if folder is None:
+            raise UsageError("there is no home directory to download to; name a --data-dir")
         from ariba_cli.federated.datasets.download import download as fetch
 
         with console.progress() as progress:
             fetch(dataset, folder, progress)
     method = None if engine is EngineName.AUTO else Method(engine.value)
     return Place(data_dir=folder, engine=method, device=device)
+
+
+def _cache() -> Path | None:
+    """Where data sets are by default; None for a user without a home directory."""
+    try:
+        return Path.home() / ".cache" / "ariba"
+    except RuntimeError:
+        return None

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.federated.models import Weights
+from ariba_cli.rounds.names import is_statistic
 
 Floats = Mapping[str, npt.NDArray[np.floating]]
 
@@ -15,6 +16,9 @@ class FedAvg:
 
     With all c_i equal it is Eq. 1 of arXiv 2202.04311; with the number of samples of each
     participant, the average of McMahan et al. (arXiv 1602.05629). All sums are in float64.
+
+    What batch normalisation has measured is averaged with η = 1 whatever η is: it is no step
+    of training, and a variance that is extrapolated can come out negative.
 
     Parameters
     ----------
@@ -39,12 +43,17 @@ class FedAvg:
 
     def average(self, name: str, eta: float) -> npt.NDArray[np.float64]:
         """One tensor of the next global model; η is the server's learning rate."""
-        return self._start[name].astype(np.float64) + eta / self._count * self._totals[name]
+        step = 1.0 if is_statistic(name) else eta
+        return self._start[name].astype(np.float64) + step / self._count * self._totals[name]
 
 
 def fedavg(global_weights: Weights, updates: Sequence[Weights], eta: float) -> Weights:
-    """θ + (η/n) Σ_i (θ_i − θ), in float64 (arXiv 2202.04311, Eq. 1)."""
+    """θ + (η/n) Σ_i (θ_i − θ), in float64 (arXiv 2202.04311, Eq. 1); see `FedAvg`.
+
+    What float32 cannot hold becomes infinite.
+    """
     averaging = FedAvg(global_weights)
     for update in updates:
         averaging.add(update)
-    return {name: averaging.average(name, eta).astype(np.float32) for name in global_weights}
+    with np.errstate(over="ignore", invalid="ignore"):
+        return {name: averaging.average(name, eta).astype(np.float32) for name in global_weights}

@@ -8,15 +8,20 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from ariba_cli.errors import UsageError
 from ariba_cli.federated.aggregation import fedavg
 from ariba_cli.federated.datasets import Dataset, FloatArray, LabelArray, load_dataset
 from ariba_cli.federated.defaults import DEFAULTS
-from ariba_cli.federated.models import Weights, architecture_for
+from ariba_cli.federated.models import Architecture, Weights, architecture_for
 from ariba_cli.federated.partitions import parse_partition
 from ariba_cli.federated.quality import Quality, quality_of
 from ariba_cli.federated.randomness import derived_seed
 from ariba_cli.federated.training import Engine, LocalTraining, Method, Task
 from ariba_cli.progress import Progress, silent
+
+DIVERGED = (
+    "training has diverged: not all weights are finite; use a smaller --learning-rate or --eta"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +127,7 @@ class Federation:
             self.dataset.train_labels, settings.participants, settings.seed
         )
         self.architecture = architecture_for(settings.model, self.dataset)
+        check_training(settings.training, self.architecture)
         self.engine = Engine(self.architecture, place.engine, place.device)
 
     def __enter__(self) -> Self:
@@ -170,6 +176,11 @@ class Federation:
         """Train round after round: from scratch, or from the weights after a finished round.
 
         `progress` is told how many participants of all rounds were trained.
+
+        Raises
+        ------
+        UsageError
+            When training has diverged, so that a global model is not finite.
         """
         settings = self.settings
         weights = self.initial_weights() if weights is None else weights
@@ -189,6 +200,8 @@ class Federation:
                 updates |= intruder.updates(weights, updates, number)
             updates = {name: updates[name] for name in self.ids}
             following = fedavg(weights, list(updates.values()), settings.eta)
+            if not is_finite(following):
+                raise UsageError(DIVERGED)
             quality = self.quality(following)
             state = f"accuracy {quality.accuracy:.3f}, loss {quality.loss:.3f}"
             progress(f"round {number}, {state}", number * settings.participants, total)
@@ -205,3 +218,24 @@ class Federation:
             participant=self.ids.index(name),
         )
         return Task(images, labels, self.settings.training, seed)
+
+
+def check_training(how: LocalTraining, architecture: Architecture) -> None:
+    """Refuse batches that a model cannot be trained on.
+
+    Raises
+    ------
+    UsageError
+        Says how large they must be.
+    """
+    least = architecture.least_batch
+    if how.batch_size < least:
+        raise UsageError(
+            f"batch normalisation needs more than {how.batch_size} sample in a batch; use "
+            f"--batch-size {least} or more"
+        )
+
+
+def is_finite(weights: Weights) -> bool:
+    """Whether no tensor has a NaN or an infinity."""
+    return all(bool(np.isfinite(values).all()) for values in weights.values())

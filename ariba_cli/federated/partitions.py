@@ -28,7 +28,10 @@ def iid(
 def dirichlet(
     labels: LabelArray, participants: int, alpha: float, draw: np.random.Generator
 ) -> list[IndexArray]:
-    """Of every class, give each participant a part drawn from Dirichlet(α) (Hsu et al. 2019).
+    """Of every class, give each participant a part drawn from Dirichlet(α).
+
+    As Yurochkin et al. (2019) do; Hsu et al. (2019) draw the classes of each participant.
+
 
     The smaller α, the less they have in common: in classes, and in how many samples they
     have. Some may have none.
@@ -78,7 +81,10 @@ class Partition:
 
     def __str__(self) -> str:
         """As `parse_partition` reads it."""
-        return self.name if self.parameter is None else f"{self.name}:{self.parameter:g}"
+        if self.parameter is None:
+            return self.name
+        digits = f"{self.parameter:.6f}".rstrip("0").rstrip(".")
+        return f"{self.name}:{digits}"
 
     def deal(self, labels: LabelArray, participants: int, seed: int) -> list[IndexArray]:
         """The samples of each participant, in their order in the data set.
@@ -110,6 +116,8 @@ def parse_partition(text: str) -> Partition:
 
     >>> str(parse_partition("dirichlet:0.50"))
     'dirichlet:0.5'
+    >>> str(parse_partition("dirichlet:0.00001"))
+    'dirichlet:0.00001'
     """
     name, colon, parameter = text.partition(":")
     way = PARTITIONS.get(name)

@@ -27,7 +27,8 @@ def quality_of(logits: FloatArray, labels: LabelArray) -> Quality:
 
     wide = logits.astype(np.float64)
     right = wide[np.arange(len(labels)), labels]
-    loss = float(np.mean(logsumexp(wide, axis=1) - right))
+    with np.errstate(invalid="ignore"):
+        loss = float(np.mean(logsumexp(wide, axis=1) - right))
     return Quality(agreement(logits, labels), loss if np.isfinite(loss) else np.inf)
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ariba_cli.errors import InputError, RefusedFileError
+from ariba_cli.errors import InputError, OutputError, RefusedFileError
 from ariba_cli.findings import Finding, FindingKind
 from ariba_cli.progress import Progress, silent
 from ariba_cli.rounds import manifest as manifests
@@ -60,6 +60,23 @@ class Round:
             if member.group is not None:
                 return open_part(path, member.group, self.terms)
             return open_model(path, self.terms)
+
+    def check_apart(self, out: Path) -> None:
+        """Refuse to write among the updates of the round, where it would be taken for one.
+
+        Raises
+        ------
+        OutputError
+            When `out` would lie in the round, and its updates are files or folders there.
+        """
+        root = os.path.realpath(self.root)
+        in_one_file = all(member.group is not None for member in self.participants)
+        inside = os.path.realpath(out.parent)
+        if not in_one_file and (inside == root or inside.startswith(f"{root}{os.sep}")):
+            raise OutputError(
+                f"'{out}' would lie among the updates of the round and be taken for one; name "
+                "another place"
+            )
 
     def verify_seal(self, progress: Progress = silent) -> list[Finding]:
         """Hash every file that the seal lists; what differs, beyond the `findings`."""

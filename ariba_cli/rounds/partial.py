@@ -101,13 +101,18 @@ def remove(path: Path) -> None:
 
 
 def check_free(path: Path) -> None:
-    """Refuse to write where something is already.
+    """Refuse to write where something is already, or under a name that no round may have.
 
     Raises
     ------
     OutputError
-        When the path exists.
+        When the path exists, or its name is that of what is not finished.
     """
+    if path.name in ("", "..") or path.name.endswith(PARTIAL_SUFFIX):
+        raise OutputError(
+            f"'{path}' is no name for what is finished; name one that does not end in "
+            f"{PARTIAL_SUFFIX} or .."
+        )
     if os.path.lexists(path):
         raise OutputError(f"'{path}' exists; name another directory, or remove it first")
 

@@ -70,6 +70,7 @@ def forge(
         When `out` exists or cannot be written; then nothing is left of it. See `hold`.
     """
     check_free(out)
+    round_.check_apart(out)
     with Federation(run.settings, place) as federation:
         run.check_data(federation)
         say(f"training {federation.engine.description}")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ariba_cli.errors import InputError, RefusedFileError
+from ariba_cli.errors import InputError, RefusedFileError, UsageError
 from ariba_cli.federated.federation import Federation
 from ariba_cli.rounds.contents import PARTIAL_SUFFIX, RUN_NAME
 from ariba_cli.rounds.directory import open_round
@@ -95,7 +95,11 @@ def kept_for_resuming(partial: Path) -> Iterator[None]:
         yield
     except BaseException as error:
         if any(os.path.lexists(partial / name) for name in (checkpoints.NAME, RUN_NAME)):
-            error.add_note("finish it with --resume")
+            # With the same options it would come to the same.
+            other = isinstance(error, UsageError)
+            error.add_note(
+                f"remove '{partial}' to start again" if other else "finish it with --resume"
+            )
         elif partial.is_dir():
             for path in list(partial.iterdir()):
                 remove(path)

@@ -116,9 +116,11 @@ def nearest_path(model_path: Path) -> Path:
     Raises
     ------
     InputError
-        When there is none.
+        When there is none, or no model.
     """
-    for folder in model_path.resolve().parents:
+    if not os.path.exists(model_path):
+        raise InputError(f"there is no file '{model_path}'")
+    for folder in Path(os.path.realpath(model_path)).parents:
         if os.path.lexists(folder / RUN_NAME):
             return folder / RUN_NAME
     raise InputError(

@@ -72,9 +72,11 @@ def simulate(
 
 
 def _warn_of_the_empty_handed(federation: Federation, warn: Callable[[str], None]) -> None:
-    without = [name for name, held in federation.holdings.items() if not any(held)]
+    least = federation.architecture.least_batch
+    without = [name for name, held in federation.holdings.items() if sum(held) < least]
     if without:
-        warn(f"without samples, and sending the global model back: {', '.join(without)}")
+        few = "without samples" if least == 1 else f"with fewer than {least} samples"
+        warn(f"{few}, and sending the global model back: {', '.join(without)}")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ariba_cli.federated.datasets.checks import Bytes, Split
 
 _UNSIGNED_BYTES = ("u1", "|u1")
 _LARGEST_LABEL = 2**31
+_NO_BYTES = "is a pickle whose 'data' is no array of unsigned bytes"
 
 
 def unpickled(data: bytes) -> Split:
@@ -73,6 +74,12 @@ class _Array:
         self.said = (shape, dtype, column_order, data)
 
     def values(self) -> Bytes:
+        try:
+            return self._values()
+        except (ValueError, OverflowError) as error:
+            raise RefusedFileError(_NO_BYTES) from error
+
+    def _values(self) -> Bytes:
         shape, dtype, column_order, data = self.said
         if isinstance(data, str):
             data = data.encode("latin1")
@@ -85,7 +92,7 @@ class _Array:
             and len(data) == math.prod(shape)
         )
         if not sound:
-            raise RefusedFileError("is a pickle whose 'data' is no array of unsigned bytes")
+            raise RefusedFileError(_NO_BYTES)
         order: Any = "F" if column_order else "C"
         return np.frombuffer(data, np.uint8).reshape(shape, order=order)
 

@@ -57,6 +57,8 @@ def download(name: str, data_dir: Path, progress: Progress = silent) -> Path:
     if not source.published:
         raise UsageError(f"the data set {name} is not published, so there is nothing to download")
     folder = data_dir / name
+    if not folder.is_dir() and not source.missing(data_dir):
+        return data_dir
     missing = source.missing(folder)
     with _filled(folder):
         for published in source.published:

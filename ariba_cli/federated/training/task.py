@@ -69,7 +69,8 @@ class Task:
         order = torch.Generator().manual_seed(self.seed)
         for _ in range(self.how.epochs):
             shuffled = torch.randperm(len(self.targets), generator=order)
-            pieces = list(torch.split(shuffled, self.how.batch_size))
+            size = min(self.how.batch_size, max(1, len(shuffled)))
+            pieces = list(torch.split(shuffled, size))
             while len(pieces) > 1 and len(pieces[-1]) < least:
                 left_over = pieces.pop()
                 pieces[-1] = torch.cat([pieces[-1], left_over])

@@ -26,6 +26,8 @@ _LONGEST_REASON = 2**14
 _MOST_OTHER_BYTES = 2**17
 _SECONDS_TO_START = 120.0
 _SECONDS_TO_GO = 0.5
+# More than this a socket may not be able to wait.
+_LONGEST_SECONDS = 1e6
 
 _ENVIRONMENT = {
     # One thread each: every further one takes address space, which is limited.
@@ -148,7 +150,8 @@ class _Wire:
         return self.connection.recv_into(buffer)
 
     def _hurry(self) -> None:
-        self.connection.settimeout(max(self._deadline - time.monotonic(), 0.001))
+        left = self._deadline - time.monotonic()
+        self.connection.settimeout(min(max(left, 0.001), _LONGEST_SECONDS))
 
 
 class _Running:
