@@ -2,7 +2,7 @@
 
 They are forked from one that has imported it already, so that a test of a message does not take
 as long as an import of PyTorch. What does depend on a fresh interpreter, as what a command
-imports, what a shell does, or signals, is tested on `python -m ariba_cli`.
+imports and a report says of it, what a shell does, or signals, is tested on `python -m ariba_cli`.
 """
 
 import multiprocessing
