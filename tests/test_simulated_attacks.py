@@ -144,7 +144,7 @@ def test_attacks_on_mnist_work_and_are_caught(tmp_path: Path) -> None:
     (path,) = simulate(plan, tmp_path / "run", place=place).rounds
     run = read_run(path)
     assert run.curve[-1].accuracy > 0.93
-    for trigger, least in (("pattern", 0.9), ("targeted", 0.7), ("semantic", 0.2)):
+    for trigger, least in (("pattern", 0.9), ("targeted", 0.5), ("semantic", 0.2)):
         attack = AttackSettings(trigger=trigger, training=default.attack)
         forged = forge(open_round(path), run, tmp_path / trigger, attack, place=place)
         assert forged.after.backdoor_accuracy >= least
