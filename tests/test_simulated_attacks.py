@@ -139,12 +139,12 @@ def test_training_that_diverges_is_one_line_and_not_a_round(ariba: Ariba, tmp_pa
 def test_attacks_on_mnist_work_and_are_caught(tmp_path: Path) -> None:
     place = Place(data_dir=DATA)
     default = DEFAULTS["mnist"]
-    settings = FederationSettings(dataset="mnist", rounds=4, seed=1, training=default.training)
+    settings = FederationSettings(dataset="mnist", rounds=6, seed=1, training=default.training)
     plan = Plan(settings=settings, keep=Keep(), format_name="safetensors")
     (path,) = simulate(plan, tmp_path / "run", place=place).rounds
     run = read_run(path)
     assert run.curve[-1].accuracy > 0.93
-    for trigger, least in (("pattern", 0.9), ("targeted", 0.5), ("semantic", 0.2)):
+    for trigger, least in (("pattern", 0.9), ("targeted", 0.7), ("semantic", 0.2)):
         attack = AttackSettings(trigger=trigger, training=default.attack)
         forged = forge(open_round(path), run, tmp_path / trigger, attack, place=place)
         assert forged.after.backdoor_accuracy >= least
