@@ -13,6 +13,7 @@ from ariba_cli.attacks.strategies.anomalous import Constrained
 from ariba_cli.errors import ResourceError, UsageError
 from ariba_cli.federated.datasets import Dataset, load_dataset
 from ariba_cli.federated.models import MODELS, Architecture, ImageShape, Weights, architecture_for
+from ariba_cli.federated.models.convolution import convolution_3x3
 from ariba_cli.federated.training import Engine, LocalTraining, Method, Task
 from ariba_cli.federated.training import engine as engines
 
@@ -195,6 +196,22 @@ def test_resnet18_has_the_usual_names_and_size() -> None:
     # As torchvision documents it for 1,000 classes.
     assert sum(int(np.prod(shape)) for shape in weights.values()) == 11_689_512
     assert len(shapes) == 102
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 3), (8, 8), (1, 4), (5, 2)])
+def test_the_3x3_convolution_is_that_of_pytorch(size: tuple[int, int], stride: int) -> None:
+    import torch
+
+    draw = torch.Generator().manual_seed(1)
+    ours = convolution_3x3(3, 5, stride=stride).double()
+    other = torch.nn.Conv2d(3, 5, 3, stride=stride, padding=1, bias=False).double()
+    other.load_state_dict(ours.state_dict())
+    images = torch.randn(2, 3, *size, generator=draw, dtype=torch.float64)
+    for convolution in (ours, other):
+        torch.autograd.backward((convolution(images) ** 3).sum())
+    torch.testing.assert_close(ours(images), other(images))
+    torch.testing.assert_close(ours.weight.grad, other.weight.grad)
 
 
 def test_images_that_are_too_small_are_refused(digits: Dataset) -> None:

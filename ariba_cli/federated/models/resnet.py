@@ -7,6 +7,7 @@ that arXiv 2202.04311 gives for CIFAR-10 fits it, and it takes a sixteenth of th
 from typing import TYPE_CHECKING
 
 from ariba_cli.federated.models.architecture import ImageShape
+from ariba_cli.federated.models.convolution import convolution_3x3
 
 if TYPE_CHECKING:
     import torch
@@ -54,10 +55,10 @@ def _basic_block(width: int, wider: int, *, stride: int) -> "torch.nn.Module":
     class BasicBlock(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.conv1 = nn.Conv2d(width, wider, 3, stride=stride, padding=1, bias=False)
+            self.conv1 = convolution_3x3(width, wider, stride=stride)
             self.bn1 = nn.BatchNorm2d(wider)
             self.relu = nn.ReLU()
-            self.conv2 = nn.Conv2d(wider, wider, 3, padding=1, bias=False)
+            self.conv2 = convolution_3x3(wider, wider)
             self.bn2 = nn.BatchNorm2d(wider)
             self.downsample: nn.Module = nn.Sequential()
             if stride != 1 or width != wider:
