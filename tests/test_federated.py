@@ -4,19 +4,23 @@ import hashlib
 import json
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
+from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.errors import InputError, UsageError
 from ariba_cli.federated.aggregation import fedavg
 from ariba_cli.federated.datasets import DATASETS
 from ariba_cli.federated.defaults import DEFAULTS
 from ariba_cli.federated.federation import Federation, FederationSettings
-from ariba_cli.federated.models import MODELS
+from ariba_cli.federated.models import MODELS, Weights
 from ariba_cli.federated.randomness import derived_seed
+from ariba_cli.federated.training import Engine, Task
 from ariba_cli.inspection import inspect_round
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.formats import ENCODERS
@@ -50,6 +54,25 @@ def test_seeds_depend_on_everything_they_are_for() -> None:
     }
     assert len(seeds) == 16
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+@pytest.mark.usefixtures("quick")
+def test_updates_of_one_round_at_a_time_are_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, left = Engine.train, []
+    sent: list[weakref.ref[npt.NDArray[np.float32]]] = []
+
+    def watched(engine: Engine, weights: Weights, tasks: list[Task], *_: object) -> list[Weights]:
+        left.append(sum(update() is not None for update in sent))
+        trained = train(engine, weights, tasks)
+        sent.extend(weakref.ref(values) for update in trained for values in update.values())
+        return trained
+
+    monkeypatch.setattr(Engine, "train", watched)
+    simulate(small(Keep(1)), tmp_path / "run")
+    assert sent
+    assert left == [0, 0, 0]
 
 
 def test_fedavg_is_equation_1() -> None:
@@ -131,6 +154,8 @@ def test_the_run_file_repeats_the_run(tmp_path: Path) -> None:
     ("key", "value"),
     [
         ("eta", 0.0),
+        ("eta", True),
+        ("eta", 10**400),
         ("participants", -4),
         ("participants", "many"),
         ("dataset", 7),
@@ -148,6 +173,12 @@ def test_a_run_file_that_is_none_is_refused(tmp_path: Path, key: str, value: obj
     (tmp_path / "run.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match="is not what ariba simulate writes"):
         read_run(tmp_path / "round_0001")
+
+
+def test_a_whole_number_is_a_real_number_too(tmp_path: Path) -> None:
+    attack = AttackSettings(sigma=50, rho=0)
+    (tmp_path / "run.json").write_bytes(encode_run(Federation(SMALL), attack, []))
+    assert read_run(tmp_path / "round_0001").attack == attack
 
 
 def test_a_participant_without_samples_sends_back_what_it_was_given() -> None:

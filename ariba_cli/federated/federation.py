@@ -1,6 +1,6 @@
 """A federation: its settings, its participants and their data, and its rounds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -189,24 +189,36 @@ class Federation:
         for number in range(finished + 1, settings.rounds + 1):
             before, what = (number - 1) * settings.participants, f"round {number}, {state}"
 
-            def trained(done: int, before: int = before, what: str = what) -> None:
+            def told(done: int, before: int = before, what: str = what) -> None:
                 progress(what, before + done, total)
 
-            compromised = intruder.compromised_in(number) if intruder is not None else ()
-            honest = [name for name in self.ids if name not in compromised]
-            tasks = [self.honest_task(name, number) for name in honest]
-            updates = dict(zip(honest, self.engine.train(weights, tasks, trained), strict=True))
-            if intruder is not None and compromised:
-                updates |= intruder.updates(weights, updates, number)
-            updates = {name: updates[name] for name in self.ids}
-            following = fedavg(weights, list(updates.values()), settings.eta)
-            if not is_finite(following):
-                raise UsageError(DIVERGED)
-            quality = self.quality(following)
+            trained = self._trained_round(number, weights, intruder, told)
+            weights, quality = trained.following, trained.quality
             state = f"accuracy {quality.accuracy:.3f}, loss {quality.loss:.3f}"
             progress(f"round {number}, {state}", number * settings.participants, total)
-            yield TrainedRound(number, weights, updates, compromised, following, quality)
-            weights = following
+            yield trained
+            # Let go of its updates before there are the next: they are large.
+            del trained
+
+    def _trained_round(
+        self,
+        number: int,
+        weights: Weights,
+        intruder: Intruder | None,
+        told: Callable[[int], None],
+    ) -> TrainedRound:
+        compromised = intruder.compromised_in(number) if intruder is not None else ()
+        honest = [name for name in self.ids if name not in compromised]
+        tasks = [self.honest_task(name, number) for name in honest]
+        updates = dict(zip(honest, self.engine.train(weights, tasks, told), strict=True))
+        if intruder is not None and compromised:
+            updates |= intruder.updates(weights, updates, number)
+        updates = {name: updates[name] for name in self.ids}
+        following = fedavg(weights, list(updates.values()), self.settings.eta)
+        if not is_finite(following):
+            raise UsageError(DIVERGED)
+        quality = self.quality(following)
+        return TrainedRound(number, weights, updates, compromised, following, quality)
 
     def honest_task(self, name: str, number: int) -> Task:
         """What an honest participant does in a round."""

@@ -24,8 +24,8 @@ from ariba_cli.rounds.opening import read_small
 
 LAYOUT = 2
 
-# More than any data set has, and exact in every number format.
-_MOST_SAMPLES = 2**53
+# More than any data set has, and a float is exact up to it.
+_EXACT = 2**53
 
 # Numbers of settings that may be 0.
 _MAY_BE_ZERO = frozenset({"seed", "target_class", "source_class", "sigma", "rho"})
@@ -255,7 +255,7 @@ def _decode_run(content: dict[str, Any]) -> Run:
     holdings = {}
     for name, held in content["participants"].items():
         counts = held["samples_by_class"]
-        if not all(type(count) is int and 0 <= count < _MOST_SAMPLES for count in counts):
+        if not all(type(count) is int and 0 <= count < _EXACT for count in counts):
             raise ValueError(counts)
         holdings[name] = tuple(counts)
     if not isinstance(content["fingerprint"], str):
@@ -288,6 +288,9 @@ def _value(name: str, hint: Any, value: Any) -> Any:
         if not (isinstance(value, list) and all(isinstance(entry, str) for entry in value)):
             raise TypeError(name)
         return tuple(value)
+    if hint is float and type(value) is int and abs(value) < _EXACT:
+        # To JSON, 50 and 50.0 are the same number.
+        value = float(value)
     if type(value) is not hint:
         raise TypeError(name)
     if hint in (int, float):

@@ -106,6 +106,8 @@ class _Training:
             point = Checkpoint(plan, (*point.curve, measured), trained.following)
             checkpoints.save(self.partial, point, self.federation)
             self.say(_in_words(trained.number, point.curve[-1]))
+            # The next round is trained before this name is given to it.
+            del trained
         return point.curve
 
     def _point(self, trained: TrainedRound) -> Point:
