@@ -184,6 +184,22 @@ def test_an_explanation_is_beside_the_ranking(ariba: Ariba) -> None:
     assert "typical: p00" in text
 
 
+def test_what_differs_where_most_are_alike_is_explained_first(tmp_path: Path, ariba: Ariba) -> None:
+    rng = np.random.default_rng(0)
+    models = [
+        {"a.weight": rng.standard_normal((6, 6, 3, 3)), "b.weight": np.zeros((6, 6, 3, 3))}
+        for _ in range(8)
+    ]
+    models[1]["a.weight"] *= 40
+    models[1]["b.weight"][2, 3] = 1e-3
+    root = write_round(tmp_path / "round", models)
+    done = ariba("audit", root, "--layer", "all", "--k-est", "2", "--explain", "p1")
+    text = done.stdout.decode()
+    assert text.index("  b.weight [2, 3]: distance") < text.index("  a.weight [")
+    # The others of its fragments there are as far from the mean as those of anybody else.
+    assert text.count("b.weight [") == 1
+
+
 def test_an_explanation_can_be_written_in_ascii(ariba: Ariba) -> None:
     done = ariba("audit", ATTACKED, "--explain", "p18", PYTHONIOENCODING="ascii")
     assert done.returncode == 0

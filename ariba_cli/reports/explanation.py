@@ -1,5 +1,6 @@
 """Why a participant is where it is in the ranking: its most distant fragments, in characters."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ def explanation(verdict: Verdict, identifier: str, paper: Paper) -> "list[Render
         for layer in verdict.evidence
         for fragment in layer.most_distant.get(identifier, ())
     ]
-    shown.sort(key=lambda pair: -_unusual(pair[1]))
+    shown.sort(key=lambda pair: _unusual(pair[1]), reverse=True)
     for layer, fragment in shown[:_SHOWN]:
         parts.append(sentence(_fragment_in_words(verdict, layer, fragment)))
         parts += [sentence(line) for line in _maps(identifier, layer, fragment, paper)]
@@ -60,9 +61,16 @@ def _place_in_words(verdict: Verdict, identifier: str) -> str:
     )
 
 
-def _unusual(fragment: Fragment) -> float:
-    """By what fragments of several layers are compared."""
-    return fragment.distance if fragment.times_median is None else fragment.times_median
+def _unusual(fragment: Fragment) -> tuple[float, float]:
+    """By what fragments of several layers are compared.
+
+    Where the median is 0, most fragments of the layer are alike, and one that is not is further
+    from them than any number of times the median elsewhere.
+    """
+    times = fragment.times_median
+    if times is None:
+        times = math.inf if fragment.distance > 0 else 0.0
+    return times, fragment.distance
 
 
 def _fragment_in_words(verdict: Verdict, layer: LayerEvidence, fragment: Fragment) -> str:
