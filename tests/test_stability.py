@@ -13,6 +13,7 @@ from ariba_cli.auditing.ranking import rank
 from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.auditing.stability import Counted, stability
 from ariba_cli.fragments import Cut, Fragments
+from ariba_cli.reports.words import stability_in_words
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.scoring import engine
 from ariba_cli.scoring.marks import last_k_est
@@ -160,3 +161,22 @@ def test_a_round_in_which_all_are_equal_has_none(tmp_path: Path) -> None:
     values = np.ones((2, 2, 3, 3), np.float32)
     root = write_round(tmp_path, [{"conv.weight": values}] * 4)
     assert audit(open_round(root), AuditSettings()).stability is None
+
+
+def test_ties_of_fragments_at_the_cut_are_said(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    models = [
+        {"a.weight": rng.standard_normal((6, 6, 3, 3)), "b.weight": np.zeros((6, 6, 3, 3))}
+        for _ in range(8)
+    ]
+    models[1]["b.weight"][2, 2:] = 1
+    root = write_round(tmp_path / "round", models)
+    verdict = audit(open_round(root), AuditSettings(layers=("all",), k_est=KEst(2)))
+    assert [layer.cut_margin == 0 for layer in verdict.layers] == [False, True]
+    assert verdict.stability is not None
+    said = stability_in_words(verdict, verdict.stability)
+    (tied,) = (line for line in said if "tied at the cut" in line)
+    assert tied.startswith("Fragments of b.weight are tied")
+    verdict = audit(open_round(root), AuditSettings(layers=("a",), k_est=KEst(2)))
+    assert verdict.stability is not None
+    assert "tied at the cut" not in " ".join(stability_in_words(verdict, verdict.stability))

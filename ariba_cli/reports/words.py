@@ -112,6 +112,12 @@ def stability_in_words(
             f"{len(kept):,} of the {len(verdict.suspects):,} suspects stay such whichever layer is "
             "left out."
         )
+    tied = [layer.layer for layer in verdict.layers if layer.marked and layer.cut_margin == 0]
+    if tied:
+        lines.append(
+            f"Fragments of {_names(tied, shown)} are tied at the cut: which of them are marked is "
+            "decided by the order of the ids, and says nothing of whose they are."
+        )
     return lines
 
 
