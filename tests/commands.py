@@ -18,6 +18,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
         "torch",
+        "torch._dynamo",
         "sklearn.datasets",
         "h5py",
         "rich.console",

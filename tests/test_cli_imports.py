@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +61,15 @@ def test_the_package_itself_imports_nothing() -> None:
         [sys.executable, "-c", script], env=environment(), capture_output=True, check=True
     )
     assert not any(f"'{name}'" in done.stdout.decode() for name in HEAVY | {"numpy"})
+
+
+def test_attacking_imports_no_compiler(tmp_path: Path) -> None:
+    script = f"{SCRIPT}\nassert 'torch' in sys.modules and 'torch._dynamo' not in sys.modules"
+    attack = ["attack", FIXTURES / "clean", "--out", tmp_path / "attacked", "--epochs", "1"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *map(str, attack)],
+        env=environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from ariba_cli.attacks.strategies.anomalous import Constrained
+from ariba_cli.cli.training_options import OptimizerName
 from ariba_cli.errors import ResourceError, UsageError
 from ariba_cli.federated.datasets import Dataset, load_dataset
 from ariba_cli.federated.models import MODELS, Architecture, ImageShape, Weights, architecture_for
 from ariba_cli.federated.models.convolution import convolution_3x3
 from ariba_cli.federated.training import Engine, LocalTraining, Method, Task
 from ariba_cli.federated.training import engine as engines
+from ariba_cli.federated.training.optimizers import OPTIMIZERS, make_optimizer
 
 if TYPE_CHECKING:
     import torch
@@ -196,6 +198,36 @@ def test_resnet18_has_the_usual_names_and_size() -> None:
     # As torchvision documents it for 1,000 classes.
     assert sum(int(np.prod(shape)) for shape in weights.values()) == 11_689_512
     assert len(shapes) == 102
+
+
+@pytest.mark.parametrize(("name", "other"), [("adam", "Adam"), ("sgd", "SGD")])
+def test_optimizers_are_those_of_pytorch(name: str, other: str) -> None:
+    import torch
+
+    draw = torch.Generator().manual_seed(1)
+    start = [torch.randn(shape, generator=draw) for shape in [(4, 3, 2), (4, 5)]]
+    gradients = [[torch.randn(one.shape, generator=draw) for one in start] for _ in range(6)]
+    ours, theirs = ([one.clone() for one in start] for _ in range(2))
+    optimizer = make_optimizer(replace(ADAM, optimizer=name), ours)
+    expected = getattr(torch.optim, other)(theirs, lr=ADAM.learning_rate, fused=True)
+    for step in gradients:
+        optimizer.step(step)
+        for parameter, gradient in zip(theirs, step, strict=True):
+            parameter.grad = gradient
+        expected.step()
+        assert all(map(torch.equal, ours, theirs))
+    # The first rows go on alone, as they would beside the others.
+    fewer = [one[:2] for one in ours]
+    narrowed = optimizer.narrowed(fewer, 2)
+    narrowed.step([gradient[:2] for gradient in gradients[0]])
+    for parameter, gradient in zip(theirs, gradients[0], strict=True):
+        parameter.grad = gradient
+    expected.step()
+    assert all(torch.equal(one, other[:2]) for one, other in zip(fewer, theirs, strict=True))
+
+
+def test_every_optimizer_is_an_option() -> None:
+    assert list(OPTIMIZERS) == [option.value for option in OptimizerName]
 
 
 @pytest.mark.parametrize("stride", [1, 2])

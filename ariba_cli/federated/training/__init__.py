@@ -1,7 +1,8 @@
 """Local training: what a participant does in a round, and how many do it together.
 
 `task.py` says what is trained, `single.py` trains one, `vectorised.py` many at once and
-`workers.py` many beside each other; `engine.py` chooses.
+`workers.py` many beside each other, with a step of one of the `optimizers.py`; `engine.py`
+chooses.
 """
 
 from ariba_cli.federated.training.engine import Engine, Method

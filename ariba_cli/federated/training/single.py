@@ -4,9 +4,12 @@ from typing import TYPE_CHECKING
 
 from ariba_cli.federated.datasets import FloatArray
 from ariba_cli.federated.models import Architecture, Weights, load_weights, weights_of
-from ariba_cli.federated.training.task import Task, make_optimizer, one_thread
+from ariba_cli.federated.training.optimizers import make_optimizer
+from ariba_cli.federated.training.task import Task, one_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
 
@@ -41,12 +44,13 @@ class Network:
         x, y = self._placed(task.images), torch.from_numpy(task.targets).to(self._device)
         with one_thread():
             for batch in task.batches(self._least_batch):
-                optimizer.zero_grad()
+                for parameter in parameters:
+                    parameter.grad = None
                 loss = cross_entropy(network(x[batch]), y[batch])
                 if task.objective is not None:
                     loss = task.objective(loss, parameters, start)
                 torch.autograd.backward(loss)
-                optimizer.step()
+                optimizer.step(_gradients(parameters))
         return weights_of(network)
 
     def logits(self, weights: Weights, images: FloatArray) -> FloatArray:
@@ -63,3 +67,9 @@ class Network:
         import torch
 
         return torch.from_numpy(images).to(self._device, memory_format=torch.channels_last)
+
+
+def _gradients(parameters: "Sequence[torch.Tensor]") -> "list[torch.Tensor]":
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    assert len(gradients) == len(parameters)
+    return gradients

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ariba_cli.federated.datasets import FloatArray, LabelArray
-from ariba_cli.registry import registered
 
 if TYPE_CHECKING:
     import torch
@@ -75,26 +74,6 @@ class Task:
                 left_over = pieces.pop()
                 pieces[-1] = torch.cat([pieces[-1], left_over])
             yield from pieces
-
-
-def make_optimizer(
-    how: LocalTraining, parameters: Sequence["torch.Tensor"]
-) -> "torch.optim.Optimizer":
-    """A fresh optimizer.
-
-    Raises
-    ------
-    UsageError
-        When there is none of that name.
-    """
-    import torch
-
-    algorithms: dict[str, type[torch.optim.Adam] | type[torch.optim.SGD]] = {
-        "adam": torch.optim.Adam,
-        "sgd": torch.optim.SGD,
-    }
-    algorithm = registered(algorithms, how.optimizer, kind="optimizer")
-    return algorithm(parameters, lr=how.learning_rate, fused=True)
 
 
 @contextmanager

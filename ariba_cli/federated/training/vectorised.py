@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ariba_cli.federated.models import Architecture, Weights
-from ariba_cli.federated.training.task import LocalTraining, Objective, Task, make_optimizer
+from ariba_cli.federated.training.optimizers import make_optimizer
+from ariba_cli.federated.training.task import LocalTraining, Objective, Task
 
 if TYPE_CHECKING:
     import torch
@@ -111,18 +112,19 @@ class _Stack:
         for step in range(max(steps)):
             count = sum(step < own for own in steps)
             if count < len(next(iter(active.values()))):
-                active, optimizer = self._narrowed(active, optimizer, count)
-            self._step(active, step)
-            optimizer.step()
+                # The first so many alone, as views of the same memory.
+                active = {name: self._parameters[name][:count] for name in active}
+                optimizer = optimizer.narrowed(list(active.values()), count)
+            gradients = self._gradients_of(active, step)
+            optimizer.step([gradients[name] for name in active])
         return self._unstacked()
 
-    def _step(self, active: "Stacked", step: int) -> None:
+    def _gradients_of(self, active: "Stacked", step: int) -> "Stacked":
         """The gradients of one step, those with batches of the same size together."""
         import torch
 
         count = len(next(iter(active.values())))
-        for tensor in active.values():
-            tensor.grad = torch.empty_like(tensor)
+        gradients = {name: torch.empty_like(tensor) for name, tensor in active.items()}
         by_size = defaultdict(list)
         for row in range(count):
             by_size[len(self._batches[row][step])].append(row)
@@ -132,26 +134,15 @@ class _Stack:
             y = torch.stack([self._y[row][b] for row, b in zip(rows, batches, strict=True)])
             everybody = len(rows) == count
             where = slice(count) if everybody else rows
-            parameters = {name: tensor.detach()[where] for name, tensor in active.items()}
+            parameters = {name: tensor[where] for name, tensor in active.items()}
             buffers = {name: tensor[where] for name, tensor in self._buffers.items()}
             found = self._gradients(parameters, buffers, self._start, x, y)
-            for name, tensor in active.items():
-                assert tensor.grad is not None
-                tensor.grad[where] = found[name]
+            for name, tensor in gradients.items():
+                tensor[where] = found[name]
             if not everybody:
                 for name, tensor in buffers.items():
                     self._buffers[name][where] = tensor
-
-    def _narrowed(
-        self, active: "Stacked", optimizer: "torch.optim.Optimizer", count: int
-    ) -> "tuple[Stacked, torch.optim.Optimizer]":
-        """The first so many alone, as views of the same memory, with what Adam knows of them."""
-        fewer = {name: self._parameters[name][:count] for name in active}
-        narrow = make_optimizer(self._how, list(fewer.values()))
-        for old, new in zip(active.values(), fewer.values(), strict=True):
-            for key, value in optimizer.state[old].items():
-                narrow.state[new][key] = value[:count].clone() if value.dim() else value
-        return fewer, narrow
+        return gradients
 
     def _unstacked(self) -> list[Weights]:
         stacked = {

@@ -1,0 +1,117 @@
+"""The optimizers of local training: the arithmetic of PyTorch's own, by its functions.
+
+To make a `torch.optim.Adam` or `SGD` imports PyTorch's compiler, which takes as long as
+PyTorch itself and is not used here.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, Self
+
+from ariba_cli.federated.training.task import LocalTraining
+from ariba_cli.registry import registered
+
+if TYPE_CHECKING:
+    import torch
+
+    Tensors = Sequence[torch.Tensor]
+
+
+class Optimizer(Protocol):
+    """Changes parameters, in place, step by step."""
+
+    def step(self, gradients: "Tensors") -> None:
+        """One step, by a gradient for each parameter."""
+        ...
+
+    def narrowed(self, parameters: "Tensors", count: int) -> Self:
+        """One that goes on with the first `count` rows of every parameter."""
+        ...
+
+
+class Sgd:
+    """Plain stochastic gradient descent."""
+
+    def __init__(self, parameters: "Tensors", learning_rate: float) -> None:
+        self._parameters = list(parameters)
+        self._learning_rate = learning_rate
+
+    def step(self, gradients: "Tensors") -> None:
+        """θ ← θ − γ·g."""
+        import torch
+        from torch.optim.sgd import sgd
+
+        with torch.no_grad():
+            sgd(
+                self._parameters,
+                list(gradients),
+                [None for _ in self._parameters],
+                fused=True,
+                lr=self._learning_rate,
+                momentum=0.0,
+                dampening=0.0,
+                weight_decay=0.0,
+                nesterov=False,
+                maximize=False,
+            )
+
+    def narrowed(self, parameters: "Tensors", _: int) -> Self:
+        """There is nothing to remember."""
+        return type(self)(parameters, self._learning_rate)
+
+
+class Adam:
+    """Adam (Kingma and Ba 2014, arXiv 1412.6980), with β = (0.9, 0.999) and ε = 1e-8."""
+
+    def __init__(self, parameters: "Tensors", learning_rate: float) -> None:
+        import torch
+
+        self._parameters = list(parameters)
+        self._learning_rate = learning_rate
+        self._means = [torch.zeros_like(one) for one in parameters]
+        self._squares = [torch.zeros_like(one) for one in parameters]
+        self._steps = [torch.zeros((), device=one.device) for one in parameters]
+
+    def step(self, gradients: "Tensors") -> None:
+        """Algorithm 1 of the paper."""
+        import torch
+        from torch.optim.adam import adam
+
+        with torch.no_grad():
+            adam(
+                self._parameters,
+                list(gradients),
+                self._means,
+                self._squares,
+                [],
+                self._steps,
+                fused=True,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=self._learning_rate,
+                weight_decay=0.0,
+                eps=1e-8,
+                maximize=False,
+            )
+
+    def narrowed(self, parameters: "Tensors", count: int) -> Self:
+        """With what it knows of those rows."""
+        narrow = type(self)(parameters, self._learning_rate)
+        narrow._means = [mean[:count].clone() for mean in self._means]
+        narrow._squares = [square[:count].clone() for square in self._squares]
+        narrow._steps = [step.clone() for step in self._steps]
+        return narrow
+
+
+OPTIMIZERS: dict[str, Callable[["Tensors", float], Optimizer]] = {"adam": Adam, "sgd": Sgd}
+
+
+def make_optimizer(how: LocalTraining, parameters: "Tensors") -> Optimizer:
+    """A fresh optimizer.
+
+    Raises
+    ------
+    UsageError
+        When there is none of that name.
+    """
+    return registered(OPTIMIZERS, how.optimizer, kind="optimizer")(parameters, how.learning_rate)
