@@ -195,12 +195,13 @@ def test_a_path_in_an_error_is_harmless(ariba: Ariba, name: str) -> None:
 
 
 def test_a_progress_bar_is_shown_on_a_terminal_only(tmp_path: Path, ariba: Ariba) -> None:
-    command = ("simulate", tmp_path / "a", "--participants", "3", "--rounds", "3", "--epochs", "1")
+    # For longer than a second, after which there is one.
+    command = ("simulate", tmp_path / "a", "--participants", "3", "--rounds", "8", "--epochs", "1")
     shown, code = on_a_terminal(*command)
     assert code == 0
     assert b"accuracy" in shown
-    assert b"9/9" in shown
+    assert b"24/24" in shown
     done = ariba("simulate", "b", *command[2:])
-    assert done.stdout == b"b/round_0003\n"
+    assert done.stdout == b"b/round_0008\n"
     assert done.stderr.startswith(b"test accuracy")
     assert done.stderr.count(b"\n") == 1
