@@ -44,8 +44,7 @@ class Network:
         x, y = self._placed(task.images), torch.from_numpy(task.targets).to(self._device)
         with one_thread():
             for batch in task.batches(self._least_batch):
-                for parameter in parameters:
-                    parameter.grad = None
+                network.zero_grad()
                 loss = cross_entropy(network(x[batch]), y[batch])
                 if task.objective is not None:
                     loss = task.objective(loss, parameters, start)
