@@ -60,6 +60,16 @@ def test_participants_are_honest_until_the_attack_begins(tmp_path: Path) -> None
     assert not (attacked / "round_0002" / "truth.json").exists()
 
 
+@pytest.mark.usefixtures("quick")
+def test_it_is_shown_how_the_backdoor_does(tmp_path: Path) -> None:
+    told: list[str] = []
+    simulate(ATTACKED, tmp_path / "run", progress=lambda what, *_: told.append(what))
+    backdoor = read_run(tmp_path / "run" / "round_0004").curve[-2].backdoor_accuracy
+    assert backdoor is not None
+    assert "backdoor" not in told[0]
+    assert told[-1].endswith(f", backdoor {backdoor:.3f}")
+
+
 def test_the_same_are_compromised_in_every_round(attacked: Path) -> None:
     third, fourth = (read_truth(attacked / f"round_000{number}") for number in (3, 4))
     assert third.compromised == fourth.compromised

@@ -94,18 +94,25 @@ class _Training:
         plan, last = point.plan, point.plan.settings.rounds
         if point.finished == 0:
             checkpoints.save(self.partial, point, self.federation)
+        backdoored = ""
+
+        def progress(what: str, done: int, total: int) -> None:
+            self.progress(what + backdoored, done, total)
+
         for trained in self.federation.rounds(
             point.weights,
             finished=point.finished,
             intruder=self.attacker,
-            progress=self.progress,
+            progress=progress,
         ):
             measured = self._point(trained)
             if plan.keep.keeps(trained.number, last):
                 self._write(trained, measured, plan)
             point = Checkpoint(plan, (*point.curve, measured), trained.following)
             checkpoints.save(self.partial, point, self.federation)
-            self.say(_in_words(trained.number, point.curve[-1]))
+            self.say(_in_words(trained.number, measured))
+            if measured.backdoor_accuracy is not None:
+                backdoored = f", backdoor {measured.backdoor_accuracy:.3f}"
             # The next round is trained before this name is given to it.
             del trained
         return point.curve
