@@ -1,9 +1,11 @@
 """Every engine gives the marks and digits of exact sums, and the marks of the oracle."""
 
 import math
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -220,10 +222,38 @@ def test_few_fragments_are_put_in_order(k_est: int, most: float) -> None:
     distances = near_cuts.Distances(fragments, exactly_whitened(fragments), Cpu())
     cuts = 4000 * np.arange(1, 2 * k_est + 1)
     runs = near_cuts.near(distances, cuts)
+    assert runs is not None
     assert sum(len(run.which) for run in runs) < most * fragments.total
     assert [place for run in runs for place in range(*run.cuts.indices(99))] == list(
         range(2 * k_est)
     )
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(layer=layers())
+def test_what_cannot_be_put_in_order_is_marked_all_the_same(layer: Layer) -> None:
+    expected = found(layer.exactly())
+    with patch.multiple(near_cuts, _FEW=0, _SMALL_SHARE=0):
+        assert found(in_memory(layer)) == expected
+
+
+def test_fragments_that_are_alike_take_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Untouched by all, they are at the same distance, and cuts are among them."""
+    layer = usual(4, m=40_000)
+    layer.values.reshape(20, 40_000, 9)[:, 4000:] = 0
+    expected = found(layer.exactly())
+    monkeypatch.setattr(near_cuts, "_FEW", 2**10)
+    fragments = layer.fragments()
+    tracemalloc.start()
+    try:
+        assert found(engine.score(fragments, layer.k_est)) == expected
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # The distances and a copy, and the bins.
+    assert peak < 16 * fragments.total + 2**24
 
 
 @pytest.mark.parametrize("held", [True, False])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ariba_cli.fragments import Cut, Fragments
 from ariba_cli.scoring import engine
-from ariba_cli.scoring.marks import Marks
+from ariba_cli.scoring.marks import Marks, marks_by_k_est
 from tests.oracle import oracle
 
 Array = npt.NDArray[np.floating]
@@ -145,6 +145,28 @@ def test_half_precision_is_widened_before_any_arithmetic(dtype: type[np.floating
     values = np.random.default_rng(7).standard_normal((9, 60)).astype(np.float16)
     found = Layer(list(values.astype(dtype)), Cut(12, 5), 2).score()
     assert found.scores.tolist() == oracle(list(values), 12, 5, 2).scores
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    n=st.integers(2, 9),
+    m=st.integers(1, 12),
+    kinds=st.integers(1, 40),
+    seed=st.integers(0, 2**32),
+    data=st.data(),
+)
+def test_marks_are_the_first_in_order(
+    n: int, m: int, kinds: int, seed: int, data: st.DataObject
+) -> None:
+    distances = np.random.default_rng(seed).integers(-3, kinds, (n, m)).astype(np.float64)
+    k_est = data.draw(st.integers(1, n - 1))
+    counts, ends = marks_by_k_est(distances, k_est)
+    assert len(counts) == len(ends) == min(2 * k_est, n - 1)
+    order = sorted((-value, place) for place, value in enumerate(distances.flat))
+    for k, (own, end) in enumerate(zip(counts, ends, strict=True), 1):
+        marked = [place // m for _, place in order[: k * m]]
+        assert own.tolist() == [marked.count(participant) for participant in range(n)]
+        assert (-end.last, -end.following) == (order[k * m - 1][0], order[k * m][0])
 
 
 def test_ties_go_to_the_first_participant_and_fragment() -> None:

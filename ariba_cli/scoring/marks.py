@@ -148,30 +148,23 @@ def marks_by_k_est(
     """
     n, m = distances.shape
     cuts = m * np.arange(1, last_k_est(k_est, n) + 1)
-    flat = distances.reshape(-1)
-    least = np.partition(flat, flat.size - 1 - cuts[-1])[flat.size - 1 - cuts[-1]]
-    which = np.flatnonzero(flat >= least)
-    which = which[np.argsort(-flat[which], kind="stable")]
-    counts = counts_by_cut(np.zeros(n, dtype=np.int64), which // m, cuts)
-    ends = map(End, flat[which[cuts - 1]].tolist(), flat[which[cuts]].tolist())
-    return counts, tuple(ends)
-
-
-def counts_by_cut(above: Counts, participants: Counts, cuts: Counts) -> Counts:
-    """How many marks each participant has at every cut, of shape (cuts, n).
-
-    Parameters
-    ----------
-    above : how many it has already, of shape (n,).
-    participants : whose the fragments after those are, the most distant first.
-    cuts : how many of these are marked, in ascending order.
-    """
-    counts = np.empty((len(cuts), len(above)), dtype=np.int32)
-    marked, start = np.asarray(above), 0
-    for row, cut in enumerate(cuts):
-        marked = marked + np.bincount(participants[start:cut], minlength=len(above))
-        counts[row], start = marked, cut
-    return counts
+    last, following = distances.size - cuts, distances.size - cuts - 1
+    # Only what is at a cut is put in its place: that takes no more than a copy.
+    placed = np.partition(distances, np.union1d(last, following), axis=None)
+    thresholds = np.unique(placed[last])
+    # Odd columns are for what equals a threshold, even ones for what lies between two.
+    found = np.empty((n, 2 * len(thresholds) + 1), dtype=np.int64)
+    for row, own in zip(found, distances, strict=True):
+        column = np.searchsorted(thresholds, own, side="left")
+        column += np.searchsorted(thresholds, own, side="right")
+        row[:] = np.bincount(column, minlength=len(row))
+    beyond = np.cumsum(found[:, ::-1], axis=1)[:, ::-1]
+    ties = 2 * np.searchsorted(thresholds, placed[last]) + 1
+    above, tied = beyond[:, ties + 1], found[:, ties]
+    before = np.cumsum(tied, axis=0) - tied
+    counts = above + np.clip(cuts - above.sum(axis=0) - before, 0, tied)
+    ends = map(End, placed[last].tolist(), placed[following].tolist())
+    return counts.T.astype(np.int32), tuple(ends)
 
 
 def _digits(number: float, digits: int) -> float:

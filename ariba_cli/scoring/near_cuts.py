@@ -29,6 +29,9 @@ _DROPPED_BITS = 52 - _LEADING_BITS
 _HELD_BYTES = 2**28
 # How many of them are binned at a time.
 _BLOCK = 2**18
+# How many may be put in order, if it is not a small share of all: each takes 100 bytes.
+_FEW = 2**20
+_SMALL_SHARE = 1 / 16
 
 
 class Distances:
@@ -118,20 +121,32 @@ class Run:
     squared: Float64
 
 
-def near(distances: Distances, cuts: Counts) -> list[Run]:
+def near(distances: Distances, cuts: Counts) -> list[Run] | None:
     """What is around each cut, far enough for all that rounding may have put on its other side.
 
     Parameters
     ----------
     cuts : after how many of the most distant fragments, in ascending order.
+
+    Returns
+    -------
+    None where too much is around them to be put in order.
     """
-    before, after = _bins_of(distances, cuts)
+    total = _in_bins(distances)
+    reached = np.cumsum(total[::-1])
+    # The bin of the last fragment before each cut, and of the first after it.
+    before, after = (
+        _BINS - 1 - np.searchsorted(reached, cuts + shift, side="right") for shift in (-1, 0)
+    )
     inside = np.zeros(_BINS + 2, dtype=bool)
     for low, high in zip(after, before, strict=True):
         # With the bins beside them; there is one more at both ends.
         inside[low : high + 3] = True
+    inside = inside[1:-1]
+    if total[inside].sum() > max(_FEW, _SMALL_SHARE * total.sum()):
+        return None
     # Odd numbers are bins that are wanted, and even ones lie between them.
-    parts = np.cumsum(np.diff(inside[1:-1], prepend=False), dtype=np.int32)
+    parts = np.cumsum(np.diff(inside, prepend=False), dtype=np.int32)
     counts, taken = _taken(distances, parts)
     part, which, squared = (np.concatenate(column) for column in zip(*taken, strict=True))
     order = np.argsort(squared)[::-1]
@@ -155,8 +170,8 @@ def near(distances: Distances, cuts: Counts) -> list[Run]:
     return runs
 
 
-def _bins_of(distances: Distances, cuts: Counts) -> tuple[Bins, Bins]:
-    """The bin of the last fragment before each cut, and of the first after it."""
+def _in_bins(distances: Distances) -> Bins:
+    """How many fragments are in each bin."""
 
     def count(blocks: Iterator[Float64]) -> Bins:
         found = np.zeros(_BINS, dtype=np.intp)
@@ -169,11 +184,7 @@ def _bins_of(distances: Distances, cuts: Counts) -> tuple[Bins, Bins]:
         flat = piece.reshape(-1)
         blocks = [flat[start : start + _BLOCK] for start in range(0, flat.size, _BLOCK)]
         total += np.sum(shared_out(count, blocks), axis=0)
-    reached = np.cumsum(total[::-1])
-    before, after = (
-        _BINS - 1 - np.searchsorted(reached, cuts + shift, side="right") for shift in (-1, 0)
-    )
-    return before, after
+    return total
 
 
 def _taken(

@@ -3,7 +3,7 @@
 All distances are first found nearly, with a bound on the error, and only what is near a cut is
 put in order (`near_cuts`). For the few fragments whose order is in doubt there, and for those
 at the cut whose distance is reported, it is found again, exactly as `Whitening.distances`
-gives it.
+gives it. Where many distances are alike at a cut, as those of untouched fragments, all are.
 """
 
 import math
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.fragments import Fragments
-from ariba_cli.scoring.marks import Counts, End, counts_by_cut, last_k_est, marks_by_k_est
+from ariba_cli.scoring.marks import Counts, End, last_k_est, marks_by_k_est
 from ariba_cli.scoring.near_cuts import Distances, Run, near
 from ariba_cli.scoring.processor import Processor
 from ariba_cli.scoring.sweep import sweep
@@ -56,17 +56,24 @@ def most_distant(
     roughness = _roughness(factored)
     # It may be no number.
     if not roughness <= _ROUGHEST:
-        exact = exact_distances(fragments, factored)
-        return Selected(*marks_by_k_est(exact, k_est), 0.0, float(exact.max()))
+        return _most_distant_exactly(fragments, factored, k_est)
     cuts = fragments.cut.fragments * np.arange(1, last_k_est(k_est, fragments.participants) + 1)
     distances = Distances(fragments, factored, processor)
+    runs = near(distances, cuts)
+    if runs is None:
+        return _most_distant_exactly(fragments, factored, k_est)
     counts = np.empty((len(cuts), fragments.participants), dtype=np.int32)
     ends: list[End] = []
-    for run in near(distances, cuts):
+    for run in runs:
         reported = k_est - 1 - run.cuts.start
         counts[run.cuts], here = _settled(fragments, factored, run, reported, roughness)
         ends += here
     return Selected(counts, tuple(ends), roughness, math.sqrt(distances.largest))
+
+
+def _most_distant_exactly(fragments: Fragments, factored: Whitening, k_est: int) -> Selected:
+    exact = exact_distances(fragments, factored)
+    return Selected(*marks_by_k_est(exact, k_est), 0.0, float(exact.max()))
 
 
 def exact_distances(fragments: Fragments, factored: Whitening) -> Float64:
@@ -113,7 +120,24 @@ def _settled(
         which[zone], distances[zone] = doubtful[order], exact[order]
     ends = map(End, distances[run.places - 1].tolist(), distances[run.places].tolist())
     participants = which // fragments.cut.fragments
-    return counts_by_cut(run.above, participants, run.places), list(ends)
+    return _counts_by_cut(run.above, participants, run.places), list(ends)
+
+
+def _counts_by_cut(above: Counts, participants: Counts, cuts: Counts) -> Counts:
+    """How many marks each participant has at every cut, of shape (cuts, n).
+
+    Parameters
+    ----------
+    above : how many it has already, of shape (n,).
+    participants : whose the fragments after those are, the most distant first.
+    cuts : how many of these are marked, in ascending order.
+    """
+    counts = np.empty((len(cuts), len(above)), dtype=np.int32)
+    marked, start = np.asarray(above), 0
+    for row, cut in enumerate(cuts):
+        marked = marked + np.bincount(participants[start:cut], minlength=len(above))
+        counts[row], start = marked, cut
+    return counts
 
 
 def _zones(distances: Float64, places: Counts, reported: int, roughness: float) -> list[slice]:
