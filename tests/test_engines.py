@@ -48,7 +48,7 @@ class Layer:
         """What all engines have to find: by exact sums, whatever quick ones would settle."""
         fragments = self.fragments()
         sums = quick_sums(fragments, Cpu())
-        return engine._exactly(sums, fragments, self.k_est, Cpu())
+        return engine._exactly(sums, fragments, self.k_est, Cpu(), keep_distances=False)
 
 
 def in_memory(layer: Layer) -> Marks:
@@ -60,6 +60,11 @@ def in_pieces(layer: Layer) -> Marks:
     chunk_bytes = layer.values.nbytes // 4
     fragments = Fragments(list(layer.values), layer.cut, layer.reference, chunk_bytes=chunk_bytes)
     return engine.score(fragments, layer.k_est)
+
+
+def in_full(layer: Layer) -> Marks:
+    """With the distances of all fragments, as evidence has them."""
+    return engine.score(layer.fragments(), layer.k_est, keep_distances=True)
 
 
 def in_torch(layer: Layer) -> Marks:
@@ -144,7 +149,7 @@ def found(marks: Marks) -> tuple[list[list[int]], int | None, float, float]:
 @given(layer=layers())
 def test_every_engine_finds_what_exact_sums_give_and_the_oracle_marks(layer: Layer) -> None:
     expected = layer.exactly()
-    for name, score in ENGINES.items():
+    for name, score in (ENGINES | {"in full": in_full}).items():
         assert found(score(layer)) == found(expected), name
     cut = layer.cut
     right = oracle(list(layer.values), cut.fragments, cut.dimension, layer.k_est)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from ariba_cli.fragments import Fragments
 from ariba_cli.scoring.covariance import exactly_whitened, quick_sums, uncertainty
 from ariba_cli.scoring.cpu import Cpu
-from ariba_cli.scoring.marks import Marks, can_tell_apart, marks_of, nobody_marked
+from ariba_cli.scoring.marks import Marks, can_tell_apart, marks_by_k_est, marks_of, nobody_marked
 from ariba_cli.scoring.processor import Processor, Sums
 from ariba_cli.scoring.selection import exact_distances, most_distant
 from ariba_cli.scoring.whitening import whitening
@@ -32,13 +32,10 @@ def score(
     """
     processor = processor or Cpu()
     sums = quick_sums(fragments, processor)
-    marks = _if_settled(sums, fragments, k_est, processor)
+    marks = None if keep_distances else _if_settled(sums, fragments, k_est, processor)
     if marks is None:
-        marks = _exactly(sums, fragments, k_est, processor)
-    distances = None
-    if keep_distances and marks.marked:
-        distances = exact_distances(fragments, exactly_whitened(fragments))
-    return replace(marks, device=processor.name, distances=distances)
+        marks = _exactly(sums, fragments, k_est, processor, keep_distances=keep_distances)
+    return replace(marks, device=processor.name)
 
 
 def _if_settled(sums: Sums, fragments: Fragments, k_est: int, processor: Processor) -> Marks | None:
@@ -60,10 +57,18 @@ def _if_settled(sums: Sums, fragments: Fragments, k_est: int, processor: Process
     return marks_of(selected.by_k_est, k_est, factored.rank, end, sums.from_reference)
 
 
-def _exactly(sums: Sums, fragments: Fragments, k_est: int, processor: Processor) -> Marks:
+def _exactly(
+    sums: Sums, fragments: Fragments, k_est: int, processor: Processor, *, keep_distances: bool
+) -> Marks:
     factored = exactly_whitened(fragments)
     if not can_tell_apart(factored.rank, fragments.participants, fragments.cut.fragments):
         return nobody_marked(k_est, fragments.participants, factored.rank, sums.from_reference)
-    selected = most_distant(fragments, factored, k_est, processor)
-    end = selected.ends[k_est - 1]
-    return marks_of(selected.by_k_est, k_est, factored.rank, end, sums.from_reference)
+    distances = None
+    if keep_distances:
+        distances = exact_distances(fragments, factored)
+        by_k_est, ends = marks_by_k_est(distances, k_est)
+    else:
+        selected = most_distant(fragments, factored, k_est, processor)
+        by_k_est, ends = selected.by_k_est, selected.ends
+    marks = marks_of(by_k_est, k_est, factored.rank, ends[k_est - 1], sums.from_reference)
+    return replace(marks, distances=distances)
