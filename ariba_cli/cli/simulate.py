@@ -218,7 +218,7 @@ def simulate(
         )
     last = done.curve[-1]
     loss = "" if last.loss is None else f", loss {last.loss:.3f}"
-    console.note(f"test accuracy {last.accuracy:.3f}{loss} after {settings.rounds} rounds")
+    console.note(f"test accuracy {last.accuracy:.3f}{loss} after round {settings.rounds}")
     if last.backdoor_accuracy is not None:
         console.note(f"backdoor accuracy {last.backdoor_accuracy:.3f}")
     console.data("".join(f"{path}\n" for path in done.rounds).encode("utf-8", "surrogateescape"))
