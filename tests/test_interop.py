@@ -4,6 +4,7 @@ Every one of them is audited with the same scores as the same numbers in our own
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,9 @@ def test_peft_adapters(tmp_path: Path) -> None:
         change = weights.get_delta_weight("default").detach().numpy()
         np.testing.assert_allclose(product, change, rtol=1e-4, atol=1e-5)
     found = layer(tmp_path / "adapters", "attention")
-    assert found == layer(tmp_path / "ours", "attention")
+    expected = layer(tmp_path / "ours", "attention")
+    # Of an adapter the factors are hashed.
+    assert replace(found, tensor_sha256=expected.tensor_sha256) == expected
     assert min(found.scores["client_0"], found.scores["client_1"]) > max(
         score for name, score in found.scores.items() if name not in ("client_0", "client_1")
     )
