@@ -1,5 +1,6 @@
 """Changes that keep so much of a format that what comes after its first check is reached."""
 
+import hashlib
 import io
 import json
 import math
@@ -12,6 +13,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
+from ariba_cli.reports.canonical import canonical_bytes
 from ariba_cli.rounds.tensors import NUMPY_TYPES, SIZES
 from tests.fuzz.harness import Mutate, Plain
 from tests.fuzz.packing import pack, unpack
@@ -105,6 +107,21 @@ def mutate_json(data: bytes, rng: Random, plain: Plain) -> bytes:
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         tree = _changed(tree, rng)
     return _text(tree, rng).encode("utf-8", "surrogatepass")
+
+
+def mutate_report(data: bytes, rng: Random, plain: Plain) -> bytes:
+    """Change a report; most times its hashes are right again, as whoever changes it can do."""
+    changed = mutate_json(data, rng, plain)
+    if rng.random() < 0.1:
+        return changed
+    try:
+        content = json.loads(changed)
+        for part in content.keys() & {"result", "evidence"}:
+            hashed = hashlib.sha256(canonical_bytes(content[part]))
+            content[f"{part}_sha256"] = hashed.hexdigest()
+        return json.dumps(content).encode()
+    except (ValueError, AttributeError, RecursionError):
+        return changed
 
 
 def mutate_safetensors(data: bytes, rng: Random, plain: Plain) -> bytes:

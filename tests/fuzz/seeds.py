@@ -10,14 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.attacks.settings import AttackSettings
+from ariba_cli.auditing.settings import KEst
 from ariba_cli.federated.federation import Federation, FederationSettings
 from ariba_cli.rounds.formats import ENCODERS
 from ariba_cli.rounds.manifest import Manifest, SealedFile
 from ariba_cli.rounds.tensors import SIZES
 from ariba_cli.rounds.truth import Truth
 from ariba_cli.runs.run_file import Point, encode_run
+from tests.conftest import FIXTURES
 from tests.fuzz.packing import pack
 from tests.models import safetensors_bytes
+from tests.reports import report_bytes
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -228,6 +231,16 @@ def runs() -> dict[str, bytes]:
     curve = [Point(0.5, 1.5, None), Point(0.75, None, 0.25)]
     content = encode_run(Federation(FederationSettings()), AttackSettings(), curve)
     return {"run": content}
+
+
+def reports() -> dict[str, bytes]:
+    """Of one layer and of several, with a truth and evidence, and of a round without a seal."""
+    attacked, clean = FIXTURES / "attacked", FIXTURES / "clean"
+    return {
+        "one": report_bytes(attacked, truth=True, layers=("conv2",), k_est=KEst(2)),
+        "several": report_bytes(clean, layers=("conv1", "fc2"), k_est=KEst(3)),
+        "evidence": report_bytes(attacked, layers=("conv1",), k_est=KEst(2), evidence=True),
+    }
 
 
 def _json(value: object) -> bytes:

@@ -3,15 +3,26 @@
 import re
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
 
-from ariba_cli.errors import RefusedFileError
+from ariba_cli.comparing import compare
+from ariba_cli.errors import InputError, RefusedFileError
 from ariba_cli.progress import silent
+from ariba_cli.reports.audit_csv import AuditCsv
+from ariba_cli.reports.audit_markdown import audit_markdown
+from ariba_cli.reports.audit_table import audit_table
+from ariba_cli.reports.diff_table import diff_table
+from ariba_cli.reports.html.page import audit_html
+from ariba_cli.reports.intoto import intoto_statement
+from ariba_cli.reports.report import parse_report, read_content, report_of
+from ariba_cli.reports.sha256sums import sha256sums_of_inputs
+from ariba_cli.reports.text import Paper
 from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME
 from ariba_cli.rounds.formats import hdf5, open_model, parts
 from ariba_cli.rounds.isolation import parent
@@ -23,6 +34,7 @@ from ariba_cli.rounds.opening import open_file
 from ariba_cli.rounds.sealing import read_seal, verify_seal
 from ariba_cli.rounds.truth import read_truth
 from ariba_cli.runs.run_file import read_run
+from ariba_cli.verdict import Verdict
 from tests.fuzz import hdf5_mutators, mutators, packing, seeds
 from tests.fuzz.harness import INPUT_BYTES, LIMITS, TENSOR_BYTES, TENSORS, Target
 
@@ -187,6 +199,28 @@ def _read_run(path: Path) -> str:
     return "run"
 
 
+@cache
+def _sound_verdict() -> Verdict:
+    return parse_report(seeds.reports()["one"]).verdict
+
+
+def _read_report(path: Path) -> str:
+    """Read a report, and write it in every way that there is."""
+    content = read_content(path, LIMITS)
+    report = report_of(content)
+    verdict = report.verdict
+    for paper in (Paper(100, color=False), Paper(40, color=True, encoding="ascii")):
+        paper.encode(audit_table(verdict, paper))
+        paper.encode(diff_table(compare(verdict, _sound_verdict()), paper))
+    AuditCsv(verdict, with_round=True).rows(verdict, "round")
+    audit_html(report)
+    audit_markdown(report).encode()
+    with suppress(InputError):  # Not every round has a seal.
+        sha256sums_of_inputs(verdict, for_terminal=False)
+        intoto_statement(verdict, content)
+    return f"{min(len(verdict.layers), 4)} layers, {min(len(verdict.evidence), 4)} with evidence"
+
+
 _FOLDERS = {
     names: mutators.mutate_folder(names, mutators.mutate_by_suffix)
     for names in (seeds.SHARDS, seeds.ADAPTER)
@@ -208,4 +242,5 @@ TARGETS: dict[str, Target] = {
     "manifest": Target(seeds.manifests, _beside(MANIFEST_NAME), _read_seal, mutators.mutate_json),
     "truth": Target(seeds.truths, _beside(TRUTH_NAME), _read_truth, mutators.mutate_json),
     "run": Target(seeds.runs, _beside(RUN_NAME), _read_run, mutators.mutate_json),
+    "report": Target(seeds.reports, _file("report"), _read_report, mutators.mutate_report),
 }
