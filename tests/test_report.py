@@ -159,6 +159,8 @@ def set_to(value: object, *keys: Any) -> Spoil:
         (set_to({}, "ranking", 0, "shares"), "a share in no layer"),
         (set_to([], "layers"), "no layer"),
         (set_to(["p99"], "stability", "steps", 0, "enter"), "not among its participants"),
+        (set_to(-1, "stability", "steps", 3, "k_est"), "from 1 on, one by one"),
+        (set_to(2**62, "stability", "steps", -1, "k_est"), "from 1 on, one by one"),
         (set_to(None, "layers", 0, "covariance_rank"), "what its detector was fitted on"),
         (set_to("p01", "inputs", 1, "id"), "a participant twice"),
         (set_to([], "evaluation"), "Expected `object"),

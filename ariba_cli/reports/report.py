@@ -15,6 +15,7 @@ from ariba_cli.rounds.limits import Limits
 from ariba_cli.rounds.opening import read_small
 from ariba_cli.rounds.strict_json import parse_object
 from ariba_cli.verdict import Verdict
+from ariba_cli.visible import visible
 
 # How it is called where its file is not known.
 _UNNAMED = "the report"
@@ -83,7 +84,7 @@ def report_of(content: dict[str, Any], *, name: str = _UNNAMED) -> Report:
         verdict = msgspec.convert(_verdict_fields(content, run), Verdict)
         reason = why_unsound(verdict)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        reason = str(error)[:_MOST_QUOTED]
+        reason = visible(str(error)[:_MOST_QUOTED])
     if reason:
         raise InputError(f"{name} is no report of an audit: {reason}; {_advice(content)}")
     return Report(verdict, run, content["schema_version"], content["result_sha256"])
@@ -100,7 +101,7 @@ def _checked(data: bytes, name: str) -> dict[str, Any]:
         raise InputError(f"{name} is no report of ariba; {_HINT}")
     if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
         raise InputError(
-            f"{name} has schema version {version[:80]}, and this version of ariba reads "
+            f"{name} has schema version {_shown(version)}, and this version of ariba reads "
             f"{SCHEMA_VERSION}; {_AGAIN}"
         )
     for part in ("result", "evidence"):
@@ -160,10 +161,14 @@ def _advice(content: dict[str, Any]) -> str:
     version = str(content["schema_version"])
     if _minor(version) > _minor(SCHEMA_VERSION):
         return (
-            f"it has schema version {version[:80]}, and this version of ariba reads "
+            f"it has schema version {_shown(version)}, and this version of ariba reads "
             f"{SCHEMA_VERSION}: take a newer one"
         )
     return _HINT
+
+
+def _shown(version: str) -> str:
+    return visible(version[:80])
 
 
 def _minor(version: str) -> tuple[int, ...]:

@@ -107,6 +107,9 @@ def _of_place(ranked: Ranked, known: frozenset[str], layers: frozenset[str]) -> 
 def _of_stability(
     stability: Stability, known: frozenset[str], layers: frozenset[str]
 ) -> Iterator[str]:
+    # Pictures count from the first to the last.
+    if any(step.k_est != k_est for k_est, step in enumerate(stability.steps, 1)):
+        yield "its stability does not go through k_est from 1 on, one by one"
     for step in stability.steps:
         yield from _strangers((*step.enter, *step.leave), known)
     for suspects in stability.without_layer.values():
