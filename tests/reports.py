@@ -46,8 +46,16 @@ def spoiled(data: bytes, spoil: Spoil, *, version: str | None = None) -> bytes:
     """
     content: Json = json.loads(data)
     spoil(content["result"])
-    content["result_sha256"] = hashlib.sha256(canonical_bytes(content["result"])).hexdigest()
     content["schema_version"] = version or content["schema_version"]
+    return hashed_again(content)
+
+
+def hashed_again(content: Json) -> bytes:
+    """A report with the hashes of what it says."""
+    for part in ("result", "evidence"):
+        if part in content:
+            hashed = hashlib.sha256(canonical_bytes(content[part]))
+            content[f"{part}_sha256"] = hashed.hexdigest()
     return json.dumps(content).encode()
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from ariba_cli.fragments import Fragments
 from ariba_cli.scoring.covariance import exactly_whitened, quick_sums, uncertainty
 from ariba_cli.scoring.cpu import Cpu
-from ariba_cli.scoring.marks import Marks, can_tell_apart, marks_by_k_est, marks_of, nobody_marked
+from ariba_cli.scoring.marks import Marks, can_tell_apart, marks_of, nobody_marked
 from ariba_cli.scoring.processor import Processor, Sums
-from ariba_cli.scoring.selection import exact_distances, most_distant
+from ariba_cli.scoring.selection import most_distant
 from ariba_cli.scoring.whitening import whitening
 
 
@@ -63,12 +63,7 @@ def _exactly(
     factored = exactly_whitened(fragments)
     if not can_tell_apart(factored.rank, fragments.participants, fragments.cut.fragments):
         return nobody_marked(k_est, fragments.participants, factored.rank, sums.from_reference)
-    distances = None
-    if keep_distances:
-        distances = exact_distances(fragments, factored)
-        by_k_est, ends = marks_by_k_est(distances, k_est)
-    else:
-        selected = most_distant(fragments, factored, k_est, processor)
-        by_k_est, ends = selected.by_k_est, selected.ends
-    marks = marks_of(by_k_est, k_est, factored.rank, ends[k_est - 1], sums.from_reference)
-    return replace(marks, distances=distances)
+    selected = most_distant(fragments, factored, k_est, processor, keep_distances=keep_distances)
+    end = selected.ends[k_est - 1]
+    marks = marks_of(selected.by_k_est, k_est, factored.rank, end, sums.from_reference)
+    return replace(marks, distances=selected.distances)

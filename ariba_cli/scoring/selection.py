@@ -38,30 +38,42 @@ class Selected:
     ends : between which two distances the marks end; exact for the k̃ that was asked for.
     roughness : by what share of themselves the other ends may be off.
     largest : about the largest of all distances.
+    distances : exactly those of all fragments, of shape (n, m), where they were asked for.
     """
 
     by_k_est: Counts
     ends: tuple[End, ...]
     roughness: float
     largest: float
+    distances: Float64 | None = None
 
 
 def most_distant(
-    fragments: Fragments, factored: Whitening, k_est: int, processor: Processor
+    fragments: Fragments,
+    factored: Whitening,
+    k_est: int,
+    processor: Processor,
+    *,
+    keep_distances: bool = False,
 ) -> Selected:
     """Mark k·m fragments of largest distance for every k up to `last_k_est` of k̃.
 
     Ties are broken by participant, then by fragment.
+
+    Parameters
+    ----------
+    keep_distances : whether to find every distance exactly and keep it.
     """
-    roughness = _roughness(factored)
-    # It may be no number.
-    if not roughness <= _ROUGHEST:
-        return _most_distant_exactly(fragments, factored, k_est)
     cuts = fragments.cut.fragments * np.arange(1, last_k_est(k_est, fragments.participants) + 1)
     distances = Distances(fragments, factored, processor)
-    runs = near(distances, cuts)
+    roughness = _roughness(factored)
+    # It may be no number.
+    rough_ones_do = roughness <= _ROUGHEST and not keep_distances
+    runs = near(distances, cuts) if rough_ones_do else None
     if runs is None:
-        return _most_distant_exactly(fragments, factored, k_est)
+        exact = _exact_distances(fragments, factored)
+        marks = marks_by_k_est(exact, k_est)
+        return Selected(*marks, 0.0, float(exact.max()), exact if keep_distances else None)
     counts = np.empty((len(cuts), fragments.participants), dtype=np.int32)
     ends: list[End] = []
     for run in runs:
@@ -71,12 +83,7 @@ def most_distant(
     return Selected(counts, tuple(ends), roughness, math.sqrt(distances.largest))
 
 
-def _most_distant_exactly(fragments: Fragments, factored: Whitening, k_est: int) -> Selected:
-    exact = exact_distances(fragments, factored)
-    return Selected(*marks_by_k_est(exact, k_est), 0.0, float(exact.max()))
-
-
-def exact_distances(fragments: Fragments, factored: Whitening) -> Float64:
+def _exact_distances(fragments: Fragments, factored: Whitening) -> Float64:
     """The exact distance of every fragment, of shape (n, m)."""
     n, m, d = fragments.participants, fragments.cut.fragments, fragments.cut.dimension
     distances = np.empty((n, m))

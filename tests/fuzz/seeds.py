@@ -234,7 +234,7 @@ def runs() -> dict[str, bytes]:
 
 
 def reports() -> dict[str, bytes]:
-    """Of one layer and of several, with a truth and evidence, and of a round without a seal."""
+    """Of one layer and of several, with a truth, and with evidence."""
     attacked, clean = FIXTURES / "attacked", FIXTURES / "clean"
     return {
         "one": report_bytes(attacked, truth=True, layers=("conv2",), k_est=KEst(2)),
