@@ -63,12 +63,12 @@ def ours(task: Task) -> Run:
     from ariba_cli.auditing.settings import AuditSettings, KEst
     from ariba_cli.detectors import make_detector
     from ariba_cli.rounds.directory import open_round
-    from ariba_cli.scoring.devices import Placement
+    from ariba_cli.scoring.devices import DeviceChoice
 
     settings = AuditSettings(
         layers=task.layers,
         k_est=KEst(number=task.k_est),
-        detector=make_detector(placement=Placement(task.device)),
+        detector=make_detector(placement=DeviceChoice(task.device)),
     )
 
     def run() -> Scores:

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.files.atomic import write_atomically
 from ariba_cli.rounds.contents import PARTICIPANTS, TRUTH_NAME
 from ariba_cli.rounds.truth import Truth
-from ariba_cli.rounds.writing import RoundWriter, new_directory, write_atomically
+from ariba_cli.rounds.writing import RoundWriter, new_directory
 from benchmarks.specs import FULL, QUICK, Rounds, RoundSpec
 
 Tensors = dict[str, npt.NDArray[Any]]

@@ -3,21 +3,21 @@
 from collections.abc import Callable, Sequence
 
 from ariba_cli.auditing.ranking import rank
-from ariba_cli.findings import Finding, FindingKind
+from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.reports.canonical import RunRecord
 from ariba_cli.reports.report import Report
-from ariba_cli.verdict import (
-    Asked,
+from ariba_cli.verdicts.verdict import (
     Coverage,
-    Evaluation,
     Fragment,
     Input,
+    KEstStep,
     LayerEvidence,
     LayerResult,
     Method,
     Plane,
+    RequestedOptions,
     Stability,
-    Step,
+    TruthMetrics,
     Verdict,
 )
 
@@ -51,7 +51,9 @@ def html_report(
             k_est=k_est,
             seal_verified=True,
             detector_parameters={rename("neighbours"): 5, rename("metric"): rename("l2")},
-            asked=Asked(names, rename("kernel"), {rename("neighbours"): rename("5")}, 100),
+            asked=RequestedOptions(
+                names, rename("kernel"), {rename("neighbours"): rename("5")}, 100
+            ),
         ),
         inputs=tuple(_input(name, rename) for name in ids),
         layers=tuple(results),
@@ -59,7 +61,7 @@ def html_report(
         tie_at_cut=tie,
         coverage=Coverage(len(names), 8, 4608, 9258),
         findings=tuple(findings),
-        evaluation=Evaluation((ids[0], ids[1]), 1.0, 0.94, 0.47, 0.99) if truth else None,
+        evaluation=TruthMetrics((ids[0], ids[1]), 1.0, 0.94, 0.47, 0.99) if truth else None,
         stability=_stability(ids, names, k_est) if stability else None,
         evidence=tuple(_evidence(name, ids, k_est) for name in names) if evidence else (),
     )
@@ -121,9 +123,9 @@ def _input(name: str, rename: Rename) -> Input:
 def _stability(ids: Sequence[str], layers: Sequence[str], k_est: int) -> Stability:
     """The k̃ first by id enter one by one; one of them leaves again."""
     last = min(2 * k_est, len(ids) - 1)
-    steps = [Step(k_est=k, enter=(ids[k - 1],), leave=()) for k in range(1, last + 1)]
+    steps = [KEstStep(k_est=k, enter=(ids[k - 1],), leave=()) for k in range(1, last + 1)]
     if last > k_est:
-        steps[-1] = Step(last, (ids[last - 1], ids[0]), (ids[0],))
+        steps[-1] = KEstStep(last, (ids[last - 1], ids[0]), (ids[0],))
     without = {layer: tuple(ids[: k_est - 1]) for layer in layers} if len(layers) > 1 else {}
     return Stability(0.0123, tuple(steps), without)
 

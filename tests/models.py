@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.rounds.formats import ENCODERS
+from ariba_cli.formats import ENCODERS
 
 Tensors = Mapping[str, npt.NDArray[np.floating]]
 

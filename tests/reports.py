@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ariba_cli.auditing.audit import audit
-from ariba_cli.auditing.evaluation import evaluate
+from ariba_cli.auditing.evaluation import truth_metrics
 from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.reports.audit_json import audit_json
 from ariba_cli.reports.canonical import RunRecord, canonical_bytes
@@ -23,7 +23,7 @@ def report_bytes(root: Path, *, truth: bool = False, **settings: Any) -> bytes:
     """The JSON report of an audit of a round."""
     verdict = audit(open_round(root), AuditSettings(**settings))
     if truth:
-        verdict = replace(verdict, evaluation=evaluate(verdict, read_truth(root).compromised))
+        verdict = replace(verdict, evaluation=truth_metrics(verdict, read_truth(root).compromised))
     run = RunRecord(
         ariba="0.1.0",
         python="3.11.7",

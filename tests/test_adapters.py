@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings, KEst
-from ariba_cli.conversion import convert
-from ariba_cli.errors import RefusedFileError
-from ariba_cli.findings import FindingKind
-from ariba_cli.inspection import inspect_file
+from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.base.findings import FindingKind
+from ariba_cli.formats import open_model
+from ariba_cli.formats.lowrank import LowRank
+from ariba_cli.formats.model import ReadOptions
+from ariba_cli.rounds.conversion import convert
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.formats import open_model
-from ariba_cli.rounds.lowrank import LowRank
-from ariba_cli.rounds.model import Terms
-from ariba_cli.verdict import LayerResult, Verdict
+from ariba_cli.rounds.inspection import inspect_file
+from ariba_cli.verdicts.verdict import LayerResult, Verdict
 
 Factors = dict[str, npt.NDArray[Any]]
 
@@ -108,7 +108,7 @@ def test_the_scale_is_that_of_the_configuration(
     tmp_path: Path, config: dict[str, Any], scale: float
 ) -> None:
     write_adapter(tmp_path / "p", factors(B, A), **config)
-    ((name, values),) = open_model(tmp_path / "p", Terms()).floats()
+    ((name, values),) = open_model(tmp_path / "p", ReadOptions()).floats()
     assert name == f"{PREFIX}.weight"
     np.testing.assert_array_equal(values, np.full((8, 6), 4 * scale))
 
@@ -116,7 +116,7 @@ def test_the_scale_is_that_of_the_configuration(
 def test_convolutions_are_adapted_too(tmp_path: Path) -> None:
     right, left = np.ones((4, 2, 3, 3), "f4"), np.ones((8, 4, 1, 1), "f4")
     write_adapter(tmp_path / "p", factors(left, right))
-    (change,) = open_model(tmp_path / "p", Terms()).tensors.values()
+    (change,) = open_model(tmp_path / "p", ReadOptions()).tensors.values()
     assert change.spec.shape == (8, 2, 3, 3)
 
 
@@ -158,7 +158,7 @@ def test_what_is_not_plain_lora_is_refused(
 ) -> None:
     write_adapter(tmp_path / "p", tensors, **config)
     with pytest.raises(RefusedFileError, match=reason):
-        open_model(tmp_path / "p", Terms())
+        open_model(tmp_path / "p", ReadOptions())
 
 
 def test_a_scale_of_ones_own_is_a_finding_and_no_way_out(tmp_path: Path) -> None:

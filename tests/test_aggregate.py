@@ -14,17 +14,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ariba_cli.aggregating import aggregate_round
-from ariba_cli.errors import AribaError, InputError, OutputError, UsageError
-from ariba_cli.federated.aggregation import FedAvg, fedavg
+from ariba_cli.aggregation.aggregate import aggregate_round
+from ariba_cli.aggregation.fedavg import FedAvg, fedavg
+from ariba_cli.base.errors import AribaError, InputError, OutputError, UsageError
+from ariba_cli.base.findings import FindingKind
 from ariba_cli.federated.federation import FederationSettings
-from ariba_cli.findings import FindingKind
+from ariba_cli.formats import open_model
+from ariba_cli.formats.model import ReadOptions
+from ariba_cli.replay.suspects import read_suspects
 from ariba_cli.reports.canonical import canonical_bytes
-from ariba_cli.reports.suspects import read_suspects
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.formats import open_model
 from ariba_cli.rounds.manifest import Kind
-from ariba_cli.rounds.model import Terms
 from ariba_cli.rounds.writing import RoundWriter, new_directory
 from ariba_cli.runs.plan import Keep, Plan
 from ariba_cli.runs.run_file import read_run
@@ -65,7 +65,7 @@ def round_of(
 
 
 def read(path: Path) -> Model:
-    return dict(open_model(path, Terms()).floats())
+    return dict(open_model(path, ReadOptions()).floats())
 
 
 def aggregated(path: Path, out: Path, **settings: Any) -> Model:
@@ -241,7 +241,7 @@ def test_float64_stays_float64_and_counters_are_the_servers(tmp_path: Path) -> N
     (root / "global.safetensors").write_bytes(safetensors_bytes(header, data))
     done = aggregate_round(open_round(root), tmp_path / "out")
     assert done.kept == ("count",)
-    model = open_model(tmp_path / "out", Terms())
+    model = open_model(tmp_path / "out", ReadOptions())
     assert {n: t.spec.dtype for n, t in model.tensors.items()} == {
         "count": "I64",
         "w": "F64",
@@ -568,10 +568,10 @@ def test_nothing_is_overwritten_and_no_round_is_changed(tmp_path: Path, saved: P
 SCRIPT = """
 import os, sys
 from ariba_cli.cli import app
-from ariba_cli.rounds import writing
+from ariba_cli.files import atomic
 
 number = int(sys.argv.pop())
-writing.os.fsync = lambda _: os.kill(os.getpid(), number)
+atomic.os.fsync = lambda _: os.kill(os.getpid(), number)
 sys.exit(app.main())
 """
 

@@ -16,13 +16,13 @@ from ariba_cli.attacks.strategies.strategy import moved
 from ariba_cli.attacks.triggers import TRIGGERS, Aim
 from ariba_cli.attacks.triggers.pattern import with_square
 from ariba_cli.attacks.triggers.semantic import green_cars, heavy_strokes
-from ariba_cli.errors import InputError, UsageError
+from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.federated.datasets import load_dataset
 from ariba_cli.federated.federation import Federation
 from ariba_cli.federated.quality import agreement
 from ariba_cli.federated.training import LocalTraining
-from ariba_cli.inspection import InspectedRound, inspect_round
 from ariba_cli.rounds.directory import open_round
+from ariba_cli.rounds.inspection import InspectedRound, inspect_round
 from ariba_cli.rounds.truth import read_truth
 from ariba_cli.runs.forging import forge
 from ariba_cli.runs.run_file import read_run

@@ -12,15 +12,15 @@ import numpy.typing as npt
 import pytest
 
 from ariba_cli.auditing.audit import audit
-from ariba_cli.auditing.evaluation import evaluate
+from ariba_cli.auditing.evaluation import truth_metrics
 from ariba_cli.auditing.settings import AuditSettings, KEst
+from ariba_cli.base.errors import InputError, UsageError
+from ariba_cli.base.findings import FindingKind
 from ariba_cli.detectors import DETECTORS, make_detector
-from ariba_cli.errors import InputError, UsageError
-from ariba_cli.findings import FindingKind
 from ariba_cli.reports.audit_json import audit_result
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.truth import read_truth
-from ariba_cli.verdict import Verdict
+from ariba_cli.verdicts.verdict import Verdict
 from tests.conftest import FIXTURES
 from tests.models import random_model, safetensors_bytes, write_flat_round, write_model
 from tests.oracle import oracle
@@ -70,7 +70,7 @@ TARGETS = [("mahalanobis", 1.0), ("pyod:PCA", 1.0)]
 @pytest.mark.parametrize(("name", "least_auc"), TARGETS)
 def test_every_detector_ranks_the_compromised_first(name: str, least_auc: float) -> None:
     verdict = run(FIXTURES / "attacked", AuditSettings(detector=make_detector(name)))
-    found = evaluate(verdict, read_truth(FIXTURES / "attacked").compromised)
+    found = truth_metrics(verdict, read_truth(FIXTURES / "attacked").compromised)
     assert found.auc is not None
     assert found.auc >= least_auc
     assert found.caught == 1.0

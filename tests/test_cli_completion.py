@@ -13,18 +13,18 @@ import typer.main
 
 from ariba_cli.attacks.strategies import ANOMALIES, STRATEGIES
 from ariba_cli.attacks.triggers import TRIGGERS
-from ariba_cli.cli import choices
 from ariba_cli.cli.app import app
 from ariba_cli.cli.completion import heed_shells, split
-from ariba_cli.cli.conditions import FORMS, parse_condition
+from ariba_cli.cli.options import choices
+from ariba_cli.cli.options.conditions import FORMS, parse_condition
 from ariba_cli.detectors import make_detector
 from ariba_cli.federated.datasets import DATASETS
 from ariba_cli.federated.models import MODELS
 from ariba_cli.federated.partitions import parse_partition
-from ariba_cli.fragments import cut_layer
 from ariba_cli.reports.published import versions
 from ariba_cli.runs.plan import parse_keep
 from ariba_cli.scoring.pyod_catalogue import CATALOGUE
+from ariba_cli.updates.fragments import cut_layer
 from tests.conftest import Ariba, environment
 
 SHELLS = ("bash", "zsh", "fish")

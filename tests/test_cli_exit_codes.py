@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ariba_cli.interrupts import held_back
+from ariba_cli.base.interrupts import defer_signals
 from tests.commands import run_command
 from tests.conftest import FIXTURES, environment
 from tests.models import random_model, safetensors_bytes, write_flat_round, write_model
@@ -285,7 +285,7 @@ def test_signals_wait_while_libraries_are_imported(number: int) -> None:
     arrived = []
     before = signal.signal(number, lambda *_: arrived.append(number))
     try:
-        with held_back():
+        with defer_signals():
             os.kill(os.getpid(), number)
             time.sleep(0.05)
             assert arrived == []

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from ariba_cli.cli.conditions import FORMS, conditions_in_words, parse_condition
-from ariba_cli.errors import UsageError
-from ariba_cli.findings import Finding, FindingKind
-from ariba_cli.verdict import Coverage, Method, Ranked, Stability, Verdict
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.findings import Finding, FindingKind
+from ariba_cli.cli.options.conditions import FORMS, conditions_in_words, parse_condition
+from ariba_cli.verdicts.verdict import Coverage, Method, Ranked, Stability, Verdict
 from tests.conftest import FIXTURES, Ariba
 
 VERDICT = Verdict(

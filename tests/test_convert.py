@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ariba_cli.conversion import convert
-from ariba_cli.errors import InputError, OutputError
-from ariba_cli.inspection import inspect_round
+from ariba_cli.base.errors import InputError, OutputError
+from ariba_cli.base.ids import file_stem
+from ariba_cli.formats import open_model
+from ariba_cli.formats.model import ReadOptions
+from ariba_cli.rounds.conversion import convert
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.formats import open_model
-from ariba_cli.rounds.members import file_stem
-from ariba_cli.rounds.model import Terms
+from ariba_cli.rounds.inspection import inspect_round
 from tests.conftest import FIXTURES, Ariba
 from tests.models import random_model, write_flat_round, write_model
 
@@ -41,7 +41,7 @@ def test_every_bit_is_kept_and_sealed(tmp_path: Path) -> None:
     found = inspect_round(open_round(tmp_path / "out"))
     assert (found.seal, found.round, found.kind) == ("intact", 42, "weights")
     assert found.has_global
-    opened = open_model(tmp_path / "out" / "participants" / "p1.safetensors", Terms())
+    opened = open_model(tmp_path / "out" / "participants" / "p1.safetensors", ReadOptions())
     assert {name: one.spec.dtype for name, one in opened.tensors.items()} == {
         **dict.fromkeys(random_model(1), "F32"),
         "steps": "I64",
@@ -148,7 +148,7 @@ def test_pytorch_files_are_read_when_they_are_trusted(tmp_path: Path, ariba: Ari
     assert [one.id for one in found.participants] == ["model_1", "p2", "p3"]
     assert (found.seal, found.has_global, found.norm_of) == ("intact", True, "update")
     assert [one.norm for one in found.participants] == [0.0, 0.0, 0.0]
-    opened = open_model(tmp_path / "out" / "participants" / "p2.safetensors", Terms())
+    opened = open_model(tmp_path / "out" / "participants" / "p2.safetensors", ReadOptions())
     values = dict(opened.floats())
     assert values.pop("half").tolist() == [1.5, -2.0]
     for name, expected in random_model(3).items():

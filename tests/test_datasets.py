@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ariba_cli.errors import InputError, UsageError
+from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.federated.datasets import DATASETS, Dataset, load_dataset
 from tests.conftest import DATA, environment, needs_data
 from tests.dataset_rows import SOURCES, TEST_LABELS

@@ -7,11 +7,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from ariba_cli.comparing import Comparison, compare
 from ariba_cli.reports import published
 from ariba_cli.reports.diff_table import diff_table
 from ariba_cli.reports.report import parse_report
 from ariba_cli.reports.text import Paper
+from ariba_cli.verdicts.comparison import Comparison, compare
 from tests.conftest import FIXTURES, Ariba
 from tests.models import write_flat_round
 from tests.reports import Json, Spoil, renamed, report_bytes, spoiled

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import typer.main
 
+from ariba_cli.base.findings import FindingKind
 from ariba_cli.cli.app import app
-from ariba_cli.findings import FindingKind
 from tests.conftest import FIXTURES, REPOSITORY, Ariba, environment
 from tests.oracle import oracle
 

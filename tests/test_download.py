@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from ariba_cli.errors import AribaError, InputError, OutputError, UsageError
+from ariba_cli.base.errors import AribaError, InputError, OutputError, UsageError
 from ariba_cli.federated.datasets import DATASETS, load_dataset
 from ariba_cli.federated.datasets.cifar10 import CIFAR10
 from ariba_cli.federated.datasets.download import download

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ariba_cli.errors import UsageError
-from ariba_cli.fragments import Cut, Fragments
+from ariba_cli.base.errors import UsageError
 from ariba_cli.scoring import cpu, devices, engine, gpu, near_cuts, selection
 from ariba_cli.scoring.compensated import Compensated
 from ariba_cli.scoring.covariance import exactly_whitened, quick_sums, uncertainty
 from ariba_cli.scoring.cpu import Cpu
-from ariba_cli.scoring.devices import Placement
+from ariba_cli.scoring.devices import DeviceChoice
 from ariba_cli.scoring.gpu import Gpu
-from ariba_cli.scoring.marks import End, Marks
+from ariba_cli.scoring.marks import Cutoff, Marks
 from ariba_cli.scoring.whitening import whitening
+from ariba_cli.updates.fragments import FragmentLayout, Fragments
 from tests.oracle import oracle
 
 Array = npt.NDArray[np.floating]
@@ -37,7 +37,7 @@ class Layer:
     """One layer of a round, in memory, with the k̃ to audit it by."""
 
     values: Array
-    cut: Cut
+    cut: FragmentLayout
     k_est: int
     reference: int = 0
 
@@ -110,7 +110,7 @@ def layers(draw: st.DrawFn) -> Layer:
     flat = values.reshape(n, -1) * draw(st.sampled_from([1e-20, 1e-3, 1.0, 1e15]))
     kind = draw(st.sampled_from(["float16", "bfloat16", "float32", "float64"]))
     k_est = draw(st.integers(1, n - 1))
-    return Layer(stored(flat, kind), Cut(m, d), k_est, draw(st.integers(0, n - 1)))
+    return Layer(stored(flat, kind), FragmentLayout(m, d), k_est, draw(st.integers(0, n - 1)))
 
 
 def stored(values: Array, kind: str) -> Array:
@@ -166,7 +166,7 @@ def test_every_engine_finds_what_exact_sums_give_and_the_oracle_marks(layer: Lay
 def usual(seed: int, n: int = 20, m: int = 700, d: int = 9) -> Layer:
     values = np.random.default_rng(seed).standard_normal((n, m * d)).astype(np.float32)
     values[:2] *= 5
-    return Layer(values, Cut(m, d), 4)
+    return Layer(values, FragmentLayout(m, d), 4)
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -188,7 +188,7 @@ def test_a_tie_at_the_cut_is_settled_by_exact_sums(
         return exactly_whitened(fragments)
 
     monkeypatch.setattr(engine, "exactly_whitened", counted)
-    marks = ENGINES[name](Layer(values, Cut(701, 9), 2))
+    marks = ENGINES[name](Layer(values, FragmentLayout(701, 9), 2))
     assert marks.cut_margin == 0
     assert len(asked) == 1
 
@@ -291,7 +291,7 @@ def test_doubt_is_larger_than_what_quick_sums_are_off_by() -> None:
 def test_doubt_is_infinite_for_a_covariance_that_may_be_singular() -> None:
     values = usual(3).values.copy().reshape(20, 700, 9)
     values[..., 4] = values[..., 5]
-    fragments = Fragments(values.reshape(20, -1), Cut(700, 9))
+    fragments = Fragments(values.reshape(20, -1), FragmentLayout(700, 9))
     sums = quick_sums(fragments, Cpu())
     assert uncertainty(sums.additions, whitening(sums.products), 1.0) == math.inf
 
@@ -299,16 +299,16 @@ def test_doubt_is_infinite_for_a_covariance_that_may_be_singular() -> None:
 @pytest.mark.parametrize(
     ("end", "doubt", "certain"),
     [
-        (End(2.0, 1.9), 1e-9, True),
-        (End(2.0, 2.0), 1e-12, False),
-        (End(2.0, 2.0 - 1e-12), 1e-12, False),
+        (Cutoff(2.0, 1.9), 1e-9, True),
+        (Cutoff(2.0, 2.0), 1e-12, False),
+        (Cutoff(2.0, 2.0 - 1e-12), 1e-12, False),
         # Its margin is 0.0105, between two of the numbers that a report can give.
-        (End(2.0, 1.979), 1e-9, False),
-        (End(2.000005, 1.5), 1e-9, False),
-        (End(2.0, 1.5), math.inf, False),
+        (Cutoff(2.0, 1.979), 1e-9, False),
+        (Cutoff(2.000005, 1.5), 1e-9, False),
+        (Cutoff(2.0, 1.5), math.inf, False),
     ],
 )
-def test_what_doubt_leaves_certain(end: End, doubt: float, certain: bool) -> None:
+def test_what_doubt_leaves_certain(end: Cutoff, doubt: float, certain: bool) -> None:
     assert end.is_certain(doubt) is certain
 
 
@@ -323,7 +323,7 @@ def test_a_compensated_sum_loses_nothing_to_the_order() -> None:
 
 
 def test_the_distance_from_the_reference_is_that_of_the_values() -> None:
-    layer = Layer(usual(5).values, Cut(700, 9), 4, reference=7)
+    layer = Layer(usual(5).values, FragmentLayout(700, 9), 4, reference=7)
     expected = np.linalg.norm(layer.values.astype(np.float64) - layer.values[7], axis=1)
     for score in ENGINES.values():
         assert score(layer).from_reference == pytest.approx(expected)
@@ -367,14 +367,14 @@ def test_a_fragment_that_no_card_can_hold_is_an_error(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99", "mps", ""])
 def test_a_device_that_is_not_there_is_a_usage_error(device: str) -> None:
     with pytest.raises(UsageError, match="device"):
-        Placement(device).processor(usual(0).fragments())
+        DeviceChoice(device).processor(usual(0).fragments())
 
 
 def test_a_card_is_taken_by_itself_for_large_layers_only(monkeypatch: pytest.MonkeyPatch) -> None:
     fragments = usual(0).fragments()
-    assert isinstance(Placement().processor(fragments), Cpu)
+    assert isinstance(DeviceChoice().processor(fragments), Cpu)
     monkeypatch.setattr(devices, "_DRIVER", "/")
-    assert isinstance(Placement().processor(fragments), Cpu)
+    assert isinstance(DeviceChoice().processor(fragments), Cpu)
     monkeypatch.setattr(devices, "_WORTH_A_CARD", 1000)
     taken = []
 
@@ -383,7 +383,7 @@ def test_a_card_is_taken_by_itself_for_large_layers_only(monkeypatch: pytest.Mon
         return Cpu()
 
     monkeypatch.setattr(gpu, "Gpu", made)
-    Placement().processor(fragments)
+    DeviceChoice().processor(fragments)
     assert taken == ["cuda"]
-    Placement("cpu").processor(fragments)
+    DeviceChoice("cpu").processor(fragments)
     assert taken == ["cuda"]

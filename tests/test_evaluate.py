@@ -14,17 +14,17 @@ import pytest
 from ariba_cli.attacks.attacker import backdoor_images
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.attacks.triggers import TRIGGERS, Aim
+from ariba_cli.base.errors import AribaError, InputError, UsageError
 from ariba_cli.cli.output import Stopwatch
-from ariba_cli.errors import AribaError, InputError, UsageError
 from ariba_cli.federated.datasets import Dataset, load_dataset
 from ariba_cli.federated.federation import FederationSettings, Place
 from ariba_cli.federated.quality import Quality
+from ariba_cli.formats import open_model
+from ariba_cli.formats.model import ReadOptions
 from ariba_cli.reports import published
 from ariba_cli.reports.evaluate_json import evaluate_json
 from ariba_cli.reports.evaluate_table import evaluate_table
 from ariba_cli.reports.text import Paper
-from ariba_cli.rounds.formats import open_model
-from ariba_cli.rounds.model import Terms
 from ariba_cli.runs.evaluating import (
     BackdoorQuality,
     ClassQuality,
@@ -72,7 +72,7 @@ def run(run_path: Path) -> Run:
 
 
 def read(path: Path) -> Model:
-    return dict(open_model(path, Terms()).floats())
+    return dict(open_model(path, ReadOptions()).floats())
 
 
 def report(ariba: Ariba, *arguments: object) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ariba_cli.auditing.evaluation import evaluate
-from ariba_cli.errors import InputError
+from ariba_cli.auditing.evaluation import truth_metrics
+from ariba_cli.base.errors import InputError
 from ariba_cli.rounds.truth import read_truth
-from ariba_cli.verdict import Coverage, Input, Method, Ranked, Verdict
+from ariba_cli.verdicts.verdict import Coverage, Input, Method, Ranked, Verdict
 
 
 def verdict(shares: dict[str, float], k_est: int) -> Verdict:
@@ -21,7 +21,7 @@ def verdict(shares: dict[str, float], k_est: int) -> Verdict:
 
 
 def test_measures_of_a_verdict() -> None:
-    found = evaluate(verdict({"a": 0.9, "b": 0.5, "c": 0.5, "d": 0.1}, 2), ["a", "c"])
+    found = truth_metrics(verdict({"a": 0.9, "b": 0.5, "c": 0.5, "d": 0.1}, 2), ["a", "c"])
     assert found.caught == 0.5
     assert found.confidence == pytest.approx(1.4 / 2)
     assert found.confidence_paper == pytest.approx(1.4 / 2)
@@ -30,25 +30,25 @@ def test_measures_of_a_verdict() -> None:
 
 
 def test_the_papers_confidence_cannot_exceed_k_by_k_est() -> None:
-    found = evaluate(verdict({"a": 1.0, "b": 0.5, "c": 0.5, "d": 0.0}, 2), ["a"])
+    found = truth_metrics(verdict({"a": 1.0, "b": 0.5, "c": 0.5, "d": 0.0}, 2), ["a"])
     assert found.confidence == 1.0
     assert found.confidence_paper == 0.5
 
 
 def test_a_compromised_participant_that_was_left_out_counts_as_missed() -> None:
-    found = evaluate(verdict({"a": 0.9, "b": 0.5, "c": 0.5}, 2), ["a", "gone"])
+    found = truth_metrics(verdict({"a": 0.9, "b": 0.5, "c": 0.5}, 2), ["a", "gone"])
     assert found.caught == 0.5
     assert found.confidence == pytest.approx(0.45)
     assert found.auc == 0.5
 
 
 def test_auc_needs_both_groups() -> None:
-    assert evaluate(verdict({"a": 0.9, "b": 0.5, "c": 0.5}, 2), ["a", "b", "c"]).auc is None
+    assert truth_metrics(verdict({"a": 0.9, "b": 0.5, "c": 0.5}, 2), ["a", "b", "c"]).auc is None
 
 
 def test_the_truth_of_another_round_is_refused() -> None:
     with pytest.raises(InputError, match="names 'x', who is not in the round"):
-        evaluate(verdict({"a": 0.9, "b": 0.5, "c": 0.5}, 2), ["a", "x"])
+        truth_metrics(verdict({"a": 0.9, "b": 0.5, "c": 0.5}, 2), ["a", "x"])
 
 
 @pytest.mark.parametrize(

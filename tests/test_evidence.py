@@ -10,9 +10,9 @@ import pytest
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings, KEst
-from ariba_cli.errors import InputError
+from ariba_cli.base.errors import InputError
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.verdict import LayerEvidence, Verdict
+from ariba_cli.verdicts.verdict import LayerEvidence, Verdict
 from tests.conftest import FIXTURES, Ariba
 from tests.test_several_layers import write_round
 

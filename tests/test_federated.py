@@ -12,18 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from ariba_cli.aggregation.fedavg import fedavg
 from ariba_cli.attacks.settings import AttackSettings
-from ariba_cli.errors import InputError, UsageError
-from ariba_cli.federated.aggregation import fedavg
+from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.federated.datasets import DATASETS
 from ariba_cli.federated.defaults import DEFAULTS
 from ariba_cli.federated.federation import Federation, FederationSettings
 from ariba_cli.federated.models import MODELS, Weights
 from ariba_cli.federated.randomness import derived_seed
 from ariba_cli.federated.training import Engine, Task
-from ariba_cli.inspection import inspect_round
+from ariba_cli.formats import ENCODERS
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.formats import ENCODERS
+from ariba_cli.rounds.inspection import inspect_round
 from ariba_cli.runs.plan import Keep, Plan, parse_keep
 from ariba_cli.runs.run_file import encode_run, read_run
 from ariba_cli.runs.simulation import simulate

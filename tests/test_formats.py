@@ -13,13 +13,13 @@ import safetensors.numpy
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings, KEst
-from ariba_cli.conversion import convert
-from ariba_cli.errors import RefusedFileError
+from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.formats import FILE_FORMATS, FOLDER_FORMATS, open_model
+from ariba_cli.formats.model import ReadOptions
+from ariba_cli.rounds.conversion import convert
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.formats import FILE_FORMATS, FOLDER_FORMATS, open_model
-from ariba_cli.rounds.model import Terms
 from ariba_cli.rounds.names import plain_name
-from ariba_cli.verdict import Verdict
+from ariba_cli.verdicts.verdict import Verdict
 from tests.models import random_model
 
 Model = Mapping[str, npt.NDArray[np.floating]]
@@ -123,7 +123,7 @@ def models() -> dict[str, dict[str, npt.NDArray[np.float32]]]:
 
 
 def scores(path: Path, **terms: Any) -> Verdict:
-    round_ = open_round(path, Terms(**terms))
+    round_ = open_round(path, ReadOptions(**terms))
     return audit(round_, AuditSettings(layers=("conv2",), k_est=KEst(number=2)))
 
 
@@ -144,7 +144,7 @@ def test_the_same_numbers_give_the_same_scores(
     for name, model in models().items():
         write(tmp_path / "round" / name, model)
     names = ("conv2.weight",) if writer == "npy" else NAMES
-    opened = open_model(tmp_path / "round" / "p3", Terms(names=names))
+    opened = open_model(tmp_path / "round" / "p3", ReadOptions(names=names))
     assert opened.format == found_as
     for name, values in opened.floats():
         np.testing.assert_array_equal(values, models()["p3"][plain_name(name)])
@@ -153,7 +153,7 @@ def test_the_same_numbers_give_the_same_scores(
     assert [one.tensor_sha256 for one in found.inputs] == [
         one.tensor_sha256 for one in expected.inputs
     ]
-    convert(open_round(tmp_path / "round", Terms(names=names)), tmp_path / "converted")
+    convert(open_round(tmp_path / "round", ReadOptions(names=names)), tmp_path / "converted")
     assert scores(tmp_path / "converted").layers == expected.layers
 
 
@@ -214,10 +214,12 @@ def test_names_must_be_as_many_as_arrays(
 ) -> None:
     write_unnamed_npz(tmp_path / "p0", random_model(0))
     with pytest.raises(RefusedFileError, match=reason):
-        open_model(tmp_path / "p0", Terms(names=names))
-    assert list(open_model(tmp_path / "p0", Terms()).tensors) == ["arr_0", "arr_1", "arr_2"]
+        open_model(tmp_path / "p0", ReadOptions(names=names))
+    assert list(open_model(tmp_path / "p0", ReadOptions()).tensors) == ["arr_0", "arr_1", "arr_2"]
 
 
 def test_arrays_that_have_names_keep_them(tmp_path: Path) -> None:
     write_npz(tmp_path / "p0", random_model(0))
-    assert set(open_model(tmp_path / "p0", Terms(names=("a", "b", "c"))).tensors) == set(NAMES)
+    assert set(open_model(tmp_path / "p0", ReadOptions(names=("a", "b", "c"))).tensors) == set(
+        NAMES
+    )

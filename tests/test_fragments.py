@@ -3,24 +3,24 @@
 import numpy as np
 import pytest
 
-from ariba_cli.errors import UsageError
-from ariba_cli.fragments import Cut, Fragments, cut_layer, default_fragment
+from ariba_cli.base.errors import UsageError
+from ariba_cli.updates.fragments import FragmentLayout, Fragments, cut_layer, default_fragment
 
 
 @pytest.mark.parametrize(
     ("shape", "fragment", "expected"),
     [
-        ((256, 128, 3, 3), "kernel", Cut(256 * 128, 9)),
-        ((256, 128, 3, 3), "filter", Cut(256, 128 * 9)),
-        ((64, 3, 7), "kernel", Cut(192, 7)),
-        ((10, 32), "row", Cut(10, 32)),
-        ((64, 32, 1, 1), "row", Cut(64, 32)),
-        ((10, 32), "block:64", Cut(5, 64)),
-        ((16,), "block:5", Cut(3, 5, left_out=1)),
-        ((4, 2, 3, 3), "block:7", Cut(10, 7, left_out=2)),
+        ((256, 128, 3, 3), "kernel", FragmentLayout(256 * 128, 9)),
+        ((256, 128, 3, 3), "filter", FragmentLayout(256, 128 * 9)),
+        ((64, 3, 7), "kernel", FragmentLayout(192, 7)),
+        ((10, 32), "row", FragmentLayout(10, 32)),
+        ((64, 32, 1, 1), "row", FragmentLayout(64, 32)),
+        ((10, 32), "block:64", FragmentLayout(5, 64)),
+        ((16,), "block:5", FragmentLayout(3, 5, left_out=1)),
+        ((4, 2, 3, 3), "block:7", FragmentLayout(10, 7, left_out=2)),
     ],
 )
-def test_cuts(shape: tuple[int, ...], fragment: str, expected: Cut) -> None:
+def test_cuts(shape: tuple[int, ...], fragment: str, expected: FragmentLayout) -> None:
     assert cut_layer("layer", shape, fragment) == expected
 
 
@@ -53,6 +53,6 @@ def test_the_default_is_the_kernel_of_a_convolution_and_else_the_row() -> None:
 
 def test_a_fragment_is_a_run_of_values_less_their_mean() -> None:
     tensors = [np.arange(13.0), np.arange(13.0) + 1, np.arange(13.0) + 5]
-    block = Fragments(tensors, Cut(4, 3, left_out=1)).centred(1, 3)
+    block = Fragments(tensors, FragmentLayout(4, 3, left_out=1)).centred(1, 3)
     assert block.shape == (3, 2, 3)
     assert block.tolist() == [[[-2.0] * 3] * 2, [[-1.0] * 3] * 2, [[3.0] * 3] * 2]

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from ariba_cli.errors import RefusedFileError
+from ariba_cli.base.errors import RefusedFileError
 from tests.conftest import FIXTURES
 from tests.fuzz.harness import attempt
 from tests.fuzz.hdf5_mutators import lookup3

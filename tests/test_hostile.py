@@ -11,10 +11,10 @@ import pytest
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings
-from ariba_cli.inspection import inspect_round
+from ariba_cli.formats.model import ReadOptions
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.model import Terms
-from ariba_cli.verdict import Verdict
+from ariba_cli.rounds.inspection import inspect_round
+from ariba_cli.verdicts.verdict import Verdict
 from fixtures.hostile import make
 from fixtures.hostile.pickles import RAN
 from tests.conftest import FIXTURES
@@ -50,9 +50,9 @@ CASES = table()
 
 
 @pytest.fixture(scope="module")
-def terms() -> Terms:
+def terms() -> ReadOptions:
     """One reader of HDF5 for all files, as in a round."""
-    return Terms()
+    return ReadOptions()
 
 
 def put(name: str, root: Path) -> None:
@@ -60,7 +60,7 @@ def put(name: str, root: Path) -> None:
     (shutil.copytree if source.is_dir() else shutil.copy)(source, root / name)
 
 
-def run(root: Path, terms: Terms | None = None) -> Verdict:
+def run(root: Path, terms: ReadOptions | None = None) -> Verdict:
     return audit(open_round(root, terms), AuditSettings(layers=("conv2",)))
 
 
@@ -84,7 +84,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, int]]:
 def test_one_hostile_file_is_a_finding_and_changes_nothing_else(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    terms: Terms,
+    terms: ReadOptions,
     alone: list[tuple[str, int]],
     case: Case,
 ) -> None:
@@ -107,7 +107,7 @@ def test_one_hostile_file_is_a_finding_and_changes_nothing_else(
     assert os.listdir(tmp_path) == ["round"], f"{RAN} must not be there"
 
 
-def test_all_of_them_together_are_findings_too(tmp_path: Path, terms: Terms) -> None:
+def test_all_of_them_together_are_findings_too(tmp_path: Path, terms: ReadOptions) -> None:
     root = write_flat_round(tmp_path / "round", 12)
     alone = scores(run(root, terms))
     for case in CASES:
@@ -122,7 +122,7 @@ def test_all_of_them_together_are_findings_too(tmp_path: Path, terms: Terms) -> 
     )
 
 
-def test_inspect_shows_every_one_of_them(tmp_path: Path, terms: Terms) -> None:
+def test_inspect_shows_every_one_of_them(tmp_path: Path, terms: ReadOptions) -> None:
     root = write_flat_round(tmp_path / "round", 3)
     for case in CASES:
         put(case.name, root)

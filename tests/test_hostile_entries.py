@@ -10,12 +10,12 @@ import pytest
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings
-from ariba_cli.errors import InputError, RefusedFileError
-from ariba_cli.inspection import inspect_round
+from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.files.limits import Limits
+from ariba_cli.files.opening import open_file
+from ariba_cli.formats.model import ReadOptions
 from ariba_cli.rounds.directory import is_one_model, open_round
-from ariba_cli.rounds.limits import Limits
-from ariba_cli.rounds.model import Terms
-from ariba_cli.rounds.opening import open_file
+from ariba_cli.rounds.inspection import inspect_round
 from fixtures.hostile.weights import stored
 from tests.models import random_model, write_flat_round, write_model
 
@@ -187,27 +187,27 @@ def test_a_file_that_shrinks_while_it_is_read_has_an_end(root: Path) -> None:
 
 def test_a_round_of_too_many_files_is_none(root: Path) -> None:
     with pytest.raises(InputError, match="holds more than 5 files; give one round"):
-        open_round(root, Terms(limits=Limits(files=5)))
+        open_round(root, ReadOptions(limits=Limits(files=5)))
 
 
 @pytest.mark.parametrize("name", ["adapter_config.json", "p9.safetensors.index.json"])
 @pytest.mark.parametrize("content", [b"{}", b"not json"])
 def test_nobody_passes_a_round_off_as_a_model(root: Path, name: str, content: bytes) -> None:
-    assert not is_one_model(root, Terms())
+    assert not is_one_model(root, ReadOptions())
     (root / name).write_bytes(content)
-    assert not is_one_model(root, Terms())
+    assert not is_one_model(root, ReadOptions())
     (root / "adapter_model.safetensors").write_bytes(stored({"m.lora_A": RIGHT, "m.lora_B": LEFT}))
-    assert not is_one_model(root, Terms())
+    assert not is_one_model(root, ReadOptions())
 
 
 def test_a_round_of_many_files_is_no_model(tmp_path: Path) -> None:
     for index in range(1001):
         (tmp_path / str(index)).touch()
-    assert not is_one_model(tmp_path, Terms())
+    assert not is_one_model(tmp_path, ReadOptions())
 
 
 def test_a_model_in_shards_is_one(tmp_path: Path) -> None:
     for index in range(5):
         (tmp_path / f"{index}.safetensors").write_bytes(stored({f"w{index}": LEFT}))
     (tmp_path / "model.safetensors.index.json").write_text("broken")
-    assert is_one_model(tmp_path, Terms())
+    assert is_one_model(tmp_path, ReadOptions())

@@ -12,13 +12,13 @@ import pytest
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings
-from ariba_cli.errors import RefusedFileError
-from ariba_cli.inspection import inspect_round
+from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.files.limits import Limits
+from ariba_cli.formats import open_model
+from ariba_cli.formats.model import Extent, ReadOptions
+from ariba_cli.formats.tensors import to_array
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.formats import open_model
-from ariba_cli.rounds.limits import Limits
-from ariba_cli.rounds.model import Extent, Terms
-from ariba_cli.rounds.tensors import to_array
+from ariba_cli.rounds.inspection import inspect_round
 from fixtures.hostile.hdf5_files import bomb, hdf5
 from fixtures.hostile.numpy_files import Entry, archive
 from fixtures.hostile.weights import NAME, RAW, VALUES, npy, safetensors, stored
@@ -28,11 +28,11 @@ from tests.models import random_model, write_flat_round, write_model
 SECONDS = 5.0
 
 
-def refused(path: Path, terms: Terms | None = None) -> str:
+def refused(path: Path, terms: ReadOptions | None = None) -> str:
     """Why a file or folder is refused, which must not take long."""
     started = time.monotonic()
     with pytest.raises(RefusedFileError) as caught:
-        list(open_model(path, terms or Terms()).floats())
+        list(open_model(path, terms or ReadOptions()).floats())
     assert time.monotonic() - started < SECONDS
     assert len(str(caught.value)) < 1500
     return str(caught.value)
@@ -132,7 +132,7 @@ def test_headers_that_are_long_to_read(tmp_path: Path, header: bytes, why: str) 
 @pytest.mark.parametrize("make", [sound_hdf5, sound_npz, npy, sound_safetensors])
 def test_truncation_at_any_byte_is_refused(tmp_path: Path, make: Callable[[], bytes]) -> None:
     """Every byte of the headers, and every 97th of the values."""
-    terms, data = Terms(), make()
+    terms, data = ReadOptions(), make()
     for length in [*range(300), *range(300, len(data), 97), len(data) - 1]:
         (tmp_path / "m").write_bytes(data[:length])
         refused(tmp_path / "m", terms)
@@ -144,7 +144,7 @@ def test_a_gzip_stream_takes_no_more_memory_than_is_allowed(tmp_path: Path) -> N
     The library says that something is wrong, and not that it is memory that it lacks.
     """
     (tmp_path / "m.h5").write_bytes(hdf5(bomb(len(RAW), 2**27)))
-    terms = Terms(limits=Limits(memory_bytes=2**26))
+    terms = ReadOptions(limits=Limits(memory_bytes=2**26))
     assert "not sound HDF5" in refused(tmp_path / "m.h5", terms)
 
 
@@ -155,7 +155,7 @@ def test_hdf5_of_more_links_than_tensors_are_allowed(tmp_path: Path) -> None:
             file[f"w{index}"] = file["w"]
 
     (tmp_path / "m.h5").write_bytes(hdf5(make))
-    assert "1,001 tensors" in refused(tmp_path / "m.h5", Terms(limits=Limits(tensors=1000)))
+    assert "1,001 tensors" in refused(tmp_path / "m.h5", ReadOptions(limits=Limits(tensors=1000)))
 
 
 def test_hdf5_of_groups_in_groups_in_all_directions(tmp_path: Path) -> None:
@@ -168,15 +168,17 @@ def test_hdf5_of_groups_in_groups_in_all_directions(tmp_path: Path) -> None:
                 group[f"to{index}"] = other
 
     (tmp_path / "m.h5").write_bytes(hdf5(make))
-    assert "tensors, more than" in refused(tmp_path / "m.h5", Terms(limits=Limits(tensors=5000)))
+    assert "tensors, more than" in refused(
+        tmp_path / "m.h5", ReadOptions(limits=Limits(tensors=5000))
+    )
 
 
 def test_an_archive_of_many_arrays(tmp_path: Path) -> None:
     entries = [Entry(f"{index}.npy".encode(), b"") for index in range(2000)]
     (tmp_path / "m.npz").write_bytes(archive(*entries))
-    assert "2,000 tensors" in refused(tmp_path / "m.npz", Terms(limits=Limits(tensors=1999)))
+    assert "2,000 tensors" in refused(tmp_path / "m.npz", ReadOptions(limits=Limits(tensors=1999)))
     assert "list of contents of" in refused(
-        tmp_path / "m.npz", Terms(limits=Limits(header_bytes=1000))
+        tmp_path / "m.npz", ReadOptions(limits=Limits(header_bytes=1000))
     )
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings
+from ariba_cli.files.limits import Limits
+from ariba_cli.formats.model import ReadOptions
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.limits import Limits
-from ariba_cli.rounds.model import Terms
-from ariba_cli.verdict import Verdict
+from ariba_cli.verdicts.verdict import Verdict
 from fixtures.hostile.weights import RAW
 from tests.conftest import REPOSITORY
 from tests.models import write_flat_round
@@ -38,7 +38,7 @@ def error_of(call, *arguments):
         os._exit(error.errno)
     os._exit(99)
 
-library = types.ModuleType("ariba_cli.rounds.isolation.hdf5")
+library = types.ModuleType("ariba_cli.formats.isolation.hdf5")
 library.QUESTIONS = {"tensors": tensors, "values": values}
 library.COPIES = 0
 library.try_out = lambda: None
@@ -61,11 +61,11 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def run(root: Path, terms: Terms | None = None) -> Verdict:
+def run(root: Path, terms: ReadOptions | None = None) -> Verdict:
     return audit(open_round(root, terms), AuditSettings(layers=("conv2",)))
 
 
-def reason(root: Path, answer: str, terms: Terms | None = None) -> str:
+def reason(root: Path, answer: str, terms: ReadOptions | None = None) -> str:
     """Why p7 is left out; p6, before it, and p8, after it, must be ranked."""
     (root / "p7.h5").write_bytes(hdf5(answer))
     verdict = run(root, terms)
@@ -109,7 +109,7 @@ def test_a_reader_can_open_and_write_nothing(root: Path, answer: str, why: int) 
 
 @pytest.mark.parametrize("answer", ["time.sleep(60)", "[0 for _ in iter(int, 1)]"])
 def test_a_file_that_keeps_its_reader_busy_is_refused(root: Path, answer: str) -> None:
-    terms = Terms(limits=Limits(seconds=0.5))
+    terms = ReadOptions(limits=Limits(seconds=0.5))
     assert reason(root, answer, terms).startswith("took longer than 0.5 s to parse")
 
 
@@ -117,7 +117,7 @@ def test_a_reader_ends_by_itself_when_nobody_waits_for_it(root: Path) -> None:
     """Also of a question that uses no more than the processor's time."""
     limits = "resource.getrlimit(resource.RLIMIT_CPU)"
     answer = f"os._exit({limits}[0])"
-    assert "(exit code 8)" in reason(root, answer, Terms(limits=Limits(seconds=7)))
+    assert "(exit code 8)" in reason(root, answer, ReadOptions(limits=Limits(seconds=7)))
 
 
 def test_a_file_that_takes_all_memory_is_refused(root: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_reader_takes_nothing_from_where_the_user_is(
 
 
 def test_what_a_reader_says_is_believed_no_more_than_the_file(root: Path) -> None:
-    terms = Terms()
+    terms = ReadOptions()
     for answer, why in {
         "5": "not sound HDF5",
         "[5]": "not sound HDF5",
@@ -183,7 +183,7 @@ def test_nobody_is_blamed_for_a_reader_that_an_earlier_file_has_ruined(root: Pat
 
 
 def test_a_reader_that_was_killed_while_it_waited_is_started_again(root: Path) -> None:
-    terms = Terms()
+    terms = ReadOptions()
 
     def progress(what: str, done: int, _total: int) -> None:
         if what == "opening" and done == 7:

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.verdict import Verdict
+from ariba_cli.verdicts.verdict import Verdict
 from tests.models import write_model
 
 COMPROMISED = {"p15", "p18"}

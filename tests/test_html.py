@@ -13,7 +13,7 @@ import pytest
 from ariba_cli.reports.html.markup import element
 from ariba_cli.reports.html.page import audit_html
 from ariba_cli.reports.report import Report
-from ariba_cli.verdict import Step
+from ariba_cli.verdicts.verdict import KEstStep
 from tests.html_pages import Page
 from tests.html_reports import LAYERS, html_report, nobody_ranked, some_findings
 
@@ -266,8 +266,8 @@ def test_who_comes_back_as_a_suspect_has_two_bars() -> None:
     from ariba_cli.reports.html.stability import spans
 
     steps = (
-        Step(1, ("a",), ()),
-        Step(2, ("b", "c"), ("a",)),
-        Step(3, ("a",), ()),
+        KEstStep(1, ("a",), ()),
+        KEstStep(2, ("b", "c"), ("a",)),
+        KEstStep(3, ("a",), ()),
     )
     assert spans(steps) == {"a": [(1, 1), (3, 3)], "b": [(2, 3)], "c": [(2, 3)]}

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ariba_cli.inspection import InspectedRound, inspect_file, inspect_round
 from ariba_cli.rounds.directory import open_round
+from ariba_cli.rounds.inspection import InspectedRound, inspect_file, inspect_round
 from tests.conftest import FIXTURES
 from tests.models import random_model, safetensors_bytes, write_flat_round, write_model
 

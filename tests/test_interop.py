@@ -15,10 +15,10 @@ import safetensors.numpy
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings, KEst
-from ariba_cli.conversion import convert
+from ariba_cli.formats.model import ReadOptions
+from ariba_cli.rounds.conversion import convert
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.model import Terms
-from ariba_cli.verdict import LayerResult
+from ariba_cli.verdicts.verdict import LayerResult
 from tests.models import random_model
 
 CLIENTS = 8
@@ -31,7 +31,7 @@ def state_dicts() -> Iterator[tuple[str, dict[str, npt.NDArray[np.float32]]]]:
 
 def layer(path: Path, name: str = "conv2", **terms: Any) -> LayerResult:
     settings = AuditSettings(layers=(name,), k_est=KEst(number=2))
-    return audit(open_round(path, Terms(**terms)), settings).layers[0]
+    return audit(open_round(path, ReadOptions(**terms)), settings).layers[0]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_flower_parameters_saved_per_client(tmp_path: Path, ours: LayerResult) -
         np.savez(tmp_path / f"{name}.npz", *common.parameters_to_ndarrays(parameters))
     names = tuple(random_model(0))
     assert layer(tmp_path, names=names) == ours
-    convert(open_round(tmp_path, Terms(names=names)), tmp_path / "converted")
+    convert(open_round(tmp_path, ReadOptions(names=names)), tmp_path / "converted")
     assert layer(tmp_path / "converted") == ours
 
 
@@ -60,7 +60,7 @@ def test_torch_state_dicts(tmp_path: Path, ours: LayerResult) -> None:
     for name, state in state_dicts():
         tensors = {key: torch.from_numpy(values) for key, values in state.items()}
         torch.save(tensors, tmp_path / f"{name}.pt")
-    convert(open_round(tmp_path, Terms(trust_pickles=True)), tmp_path / "converted")
+    convert(open_round(tmp_path, ReadOptions(trust_pickles=True)), tmp_path / "converted")
     assert layer(tmp_path / "converted") == ours
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from ariba_cli.errors import UsageError
+from ariba_cli.base.errors import UsageError
 from ariba_cli.scoring import moments as module
 from ariba_cli.scoring.moments import Moments, exponents_of
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ariba_cli.errors import UsageError
+from ariba_cli.base.errors import UsageError
 from ariba_cli.federated.partitions import PARTITIONS, parse_partition
 
 # A way for every name in the registry.

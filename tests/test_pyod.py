@@ -17,14 +17,13 @@ import numpy.typing as npt
 import pytest
 
 from ariba_cli.auditing.audit import audit
-from ariba_cli.auditing.evaluation import evaluate
+from ariba_cli.auditing.evaluation import truth_metrics
 from ariba_cli.auditing.settings import AuditSettings, KEst
-from ariba_cli.cli.detectors import parse_arguments
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.findings import FindingKind
+from ariba_cli.base.progress import no_progress
+from ariba_cli.cli.options.detectors import parse_arguments
 from ariba_cli.detectors import make_detector
-from ariba_cli.errors import UsageError
-from ariba_cli.findings import FindingKind
-from ariba_cli.fragments import Cut, Fragments
-from ariba_cli.progress import silent
 from ariba_cli.reports.audit_json import audit_result
 from ariba_cli.reports.audit_table import audit_table
 from ariba_cli.reports.text import Paper
@@ -33,7 +32,8 @@ from ariba_cli.rounds.truth import read_truth
 from ariba_cli.scoring.marks import Parameter
 from ariba_cli.scoring.pyod import Estimator, Plan, score
 from ariba_cli.scoring.pyod_catalogue import CATALOGUE, OF_NO_USE, Rows
-from ariba_cli.verdict import Verdict
+from ariba_cli.updates.fragments import FragmentLayout, Fragments
+from ariba_cli.verdicts.verdict import Verdict
 from tests.conftest import FIXTURES, Ariba
 from tests.models import random_model, write_flat_round, write_model
 
@@ -85,7 +85,7 @@ TARGETS = [
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_every_detector_does_as_well_as_it_is_known_to(target: Target) -> None:
     found = run(f"pyod:{target.name}", fit_sample=target.fit_sample, **target.arguments)
-    measured = evaluate(found, read_truth(ATTACKED).compromised)
+    measured = truth_metrics(found, read_truth(ATTACKED).compromised)
     assert measured.auc is not None
     assert measured.auc >= target.least_auc
     (layer,) = found.layers
@@ -141,7 +141,7 @@ def test_what_is_drawn_from_global_randomness_is_seeded() -> None:
     for seed in (1, 2):
         for start in (random.seed, np.random.seed, torch.manual_seed):
             start(seed)
-        found.append(score(layer(), 2, plan(Drawing()), silent))
+        found.append(score(layer(), 2, plan(Drawing()), no_progress))
     assert found[0].cut_distance == found[1].cut_distance
     assert found[0].scores.tolist() == found[1].scores.tolist()
 
@@ -194,15 +194,15 @@ def plan(
 
 def layer(scale: float = 1.0) -> Fragments:
     values = scale * np.random.default_rng(1).standard_normal((7, 3 * 101))
-    return Fragments(list(values), Cut(101, 3))
+    return Fragments(list(values), FragmentLayout(101, 3))
 
 
 @pytest.mark.parametrize("spread", [False, True])
 @pytest.mark.parametrize("chunk", [1, 30, 100, 7 * 101])
 def test_scoring_in_chunks_is_scoring_at_once(chunk: int, spread: bool) -> None:
     whole, parts = Distance(), Distance()
-    expected = score(layer(), 2, plan(whole), silent)
-    found = score(layer(), 2, plan(parts, chunk=chunk, spread=spread), silent)
+    expected = score(layer(), 2, plan(whole), no_progress)
+    found = score(layer(), 2, plan(parts, chunk=chunk, spread=spread), no_progress)
     assert found.scores.tolist() == expected.scores.tolist()
     assert (found.cut_distance, found.marked) == (expected.cut_distance, 2 * 101)
     assert whole.scored == [7 * 101]
@@ -217,7 +217,7 @@ def test_the_sample_is_drawn_from_all_fragments_without_replacement(
 ) -> None:
     monkeypatch.setattr("ariba_cli.scoring.pyod._BLOCK_VALUES", 7 * 3 * 10)
     estimator = Distance()
-    score(layer(), 2, plan(estimator, fit_sample=300), silent)
+    score(layer(), 2, plan(estimator, fit_sample=300), no_progress)
     rows = layer().centred(0, 101).reshape(-1, 3)
     scale = np.unique(np.log2(np.abs(estimator.fitted).max() / np.abs(rows).max()).round())
     known = {tuple(row) for row in (rows * 2 ** scale[0])}
@@ -229,13 +229,15 @@ def test_the_sample_is_drawn_from_all_fragments_without_replacement(
 @pytest.mark.parametrize("scale", [2.0**-900, 2.0**-10, 2.0**60])
 def test_the_scale_of_the_weights_does_not_matter(scale: float) -> None:
     """Kernels of some width see the same, and float32 is wide enough."""
-    expected, found = (score(layer(factor), 2, plan(Distance()), silent) for factor in (1.0, scale))
+    expected, found = (
+        score(layer(factor), 2, plan(Distance()), no_progress) for factor in (1.0, scale)
+    )
     assert (found.scores.tolist(), found.cut_distance) == (
         expected.scores.tolist(),
         expected.cut_distance,
     )
     estimator = Distance()
-    score(layer(scale), 2, plan(estimator, fit_sample=700), silent)
+    score(layer(scale), 2, plan(estimator, fit_sample=700), no_progress)
     assert 0.5 <= np.sqrt(np.square(estimator.fitted).mean()) < 1
 
 
@@ -251,7 +253,7 @@ def test_what_is_done_is_told_with_how_much_is_left() -> None:
 
 
 def test_what_a_library_says_is_not_shown(capfd: pytest.CaptureFixture[str]) -> None:
-    score(layer(), 2, plan(Distance()), silent)
+    score(layer(), 2, plan(Distance()), no_progress)
     assert capfd.readouterr() == ("", "")
 
 
@@ -271,7 +273,7 @@ def test_what_a_detector_cannot_do_is_one_line(kind: type[Exception]) -> None:
 
     for fails, words in (("fit", "be fitted on 50"), ("score", "score 707")):
         with pytest.raises(UsageError) as raised:
-            score(layer(), 2, plan(Broken(fails=fails)), silent)
+            score(layer(), 2, plan(Broken(fails=fails)), no_progress)
         message = str(raised.value)
         assert message.startswith(f"pyod:Test cannot {words} fragments: {kind.__name__}: no")
         assert "another detector (ariba audit --list-detectors)" in message
@@ -287,7 +289,7 @@ def test_scores_that_are_no_numbers_are_refused(value: float) -> None:
             return scores
 
     with pytest.raises(UsageError, match="gives 1 of 707 fragments a score that is no finite"):
-        score(layer(), 2, plan(Overflowing()), silent)
+        score(layer(), 2, plan(Overflowing()), no_progress)
 
 
 def test_equal_updates_and_equal_scores_are_a_finding_and_no_ranking(tmp_path: Path) -> None:
@@ -295,7 +297,7 @@ def test_equal_updates_and_equal_scores_are_a_finding_and_no_ranking(tmp_path: P
         def decision_function(self, rows: Rows64, /) -> npt.NDArray[np.floating]:
             return np.ones(len(rows))
 
-    assert score(layer(), 2, plan(Indifferent()), silent).marked == 0
+    assert score(layer(), 2, plan(Indifferent()), no_progress).marked == 0
     for index in range(4):
         write_model(tmp_path / f"p{index}.safetensors", random_model(1))
     verdict = run("pyod:ECOD", tmp_path)
@@ -312,7 +314,7 @@ def test_margins_of_scores_below_zero_are_shares() -> None:
         def decision_function(self, rows: Rows64, /) -> npt.NDArray[np.floating]:
             return super().decision_function(rows) - 1000
 
-    assert 0 < score(layer(), 2, plan(Negative()), silent).cut_margin < 0.01
+    assert 0 < score(layer(), 2, plan(Negative()), no_progress).cut_margin < 0.01
 
 
 @pytest.mark.parametrize(

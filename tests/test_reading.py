@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from ariba_cli.aligned import aligned
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings
+from ariba_cli.base.aligned import aligned
+from ariba_cli.base.errors import InputError, UsageError
+from ariba_cli.base.parallel import map_workers
 from ariba_cli.cli.audit import parse_bytes
-from ariba_cli.errors import InputError, UsageError
-from ariba_cli.parallel import shared_out
+from ariba_cli.files.opening import OpenFile
+from ariba_cli.formats import safetensors
 from ariba_cli.reports.audit_json import audit_result
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.formats import safetensors
-from ariba_cli.rounds.opening import OpenFile
-from ariba_cli.verdict import Verdict
+from ariba_cli.verdicts.verdict import Verdict
 from tests.conftest import FIXTURES, Ariba
 from tests.models import write_flat_round, write_model
 
@@ -169,7 +169,7 @@ def test_every_item_goes_to_one_worker() -> None:
     def take(items: Iterator[int]) -> list[int]:
         return list(items)
 
-    shares = shared_out(take, range(1000), workers=4)
+    shares = map_workers(take, range(1000), workers=4)
     assert len(shares) == 4
     assert sorted(item for share in shares for item in share) == list(range(1000))
 

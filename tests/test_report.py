@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from ariba_cli.errors import InputError
+from ariba_cli.base.errors import InputError
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.audit_csv import AuditCsv
 from ariba_cli.reports.audit_json import SCHEMA_VERSION, audit_json
 from ariba_cli.reports.audit_markdown import audit_markdown
@@ -22,7 +23,6 @@ from ariba_cli.reports.html.page import audit_html
 from ariba_cli.reports.report import parse_report, read_report
 from ariba_cli.reports.sha256sums import sha256sums_of_inputs
 from ariba_cli.reports.text import Paper
-from ariba_cli.visible import visible
 from fixtures.make import GOLDEN
 from tests.conftest import FIXTURES, Ariba
 from tests.models import write_flat_round

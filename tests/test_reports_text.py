@@ -10,13 +10,13 @@ from rich.cells import cell_len
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings
-from ariba_cli.inspection import inspect_file, inspect_round
 from ariba_cli.reports.audit_csv import AuditCsv
 from ariba_cli.reports.audit_table import audit_table
 from ariba_cli.reports.bars import share_bar
 from ariba_cli.reports.inspect_table import inspect_table
 from ariba_cli.reports.text import Paper
 from ariba_cli.rounds.directory import open_round
+from ariba_cli.rounds.inspection import inspect_file, inspect_round
 from tests.conftest import FIXTURES
 from tests.models import random_model, write_flat_round, write_model
 
@@ -54,11 +54,11 @@ HOSTILE_NAMES = [
 def attacked_table(paper: Paper, *, truth: bool = False) -> str:
     from dataclasses import replace
 
-    from ariba_cli.auditing.evaluation import evaluate
+    from ariba_cli.auditing.evaluation import truth_metrics
 
     verdict = audit(open_round(FIXTURES / "attacked"), AuditSettings())
     if truth:
-        verdict = replace(verdict, evaluation=evaluate(verdict, ["p15", "p18"]))
+        verdict = replace(verdict, evaluation=truth_metrics(verdict, ["p15", "p18"]))
     return audit_table(verdict, paper)
 
 

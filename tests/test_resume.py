@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ariba_cli.attacks.settings import AttackSettings
-from ariba_cli.errors import AribaError, InputError, OutputError, UsageError
+from ariba_cli.base.errors import AribaError, InputError, OutputError, UsageError
 from ariba_cli.federated.federation import FederationSettings
 from ariba_cli.runs.plan import Keep, Plan
 from ariba_cli.runs.simulation import simulate

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ariba_cli.errors import InputError, RefusedFileError
-from ariba_cli.findings import FindingKind
+from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.base.findings import FindingKind
+from ariba_cli.files.limits import Limits
+from ariba_cli.files.opening import open_file
+from ariba_cli.formats import open_model
+from ariba_cli.formats.model import ReadOptions
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.formats import open_model
-from ariba_cli.rounds.limits import Limits
-from ariba_cli.rounds.model import Terms
-from ariba_cli.rounds.opening import open_file
 from tests.conftest import FIXTURES
 from tests.models import random_model, write_flat_round, write_model
 
@@ -185,7 +185,7 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path: Path, kind: str) -> Non
         case "directory":
             path.mkdir()
     with pytest.raises(RefusedFileError, match=r"link|regular|folder"):
-        open_model(path, Terms())
+        open_model(path, ReadOptions())
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None
     write_model(path, random_model(1))
     with pytest.raises(RefusedFileError, match="changed"), open_file(path, Limits()):
         os.utime(path, (1, 1))
-    model = open_model(path, Terms())
+    model = open_model(path, ReadOptions())
     os.utime(path, (2, 2))
     with pytest.raises(RefusedFileError, match="changed"):
         model.read("conv1.weight")

@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from ariba_cli.errors import RefusedFileError
-from ariba_cli.rounds.formats import open_model
-from ariba_cli.rounds.model import Terms
+from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.formats import open_model
+from ariba_cli.formats.model import ReadOptions
 from tests.models import random_model, write_model
 
 
@@ -78,7 +78,7 @@ def test_what_is_not_allowed_is_refused(
     with h5py.File(path, "w") as file:
         make(file)
     with pytest.raises(RefusedFileError, match=reason):
-        open_model(path, Terms())
+        open_model(path, ReadOptions())
 
 
 def test_a_file_by_the_plain_library_is_read(tmp_path: Path) -> None:
@@ -86,12 +86,12 @@ def test_a_file_by_the_plain_library_is_read(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "m.h5", "w") as file:
         for name, values in model.items():
             file[name] = values
-    for name, values in open_model(tmp_path / "m.h5", Terms()).floats():
+    for name, values in open_model(tmp_path / "m.h5", ReadOptions()).floats():
         np.testing.assert_array_equal(values, model[name])
 
 
 def test_truncation_is_refused(tmp_path: Path) -> None:
-    terms = Terms()
+    terms = ReadOptions()
     write_model(tmp_path / "m.h5", random_model(3), "hdf5")
     data = (tmp_path / "m.h5").read_bytes()
     for length in range(8, len(data), 97):
@@ -109,7 +109,7 @@ def test_our_files_are_plain_hdf5(tmp_path: Path) -> None:
 
 
 def test_rows_of_nothing_do_no_harm_to_the_next_file(tmp_path: Path) -> None:
-    terms = Terms()
+    terms = ReadOptions()
     for name, shape in {"m.h5": (4, 0), "endless.h5": (2**50, 0), "next.h5": (3,)}.items():
         with h5py.File(tmp_path / name, "w") as file:
             creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ariba_cli.errors import RefusedFileError
-from ariba_cli.rounds.formats import open_model
-from ariba_cli.rounds.isolation.parent import Child
-from ariba_cli.rounds.limits import Limits
-from ariba_cli.rounds.model import Terms
-from ariba_cli.rounds.opening import open_file
+from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.files.limits import Limits
+from ariba_cli.files.opening import open_file
+from ariba_cli.formats import open_model
+from ariba_cli.formats.isolation.parent import Child
+from ariba_cli.formats.model import ReadOptions
 from tests.models import write_model
 
 
@@ -58,9 +58,9 @@ def test_an_answer_that_trickles_in_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_list_longer_than_a_header_may_be_is_refused(tmp_path: Path) -> None:
     model = {f"{index:0100}": np.zeros(1, np.float32) for index in range(20)}
     write_model(tmp_path / "m.h5", model, "hdf5")
-    assert len(open_model(tmp_path / "m.h5", Terms(Limits(header_bytes=4000))).tensors) == 20
+    assert len(open_model(tmp_path / "m.h5", ReadOptions(Limits(header_bytes=4000))).tensors) == 20
     with pytest.raises(RefusedFileError, match="a list of tensors of 2,"):
-        open_model(tmp_path / "m.h5", Terms(Limits(header_bytes=1000)))
+        open_model(tmp_path / "m.h5", ReadOptions(Limits(header_bytes=1000)))
 
 
 def test_the_announced_size_of_an_answer_is_not_taken_on_trust(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ import pytest
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings
-from ariba_cli.errors import InputError, UsageError
-from ariba_cli.findings import FindingKind
-from ariba_cli.inspection import inspect_file, inspect_round
+from ariba_cli.base.errors import InputError, UsageError
+from ariba_cli.base.findings import FindingKind
+from ariba_cli.files.limits import Limits
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.limits import Limits
+from ariba_cli.rounds.inspection import inspect_file, inspect_round
 from ariba_cli.rounds.names import plain_name, plain_names, read_names
 from tests.models import Tensors, random_model, write_model
 

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load
 
-from ariba_cli.errors import RefusedFileError
-from ariba_cli.rounds.formats import ENCODERS, open_model
-from ariba_cli.rounds.model import Terms
+from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.formats import ENCODERS, open_model
+from ariba_cli.formats.model import ReadOptions
 from tests.models import random_model, safetensors_bytes
 
 A = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
@@ -19,7 +19,7 @@ B = {"dtype": "F32", "shape": [1], "data_offsets": [8, 12]}
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    return dict(open_model(path, Terms()).floats())
+    return dict(open_model(path, ReadOptions()).floats())
 
 
 @pytest.mark.parametrize("format_name", list(ENCODERS))
@@ -28,7 +28,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, format_name: str) -> None:
     data = ENCODERS[format_name].encode(model)
     assert data == ENCODERS[format_name].encode(model)
     (tmp_path / "model").write_bytes(data)
-    opened = open_model(tmp_path / "model", Terms())
+    opened = open_model(tmp_path / "model", ReadOptions())
     assert opened.format == format_name
     for name, values in opened.floats():
         np.testing.assert_array_equal(values, model[name])
@@ -50,7 +50,7 @@ def test_every_float_type_is_read(tmp_path: Path, dtype: str) -> None:
 def test_integers_are_listed_and_not_read(tmp_path: Path) -> None:
     header = {"steps": {"dtype": "I64", "shape": [], "data_offsets": [0, 8]}}
     (tmp_path / "m").write_bytes(safetensors_bytes(header, bytes(8)))
-    model = open_model(tmp_path / "m", Terms())
+    model = open_model(tmp_path / "m", ReadOptions())
     assert model.tensors["steps"].spec.shape == ()
     assert list(model.floats()) == []
 

@@ -10,8 +10,8 @@ import pytest
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings
-from ariba_cli.errors import InputError
-from ariba_cli.findings import FindingKind
+from ariba_cli.base.errors import InputError
+from ariba_cli.base.findings import FindingKind
 from ariba_cli.reports.sha256sums import sha256sums
 from ariba_cli.rounds.directory import open_round
 from tests.conftest import FIXTURES, Ariba

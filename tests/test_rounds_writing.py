@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from ariba_cli.errors import OutputError
-from ariba_cli.inspection import inspect_round
+from ariba_cli.base.errors import OutputError
+from ariba_cli.files.atomic import write_atomically
 from ariba_cli.rounds.contents import TRUTH_NAME
 from ariba_cli.rounds.directory import open_round
+from ariba_cli.rounds.inspection import inspect_round
 from ariba_cli.rounds.truth import Truth, read_truth
-from ariba_cli.rounds.writing import RoundWriter, new_directory, write_atomically
+from ariba_cli.rounds.writing import RoundWriter, new_directory
 from tests.conftest import environment
 from tests.models import random_model
 

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from ariba_cli import reports
-from ariba_cli.errors import UsageError
+from ariba_cli.base.errors import UsageError
 from ariba_cli.reports.published import SUMS, folder, schema, versions
 from tests.conftest import Ariba
 

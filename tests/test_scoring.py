@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ariba_cli.fragments import Cut, Fragments
 from ariba_cli.scoring import engine
 from ariba_cli.scoring.marks import Marks, marks_by_k_est
+from ariba_cli.updates.fragments import FragmentLayout, Fragments
 from tests.oracle import oracle
 
 Array = npt.NDArray[np.floating]
@@ -25,7 +25,7 @@ class Layer:
     """One layer of a round, with the k̃ to audit it by."""
 
     tensors: Sequence[Array]
-    cut: Cut
+    cut: FragmentLayout
     k_est: int
 
     def score(self) -> Marks:
@@ -36,7 +36,9 @@ class Layer:
 def layers(draw: st.DrawFn) -> Layer:
     """Random layers, some participants boosted, some directions missing, some values far."""
     n = draw(st.integers(3, 40))
-    cut = Cut(draw(st.integers(1, 40)), draw(st.integers(1, 30)), draw(st.integers(0, 3)))
+    cut = FragmentLayout(
+        draw(st.integers(1, 40)), draw(st.integers(1, 30)), draw(st.integers(0, 3))
+    )
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     values = rng.standard_normal((n, cut.fragments * cut.dimension + cut.left_out))
     values[: draw(st.integers(0, n - 1))] *= draw(st.sampled_from([1.0, 10.0, 1000.0]))
@@ -127,7 +129,7 @@ def test_a_linear_map_of_the_fragments_does_not_matter(layer: Layer, seed: int) 
         (tensor[:used].astype(np.float64).reshape(-1, d) @ linear).ravel()
         for tensor in layer.tensors
     ]
-    again = Layer(mapped, Cut(layer.cut.fragments, d), layer.k_est).score()
+    again = Layer(mapped, FragmentLayout(layer.cut.fragments, d), layer.k_est).score()
     assert again.scores.tolist() == found.scores.tolist()
 
 
@@ -143,7 +145,7 @@ def test_the_type_in_which_numbers_are_stored_does_not_matter(layer: Layer) -> N
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_half_precision_is_widened_before_any_arithmetic(dtype: type[np.floating]) -> None:
     values = np.random.default_rng(7).standard_normal((9, 60)).astype(np.float16)
-    found = Layer(list(values.astype(dtype)), Cut(12, 5), 2).score()
+    found = Layer(list(values.astype(dtype)), FragmentLayout(12, 5), 2).score()
     assert found.scores.tolist() == oracle(list(values), 12, 5, 2).scores
 
 
@@ -172,7 +174,7 @@ def test_marks_are_the_first_in_order(
 def test_ties_go_to_the_first_participant_and_fragment() -> None:
     """±1 in one dimension: all twelve distances are equal, and four are to be marked."""
     tensors = [np.array([1.0, -1.0, 1.0])] * 2 + [np.array([-1.0, 1.0, -1.0])] * 2
-    found = Layer(list(tensors), Cut(3, 1), 1).score()
+    found = Layer(list(tensors), FragmentLayout(3, 1), 1).score()
     assert found.scores.tolist() == [3, 0, 0, 0]
     assert found.cut_margin == 0
 
@@ -181,7 +183,7 @@ def test_ties_go_to_the_first_participant_and_fragment() -> None:
 def test_equal_participants_are_not_ranked(participants: int) -> None:
     """Also when their mean is no float64."""
     tensor = np.random.default_rng(11).standard_normal(12)
-    found = Layer([tensor] * participants, Cut(4, 3), 2).score()
+    found = Layer([tensor] * participants, FragmentLayout(4, 3), 2).score()
     assert (found.marked, found.covariance_rank) == (0, 0)
     assert not found.scores.any()
 
@@ -191,22 +193,24 @@ def test_a_coordinate_that_is_the_same_in_all_does_not_matter() -> None:
     rng = np.random.default_rng(12)
     values = rng.standard_normal((10, 20, 3))
     values[..., 2] = rng.standard_normal(20)
-    found = Layer(list(values.reshape(10, -1)), Cut(20, 3), 2).score()
-    without = Layer(list(values[..., :2].reshape(10, -1)), Cut(20, 2), 2).score()
+    found = Layer(list(values.reshape(10, -1)), FragmentLayout(20, 3), 2).score()
+    without = Layer(list(values[..., :2].reshape(10, -1)), FragmentLayout(20, 2), 2).score()
     assert found.covariance_rank == 2
     assert found.scores.tolist() == without.scores.tolist()
 
 
 def test_fragments_too_wide_to_differ_are_not_ranked() -> None:
     """5 participants with 2 fragments span 8 dimensions of 20: all are equally distant."""
-    found = Layer(list(np.random.default_rng(13).standard_normal((5, 40))), Cut(2, 20), 1).score()
+    found = Layer(
+        list(np.random.default_rng(13).standard_normal((5, 40))), FragmentLayout(2, 20), 1
+    ).score()
     assert (found.marked, found.covariance_rank) == (0, 8)
 
 
 def test_copies_of_an_update_have_the_same_score() -> None:
     rng = np.random.default_rng(3)
     tensors = [rng.standard_normal(90) for _ in range(8)]
-    found = Layer([*tensors, tensors[2], tensors[5]], Cut(10, 9), 3).score()
+    found = Layer([*tensors, tensors[2], tensors[5]], FragmentLayout(10, 9), 3).score()
     assert found.cut_margin > CLEAR
     assert found.scores[8] == found.scores[2]
     assert found.scores[9] == found.scores[5]
@@ -214,7 +218,7 @@ def test_copies_of_an_update_have_the_same_score() -> None:
 
 def test_fragments_wider_than_a_block() -> None:
     values = np.random.default_rng(6).standard_normal((12, 90 * 700)).astype(np.float32)
-    found = Layer(list(values), Cut(90, 700), 3).score()
+    found = Layer(list(values), FragmentLayout(90, 700), 3).score()
     assert found.scores.tolist() == oracle(list(values), 90, 700, 3).scores
 
 
@@ -222,15 +226,15 @@ def test_numbers_too_small_to_square_are_scored() -> None:
     """Also beside a coordinate that is zero in all."""
     values = np.random.default_rng(8).standard_normal((10, 20, 9))
     values[..., 0] = 0
-    expected = Layer(list(values.reshape(10, -1)), Cut(20, 9), 2).score()
-    found = Layer(list(1e-170 * values.reshape(10, -1)), Cut(20, 9), 2).score()
+    expected = Layer(list(values.reshape(10, -1)), FragmentLayout(20, 9), 2).score()
+    found = Layer(list(1e-170 * values.reshape(10, -1)), FragmentLayout(20, 9), 2).score()
     assert found.covariance_rank == expected.covariance_rank == 8
     assert found.scores.tolist() == expected.scores.tolist()
 
 
 def test_more_participants_than_a_block_has_room_for() -> None:
     values = np.random.default_rng(5).standard_normal((9_000, 2 * 4)).astype(np.float32)
-    found = Layer(list(values), Cut(2, 4), 50).score()
+    found = Layer(list(values), FragmentLayout(2, 4), 50).score()
     assert found.scores.tolist() == oracle(list(values), 2, 4, 50).scores
 
 
@@ -238,4 +242,4 @@ def test_values_that_float64_hardly_holds_are_scored_in_silence() -> None:
     rng = np.random.default_rng(0)
     values = rng.standard_normal((6, 40 * 3)) * 1e-310
     values[0] *= 10
-    assert Layer(list(values), Cut(40, 3), 2).score().scores.argmax() == 0
+    assert Layer(list(values), FragmentLayout(40, 3), 2).score().scores.argmax() == 0

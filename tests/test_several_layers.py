@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 
 from ariba_cli.auditing.audit import audit
-from ariba_cli.auditing.evaluation import evaluate
+from ariba_cli.auditing.evaluation import truth_metrics
 from ariba_cli.auditing.settings import AuditSettings, KEst
+from ariba_cli.base.errors import InputError, UsageError
+from ariba_cli.base.findings import FindingKind
+from ariba_cli.base.progress import Progress
 from ariba_cli.detectors.mahalanobis import Mahalanobis
-from ariba_cli.errors import InputError, UsageError
-from ariba_cli.findings import FindingKind
-from ariba_cli.fragments import Fragments
-from ariba_cli.progress import Progress
 from ariba_cli.reports.audit_table import audit_table
 from ariba_cli.reports.text import Paper
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.scoring.marks import Marks
-from ariba_cli.verdict import Verdict
+from ariba_cli.updates.fragments import Fragments
+from ariba_cli.verdicts.verdict import Verdict
 from tests.conftest import FIXTURES
 from tests.models import Tensors, random_model, write_model
 from tests.oracle import oracle
@@ -202,12 +202,12 @@ def test_the_ranking_is_by_the_exact_mean_share() -> None:
             layer.layer: layer.scores[one.id] / layer.fragments for layer in verdict.layers
         }
     assert {one.id for one in verdict.ranking[:2]} == {"p15", "p18"}
-    found = evaluate(verdict, ["p15", "p18"])
+    found = truth_metrics(verdict, ["p15", "p18"])
     assert found.confidence == pytest.approx(float(exact["p15"] + exact["p18"]) / 2)
 
 
 def result(layer: str, fragments: int, scores: dict[str, int], *, marked: int = 1) -> Any:
-    from ariba_cli.verdict import LayerResult
+    from ariba_cli.verdicts.verdict import LayerResult
 
     n = len(scores)
     return LayerResult(layer, "row", n, fragments, 1, 0, marked, 1, 1.0, 0.0, scores, {})

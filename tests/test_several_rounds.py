@@ -13,8 +13,8 @@ from typing import IO, Any
 import jsonschema
 import pytest
 
-from ariba_cli.cli.given import given_rounds
-from ariba_cli.errors import InputError, UsageError
+from ariba_cli.base.errors import InputError, UsageError
+from ariba_cli.cli.options.given import given_rounds
 from tests.conftest import FIXTURES, Ariba, environment
 from tests.models import random_model, write_flat_round, write_model
 from tests.test_reports_json import schema

@@ -9,7 +9,7 @@ import pytest
 
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.auditing.audit import audit
-from ariba_cli.auditing.evaluation import evaluate
+from ariba_cli.auditing.evaluation import truth_metrics
 from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.federated.defaults import DEFAULTS
 from ariba_cli.federated.federation import FederationSettings, Place
@@ -161,4 +161,4 @@ def test_attacks_on_mnist_work_and_are_caught(tmp_path: Path) -> None:
         verdict = audit(
             open_round(tmp_path / trigger), AuditSettings(layers=("conv2",), k_est=KEst(10))
         )
-        assert evaluate(verdict, forged.compromised).caught == 1.0
+        assert truth_metrics(verdict, forged.compromised).caught == 1.0

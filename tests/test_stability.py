@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.ranking import rank
 from ariba_cli.auditing.settings import AuditSettings, KEst
-from ariba_cli.auditing.stability import Counted, stability
-from ariba_cli.fragments import Cut, Fragments
+from ariba_cli.auditing.stability import LayerCounts, stability
 from ariba_cli.reports.words import stability_in_words
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.scoring import engine
 from ariba_cli.scoring.marks import last_k_est
-from ariba_cli.verdict import LayerResult, Stability
+from ariba_cli.updates.fragments import FragmentLayout, Fragments
+from ariba_cli.verdicts.verdict import LayerResult, Stability
 from tests.conftest import FIXTURES
 from tests.oracle import oracle
 from tests.test_scoring import CLEAR, Layer, layers
@@ -45,13 +45,13 @@ def test_a_k_est_of_its_own_gives_the_same_marks(seed: int) -> None:
     """Where there are ties, too: every fragment is there four times."""
     values = np.random.default_rng(seed).standard_normal((6, 900)).astype(np.float32)
     values = np.repeat(values, 4, axis=0) * np.arange(1, 25)[:, None].clip(max=3)
-    fragments = Fragments(list(values.astype(np.float32)), Cut(100, 9))
+    fragments = Fragments(list(values.astype(np.float32)), FragmentLayout(100, 9))
     by_k_est = engine.score(fragments, 8).by_k_est
     for k_est, counts in enumerate(by_k_est, 1):
         assert engine.score(fragments, k_est).scores.tolist() == counts.tolist()
 
 
-def results(counted: list[Counted], k_est: int) -> list[LayerResult]:
+def results(counted: list[LayerCounts], k_est: int) -> list[LayerResult]:
     return [
         LayerResult(
             layer=one.layer,
@@ -72,7 +72,7 @@ def results(counted: list[Counted], k_est: int) -> list[LayerResult]:
 
 
 @st.composite
-def counted_layers(draw: st.DrawFn) -> tuple[list[Counted], int]:
+def counted_layers(draw: st.DrawFn) -> tuple[list[LayerCounts], int]:
     """Marks of a few layers in which not everybody was scored, with many ties."""
     ids = [f"p{index}" for index in range(draw(st.integers(4, 9)))]
     k_est = draw(st.integers(1, len(ids) - 2))
@@ -85,13 +85,15 @@ def counted_layers(draw: st.DrawFn) -> tuple[list[Counted], int]:
         shape = (last_k_est(k_est, len(scored)), len(scored))
         seed = draw(st.integers(0, 9999))
         counts = np.random.default_rng(seed).integers(0, min(fragments, 4), shape)
-        found.append(Counted(f"layer{number}", fragments, scored, counts))
+        found.append(LayerCounts(f"layer{number}", fragments, scored, counts))
     return found, k_est
 
 
 @settings(max_examples=200, deadline=None)
 @given(counted_layers())
-def test_steps_lead_to_the_suspects_that_a_ranking_names(drawn: tuple[list[Counted], int]) -> None:
+def test_steps_lead_to_the_suspects_that_a_ranking_names(
+    drawn: tuple[list[LayerCounts], int],
+) -> None:
     counted, k_est = drawn
     ranking, _ = rank(results(counted, k_est), k_est)
     found = stability(counted, ranking, k_est)
@@ -112,7 +114,7 @@ def test_steps_lead_to_the_suspects_that_a_ranking_names(drawn: tuple[list[Count
 @settings(max_examples=200, deadline=None)
 @given(counted_layers())
 def test_who_stays_without_a_layer_is_as_if_it_was_not_there(
-    drawn: tuple[list[Counted], int],
+    drawn: tuple[list[LayerCounts], int],
 ) -> None:
     counted, k_est = drawn
     ranking, tie = rank(results(counted, k_est), k_est)
@@ -132,7 +134,7 @@ def test_who_stays_without_a_layer_is_as_if_it_was_not_there(
 def test_shares_that_no_float_tells_apart_are_told_apart() -> None:
     large = 3**30
     counts = np.array([[5, 4, 0], [5, 4, 0]])
-    counted = [Counted("one", large, ("a", "b", "c"), counts)]
+    counted = [LayerCounts("one", large, ("a", "b", "c"), counts)]
     ranking, _ = rank(results(counted, 1), 1)
     found = stability(counted, ranking, 1)
     assert found is not None

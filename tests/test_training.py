@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from ariba_cli.attacks.strategies.anomalous import Constrained
-from ariba_cli.cli.training_options import OptimizerName
-from ariba_cli.errors import ResourceError, UsageError
+from ariba_cli.base.errors import ResourceError, UsageError
+from ariba_cli.cli.options.training import OptimizerName
 from ariba_cli.federated.datasets import Dataset, load_dataset
 from ariba_cli.federated.models import MODELS, Architecture, ImageShape, Weights, architecture_for
 from ariba_cli.federated.models.convolution import convolution_3x3

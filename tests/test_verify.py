@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from ariba_cli import verifying
+from ariba_cli.base.errors import InputError
 from ariba_cli.cli.verify import notes
 from ariba_cli.detectors import Detector, make_detector
-from ariba_cli.differences import Differences
-from ariba_cli.errors import InputError
+from ariba_cli.formats.model import ReadOptions
+from ariba_cli.replay import verify as verifying
+from ariba_cli.replay.report_differences import ReportDifferences
+from ariba_cli.replay.verify import Verification, open_reported_round, verify
 from ariba_cli.reports.report import Report, parse_report
-from ariba_cli.rounds.model import Terms
-from ariba_cli.scoring.devices import ANYWHERE
-from ariba_cli.verifying import Verification, open_reported_round, verify
+from ariba_cli.scoring.devices import AUTO
 from tests.conftest import FIXTURES, Ariba
 from tests.models import random_model, write_flat_round, write_model
 from tests.reports import Json, as_of_1_1, report_bytes, spoiled
@@ -40,7 +40,7 @@ def path(tmp_path: Path, data: bytes) -> Path:
 
 
 def verified(report: Report, root: Path, **settings: Any) -> Verification:
-    return verify(report, open_reported_round(root, report.verdict, Terms()), **settings)
+    return verify(report, open_reported_round(root, report.verdict, ReadOptions()), **settings)
 
 
 def flip(path: Path, place: int) -> None:
@@ -275,7 +275,7 @@ def test_a_detector_is_run_with_what_it_was_given(
 
     monkeypatch.setattr(verifying, "make_detector", make)
     verified(parse_report(spoiled(data, by_pyod)), ATTACKED)
-    assert given == ["pyod:HBOS", {"n_bins": 7, "alpha": 0.25}, 100, ANYWHERE]
+    assert given == ["pyod:HBOS", {"n_bins": 7, "alpha": 0.25}, 100, AUTO]
     assert [type(one) for one in given[1].values()] == [int, float]  # type: ignore[attr-defined]
 
 
@@ -300,9 +300,9 @@ def test_why_scores_alone_may_differ(data: bytes, detector: str, numpy: str, why
         verdict=replace(report.verdict, method=method),
         run=replace(report.run, libraries={"numpy": numpy}),
     )
-    done = Verification(Differences((), ("p03: rank 1 now rank 2",), ()), 21, 0)
+    done = Verification(ReportDifferences((), ("p03: rank 1 now rank 2",), ()), 21, 0)
     assert why in " ".join(notes(made, done, report.run))
-    done = Verification(Differences(("p03: other bytes",), (), ()), 21, 0)
+    done = Verification(ReportDifferences(("p03: other bytes",), (), ()), 21, 0)
     assert not list(notes(made, done, report.run))
 
 
@@ -339,7 +339,7 @@ def test_an_input_that_may_not_be_read_is_no_difference(
         return opened(path, *arguments)
 
     report = parse_report(report_bytes(attacked))
-    round_ = open_reported_round(attacked, report.verdict, Terms())
+    round_ = open_reported_round(attacked, report.verdict, ReadOptions())
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(InputError, match=r"p03.safetensors cannot be opened: Permission denied"):
         verify(report, round_)

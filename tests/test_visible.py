@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ariba_cli.visible import visible
+from ariba_cli.base.visible import visible
 
 
 @given(st.text())

@@ -9,14 +9,14 @@ import numpy as np
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.attacks.strategies import ANOMALIES, Situation, combined, update_norm
 from ariba_cli.attacks.triggers import TRIGGERS, Aim
-from ariba_cli.errors import UsageError
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.registry import registered
 from ariba_cli.federated.datasets import Dataset, FloatArray
 from ariba_cli.federated.federation import DIVERGED, Federation, check_training, is_finite
 from ariba_cli.federated.models import Weights
 from ariba_cli.federated.quality import agreement, softmax
 from ariba_cli.federated.randomness import derived_seed
 from ariba_cli.federated.training import Task
-from ariba_cli.registry import registered
 from ariba_cli.rounds.truth import Truth
 
 

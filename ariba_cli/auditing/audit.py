@@ -5,21 +5,28 @@ from collections.abc import Sequence
 
 from ariba_cli.auditing.choice import choose_layers
 from ariba_cli.auditing.examination import Examined, examine_all
-from ariba_cli.auditing.intake import Submission, open_submissions
 from ariba_cli.auditing.ranking import rank
 from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.auditing.stability import stability
-from ariba_cli.errors import InputError
-from ariba_cli.progress import Progress, silent
+from ariba_cli.base.errors import InputError
+from ariba_cli.base.progress import Progress, no_progress
+from ariba_cli.base.visible import visible
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer, agreed_layers
 from ariba_cli.rounds.members import Member
 from ariba_cli.scoring.marks import Parameter
-from ariba_cli.verdict import Asked, Coverage, Input, LayerResult, Method, Verdict
-from ariba_cli.visible import visible
+from ariba_cli.updates.intake import Submission, open_submissions
+from ariba_cli.verdicts.verdict import (
+    Coverage,
+    Input,
+    LayerResult,
+    Method,
+    RequestedOptions,
+    Verdict,
+)
 
 
-def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -> Verdict:
+def audit(round_: Round, settings: AuditSettings, progress: Progress = no_progress) -> Verdict:
     """Rank the participants of a round by how backdoored their updates look.
 
     The global model is not needed: it cancels when the mean is taken away. The values of
@@ -59,7 +66,7 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -
             fragment=settings.fragment or _common_fragment(results),
             k_est=k_est,
             seal_verified=settings.verify_seal and round_.manifest is not None,
-            asked=Asked(
+            asked=RequestedOptions(
                 layers=settings.layers,
                 fragment=settings.fragment,
                 detector_arguments=dict(settings.detector.arguments),
@@ -83,10 +90,10 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = silent) -
 
 def _check_explained(explained: Sequence[str], submissions: Sequence[Submission]) -> None:
     """Raises InputError when somebody is to be explained who sent nothing."""
-    strangers = set(explained) - {one.member.id for one in submissions}
-    if strangers:
+    unknown_ids = set(explained) - {one.member.id for one in submissions}
+    if unknown_ids:
         raise InputError(
-            f"there is no participant '{visible(min(strangers))}' in the round to explain"
+            f"there is no participant '{visible(min(unknown_ids))}' in the round to explain"
         )
 
 

@@ -3,22 +3,22 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ariba_cli.errors import UsageError
-from ariba_cli.findings import Finding, FindingKind
-from ariba_cli.fragments import (
-    Cut,
-    TooWideError,
-    UnfitLayerError,
-    cut_layer,
-    default_fragment,
-    is_convolution,
-)
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.rounds.layers import (
     Layer,
     find_layer,
     is_pattern,
     matching_layers,
     named_layer,
+)
+from ariba_cli.updates.fragments import (
+    FragmentLayout,
+    TooWideError,
+    UnfitLayerError,
+    cut_layer,
+    default_fragment,
+    is_convolution,
 )
 
 ALL = "all"
@@ -30,7 +30,7 @@ class ChosenLayer:
 
     layer: Layer
     fragment: str
-    cut: Cut
+    cut: FragmentLayout
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from ariba_cli.errors import InputError
-from ariba_cli.verdict import Evaluation, Verdict
+from ariba_cli.base.errors import InputError
+from ariba_cli.verdicts.verdict import TruthMetrics, Verdict
 
 
-def evaluate(verdict: Verdict, compromised: Sequence[str]) -> Evaluation:
+def truth_metrics(verdict: Verdict, compromised: Sequence[str]) -> TruthMetrics:
     """P_m%, C and AUC (arXiv 2202.04311, Sec. 5.1); a compromised one left out scores 0.
 
     Raises
@@ -15,14 +15,14 @@ def evaluate(verdict: Verdict, compromised: Sequence[str]) -> Evaluation:
         When somebody is named who sent nothing.
     """
     truth = frozenset(compromised)
-    strangers = truth - {input_.id for input_ in verdict.inputs}
-    if strangers:
-        raise InputError(f"the truth names '{min(strangers)}', who is not in the round")
+    unknown_ids = truth - {input_.id for input_ in verdict.inputs}
+    if unknown_ids:
+        raise InputError(f"the truth names '{min(unknown_ids)}', who is not in the round")
     scored = {ranked.id: ranked.share for ranked in verdict.ranking}
     shares = [scored.get(name, 0.0) for name in compromised]
     k_est = verdict.method.k_est
     caught = sum(ranked.id in truth for ranked in verdict.suspects)
-    return Evaluation(
+    return TruthMetrics(
         compromised=tuple(compromised),
         caught=caught / len(truth),
         confidence=sum(shares) / min(len(truth), k_est),

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.auditing.choice import ChosenLayer
-from ariba_cli.fragments import Fragments
 from ariba_cli.scoring.covariance import exact_covariance
 from ariba_cli.scoring.marks import Marks
-from ariba_cli.verdict import Fragment, LayerEvidence, Plane
+from ariba_cli.updates.fragments import Fragments
+from ariba_cli.verdicts.verdict import Fragment, LayerEvidence, Plane
 
 Float64 = npt.NDArray[np.float64]
 
@@ -34,7 +34,7 @@ class Wanted:
     Attributes
     ----------
     explained : participants whose fragments are shown whatever their score.
-    layers : among how many layers the room of the report is shared.
+    layers : among how many layers the space of the report is shared.
     """
 
     explained: tuple[str, ...] = ()
@@ -62,15 +62,15 @@ def layer_evidence(
     shown |= {index: None for index, name in enumerate(ids) if name in wanted.explained}
     k_est = marks.marked // fragments.cut.fragments
     median = float(np.median(marks.distances))
-    room = _SHOWN_VALUES // (2 * len(shown) * _SHOWN_FRAGMENTS * wanted.layers)
+    space = _SHOWN_VALUES // (2 * len(shown) * _SHOWN_FRAGMENTS * wanted.layers)
     gathering = _Gathering(
         fragments=fragments,
         distances=marks.distances,
         ids=ids,
-        ordinary=np.sort(by_marks[k_est:]),
+        central=np.sort(by_marks[k_est:]),
         median=median,
         inputs=chosen.layer.shape[1] if chosen.fragment == "kernel" else None,
-        values=max(drawn[1], room),
+        values=max(drawn[1], space),
     )
     return LayerEvidence(
         layer=chosen.layer.name,
@@ -88,7 +88,7 @@ class _Gathering:
     Attributes
     ----------
     distances : of all fragments, of shape (n, m).
-    ordinary : the indices of those who are not among the k̃ most marked, in id order.
+    central : the indices of those who are not among the k̃ most marked, in id order.
     median : of all distances.
     inputs : how many kernels each output has; None for other fragments.
     values : how many of a fragment's values are kept.
@@ -97,7 +97,7 @@ class _Gathering:
     fragments: Fragments
     distances: Float64
     ids: Sequence[str]
-    ordinary: npt.NDArray[np.intp]
+    central: npt.NDArray[np.intp]
     median: float
     inputs: int | None
     values: int
@@ -114,10 +114,10 @@ class _Gathering:
     def _fragment(self, participant: int, index: int, rows: Float64) -> Fragment:
         """Fragment `index` of everybody is in `rows`, of shape (n, values)."""
         distances = self.distances[:, index]
-        others = self.ordinary[self.ordinary != participant]
+        others = self.central[self.central != participant]
         if not len(others):
-            # With a k̃ of n − 1 nobody else is ordinary.
-            others = self.ordinary
+            # With a k̃ of n − 1 nobody else is central.
+            others = self.central
         by_distance = others[np.argsort(distances[others], kind="stable")]
         typical = int(by_distance[(len(by_distance) - 1) // 2])
         distance = float(distances[participant])

@@ -5,17 +5,17 @@ from dataclasses import dataclass, field, replace
 
 from ariba_cli.auditing.choice import Choice, ChosenLayer
 from ariba_cli.auditing.evidence import Wanted, layer_evidence
-from ariba_cli.auditing.intake import Submission, differing_scales, offers, why_too_few
-from ariba_cli.auditing.masking import masking_findings, ordinary
-from ariba_cli.auditing.reading import LayerValues, LeftOutError, read_layer
+from ariba_cli.auditing.ranking_checks import central_participant, masking_findings
 from ariba_cli.auditing.settings import AuditSettings, KEst, why_no_k_est
-from ariba_cli.auditing.stability import Counted
-from ariba_cli.errors import InputError
-from ariba_cli.findings import Finding, FindingKind
-from ariba_cli.fragments import Fragments
-from ariba_cli.progress import Progress, part_of
+from ariba_cli.auditing.stability import LayerCounts
+from ariba_cli.base.errors import InputError
+from ariba_cli.base.findings import Finding, FindingKind
+from ariba_cli.base.progress import Progress, part_of
 from ariba_cli.scoring.marks import Marks, Parameter
-from ariba_cli.verdict import LayerEvidence, LayerResult
+from ariba_cli.updates.fragments import Fragments
+from ariba_cli.updates.intake import Submission, differing_scales, offers, why_too_few
+from ariba_cli.updates.reading import LayerValues, LeftOutError, read_layer
+from ariba_cli.verdicts.verdict import LayerEvidence, LayerResult
 
 # What is read at a time of a layer that is not held in memory, in bytes: enough for a
 # participant's part to take longer to read than to open, where there are thousands.
@@ -41,7 +41,7 @@ class Examined:
     k_est: int
     left_out: dict[str, Finding]
     findings: tuple[Finding, ...]
-    counted: Counted | None = None
+    counted: LayerCounts | None = None
     evidence: LayerEvidence | None = None
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     device: str = "cpu"
@@ -133,7 +133,7 @@ def _score(
         nothing = Finding(FindingKind.LAYER_LEFT_OUT, too_few)
         return Examined(None, 0, left_out, (nothing,))
     fragments = Fragments(values.tensors, chosen.cut, chunk_bytes=_chunk_bytes(settings.memory))
-    fragments = fragments.counted_from(ordinary(fragments))
+    fragments = fragments.with_reference(central_participant(fragments))
     marks = settings.detector(fragments, k_est, progress, keep_distances=wanted is not None)
     values.read_to_the_end(progress)
     if any(one.finding is not None for one in scored):
@@ -151,7 +151,7 @@ def _score(
     evidence = None
     if wanted is not None:
         evidence = layer_evidence(chosen, fragments, marks, scored_ids, wanted)
-    counted = Counted(result.layer, result.fragments, tuple(scored_ids), marks.by_k_est)
+    counted = LayerCounts(result.layer, result.fragments, tuple(scored_ids), marks.by_k_est)
     return replace(examined, counted=counted, evidence=evidence)
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from fractions import Fraction
 
-from ariba_cli.rounds.members import id_order
-from ariba_cli.verdict import LayerResult, Ranked
+from ariba_cli.base.ids import id_order
+from ariba_cli.verdicts.verdict import LayerResult, Ranked
 
 
 def rank(results: Sequence[LayerResult], k_est: int) -> tuple[tuple[Ranked, ...], bool]:

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.machine import memory_bytes
 from ariba_cli.detectors import Detector, make_detector
-from ariba_cli.errors import UsageError
-from ariba_cli.machine import memory_bytes
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.rounds.members import id_order
-from ariba_cli.verdict import Ranked, Stability, Step
+from ariba_cli.base.ids import id_order
+from ariba_cli.verdicts.verdict import KEstStep, Ranked, Stability
 
 # Sums up to it are exact in int64, and larger ones are left to Python's integers.
 _MOST_INT64 = 2**62
 
 
 @dataclass(frozen=True)
-class Counted:
+class LayerCounts:
     """The marks of one layer for every k̃ that was counted.
 
     Attributes
@@ -37,7 +37,7 @@ class Counted:
 class _Shares:
     """The mean shares of everybody in some layers, as integers over one denominator."""
 
-    def __init__(self, layers: Sequence[Counted]) -> None:
+    def __init__(self, layers: Sequence[LayerCounts]) -> None:
         self._layers = layers
         self._ids = sorted(set(chain.from_iterable(one.ids for one in layers)), key=id_order)
         place = {name: index for index, name in enumerate(self._ids)}
@@ -69,7 +69,9 @@ class _Shares:
         return numerators
 
 
-def stability(layers: Sequence[Counted], ranking: Sequence[Ranked], k_est: int) -> Stability | None:
+def stability(
+    layers: Sequence[LayerCounts], ranking: Sequence[Ranked], k_est: int
+) -> Stability | None:
     """What would have become of the suspects under other choices.
 
     Parameters
@@ -92,14 +94,14 @@ def stability(layers: Sequence[Counted], ranking: Sequence[Ranked], k_est: int) 
     )
 
 
-def _steps(shares: _Shares, last: int) -> tuple[Step, ...]:
+def _steps(shares: _Shares, last: int) -> tuple[KEstStep, ...]:
     steps = []
     before: list[str] = []
     for k_est in range(1, last + 1):
         now = shares.suspects(k_est)
         old, new = set(before), set(now)
         steps.append(
-            Step(
+            KEstStep(
                 k_est=k_est,
                 enter=tuple(name for name in now if name not in old),
                 leave=tuple(sorted(old - new, key=id_order)),
@@ -110,7 +112,7 @@ def _steps(shares: _Shares, last: int) -> tuple[Step, ...]:
 
 
 def _without_layer(
-    layers: Sequence[Counted], suspects: Sequence[str], k_est: int
+    layers: Sequence[LayerCounts], suspects: Sequence[str], k_est: int
 ) -> dict[str, tuple[str, ...]]:
     if len(layers) == 1:
         return {}

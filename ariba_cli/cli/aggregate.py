@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ariba_cli.cli import options
-from ariba_cli.interrupts import held_back
-from ariba_cli.visible import visible
+from ariba_cli.base.interrupts import defer_signals
+from ariba_cli.base.visible import visible
+from ariba_cli.cli.options import shared as options
 
 if TYPE_CHECKING:
-    from ariba_cli.aggregating import Aggregation
+    from ariba_cli.aggregation.aggregate import Aggregation
     from ariba_cli.runs.run_file import Run
 
 
@@ -77,9 +77,9 @@ def aggregate(
     Example: ariba aggregate runs/demo/attacked --drop report.json
     --out runs/demo/pruned.safetensors
     """
-    with held_back():
-        from ariba_cli.aggregating import aggregate_round
-        from ariba_cli.reports.suspects import read_suspects
+    with defer_signals():
+        from ariba_cli.aggregation.aggregate import aggregate_round
+        from ariba_cli.replay.suspects import read_suspects
         from ariba_cli.reports.words import finding_in_words
         from ariba_cli.rounds.directory import open_round
 

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import ariba_cli
+from ariba_cli.base.errors import AribaError
 from ariba_cli.cli.aggregate import aggregate
 from ariba_cli.cli.attack import attack
 from ariba_cli.cli.audit import audit
@@ -23,7 +24,6 @@ from ariba_cli.cli.report import report
 from ariba_cli.cli.schema import schema
 from ariba_cli.cli.simulate import simulate
 from ariba_cli.cli.verify import verify
-from ariba_cli.errors import AribaError
 
 # What any usage error is. Typer brings Click's exceptions along without naming this one.
 _CommandLineError = next(

@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
-from ariba_cli.cli import attack_options, options, training_options
+from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.cli.libraries import import_training_libraries
-from ariba_cli.cli.training_options import EngineName
-from ariba_cli.interrupts import held_back
+from ariba_cli.cli.options import attack as attack_options
+from ariba_cli.cli.options import shared as options
+from ariba_cli.cli.options import training as training_options
+from ariba_cli.cli.options.training import EngineName
 
 
 def attack(
@@ -54,7 +56,7 @@ def attack(
     Example: ariba attack runs/demo/round_0040 --out runs/demo/hidden --trigger semantic
     --strategy anomalous --rho 0.3 --strategy norm-matching
     """
-    with held_back():
+    with defer_signals():
         from ariba_cli.attacks.settings import AttackSettings
         from ariba_cli.federated.defaults import DEFAULTS
         from ariba_cli.rounds.directory import open_round

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ariba_cli.cli import choices, detectors, options
-from ariba_cli.cli.conditions import conditions_in_words, parse_condition
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.cli.exits import Exit
+from ariba_cli.cli.options import choices
+from ariba_cli.cli.options import detectors as detector_options
+from ariba_cli.cli.options import shared as options
+from ariba_cli.cli.options.conditions import conditions_in_words, parse_condition
 from ariba_cli.cli.verdicts import AuditFormat
-from ariba_cli.errors import UsageError
-from ariba_cli.interrupts import held_back
 
 if TYPE_CHECKING:
     from ariba_cli.auditing.settings import KEst
@@ -62,11 +64,11 @@ def audit(
             autocompletion=choices.fragments,
         ),
     ] = None,
-    detector: detectors.DetectorOption = "mahalanobis",
-    detector_arg: detectors.DetectorArgOption = None,
-    fit_sample: detectors.FitSampleOption = None,
-    device: detectors.DeviceOption = "auto",
-    _list_detectors: detectors.ListDetectorsOption = False,
+    detector: detector_options.DetectorOption = "mahalanobis",
+    detector_arg: detector_options.DetectorArgOption = None,
+    fit_sample: detector_options.FitSampleOption = None,
+    device: detector_options.DeviceOption = "auto",
+    _list_detectors: detector_options.ListDetectorsOption = False,
     format_: Annotated[
         AuditFormat,
         typer.Option(
@@ -161,19 +163,19 @@ def audit(
 
     Example: find runs -name 'round_*' -print0 | ariba audit --files0-from - -f json
     """
-    with held_back():
+    with defer_signals():
         from ariba_cli.auditing.settings import AuditSettings
         from ariba_cli.cli.auditing import Auditing
-        from ariba_cli.cli.given import given_rounds
+        from ariba_cli.cli.options.given import given_rounds
         from ariba_cli.cli.output import deliver_all
         from ariba_cli.cli.verdicts import Verdicts
         from ariba_cli.detectors import make_detector
-        from ariba_cli.scoring.devices import Placement
+        from ariba_cli.scoring.devices import DeviceChoice
 
     console = options.make_console(color, quiet, verbose)
-    arguments = detectors.parse_arguments(detector_arg or ())
-    with held_back():
-        chosen = make_detector(detector, arguments, fit_sample, Placement(device, console.note))
+    arguments = detector_options.parse_arguments(detector_arg or ())
+    with defer_signals():
+        chosen = make_detector(detector, arguments, fit_sample, DeviceChoice(device, console.note))
     given = given_rounds(round_paths or (), files0_from)
     auditing = Auditing(
         settings=AuditSettings(

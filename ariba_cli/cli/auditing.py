@@ -7,20 +7,20 @@ from pathlib import Path
 import typer
 
 from ariba_cli.auditing.audit import audit
-from ariba_cli.auditing.evaluation import evaluate
+from ariba_cli.auditing.evaluation import truth_metrics
 from ariba_cli.auditing.settings import AuditSettings
-from ariba_cli.cli.conditions import Condition
+from ariba_cli.base.errors import AribaError, InputError
+from ariba_cli.base.progress import Progress
 from ariba_cli.cli.console import Console
 from ariba_cli.cli.exits import Exit
+from ariba_cli.cli.options.conditions import Condition
 from ariba_cli.cli.output import Stopwatch
 from ariba_cli.cli.verdicts import Verdicts
-from ariba_cli.errors import AribaError, InputError
-from ariba_cli.progress import Progress
+from ariba_cli.formats.model import ReadOptions
 from ariba_cli.reports.words import cut_in_words
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.model import Terms
 from ariba_cli.rounds.truth import read_truth
-from ariba_cli.verdict import Verdict
+from ariba_cli.verdicts.verdict import Verdict
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Auditing:
     """
 
     settings: AuditSettings
-    terms: Terms
+    terms: ReadOptions
     global_model: Path | None
     not_models: tuple[Path, ...]
     truth: bool
@@ -111,7 +111,7 @@ class Auditing:
             raise InputError(f"'{error.filename or path}': {error.strerror}") from error
         if known is None:
             return verdict
-        return replace(verdict, evaluation=evaluate(verdict, known.compromised))
+        return replace(verdict, evaluation=truth_metrics(verdict, known.compromised))
 
 
 def _of_rounds(progress: Progress, number: int, total: int | None) -> Progress:

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from ariba_cli.cli import options
+from ariba_cli.cli.options import shared as options
 
 # What Typer looks at: whether it is to complete, the words, and which is being written.
 _TASK = "_ARIBA_COMPLETE"

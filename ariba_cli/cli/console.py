@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from ariba_cli.errors import OutputError
-from ariba_cli.progress import Progress, silent
+from ariba_cli.base.errors import OutputError
+from ariba_cli.base.progress import Progress, no_progress
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.text import Paper
-from ariba_cli.visible import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -115,7 +115,7 @@ class Console:
         It makes way for whatever else is said.
         """
         if self._quiet or not self._environment.stderr.isatty():
-            yield silent
+            yield no_progress
             return
         color = self._wants_color(terminal=True)
         with _RichBar(self._environment.stderr, color=color) as self._bar:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ariba_cli.cli import options
-from ariba_cli.interrupts import held_back
+from ariba_cli.base.interrupts import defer_signals
+from ariba_cli.cli.options import shared as options
 
 
 class Kind(StrEnum):
@@ -61,11 +61,11 @@ def convert(
 
     Example: ariba convert server/round_7 --out round_0007 --names layers.txt
     """
-    with held_back():
-        from ariba_cli.conversion import convert as run_conversion
+    with defer_signals():
+        from ariba_cli.files.partial import check_free
         from ariba_cli.reports.words import finding_in_words
+        from ariba_cli.rounds.conversion import convert as run_conversion
         from ariba_cli.rounds.directory import open_round
-        from ariba_cli.rounds.partial import check_free
 
     console = options.make_console(color, quiet, verbose)
     check_free(out)

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ariba_cli.cli import options
+from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.cli.exits import Exit
-from ariba_cli.interrupts import held_back
+from ariba_cli.cli.options import shared as options
 
 
 class DiffFormat(StrEnum):
@@ -53,10 +53,10 @@ def diff(
 
     Example: ariba diff conv1.json conv2.json -f json
     """
-    with held_back():
+    with defer_signals():
         from ariba_cli.cli.output import Stopwatch, deliver
-        from ariba_cli.comparing import compare
         from ariba_cli.reports.report import read_report
+        from ariba_cli.verdicts.comparison import compare
 
     stopwatch = Stopwatch()
     console = options.make_console(color, quiet, verbose)

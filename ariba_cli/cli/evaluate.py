@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
-from ariba_cli.cli import choices, options, training_options
+from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.cli.libraries import import_training_libraries
-from ariba_cli.cli.training_options import EngineName
-from ariba_cli.interrupts import held_back
+from ariba_cli.cli.options import choices
+from ariba_cli.cli.options import shared as options
+from ariba_cli.cli.options import training as training_options
+from ariba_cli.cli.options.training import EngineName
 
 
 class EvaluateFormat(StrEnum):
@@ -105,7 +107,7 @@ def evaluate(
 
     Example: ariba evaluate runs/demo/pruned.safetensors --trigger pattern --target-class 0
     """
-    with held_back():
+    with defer_signals():
         from ariba_cli.attacks.settings import AttackSettings
         from ariba_cli.cli.output import Stopwatch, deliver
         from ariba_cli.runs.evaluating import EvaluationSettings, evaluate_model

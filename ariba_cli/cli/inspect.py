@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ariba_cli.cli import options
-from ariba_cli.interrupts import held_back
+from ariba_cli.base.interrupts import defer_signals
+from ariba_cli.cli.options import shared as options
 
 
 class InspectFormat(StrEnum):
@@ -58,11 +58,16 @@ def inspect(
 
     Example: ariba inspect runs/demo/attacked --sha256sums | (cd runs/demo/attacked; sha256sum -c)
     """
-    with held_back():
+    with defer_signals():
         from ariba_cli.cli.output import Stopwatch, deliver
-        from ariba_cli.inspection import InspectedFile, InspectedRound, inspect_file, inspect_round
         from ariba_cli.reports.sha256sums import sha256sums as list_hashes
         from ariba_cli.rounds.directory import is_one_model, open_round
+        from ariba_cli.rounds.inspection import (
+            InspectedFile,
+            InspectedRound,
+            inspect_file,
+            inspect_round,
+        )
 
     stopwatch = Stopwatch()
     console = options.make_console(color, quiet, verbose)

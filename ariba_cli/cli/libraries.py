@@ -2,7 +2,7 @@
 
 import importlib
 
-from ariba_cli.interrupts import held_back
+from ariba_cli.base.interrupts import defer_signals
 
 
 def import_training_libraries() -> None:
@@ -10,6 +10,6 @@ def import_training_libraries() -> None:
 
     The library would import it when it is first used, where signals come through.
     """
-    with held_back():
+    with defer_signals():
         for name in ("sklearn.datasets", "torch"):
             importlib.import_module(name)

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import ariba_cli
+from ariba_cli.base.errors import OutputError, UsageError
 from ariba_cli.cli.console import Console
-from ariba_cli.errors import OutputError, UsageError
 from ariba_cli.reports.canonical import RunRecord
 
 # Of what goes to a file, held in memory; more is on disk.
@@ -93,7 +93,7 @@ def _write_file(output: Path, pieces: Iterable[bytes]) -> None:
     """Write a file when all pieces are there; until then its folder is as it was."""
     from tempfile import SpooledTemporaryFile
 
-    from ariba_cli.rounds.writing import write_atomically
+    from ariba_cli.files.atomic import write_atomically
 
     # Where a link points to is replaced, and not the link.
     path = Path(os.path.realpath(output))

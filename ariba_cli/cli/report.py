@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ariba_cli.cli import options
-from ariba_cli.interrupts import held_back
+from ariba_cli.base.interrupts import defer_signals
+from ariba_cli.cli.options import shared as options
 
 if TYPE_CHECKING:
     from ariba_cli.cli.console import Console
@@ -60,7 +60,7 @@ def report(
 
     Example: ariba report report.json -f sha256sums | (cd runs/demo/attacked; sha256sum -c)
     """
-    with held_back():
+    with defer_signals():
         from ariba_cli.cli.output import deliver
         from ariba_cli.reports.report import read_content, report_of
 

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ariba_cli.cli import choices, options
+from ariba_cli.cli.options import choices
+from ariba_cli.cli.options import shared as options
 
 
 def schema(

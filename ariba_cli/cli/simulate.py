@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
-from ariba_cli.cli import attack_options, choices, options, training_options
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.cli.libraries import import_training_libraries
-from ariba_cli.cli.training_options import EngineName
-from ariba_cli.errors import UsageError
-from ariba_cli.interrupts import held_back
+from ariba_cli.cli.options import attack as attack_options
+from ariba_cli.cli.options import choices
+from ariba_cli.cli.options import shared as options
+from ariba_cli.cli.options import training as training_options
+from ariba_cli.cli.options.training import EngineName
 
 
 class ModelFormat(StrEnum):
@@ -149,13 +152,13 @@ def simulate(
 
     Example: ariba simulate runs/mnist --dataset mnist --data-dir data --partition dirichlet:0.5
     """
-    with held_back():
+    with defer_signals():
         from ariba_cli.attacks.settings import AttackSettings
+        from ariba_cli.base.registry import registered
         from ariba_cli.federated.datasets import DATASETS
         from ariba_cli.federated.defaults import DEFAULTS
         from ariba_cli.federated.federation import FederationSettings
-        from ariba_cli.registry import registered
-        from ariba_cli.rounds.partial import check_free
+        from ariba_cli.files.partial import check_free
         from ariba_cli.runs.plan import Plan, parse_keep
         from ariba_cli.runs.simulation import simulate as run_simulation
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ariba_cli.cli.output import Stopwatch
     from ariba_cli.reports.audit_csv import AuditCsv
     from ariba_cli.reports.canonical import RunRecord
-    from ariba_cli.verdict import Verdict
+    from ariba_cli.verdicts.verdict import Verdict
 
 
 class AuditFormat(StrEnum):

@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ariba_cli.cli import options
+from ariba_cli.base.errors import InputError
+from ariba_cli.base.interrupts import defer_signals
+from ariba_cli.base.visible import visible
 from ariba_cli.cli.audit import parse_bytes
 from ariba_cli.cli.exits import Exit
-from ariba_cli.errors import InputError
-from ariba_cli.interrupts import held_back
-from ariba_cli.visible import visible
+from ariba_cli.cli.options import shared as options
 
 if TYPE_CHECKING:
+    from ariba_cli.replay.verify import Verification
     from ariba_cli.reports.canonical import RunRecord
     from ariba_cli.reports.report import Report
-    from ariba_cli.verifying import Verification
 
 # Of each kind of difference.
 _MOST_LINES = 20
@@ -47,12 +47,12 @@ def verify(
 
     Example: ariba verify report.json runs/demo/attacked
     """
-    with held_back():
+    with defer_signals():
         from ariba_cli.cli.output import Stopwatch
+        from ariba_cli.replay.verify import open_reported_round, verify
         from ariba_cli.reports.report import read_report
         from ariba_cli.rounds.truth import read_truth
-        from ariba_cli.scoring.devices import Placement
-        from ariba_cli.verifying import open_reported_round, verify
+        from ariba_cli.scoring.devices import DeviceChoice
 
     stopwatch = Stopwatch()
     console = options.make_console(color, quiet, verbose)
@@ -75,7 +75,7 @@ def verify(
                 round_,
                 compromised=None if known is None else known.compromised,
                 max_memory=None if max_memory is None else parse_bytes(max_memory),
-                placement=Placement("auto", console.note),
+                placement=DeviceChoice("auto", console.note),
                 progress=progress,
             )
     except OSError as error:

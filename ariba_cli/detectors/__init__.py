@@ -7,12 +7,12 @@ all detectors.
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.progress import Progress
 from ariba_cli.detectors import mahalanobis, pyod
-from ariba_cli.errors import UsageError
-from ariba_cli.fragments import Fragments
-from ariba_cli.progress import Progress
-from ariba_cli.scoring.devices import ANYWHERE, Placement
+from ariba_cli.scoring.devices import AUTO, DeviceChoice
 from ariba_cli.scoring.marks import Marks, Parameter
+from ariba_cli.updates.fragments import Fragments
 
 
 class Detector(Protocol):
@@ -58,7 +58,7 @@ class Detector(Protocol):
 
 # What makes each detector: of what follows a colon in its name, of its arguments, and of
 # how many fragments it may be fitted on, and where.
-Maker = Callable[[str, Mapping[str, Parameter], int | None, Placement], Detector]
+Maker = Callable[[str, Mapping[str, Parameter], int | None, DeviceChoice], Detector]
 
 DETECTORS: dict[str, Maker] = {"mahalanobis": mahalanobis.make, "pyod": pyod.make}
 
@@ -67,7 +67,7 @@ def make_detector(
     name: str = "mahalanobis",
     arguments: Mapping[str, Parameter] | None = None,
     fit_sample: int | None = None,
-    placement: Placement = ANYWHERE,
+    placement: DeviceChoice = AUTO,
 ) -> Detector:
     """The detector of that name, such as `mahalanobis` or `pyod:ECOD`.
 

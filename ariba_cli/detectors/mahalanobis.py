@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ariba_cli.errors import UsageError
-from ariba_cli.fragments import Fragments
-from ariba_cli.progress import Progress
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.progress import Progress
 from ariba_cli.scoring import engine
-from ariba_cli.scoring.devices import ANYWHERE, Placement
+from ariba_cli.scoring.devices import AUTO, DeviceChoice
 from ariba_cli.scoring.marks import Marks, Parameter
+from ariba_cli.updates.fragments import Fragments
 
 NAME = "mahalanobis"
 
@@ -17,7 +17,7 @@ NAME = "mahalanobis"
 class Mahalanobis:
     """Scores participants by how many of their fragments are marked; see `Detector`."""
 
-    placement: Placement = ANYWHERE
+    placement: DeviceChoice = AUTO
     name: str = NAME
     same_on_every_machine: bool = True
     # There is nothing to choose.
@@ -42,7 +42,7 @@ def make(
     variant: str,
     arguments: Mapping[str, Parameter],
     fit_sample: int | None,
-    placement: Placement,
+    placement: DeviceChoice,
 ) -> Mahalanobis:
     """The detector, which leaves nothing to choose but where it works.
 

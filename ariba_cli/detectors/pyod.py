@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ariba_cli.errors import UsageError
-from ariba_cli.fragments import Fragments
-from ariba_cli.progress import Progress
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.progress import Progress
 from ariba_cli.scoring import pyod as engine
-from ariba_cli.scoring.devices import Placement
+from ariba_cli.scoring.devices import DeviceChoice
 from ariba_cli.scoring.marks import Marks, Parameter
 from ariba_cli.scoring.pyod_catalogue import CATALOGUE, Known, Rows, find
+from ariba_cli.updates.fragments import Fragments
 
 # PyOD takes no contamination above it.
 _MOST_CONTAMINATION = 0.5
@@ -103,7 +103,7 @@ def make(
     variant: str,
     arguments: Mapping[str, Parameter],
     fit_sample: int | None,
-    placement: Placement,
+    placement: DeviceChoice,
 ) -> PyodDetector:
     """The detector that PyOD calls by that name, in any case.
 

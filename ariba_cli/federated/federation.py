@@ -8,8 +8,9 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from ariba_cli.errors import UsageError
-from ariba_cli.federated.aggregation import fedavg
+from ariba_cli.aggregation.fedavg import fedavg
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.federated.datasets import Dataset, FloatArray, LabelArray, load_dataset
 from ariba_cli.federated.defaults import DEFAULTS
 from ariba_cli.federated.models import Architecture, Weights, architecture_for
@@ -17,7 +18,6 @@ from ariba_cli.federated.partitions import parse_partition
 from ariba_cli.federated.quality import Quality, quality_of
 from ariba_cli.federated.randomness import derived_seed
 from ariba_cli.federated.training import Engine, LocalTraining, Method, Task
-from ariba_cli.progress import Progress, silent
 
 DIVERGED = (
     "training has diverged: not all weights are finite; use a smaller --learning-rate or --eta"
@@ -87,7 +87,7 @@ class TrainedRound:
     quality: Quality
 
 
-class Intruder(Protocol):
+class UpdateHook(Protocol):
     """Somebody who makes some participants send something else."""
 
     def compromised_in(self, number: int) -> tuple[str, ...]:
@@ -170,8 +170,8 @@ class Federation:
         weights: Weights | None = None,
         *,
         finished: int = 0,
-        intruder: Intruder | None = None,
-        progress: Progress = silent,
+        intruder: UpdateHook | None = None,
+        progress: Progress = no_progress,
     ) -> Iterator[TrainedRound]:
         """Train round after round: from scratch, or from the weights after a finished round.
 
@@ -204,7 +204,7 @@ class Federation:
         self,
         number: int,
         weights: Weights,
-        intruder: Intruder | None,
+        intruder: UpdateHook | None,
         told: Callable[[int], None],
     ) -> TrainedRound:
         compromised = intruder.compromised_in(number) if intruder is not None else ()

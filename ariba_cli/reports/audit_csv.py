@@ -4,10 +4,10 @@ import csv
 import io
 from collections.abc import Sequence
 
-from ariba_cli.errors import InputError
+from ariba_cli.base.errors import InputError
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.canonical import rounded
-from ariba_cli.verdict import Ranked, Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.verdict import Ranked, Verdict
 
 # The last four are the wide forms of the first, which some spreadsheets take for the same.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -45,10 +45,10 @@ class AuditCsv:
             When it has several layers, and one of them has no column.
         """
         layers = [layer.layer for layer in verdict.layers]
-        strangers = [layer for layer in layers if layer not in self._layers]
-        if strangers and (self._layers or len(layers) > 1):
+        unknown = [layer for layer in layers if layer not in self._layers]
+        if unknown and (self._layers or len(layers) > 1):
             raise InputError(
-                f"it has a layer '{strangers[0]}' that the first round lacks, and CSV has one "
+                f"it has a layer '{unknown[0]}' that the first round lacks, and CSV has one "
                 "header; use -f json"
             )
         return b"".join(self._row(ranked, name) for ranked in verdict.ranking)

@@ -5,7 +5,7 @@ from typing import Any
 
 from ariba_cli.reports.canonical import RunRecord, document, rounded_all
 from ariba_cli.reports.words import coverage_in_words
-from ariba_cli.verdict import Evaluation, Verdict
+from ariba_cli.verdicts.verdict import TruthMetrics, Verdict
 
 SCHEMA_VERSION = "1.2.0"
 
@@ -39,7 +39,7 @@ def audit_result(verdict: Verdict) -> dict[str, Any]:
     return rounded
 
 
-def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
+def _evaluation(evaluation: TruthMetrics) -> dict[str, Any]:
     return {
         "compromised": evaluation.compromised,
         "p_m": evaluation.caught,

@@ -6,7 +6,8 @@ A backslash would not do, as GitHub looks for mentions after it has taken the ba
 
 from collections.abc import Iterable, Iterator
 
-from ariba_cli.findings import Finding
+from ariba_cli.base.findings import Finding
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.bars import standing
 from ariba_cli.reports.report import Report
 from ariba_cli.reports.words import (
@@ -20,8 +21,7 @@ from ariba_cli.reports.words import (
     stability_in_words,
     tie_in_words,
 )
-from ariba_cli.verdict import Ranked, Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.verdict import Ranked, Verdict
 
 # How many are shown after the suspects, and of whatever else there may be thousands.
 _NEXT = 5

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.bars import bar_header, bar_width, room_for_bar, share_bar, standing
 from ariba_cli.reports.explanation import explanation
 from ariba_cli.reports.layers_table import several_layers
@@ -17,8 +18,7 @@ from ariba_cli.reports.words import (
     stability_in_words,
     suspects_in_words,
 )
-from ariba_cli.verdict import LayerResult, Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.verdict import LayerResult, Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

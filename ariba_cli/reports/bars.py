@@ -1,8 +1,8 @@
 """The bar of a share, and what stands behind it: what the tables of an audit have in common."""
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.text import Paper
-from ariba_cli.verdict import Ranked, Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.verdict import Ranked, Verdict
 
 _NARROWEST = 10
 _WIDEST = 50

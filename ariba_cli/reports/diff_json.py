@@ -3,10 +3,10 @@
 from dataclasses import asdict
 from typing import Any
 
-from ariba_cli.comparing import Comparison, Movement
 from ariba_cli.reports.canonical import RunRecord, document, rounded
 from ariba_cli.reports.report import Report
-from ariba_cli.verdict import Ranked
+from ariba_cli.verdicts.comparison import Comparison, Movement
+from ariba_cli.verdicts.verdict import Ranked
 
 SCHEMA_VERSION = "1.0.0"
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ariba_cli.comparing import Change, Comparison, Movement
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.text import Paper, plain_table, render, sentence
 from ariba_cli.reports.words import findings_in_words
-from ariba_cli.verdict import Ranked
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.comparison import Change, Comparison, Movement
+from ariba_cli.verdicts.verdict import Ranked
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

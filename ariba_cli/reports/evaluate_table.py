@@ -3,9 +3,9 @@
 import math
 from typing import TYPE_CHECKING
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.text import Paper, plain_table, render, sentence
 from ariba_cli.runs.evaluating import ClassQuality, ModelEvaluation
-from ariba_cli.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.text import Paper, sentence
 from ariba_cli.reports.words import cut_in_words
-from ariba_cli.verdict import Fragment, LayerEvidence, Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.verdict import Fragment, LayerEvidence, Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

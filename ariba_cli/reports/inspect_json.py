@@ -3,8 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
-from ariba_cli.inspection import InspectedFile, InspectedRound
 from ariba_cli.reports.canonical import RunRecord, document, rounded
+from ariba_cli.rounds.inspection import InspectedFile, InspectedRound
 
 SCHEMA_VERSION = "1.1.0"
 

@@ -4,16 +4,16 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ariba_cli.inspection import (
+from ariba_cli.base.visible import visible
+from ariba_cli.reports.text import Paper, finding_lines, plain_table, render, sentence
+from ariba_cli.rounds.inspection import (
     HashedFile,
     InspectedFile,
     InspectedLayer,
     InspectedParticipant,
     InspectedRound,
 )
-from ariba_cli.reports.text import Paper, finding_lines, plain_table, render, sentence
 from ariba_cli.rounds.layers import Layer
-from ariba_cli.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -4,7 +4,7 @@ from typing import Any
 
 from ariba_cli.reports.canonical import canonical_bytes
 from ariba_cli.reports.sha256sums import hashes_of_inputs
-from ariba_cli.verdict import Verdict
+from ariba_cli.verdicts.verdict import Verdict
 
 # https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"

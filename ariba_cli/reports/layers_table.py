@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.bars import bar_header, bar_width, room_for_bar, share_bar, standing
 from ariba_cli.reports.narrow import is_narrow, narrow_ranking
 from ariba_cli.reports.text import Paper, plain_table, sentence
 from ariba_cli.reports.words import expected_share
-from ariba_cli.verdict import LayerResult, Ranked, Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.verdict import LayerResult, Ranked, Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.bars import share_bar, standing
 from ariba_cli.reports.text import Paper, plain_table
 from ariba_cli.reports.words import expected_share
-from ariba_cli.verdict import Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.verdict import Verdict
 
 if TYPE_CHECKING:
     from rich.table import Table

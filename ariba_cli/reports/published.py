@@ -11,7 +11,7 @@ import re
 from importlib import resources
 from importlib.resources.abc import Traversable
 
-from ariba_cli.errors import UsageError
+from ariba_cli.base.errors import UsageError
 
 SUMS = "SHA256SUMS"
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ariba_cli.errors import InputError, RefusedFileError
-from ariba_cli.interrupts import held_back
+from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.base.interrupts import defer_signals
+from ariba_cli.base.visible import visible
+from ariba_cli.files.limits import Limits
+from ariba_cli.files.opening import read_small
+from ariba_cli.files.strict_json import parse_object
 from ariba_cli.reports.audit_json import SCHEMA_VERSION
 from ariba_cli.reports.canonical import RunRecord, canonical_bytes
-from ariba_cli.reports.soundness import why_unsound
-from ariba_cli.rounds.limits import Limits
-from ariba_cli.rounds.opening import read_small
-from ariba_cli.rounds.strict_json import parse_object
-from ariba_cli.verdict import Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.validity import why_unsound
+from ariba_cli.verdicts.verdict import Verdict
 
 # How it is called where its file is not known.
 _UNNAMED = "the report"
@@ -76,7 +76,7 @@ def parse_report(data: bytes, *, name: str = _UNNAMED) -> Report:
 
 def report_of(content: dict[str, Any], *, name: str = _UNNAMED) -> Report:
     """The report whose JSON that is; see `parse_report`."""
-    with held_back():
+    with defer_signals():
         import msgspec
 
     try:

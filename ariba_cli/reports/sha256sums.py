@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ariba_cli.errors import InputError
-from ariba_cli.verdict import Verdict
-from ariba_cli.visible import visible
+from ariba_cli.base.errors import InputError
+from ariba_cli.base.visible import visible
+from ariba_cli.verdicts.verdict import Verdict
 
 if TYPE_CHECKING:
     from ariba_cli.rounds.directory import Round

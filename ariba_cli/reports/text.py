@@ -4,7 +4,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ariba_cli.findings import Finding
+from ariba_cli.base.findings import Finding
 from ariba_cli.reports.words import findings_in_words
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from ariba_cli.findings import BROKEN_SEAL, PER_LAYER, Finding, FindingKind
-from ariba_cli.verdict import Evaluation, Stability, Verdict
-from ariba_cli.visible import visible
+from ariba_cli.base.findings import BROKEN_SEAL, PER_LAYER, Finding, FindingKind
+from ariba_cli.base.visible import visible
+from ariba_cli.verdicts.verdict import Stability, TruthMetrics, Verdict
 
 _MOST_ALIKE = 3
 _MOST_NAMES = 6
@@ -121,7 +121,7 @@ def stability_in_words(
     return lines
 
 
-def evaluation_in_words(evaluation: Evaluation) -> str:
+def evaluation_in_words(evaluation: TruthMetrics) -> str:
     """How good the verdict is, where the truth is known."""
     auc = "not defined" if evaluation.auc is None else f"{evaluation.auc:.3f}"
     return (

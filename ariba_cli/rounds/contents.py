@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ariba_cli.errors import InputError, RefusedFileError
+from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.files.limits import Limits
+from ariba_cli.files.opening import open_folder
+from ariba_cli.files.partial import PARTIAL_SUFFIX
 from ariba_cli.rounds import manifest as manifests
-from ariba_cli.rounds.limits import Limits
-from ariba_cli.rounds.opening import open_folder
 
 PARTICIPANTS = "participants"
-PARTIAL_SUFFIX = ".partial"
 RUN_NAME = "run.json"
 TRUTH_NAME = "truth.json"
 CONVERSION_NAME = "conversion.json"

@@ -6,9 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ariba_cli.errors import InputError, OutputError, RefusedFileError
-from ariba_cli.findings import Finding, FindingKind
-from ariba_cli.progress import Progress, silent
+from ariba_cli.base.errors import InputError, OutputError, RefusedFileError
+from ariba_cli.base.findings import Finding, FindingKind
+from ariba_cli.base.progress import Progress, no_progress
+from ariba_cli.files.opening import enough_memory, open_folder
+from ariba_cli.formats import is_model_folder, open_model, open_part
+from ariba_cli.formats.model import Model, ReadOptions
 from ariba_cli.rounds import manifest as manifests
 from ariba_cli.rounds.contents import (
     CONVERSION_NAME,
@@ -18,11 +21,8 @@ from ariba_cli.rounds.contents import (
     list_contents,
     rounds_inside,
 )
-from ariba_cli.rounds.formats import is_model_folder, open_model, open_part
 from ariba_cli.rounds.manifest import Manifest
 from ariba_cli.rounds.members import GLOBAL_STEM, Member, find_members, members_of_file
-from ariba_cli.rounds.model import Model, Terms
-from ariba_cli.rounds.opening import enough_memory, open_folder
 from ariba_cli.rounds.sealing import read_seal, verify_seal
 
 # Global models in two formats: more is a directory of updates.
@@ -51,7 +51,7 @@ class Round:
     files: tuple[str, ...]
     manifest: Manifest | None
     findings: tuple[Finding, ...]
-    terms: Terms = field(default_factory=Terms)
+    terms: ReadOptions = field(default_factory=ReadOptions)
 
     def open(self, member: Member) -> Model:
         """List the tensors of one model; see `formats.open_model`."""
@@ -78,7 +78,7 @@ class Round:
                 "another place"
             )
 
-    def verify_seal(self, progress: Progress = silent) -> list[Finding]:
+    def verify_seal(self, progress: Progress = no_progress) -> list[Finding]:
         """Hash every file that the seal lists; what differs, beyond the `findings`."""
         if self.manifest is None:
             return []
@@ -97,7 +97,7 @@ class Round:
 
 def open_round(
     path: Path,
-    terms: Terms | None = None,
+    terms: ReadOptions | None = None,
     *,
     global_path: Path | None = None,
     not_models: tuple[Path, ...] = (),
@@ -117,7 +117,7 @@ def open_round(
     InputError
         When there is no such directory, it is unfinished, or it holds no updates.
     """
-    terms = terms or Terms()
+    terms = terms or ReadOptions()
     if os.path.isfile(path):
         return _open_round_file(path, terms, global_path)
     contents = list_contents(path, terms.limits)
@@ -142,7 +142,7 @@ def open_round(
     )
 
 
-def is_one_model(path: Path, terms: Terms) -> bool:
+def is_one_model(path: Path, terms: ReadOptions) -> bool:
     """Whether a path is that of one model, and not of a round."""
     if os.path.isdir(path):
         is_model = not os.path.islink(path) and is_model_folder(path, terms)
@@ -150,7 +150,7 @@ def is_one_model(path: Path, terms: Terms) -> bool:
     return os.path.lexists(path) and members_of_file(path.parent, path.name, terms) is None
 
 
-def _holds_updates(path: Path, terms: Terms) -> bool:
+def _holds_updates(path: Path, terms: ReadOptions) -> bool:
     """Whether several files in a folder hold the same tensors, as updates do and shards do not.
 
     One participant who is called as the index of a model is does not make it of a round.
@@ -162,7 +162,7 @@ def _holds_updates(path: Path, terms: Terms) -> bool:
     return max(held.values(), default=0) > _MOST_BESIDE
 
 
-def _open_round_file(path: Path, terms: Terms, global_path: Path | None) -> Round:
+def _open_round_file(path: Path, terms: ReadOptions, global_path: Path | None) -> Round:
     members = members_of_file(path.parent, path.name, terms)
     if members is None:
         raise InputError(
@@ -193,7 +193,7 @@ def _within(root: Path, path: Path) -> str:
     return Path(os.path.relpath(path, root)).as_posix()
 
 
-def _models(path: Path, contents: Contents, set_apart: set[str], terms: Terms) -> list[str]:
+def _models(path: Path, contents: Contents, set_apart: set[str], terms: ReadOptions) -> list[str]:
     """The entries that are updates, or the global model, as far as names tell.
 
     A file with one of our names is none, unless an update calls itself so.
@@ -205,7 +205,7 @@ def _models(path: Path, contents: Contents, set_apart: set[str], terms: Terms) -
     ]
 
 
-def _check_no_run(path: Path, models: list[str], terms: Terms) -> None:
+def _check_no_run(path: Path, models: list[str], terms: ReadOptions) -> None:
     """Refuse the directory of a run, which holds rounds and no models.
 
     One participant's folder with a manifest in it does not pass a round off as a run.
@@ -216,7 +216,7 @@ def _check_no_run(path: Path, models: list[str], terms: Terms) -> None:
         raise InputError(f"'{path}' holds rounds and is not one; try {path / rounds[-1]}")
 
 
-def _is_flat(path: Path, models: list[str], terms: Terms) -> bool:
+def _is_flat(path: Path, models: list[str], terms: ReadOptions) -> bool:
     """Whether a folder called `participants` is that of one participant, who chose the name.
 
     Everything in it would be a participant of its own, enough of them to outvote the others.
@@ -228,7 +228,7 @@ def _is_flat(path: Path, models: list[str], terms: Terms) -> bool:
     return sum(_is_model(path / entry, terms) for entry in beside) > _MOST_BESIDE
 
 
-def _is_model(path: Path, terms: Terms) -> bool:
+def _is_model(path: Path, terms: ReadOptions) -> bool:
     try:
         with enough_memory():
             open_model(path, terms)

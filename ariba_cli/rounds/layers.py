@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from ariba_cli.errors import UsageError
-from ariba_cli.rounds.model import Tensor
+from ariba_cli.base.errors import UsageError
+from ariba_cli.formats.model import Tensor
+from ariba_cli.formats.tensors import TensorSpec
 from ariba_cli.rounds.names import is_counter, is_statistic, plain_name, plain_names
-from ariba_cli.rounds.tensors import TensorSpec
 
 _WEIGHT = ".weight"
 _PATTERN = re.compile(r"[*?]|\[.+\]", re.DOTALL)

@@ -6,20 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from ariba_cli.errors import RefusedFileError
+from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.files.atomic import FileDigest
 
 NAME = "manifest.json"
 LAYOUT = 1
 _LONGEST_PATH = 4096
 Kind = Literal["weights", "difference"]
-
-
-@dataclass(frozen=True)
-class SealedFile:
-    """What the manifest says of one file."""
-
-    bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -37,7 +30,7 @@ class Manifest:
     round: int
     kind: Kind
     layers: tuple[str, ...]
-    files: Mapping[str, SealedFile]
+    files: Mapping[str, FileDigest]
 
     def encode(self) -> bytes:
         """The bytes of `manifest.json`."""
@@ -71,7 +64,7 @@ def decode(data: bytes) -> Manifest:
             kind=content["kind"],
             layers=tuple(_list(content["layers"])),
             files={
-                file["path"]: SealedFile(file["bytes"], file["sha256"])
+                file["path"]: FileDigest(file["bytes"], file["sha256"])
                 for file in _list(content["files"])
             },
         )

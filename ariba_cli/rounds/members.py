@@ -1,22 +1,16 @@
 """Who is in a round: which of its files and folders are whose update."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
 
+from ariba_cli.base.ids import id_order
+from ariba_cli.formats import parts
+from ariba_cli.formats.model import ReadOptions
 from ariba_cli.rounds.contents import PARTICIPANTS, Contents
-from ariba_cli.rounds.formats import parts
-from ariba_cli.rounds.model import Terms
 
 GLOBAL_STEM = "global"
-
-# What `file_stem` makes.
-PLAIN_STEM = "[A-Za-z0-9%_.-]+"
-
-_LONGEST_STEM = 200
 
 
 @dataclass(frozen=True)
@@ -36,30 +30,8 @@ class Member:
     group: str | None = None
 
 
-def id_order(identifier: str) -> bytes:
-    """The key by which ids are ordered: their UTF-8 bytes."""
-    return identifier.encode("utf-8", "surrogateescape")
-
-
-def file_stem(identifier: str) -> str:
-    """A file name, without its suffix, for what a participant sent.
-
-    Ids may be anything: whatever is no plain letter, digit, `-`, `_` or `.` is percent-encoded,
-    and what is then too long for a file name is hashed.
-
-    >>> file_stem("p00"), file_stem("../global")
-    ('p00', '%2E.%2Fglobal')
-    """
-    stem = quote(id_order(identifier), safe="")
-    if stem.startswith("."):
-        stem = "%2E" + stem[1:]
-    if len(stem) > _LONGEST_STEM:
-        return hashlib.sha256(id_order(identifier)).hexdigest()
-    return stem.replace("~", "%7E")
-
-
 def find_members(
-    root: Path, contents: Contents, models: Iterable[str], terms: Terms
+    root: Path, contents: Contents, models: Iterable[str], terms: ReadOptions
 ) -> tuple[Member | None, list[Member]]:
     """The global model and the participants, these in the order of their ids.
 
@@ -80,7 +52,7 @@ def find_members(
 
 
 def members_of_file(
-    root: Path, path: str, terms: Terms
+    root: Path, path: str, terms: ReadOptions
 ) -> tuple[Member | None, list[Member]] | None:
     """The same for one file that holds the whole round; None when it does not."""
     groups = parts(root / path, "/", terms)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from ariba_cli.errors import InputError
-from ariba_cli.rounds.limits import Limits
+from ariba_cli.base.errors import InputError
+from ariba_cli.files.limits import Limits
 
 # What wrappers put before the names: DistributedDataParallel and others, Hugging Face's
 # models, PEFT, torch.compile.

@@ -1,21 +1,19 @@
 """The seal of a round, held against what lies in its directory."""
 
-import hashlib
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from ariba_cli.errors import RefusedFileError
-from ariba_cli.findings import Finding, FindingKind
-from ariba_cli.parallel import each
-from ariba_cli.progress import Progress
+from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.base.findings import Finding, FindingKind
+from ariba_cli.base.parallel import thread_map
+from ariba_cli.base.progress import Progress
+from ariba_cli.files.hashing import BUFFER_BYTES, file_sha256
+from ariba_cli.files.limits import Limits
+from ariba_cli.files.opening import open_file, read_small
 from ariba_cli.rounds import manifest as manifests
-from ariba_cli.rounds.limits import Limits
 from ariba_cli.rounds.manifest import Manifest
-from ariba_cli.rounds.opening import OpenFile, open_file, read_small
-
-_BUFFER_BYTES = 2**20
 
 
 def read_seal(
@@ -59,10 +57,10 @@ def verify_seal(
 
     def check(name: str) -> Finding | None:
         if not hasattr(kept, "buffer"):
-            kept.buffer = memoryview(bytearray(_BUFFER_BYTES))
+            kept.buffer = memoryview(bytearray(BUFFER_BYTES))
         try:
             with open_file(root / name, limits) as file:
-                if _sha256(file, kept.buffer) == manifest.files[name].sha256:
+                if file_sha256(file, kept.buffer) == manifest.files[name].sha256:
                     return None
             detail = f"{name} is not the file that was sealed: its sha256 differs"
         except RefusedFileError as error:
@@ -70,25 +68,11 @@ def verify_seal(
         return Finding(FindingKind.SEAL_BROKEN, detail, owners.get(name))
 
     findings = []
-    for done, finding in enumerate(each(check, names), 1):
+    for done, finding in enumerate(thread_map(check, names), 1):
         progress("verifying the seal", done, len(names))
         if finding is not None:
             findings.append(finding)
     return findings
-
-
-def file_sha256(file: OpenFile) -> str:
-    """The hash of a whole file."""
-    return _sha256(file, memoryview(bytearray(_BUFFER_BYTES)))
-
-
-def _sha256(file: OpenFile, buffer: memoryview) -> str:
-    digest = hashlib.sha256()
-    for start in range(0, file.size, len(buffer)):
-        piece = buffer[: min(len(buffer), file.size - start)]
-        file.read_into(piece, start)
-        digest.update(piece)
-    return digest.hexdigest()
 
 
 def _differences(root: Path, manifest: Manifest, found: set[str]) -> Iterator[Finding]:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ariba_cli.errors import InputError, RefusedFileError
+from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.files.limits import Limits
+from ariba_cli.files.opening import read_small
 from ariba_cli.rounds.contents import TRUTH_NAME
-from ariba_cli.rounds.limits import Limits
-from ariba_cli.rounds.opening import read_small
 
 
 @dataclass(frozen=True)

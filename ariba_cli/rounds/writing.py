@@ -1,24 +1,17 @@
 """Writing so that what is left is either the old state or the new one."""
 
-import hashlib
-import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.errors import OutputError
-from ariba_cli.rounds import manifest as manifests
-from ariba_cli.rounds.contents import CONVERSION_NAME, PARTICIPANTS, TRUTH_NAME
-from ariba_cli.rounds.formats import ENCODERS, peft
-from ariba_cli.rounds.manifest import Kind, Manifest, SealedFile
-from ariba_cli.rounds.members import GLOBAL_STEM, PLAIN_STEM, file_stem
-from ariba_cli.rounds.partial import (
+from ariba_cli.base.ids import PLAIN_STEM, file_stem
+from ariba_cli.files.atomic import FileDigest, write_atomically
+from ariba_cli.files.partial import (
     TEMPORARY,
     check_contents,
     hold,
@@ -26,6 +19,11 @@ from ariba_cli.rounds.partial import (
     remove,
     sync_directory,
 )
+from ariba_cli.formats import ENCODERS, peft
+from ariba_cli.rounds import manifest as manifests
+from ariba_cli.rounds.contents import CONVERSION_NAME, PARTICIPANTS, TRUTH_NAME
+from ariba_cli.rounds.manifest import Kind, Manifest
+from ariba_cli.rounds.members import GLOBAL_STEM
 
 # Every path that a round can have in it while it is written; see `check_contents`.
 _SUFFIXES = "|".join(re.escape(encoder.SUFFIX) for encoder in ENCODERS.values())
@@ -38,39 +36,6 @@ ROUND_CONTENTS = (
 )
 
 Tensors = Mapping[str, npt.NDArray[np.floating]]
-
-
-def write_atomically(path: Path, pieces: Iterable[bytes | memoryview]) -> SealedFile:
-    """Write a file whole or not at all, with the mode that the umask allows.
-
-    Parameters
-    ----------
-    pieces : its bytes, one after the other; each may be gone once the next is asked for.
-
-    Raises
-    ------
-    OutputError
-        When it cannot be written.
-    """
-    digest, size = hashlib.sha256(), 0
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        with os.fdopen(descriptor, "wb") as stream:
-            for piece in pieces:
-                stream.write(piece)
-                digest.update(piece)
-                size += len(piece)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        with suppress(OSError):
-            os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise OutputError(f"'{path}' cannot be written: {error.strerror}") from error
-        raise
-    return SealedFile(size, digest.hexdigest())
 
 
 @contextmanager
@@ -109,7 +74,7 @@ class RoundWriter:
     def __init__(self, directory: Path, *, format_name: str = "safetensors") -> None:
         self._directory = directory
         self._format = ENCODERS[format_name]
-        self._files: dict[str, SealedFile] = {}
+        self._files: dict[str, FileDigest] = {}
         (directory / PARTICIPANTS).mkdir()
 
     def write_global(self, tensors: Tensors) -> None:

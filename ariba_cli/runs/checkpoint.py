@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from ariba_cli.errors import InputError, RefusedFileError
+from ariba_cli.base.errors import InputError, RefusedFileError
 from ariba_cli.federated.federation import Federation
 from ariba_cli.federated.models import Weights
-from ariba_cli.rounds.formats import ENCODERS, open_model
-from ariba_cli.rounds.limits import Limits
-from ariba_cli.rounds.model import Terms
-from ariba_cli.rounds.opening import read_small
-from ariba_cli.rounds.partial import sync_directory
-from ariba_cli.rounds.sealing import file_sha256
-from ariba_cli.rounds.tensors import TensorSpec
-from ariba_cli.rounds.writing import write_atomically
+from ariba_cli.files.atomic import write_atomically
+from ariba_cli.files.hashing import file_sha256
+from ariba_cli.files.limits import Limits
+from ariba_cli.files.opening import read_small
+from ariba_cli.files.partial import sync_directory
+from ariba_cli.formats import ENCODERS, open_model
+from ariba_cli.formats.model import ReadOptions
+from ariba_cli.formats.tensors import TensorSpec
 from ariba_cli.runs.plan import Keep, Plan
 from ariba_cli.runs.run_file import (
     Point,
@@ -187,7 +187,7 @@ def _decode(content: dict[str, Any]) -> tuple[Plan, tuple[Point, ...]]:
 
 def _read_weights(path: Path, sha256: str, shapes: dict[str, tuple[int, ...]]) -> Weights:
     """The weights in model order, which the file does not keep."""
-    model = open_model(path, Terms())
+    model = open_model(path, ReadOptions())
     found = {name: tensor.spec for name, tensor in model.tensors.items()}
     wanted = {name: TensorSpec("F32", shape) for name, shape in shapes.items()}
     if model.format != _FORMAT or found != wanted:

@@ -8,16 +8,16 @@ import numpy as np
 
 from ariba_cli.attacks.attacker import backdoor_images, check_class
 from ariba_cli.attacks.triggers import TRIGGERS, Aim
-from ariba_cli.errors import InputError, RefusedFileError, UsageError
+from ariba_cli.base.errors import InputError, RefusedFileError, UsageError
+from ariba_cli.base.registry import registered
 from ariba_cli.federated.datasets import FloatArray, LabelArray
 from ariba_cli.federated.federation import Federation, Place
 from ariba_cli.federated.models import Architecture, Weights
 from ariba_cli.federated.quality import Quality, agreement, labels_said, quality_of
-from ariba_cli.inspection import HashedFile, hashed_files
-from ariba_cli.registry import registered
+from ariba_cli.formats import open_model
+from ariba_cli.formats.model import Model, ReadOptions
 from ariba_cli.rounds.directory import is_one_model
-from ariba_cli.rounds.formats import open_model
-from ariba_cli.rounds.model import Model, Terms
+from ariba_cli.rounds.inspection import HashedFile, hashed_files
 from ariba_cli.rounds.names import is_counter, plain_names
 from ariba_cli.runs.run_file import Run
 
@@ -107,7 +107,7 @@ def evaluate_model(
     settings: EvaluationSettings | None = None,
     *,
     place: Place | None = None,
-    terms: Terms | None = None,
+    terms: ReadOptions | None = None,
 ) -> ModelEvaluation:
     """Test a model of the network of a run, on the data of the run.
 
@@ -122,7 +122,7 @@ def evaluate_model(
     settings = settings or EvaluationSettings()
     for name in settings.triggers or ():
         registered(TRIGGERS, name, kind="trigger")
-    model = _open(path, terms or Terms())
+    model = _open(path, terms or ReadOptions())
     with Federation(run.settings, place) as federation:
         run.check_data(federation)
         dataset = federation.dataset
@@ -158,7 +158,7 @@ def evaluate_model(
         )
 
 
-def _open(path: Path, terms: Terms) -> Model:
+def _open(path: Path, terms: ReadOptions) -> Model:
     if os.path.isdir(path) and not is_one_model(path, terms):
         raise InputError(
             f"'{path}' is a directory of several models, or of none; name one model, as the global "

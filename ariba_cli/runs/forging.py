@@ -7,19 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
+from ariba_cli.aggregation.fedavg import fedavg
 from ariba_cli.attacks.attacker import Attacker, Forged
 from ariba_cli.attacks.settings import AttackSettings
-from ariba_cli.errors import InputError, RefusedFileError
-from ariba_cli.federated.aggregation import fedavg
+from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.base.progress import Progress, no_message, no_progress
 from ariba_cli.federated.federation import Federation, Place
 from ariba_cli.federated.models import Weights
-from ariba_cli.progress import Progress, silent, to_nobody
+from ariba_cli.files.partial import check_free
+from ariba_cli.formats import ENCODERS
 from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME
 from ariba_cli.rounds.directory import Round
-from ariba_cli.rounds.formats import ENCODERS
 from ariba_cli.rounds.manifest import Manifest
 from ariba_cli.rounds.members import Member
-from ariba_cli.rounds.partial import check_free
 from ariba_cli.rounds.truth import Truth
 from ariba_cli.rounds.writing import RoundWriter, new_directory
 from ariba_cli.runs.run_file import Run
@@ -52,8 +52,8 @@ def forge(
     *,
     place: Place | None = None,
     resume: bool = False,
-    progress: Progress = silent,
-    say: Callable[[str], None] = to_nobody,
+    progress: Progress = no_progress,
+    say: Callable[[str], None] = no_message,
 ) -> Forged:
     """Write `round_` again to the new directory `out`, with some participants compromised.
 

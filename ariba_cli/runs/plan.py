@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, fields
 
 from ariba_cli.attacks.settings import AttackSettings
-from ariba_cli.errors import UsageError
+from ariba_cli.base.errors import UsageError
 from ariba_cli.federated.federation import FederationSettings
 from ariba_cli.federated.training import LocalTraining
 

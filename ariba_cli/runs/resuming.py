@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ariba_cli.errors import InputError, RefusedFileError, UsageError
+from ariba_cli.base.errors import InputError, RefusedFileError, UsageError
 from ariba_cli.federated.federation import Federation
-from ariba_cli.rounds.contents import PARTIAL_SUFFIX, RUN_NAME
+from ariba_cli.files.partial import PARTIAL_SUFFIX, TEMPORARY, check_contents, remove
+from ariba_cli.formats import ENCODERS
+from ariba_cli.rounds.contents import RUN_NAME
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.formats import ENCODERS
-from ariba_cli.rounds.partial import TEMPORARY, check_contents, remove
 from ariba_cli.rounds.writing import ROUND_CONTENTS
 from ariba_cli.runs import checkpoint as checkpoints
 from ariba_cli.runs.checkpoint import REMOVE, Checkpoint

@@ -13,14 +13,14 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from ariba_cli.attacks.settings import AttackSettings
-from ariba_cli.errors import InputError, RefusedFileError, UsageError
+from ariba_cli.base.errors import InputError, RefusedFileError, UsageError
 from ariba_cli.federated.datasets import DATASETS
 from ariba_cli.federated.federation import Federation, FederationSettings
 from ariba_cli.federated.models import MODELS
 from ariba_cli.federated.partitions import parse_partition
+from ariba_cli.files.limits import Limits
+from ariba_cli.files.opening import read_small
 from ariba_cli.rounds.contents import RUN_NAME
-from ariba_cli.rounds.limits import Limits
-from ariba_cli.rounds.opening import read_small
 
 LAYOUT = 2
 

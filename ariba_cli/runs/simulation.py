@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ariba_cli.attacks.attacker import Attacker, Measured
+from ariba_cli.base.progress import Progress, no_message, no_progress
 from ariba_cli.federated.federation import Federation, Place, TrainedRound
-from ariba_cli.progress import Progress, silent, to_nobody
+from ariba_cli.files.atomic import write_atomically
+from ariba_cli.files.partial import hold, publish
 from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME
-from ariba_cli.rounds.partial import hold, publish
-from ariba_cli.rounds.writing import RoundWriter, new_directory, write_atomically
+from ariba_cli.rounds.writing import RoundWriter, new_directory
 from ariba_cli.runs import checkpoint as checkpoints
 from ariba_cli.runs.checkpoint import Checkpoint
 from ariba_cli.runs.plan import Plan, round_name
@@ -33,9 +34,9 @@ def simulate(
     *,
     place: Place | None = None,
     resume: bool = False,
-    progress: Progress = silent,
-    say: Callable[[str], None] = to_nobody,
-    warn: Callable[[str], None] = to_nobody,
+    progress: Progress = no_progress,
+    say: Callable[[str], None] = no_message,
+    warn: Callable[[str], None] = no_message,
 ) -> Simulated:
     """Train a federation from scratch and write it to the new directory `out`.
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ariba_cli.fragments import Fragments
 from ariba_cli.scoring.moments import Moments, exponents_of
 from ariba_cli.scoring.processor import Float64, Processor, Sums, join_sums
 from ariba_cli.scoring.sweep import sweep
 from ariba_cli.scoring.whitening import EPS, Whitening, whitening
+from ariba_cli.updates.fragments import Fragments
 
 # Squares of differences that are far from what float64 can hold.
 _LEAST_SQUARE, _MOST_SQUARE = 1e-200, 1e200

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ariba_cli.fragments import blocks, centre, differences
-from ariba_cli.parallel import one_blas_thread, shared_out
+from ariba_cli.base.parallel import map_workers, one_blas_thread
 from ariba_cli.scoring.compensated import Compensated
 from ariba_cli.scoring.processor import (
     ROWS_PER_SUM,
@@ -14,6 +13,7 @@ from ariba_cli.scoring.processor import (
     Values,
     join_sums,
 )
+from ariba_cli.updates.fragments import blocks, centre, subtract_reference
 
 # Values in a block: few enough for the cache, and enough for the arithmetic to take much
 # longer than the calls of NumPy.
@@ -41,20 +41,20 @@ class Cpu:
             return Sums(products.total, squares, additions)
 
         with one_blas_thread():
-            return join_sums(shared_out(work, blocks(values, dimension, _BLOCK_VALUES)))
+            return join_sums(map_workers(work, blocks(values, dimension, _BLOCK_VALUES)))
 
     def squared(self, values: Values, reference: int, whitening: Float64, out: Float64) -> None:
         """See `Processor`."""
         rank, dimension = whitening.shape
 
         def work(columns: Iterator[slice]) -> None:
-            room = np.empty(0)
+            buffer = np.empty(0)
             for start, rows in _differences(values, reference, columns):
                 centre(rows)
                 fragments = rows.reshape(-1, dimension)
-                if room.size < rank * len(fragments):
-                    room = np.empty(rank * len(fragments))
-                white = room[: rank * len(fragments)].reshape(rank, -1)
+                if buffer.size < rank * len(fragments):
+                    buffer = np.empty(rank * len(fragments))
+                white = buffer[: rank * len(fragments)].reshape(rank, -1)
                 np.matmul(whitening, fragments.T, out=white)
                 np.multiply(white, white, out=white)
                 squared = np.add.reduce(white, axis=0).reshape(len(values), -1)
@@ -62,7 +62,7 @@ class Cpu:
                 out[:, first : first + squared.shape[1]] = squared
 
         with one_blas_thread():
-            shared_out(work, blocks(values, dimension, _BLOCK_VALUES))
+            map_workers(work, blocks(values, dimension, _BLOCK_VALUES))
 
 
 def _differences(
@@ -73,13 +73,13 @@ def _differences(
     The next block takes the place of the one before: the kernel clears new pages, and takes
     longer for it than the arithmetic does.
     """
-    room = np.empty(0)
+    buffer = np.empty(0)
     for one in columns:
         part = values[:, one]
-        if room.size < part.size:
-            room = np.empty(part.size)
-        rows = room[: part.size].reshape(part.shape)
-        differences(part, reference, rows)
+        if buffer.size < part.size:
+            buffer = np.empty(part.size)
+        rows = buffer[: part.size].reshape(part.shape)
+        subtract_reference(part, reference, rows)
         yield one.start, rows
 
 

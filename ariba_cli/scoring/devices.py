@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ariba_cli.fragments import Fragments
-from ariba_cli.machine import is_card
-from ariba_cli.progress import to_nobody
+from ariba_cli.base.machine import is_gpu
+from ariba_cli.base.progress import no_message
 from ariba_cli.scoring.cpu import Cpu
 from ariba_cli.scoring.processor import Processor
+from ariba_cli.updates.fragments import Fragments
 
 # What a driver for NVIDIA's cards makes, and costs nothing to look for.
 _DRIVER = "/dev/nvidiactl"
@@ -17,7 +17,7 @@ _WORTH_A_CARD = 2**33
 
 
 @dataclass(frozen=True)
-class Placement:
+class DeviceChoice:
     """Where to do it. The result is the same everywhere.
 
     Attributes
@@ -27,7 +27,7 @@ class Placement:
     """
 
     device: str = "auto"
-    notice: Callable[[str], None] = to_nobody
+    notice: Callable[[str], None] = no_message
 
     def processor(self, fragments: Fragments) -> Processor:
         """The processor to score these fragments on.
@@ -41,11 +41,11 @@ class Placement:
         if device == "auto":
             size = fragments.total * fragments.cut.dimension * fragments.dtype.itemsize
             device = "cuda" if size >= _WORTH_A_CARD and os.path.exists(_DRIVER) else "cpu"
-        if not is_card(device):
+        if not is_gpu(device):
             return Cpu()
         from ariba_cli.scoring.gpu import Gpu
 
         return Gpu(device, self.notice)
 
 
-ANYWHERE = Placement()
+AUTO = DeviceChoice()

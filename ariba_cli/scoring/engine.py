@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from ariba_cli.fragments import Fragments
 from ariba_cli.scoring.covariance import exactly_whitened, quick_sums, uncertainty
 from ariba_cli.scoring.cpu import Cpu
 from ariba_cli.scoring.marks import Marks, can_tell_apart, marks_of, nobody_marked
 from ariba_cli.scoring.processor import Processor, Sums
 from ariba_cli.scoring.selection import most_distant
 from ariba_cli.scoring.whitening import whitening
+from ariba_cli.updates.fragments import Fragments
 
 
 def score(

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ariba_cli.errors import UsageError
-from ariba_cli.fragments import add_halves
+from ariba_cli.base.errors import UsageError
 from ariba_cli.scoring.compensated import Compensated
 from ariba_cli.scoring.processor import (
     ROWS_PER_SUM,
@@ -19,6 +18,7 @@ from ariba_cli.scoring.processor import (
     Sums,
     Values,
 )
+from ariba_cli.updates.fragments import add_halves
 
 if TYPE_CHECKING:
     import torch
@@ -142,7 +142,7 @@ class Gpu:
 
 
 class _Sender:
-    """Copies to a card through two rooms of memory that its own copier can read."""
+    """Copies to a card through two buffers of memory that its own copier can read."""
 
     def __init__(self, device: "torch.device", values: int, dtype: np.dtype[Any]) -> None:
         import torch
@@ -150,7 +150,7 @@ class _Sender:
         kind = torch.from_numpy(np.empty(0, dtype)).dtype
         self._device = device
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        self._rooms = [torch.empty(values, dtype=kind, pin_memory=True) for _ in range(2)]
+        self._buffers = [torch.empty(values, dtype=kind, pin_memory=True) for _ in range(2)]
         self._copied = [torch.cuda.Event() for _ in range(2)]  # type: ignore[no-untyped-call]
         self._sent = 0
 
@@ -160,12 +160,12 @@ class _Sender:
 
         which = self._sent % 2
         self._sent += 1
-        # The copy before the last one was from the same room.
+        # The copy before the last one was from the same buffer.
         self._copied[which].synchronize()
-        room = self._rooms[which][: values.size].reshape(values.shape)
-        np.copyto(room.numpy(), values)
+        buffer = self._buffers[which][: values.size].reshape(values.shape)
+        np.copyto(buffer.numpy(), values)
         with torch.cuda.stream(self._stream):
-            piece = room.to(self._device, non_blocking=True)
+            piece = buffer.to(self._device, non_blocking=True)
             self._copied[which].record(self._stream)
         return piece, self._copied[which]
 

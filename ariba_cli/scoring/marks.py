@@ -20,7 +20,7 @@ Parameter = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
-class End:
+class Cutoff:
     """Between which two distances, or other scores of fragments, the marks end.
 
     Attributes
@@ -68,7 +68,7 @@ class Marks:
     cut_distance : the least distance, or other score of a fragment, that was marked, to
         `DISTANCE_DIGITS`.
     cut_margin : by what share of it the next one is smaller, to `MARGIN_DIGITS`; 0 is a tie
-        at the cut. See `End.margin`.
+        at the cut. See `Cutoff.margin`.
     from_reference : the l2 distance of each participant from the fragments' reference, of
         shape (n,).
     parameters : what else the engine was run with, for the report.
@@ -102,14 +102,14 @@ def nobody_marked(
 ) -> Marks:
     """What an engine says when no fragment is further away than any other."""
     nobody = np.zeros((last_k_est(k_est, participants), participants), dtype=np.int32)
-    return marks_of(nobody, k_est, covariance_rank, End(0.0, 0.0), from_reference)
+    return marks_of(nobody, k_est, covariance_rank, Cutoff(0.0, 0.0), from_reference)
 
 
 def marks_of(
     by_k_est: Counts,
     k_est: int,
     covariance_rank: int | None,
-    end: End,
+    end: Cutoff,
     from_reference: npt.NDArray[np.float64],
 ) -> Marks:
     """The marks of a layer; for the k̃ that was asked for, they end there."""
@@ -137,7 +137,7 @@ def can_tell_apart(covariance_rank: int, participants: int, fragments: int) -> b
 
 def marks_by_k_est(
     distances: npt.NDArray[np.float64], k_est: int
-) -> tuple[Counts, tuple[End, ...]]:
+) -> tuple[Counts, tuple[Cutoff, ...]]:
     """How many marks each participant gets for every k̃ up to `last_k_est`, and their ends.
 
     Ties are broken by participant, then by fragment.
@@ -163,7 +163,7 @@ def marks_by_k_est(
     above, tied = beyond[:, ties + 1], found[:, ties]
     before = np.cumsum(tied, axis=0) - tied
     counts = above + np.clip(cuts - above.sum(axis=0) - before, 0, tied)
-    ends = map(End, placed[last].tolist(), placed[following].tolist())
+    ends = map(Cutoff, placed[last].tolist(), placed[following].tolist())
     return counts.T.astype(np.int32), tuple(ends)
 
 

@@ -11,7 +11,7 @@ final combination: 54 bits of each value against the 53 of float64.
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.errors import UsageError
+from ariba_cli.base.errors import UsageError
 
 Float64 = npt.NDArray[np.float64]
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.fragments import Fragments
-from ariba_cli.parallel import shared_out
+from ariba_cli.base.parallel import map_workers
 from ariba_cli.scoring.marks import Counts
 from ariba_cli.scoring.processor import Processor, Values
 from ariba_cli.scoring.whitening import Whitening
+from ariba_cli.updates.fragments import Fragments
 
 Float64 = npt.NDArray[np.float64]
 Bins = npt.NDArray[np.intp]
@@ -73,12 +73,12 @@ class Distances:
         if self._held is not None:
             yield 0, self._held
             return
-        room = np.empty(0)
+        buffer = np.empty(0)
         for start, values in self._fragments.chunks():
             shape = len(values), values.shape[1] // self._fragments.cut.dimension
-            if room.size < shape[0] * shape[1]:
-                room = np.empty(shape[0] * shape[1])
-            piece = room[: shape[0] * shape[1]].reshape(shape)
+            if buffer.size < shape[0] * shape[1]:
+                buffer = np.empty(shape[0] * shape[1])
+            piece = buffer[: shape[0] * shape[1]].reshape(shape)
             self._find(values, piece)
             yield start, piece
 
@@ -183,7 +183,7 @@ def _in_bins(distances: Distances) -> Bins:
     for _, piece in distances.pieces():
         flat = piece.reshape(-1)
         blocks = [flat[start : start + _BLOCK] for start in range(0, flat.size, _BLOCK)]
-        total += np.sum(shared_out(count, blocks), axis=0)
+        total += np.sum(map_workers(count, blocks), axis=0)
     return total
 
 
@@ -218,6 +218,6 @@ def _taken(
                 found.append((part[who, index], which, block[who, index]))
             return found
 
-        for found in shared_out(work, range(0, n, rows)):
+        for found in map_workers(work, range(0, n, rows)):
             taken += found
     return counts, taken

@@ -13,12 +13,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.errors import UsageError
-from ariba_cli.fragments import Fragments
-from ariba_cli.progress import Progress
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.progress import Progress
 from ariba_cli.scoring.covariance import quick_sums
 from ariba_cli.scoring.cpu import Cpu
 from ariba_cli.scoring.marks import Marks, marks_by_k_est, marks_of, nobody_marked
+from ariba_cli.updates.fragments import Fragments
 
 Float64 = npt.NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from ariba_cli.errors import UsageError
+from ariba_cli.base.errors import UsageError
 
 # What a default fit sample may take, for fitting and for what scoring takes longer with it.
 _BUDGET_SECONDS = 60.0

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.fragments import Fragments
-from ariba_cli.scoring.marks import Counts, End, last_k_est, marks_by_k_est
+from ariba_cli.scoring.marks import Counts, Cutoff, last_k_est, marks_by_k_est
 from ariba_cli.scoring.near_cuts import Distances, Run, near
 from ariba_cli.scoring.processor import Processor
 from ariba_cli.scoring.sweep import sweep
 from ariba_cli.scoring.whitening import EPS, Whitening
+from ariba_cli.updates.fragments import Fragments
 
 Float64 = npt.NDArray[np.float64]
 
@@ -42,7 +42,7 @@ class Selected:
     """
 
     by_k_est: Counts
-    ends: tuple[End, ...]
+    ends: tuple[Cutoff, ...]
     roughness: float
     largest: float
     distances: Float64 | None = None
@@ -75,7 +75,7 @@ def most_distant(
         marks = marks_by_k_est(exact, k_est)
         return Selected(*marks, 0.0, float(exact.max()), exact if keep_distances else None)
     counts = np.empty((len(cuts), fragments.participants), dtype=np.int32)
-    ends: list[End] = []
+    ends: list[Cutoff] = []
     for run in runs:
         reported = k_est - 1 - run.cuts.start
         counts[run.cuts], here = _settled(fragments, factored, run, reported, roughness)
@@ -112,7 +112,7 @@ def _roughness(factored: Whitening) -> float:
 
 def _settled(
     fragments: Fragments, factored: Whitening, run: Run, reported: int, roughness: float
-) -> tuple[Counts, list[End]]:
+) -> tuple[Counts, list[Cutoff]]:
     """The counts at the cuts of a run, and their ends.
 
     Parameters
@@ -125,7 +125,7 @@ def _settled(
         exact = _exact_of(fragments, factored, doubtful)
         order = np.argsort(-exact, kind="stable")
         which[zone], distances[zone] = doubtful[order], exact[order]
-    ends = map(End, distances[run.places - 1].tolist(), distances[run.places].tolist())
+    ends = map(Cutoff, distances[run.places - 1].tolist(), distances[run.places].tolist())
     participants = which // fragments.cut.fragments
     return _counts_by_cut(run.above, participants, run.places), list(ends)
 

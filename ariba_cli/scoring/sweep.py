@@ -6,8 +6,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.fragments import Fragments, blocks, centred
-from ariba_cli.parallel import one_blas_thread, shared_out
+from ariba_cli.base.parallel import map_workers, one_blas_thread
+from ariba_cli.updates.fragments import Fragments, blocks, centred
 
 Float64 = npt.NDArray[np.float64]
 Result = TypeVar("Result")
@@ -48,5 +48,5 @@ def sweep(
                     for one in taken
                 )
 
-            results += shared_out(take, columns)
+            results += map_workers(take, columns)
     return results

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from ariba_cli.errors import InputError, RefusedFileError
-from ariba_cli.rounds.limits import Limits
+from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.files.limits import Limits
 
 # A mutation that knows no format.
 Plain = Callable[[bytes], bytes]

@@ -12,7 +12,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
-from ariba_cli.rounds.tensors import NUMPY_TYPES, SIZES
+from ariba_cli.formats.tensors import NUMPY_TYPES, SIZES
 from tests.fuzz.harness import Mutate, Plain
 from tests.fuzz.packing import pack, unpack
 from tests.reports import hashed_again

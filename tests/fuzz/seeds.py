@@ -12,9 +12,10 @@ import numpy.typing as npt
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.auditing.settings import KEst
 from ariba_cli.federated.federation import Federation, FederationSettings
-from ariba_cli.rounds.formats import ENCODERS
-from ariba_cli.rounds.manifest import Manifest, SealedFile
-from ariba_cli.rounds.tensors import SIZES
+from ariba_cli.files.atomic import FileDigest
+from ariba_cli.formats import ENCODERS
+from ariba_cli.formats.tensors import SIZES
+from ariba_cli.rounds.manifest import Manifest
 from ariba_cli.rounds.truth import Truth
 from ariba_cli.runs.run_file import Point, encode_run
 from tests.conftest import FIXTURES
@@ -208,8 +209,8 @@ def _framed(data: bytes) -> bytes:
 def manifests() -> dict[str, bytes]:
     """The seals of two rounds; the one file that lies there is sealed in the first."""
     files = {
-        SEALED: SealedFile(0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
-        "participants/p2.safetensors": SealedFile(7, "0" * 64),
+        SEALED: FileDigest(0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        "participants/p2.safetensors": FileDigest(7, "0" * 64),
     }
     return {
         "two": Manifest(1, "weights", ("conv1.weight", "fc.bias"), files).encode(),

@@ -11,9 +11,14 @@ from unittest import mock
 
 import numpy as np
 
-from ariba_cli.comparing import compare
-from ariba_cli.errors import InputError, RefusedFileError
-from ariba_cli.progress import silent
+from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.base.progress import no_progress
+from ariba_cli.files.opening import open_file
+from ariba_cli.formats import hdf5, open_model, parts
+from ariba_cli.formats.isolation import parent
+from ariba_cli.formats.isolation.parent import Child
+from ariba_cli.formats.lowrank import LowRank
+from ariba_cli.formats.model import Model, ReadOptions, Scratch
 from ariba_cli.reports.audit_csv import AuditCsv
 from ariba_cli.reports.audit_markdown import audit_markdown
 from ariba_cli.reports.audit_table import audit_table
@@ -24,22 +29,17 @@ from ariba_cli.reports.report import parse_report, read_content, report_of
 from ariba_cli.reports.sha256sums import sha256sums_of_inputs
 from ariba_cli.reports.text import Paper
 from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME
-from ariba_cli.rounds.formats import hdf5, open_model, parts
-from ariba_cli.rounds.isolation import parent
-from ariba_cli.rounds.isolation.parent import Child
-from ariba_cli.rounds.lowrank import LowRank
 from ariba_cli.rounds.manifest import NAME as MANIFEST_NAME
-from ariba_cli.rounds.model import Model, Scratch, Terms
-from ariba_cli.rounds.opening import open_file
 from ariba_cli.rounds.sealing import read_seal, verify_seal
 from ariba_cli.rounds.truth import read_truth
 from ariba_cli.runs.run_file import read_run
-from ariba_cli.verdict import Verdict
+from ariba_cli.verdicts.comparison import compare
+from ariba_cli.verdicts.verdict import Verdict
 from tests.fuzz import hdf5_mutators, mutators, packing, seeds
 from tests.fuzz.harness import INPUT_BYTES, LIMITS, TENSOR_BYTES, TENSORS, Target
 
-TERMS = Terms(LIMITS)
-_TRUSTING = Terms(LIMITS, trust_pickles=True)
+TERMS = ReadOptions(LIMITS)
+_TRUSTING = ReadOptions(LIMITS, trust_pickles=True)
 _NEXT = "next"
 
 
@@ -101,7 +101,7 @@ def _beside(name: str) -> Callable[[bytes, Path], Path]:
     return place
 
 
-def _read_model(path: Path, terms: Terms = TERMS) -> str:
+def _read_model(path: Path, terms: ReadOptions = TERMS) -> str:
     """List a model and read its float tensors, and some of their values by themselves."""
     model = open_model(path, terms)
     scratch, left = Scratch(), INPUT_BYTES
@@ -142,7 +142,7 @@ def _read_pickle(path: Path) -> str:
 
 
 @contextmanager
-def _unharmed(path: Path, terms: Terms) -> Iterator[None]:
+def _unharmed(path: Path, terms: ReadOptions) -> Iterator[None]:
     """Whatever comes of an input, the next participant's file must be read."""
     try:
         yield
@@ -158,7 +158,7 @@ def _read_replies(path: Path) -> str:
     """Read a model of which another child says what it likes, and then ends."""
     data = path.read_bytes()
     said = iter([seeds.messages({"answer": "ready"}) + data[1:]])
-    terms = Terms(LIMITS, trust_pickles=True)
+    terms = ReadOptions(LIMITS, trust_pickles=True)
     with ExitStack() as opened:
 
         def start(*_: object) -> SimpleNamespace:
@@ -184,7 +184,7 @@ def _read_seal(path: Path) -> str:
     manifest, findings = read_seal(path, files, LIMITS)
     if manifest is None:
         raise RefusedFileError(findings[0].detail)
-    findings += verify_seal(path, manifest, files, {}, LIMITS, silent)
+    findings += verify_seal(path, manifest, files, {}, LIMITS, no_progress)
     manifest.encode()
     return ", ".join(sorted({finding.kind for finding in findings}))
 

@@ -12,8 +12,8 @@ from ariba_cli.attacks.strategies.noise import Noise
 from ariba_cli.attacks.strategies.norm_matching import NormMatching
 from ariba_cli.attacks.strategies.replacement import Replacement
 from ariba_cli.attacks.strategies.strategy import Situation, Strategy, update_norm
-from ariba_cli.errors import UsageError
-from ariba_cli.registry import registered
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.registry import registered
 
 __all__ = ["ANOMALIES", "STRATEGIES", "Situation", "Strategy", "combined", "update_norm"]
 

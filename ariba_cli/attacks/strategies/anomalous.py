@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ariba_cli.attacks.strategies.strategy import Strategy
-from ariba_cli.registry import registered
+from ariba_cli.base.registry import registered
 
 if TYPE_CHECKING:
     import torch

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.attacks.triggers.trigger import Aim
-from ariba_cli.errors import UsageError
+from ariba_cli.base.errors import UsageError
 from ariba_cli.federated.datasets import Dataset, FloatArray, LabelArray
 
 # In CIFAR-10.

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from ariba_cli.errors import InputError
+from ariba_cli.base.errors import InputError
+from ariba_cli.base.registry import registered
 from ariba_cli.federated.datasets.arrays import ARRAYS
 from ariba_cli.federated.datasets.cifar10 import CIFAR10
 from ariba_cli.federated.datasets.dataset import Dataset, FloatArray, LabelArray
 from ariba_cli.federated.datasets.digits import DIGITS
 from ariba_cli.federated.datasets.idx import FASHION_MNIST, MNIST
 from ariba_cli.federated.datasets.source import Source, check_complete, where_to_get
-from ariba_cli.registry import registered
 
 __all__ = ["DATASETS", "Dataset", "FloatArray", "LabelArray", "Source", "load_dataset"]
 

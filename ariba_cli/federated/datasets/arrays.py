@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.errors import InputError, RefusedFileError
+from ariba_cli.base.errors import InputError, RefusedFileError
 from ariba_cli.federated.datasets.checks import (
     check_alike,
     check_labels,
@@ -24,10 +24,10 @@ from ariba_cli.federated.datasets.checks import (
 )
 from ariba_cli.federated.datasets.dataset import Dataset, FloatArray, LabelArray
 from ariba_cli.federated.datasets.source import Published
-from ariba_cli.rounds.formats import npz
-from ariba_cli.rounds.limits import Limits
-from ariba_cli.rounds.model import Model, Terms
-from ariba_cli.rounds.tensors import NUMPY_TYPES
+from ariba_cli.files.limits import Limits
+from ariba_cli.formats import npz
+from ariba_cli.formats.model import Model, ReadOptions
+from ariba_cli.formats.tensors import NUMPY_TYPES
 
 _SUFFIX = ".npz"
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -97,7 +97,7 @@ def _find(folder: Path) -> Mapping[str, _Listed]:
     found: dict[str, _Listed] = {}
     for path in _files(folder):
         with opened(path, _LIMITS, most_bytes=_LIMITS.file_bytes) as file:
-            model = npz.open_model(file, Terms(_LIMITS))
+            model = npz.open_model(file, ReadOptions(_LIMITS))
         for key in _KEYS:
             if key in found and key in model.tensors:
                 raise InputError(f"'{path}' has {key}, and '{found[key].path.name}' has it too")

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.errors import InputError, RefusedFileError
+from ariba_cli.base.errors import InputError, RefusedFileError
 from ariba_cli.federated.datasets.dataset import Dataset, FloatArray, LabelArray
-from ariba_cli.rounds.limits import Limits
-from ariba_cli.rounds.opening import OpenFile, enough_memory, open_file
+from ariba_cli.files.limits import Limits
+from ariba_cli.files.opening import OpenFile, enough_memory, open_file
 
 # Far more than the files of any known set of small images.
 MOST_BYTES = 2**30

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ariba_cli.errors import RefusedFileError
+from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.federated.datasets.checks import (
     Split,
     check_labels,

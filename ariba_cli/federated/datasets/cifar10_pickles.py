@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ariba_cli.errors import RefusedFileError
+from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.federated.datasets.checks import Bytes, Split
 
 _UNSIGNED_BYTES = ("u1", "|u1")

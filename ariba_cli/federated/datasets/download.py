@@ -10,12 +10,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ariba_cli.errors import InputError, OutputError, UsageError
+from ariba_cli.base.errors import InputError, OutputError, UsageError
+from ariba_cli.base.progress import Progress, no_progress
+from ariba_cli.base.registry import registered
 from ariba_cli.federated.datasets import DATASETS
 from ariba_cli.federated.datasets.source import Published
-from ariba_cli.progress import Progress, silent
-from ariba_cli.registry import registered
-from ariba_cli.rounds.writing import write_atomically
+from ariba_cli.files.atomic import write_atomically
 
 if TYPE_CHECKING:
     import requests
@@ -29,7 +29,7 @@ _MOST_MEMBER_BYTES = 2**28
 _HEADERS = {"Accept-Encoding": "identity"}
 
 
-def download(name: str, data_dir: Path, progress: Progress = silent) -> Path:
+def download(name: str, data_dir: Path, progress: Progress = no_progress) -> Path:
     """Fetch what a data set lacks into its own folder, `data_dir/name`.
 
     What is there already is kept, and not fetched again: a set that can be loaded from its

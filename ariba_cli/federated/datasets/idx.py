@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ariba_cli.errors import RefusedFileError
+from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.federated.datasets.checks import (
     MOST_BYTES,
     Bytes,
@@ -28,7 +28,7 @@ from ariba_cli.federated.datasets.checks import (
 )
 from ariba_cli.federated.datasets.dataset import Dataset, LabelArray
 from ariba_cli.federated.datasets.source import Published
-from ariba_cli.rounds.opening import OpenFile
+from ariba_cli.files.opening import OpenFile
 
 _IMAGES = "images-idx3-ubyte"
 _LABELS = "labels-idx1-ubyte"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ariba_cli.errors import InputError
+from ariba_cli.base.errors import InputError
 from ariba_cli.federated.datasets.dataset import Dataset
 
 

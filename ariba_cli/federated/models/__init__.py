@@ -1,6 +1,7 @@
 """The networks that a federation trains, by name. A new one is a module and a line in `MODELS`."""
 
-from ariba_cli.errors import UsageError
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.registry import registered
 from ariba_cli.federated.datasets import Dataset
 from ariba_cli.federated.models.architecture import (
     Architecture,
@@ -12,7 +13,6 @@ from ariba_cli.federated.models.architecture import (
 )
 from ariba_cli.federated.models.cnn import build_cnn
 from ariba_cli.federated.models.resnet import build_resnet18
-from ariba_cli.registry import registered
 
 __all__ = [
     "MODELS",

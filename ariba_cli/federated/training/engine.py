@@ -9,14 +9,14 @@ from enum import StrEnum
 
 import numpy as np
 
-from ariba_cli.errors import ResourceError, UsageError
+from ariba_cli.base.errors import ResourceError, UsageError
+from ariba_cli.base.machine import cores, is_gpu
 from ariba_cli.federated.datasets import FloatArray
 from ariba_cli.federated.models import Architecture, Weights
 from ariba_cli.federated.training.single import Network
 from ariba_cli.federated.training.task import Task, one_thread
 from ariba_cli.federated.training.vectorised import VectorisedTraining
 from ariba_cli.federated.training.workers import Workers
-from ariba_cli.machine import cores, is_card
 
 # Up to so many pixels, the CNN is small enough that vectorising beats processes (measured
 # at 8×8 and 28×28 pixels; see `benchmarks`).
@@ -160,7 +160,7 @@ def _resolved(device: str) -> str:
 
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if not is_card(device):
+    if not is_gpu(device):
         return device
     number, cards = device.partition(":")[2] or "0", torch.cuda.device_count()
     if not (number.isdecimal() and int(number) < cards):

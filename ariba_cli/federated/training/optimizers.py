@@ -7,8 +7,8 @@ PyTorch itself and is not used here.
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, Self
 
+from ariba_cli.base.registry import registered
 from ariba_cli.federated.training.task import LocalTraining
-from ariba_cli.registry import registered
 
 if TYPE_CHECKING:
     import torch

@@ -13,12 +13,12 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
 
-from ariba_cli.errors import ResourceError
+from ariba_cli.base.errors import ResourceError
+from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.federated.datasets import FloatArray
 from ariba_cli.federated.models import Architecture, Weights
 from ariba_cli.federated.training.single import Network
 from ariba_cli.federated.training.task import Task
-from ariba_cli.interrupts import held_back
 
 Result = TypeVar("Result")
 
@@ -38,14 +38,14 @@ class Workers:
     ) -> list[Weights]:
         """The weights of each after local training; `done` is called after each."""
         with self._running() as pool:
-            with held_back():
+            with defer_signals():
                 futures = [pool.submit(_train, weights, task) for task in tasks]
             return _results(futures, done)
 
     def logits(self, weights: Weights, pieces: Sequence[FloatArray]) -> list[FloatArray]:
         """What the model says of each piece of the images."""
         with self._running() as pool:
-            with held_back():
+            with defer_signals():
                 futures = [pool.submit(_logits, weights, images) for images in pieces]
             return _results(futures, lambda: None)
 

@@ -4,10 +4,10 @@ import shlex
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import code, folded, pairs, paragraph, section
 from ariba_cli.reports.html.markup import Child, element
 from ariba_cli.reports.report import Report
-from ariba_cli.visible import visible
 
 
 def checking_section(report: Report) -> Element:

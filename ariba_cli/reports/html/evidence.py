@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ariba_cli.verdict import LayerEvidence, Verdict
+from ariba_cli.verdicts.verdict import LayerEvidence, Verdict
 
 _MOST_LAYERS = 8
 _MOST_OPEN = 2

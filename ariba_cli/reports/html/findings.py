@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
-from ariba_cli.findings import Finding
+from ariba_cli.base.findings import Finding
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import count, folded, note, paragraph, section, table
-from ariba_cli.verdict import Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.verdict import Verdict
 
 _MOST_OPEN = 40
 

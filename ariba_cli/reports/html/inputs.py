@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import code, count, folded, note, section, table
 from ariba_cli.reports.html.markup import Child, append, element
-from ariba_cli.verdict import Input, Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.verdict import Input, Verdict
 
 _MOST_OPEN = 12
 

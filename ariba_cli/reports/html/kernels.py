@@ -11,7 +11,7 @@ from ariba_cli.reports.html.evidence import (
 from ariba_cli.reports.html.heat import heat_map, largest, scale_legend
 from ariba_cli.reports.html.markup import Child, append, element, short
 from ariba_cli.reports.html.people import order
-from ariba_cli.verdict import Fragment, LayerEvidence, Verdict
+from ariba_cli.verdicts.verdict import Fragment, LayerEvidence, Verdict
 
 _NAME = 40
 _LAYER = 60

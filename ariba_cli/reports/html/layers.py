@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import count, folded, note, section, table
 from ariba_cli.reports.html.evidence import most_telling
 from ariba_cli.reports.html.markup import Child, element, short
 from ariba_cli.reports.html.people import shown
-from ariba_cli.verdict import LayerResult, Ranked, Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.verdict import LayerResult, Ranked, Verdict
 
 _MOST_SUSPECTS = 40
 _MOST_LAYERS = 60

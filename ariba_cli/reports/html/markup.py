@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, tostring
 
-from ariba_cli.visible import visible
+from ariba_cli.base.visible import visible
 
 # What the values of attributes are made of here. Nobody's name is ever in one.
 _VALUE = re.compile(r"[A-Za-z0-9 .,:;#()'/=+-]*")

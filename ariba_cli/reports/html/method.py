@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import code, pairs, paragraph, section
 from ariba_cli.reports.html.layers import layers_table
 from ariba_cli.reports.html.markup import Child, element
 from ariba_cli.reports.words import coverage_in_words
-from ariba_cli.verdict import Asked, Method, Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.verdict import Method, RequestedOptions, Verdict
 
 _CHOICES = {
     "middle": "the convolution in the middle, by default",
@@ -63,7 +63,7 @@ def _parameters(verdict: Verdict) -> Iterator[tuple[str, Child]]:
     yield "same on every machine", _yes(method)
 
 
-def _asked(asked: Asked | None) -> Iterator[tuple[str, Child]]:
+def _asked(asked: RequestedOptions | None) -> Iterator[tuple[str, Child]]:
     """What was asked for, where it is more than the defaults."""
     if asked is None:
         return

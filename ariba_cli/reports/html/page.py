@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import count, paragraph, section
 from ariba_cli.reports.html.checking import checking_section
 from ariba_cli.reports.html.findings import findings_section
@@ -21,8 +22,7 @@ from ariba_cli.reports.html.scores import scores_section
 from ariba_cli.reports.html.stability import stability_section
 from ariba_cli.reports.html.summary import summary_section
 from ariba_cli.reports.report import Report
-from ariba_cli.verdict import Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.verdict import Verdict
 
 _NAME = 60
 

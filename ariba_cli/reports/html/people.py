@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from ariba_cli.reports.html.markup import append, element
-from ariba_cli.verdict import Ranked, Verdict
+from ariba_cli.verdicts.verdict import Ranked, Verdict
 
 _MOST_SUSPECTS = 50
 _FEWEST_NEXT = 10

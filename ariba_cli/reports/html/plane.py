@@ -20,7 +20,7 @@ from ariba_cli.reports.html.drawing import (
 )
 from ariba_cli.reports.html.evidence import layers_to_draw, left_out_in_words
 from ariba_cli.reports.html.markup import Child, element, short
-from ariba_cli.verdict import Plane, Verdict
+from ariba_cli.verdicts.verdict import Plane, Verdict
 
 Point = tuple[float, float]
 

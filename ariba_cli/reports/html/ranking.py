@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import count, folded, note, section, table
 from ariba_cli.reports.html.markup import Child, element
 from ariba_cli.reports.html.people import shown, standing_mark
 from ariba_cli.reports.words import expected_share
-from ariba_cli.verdict import Ranked, Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.verdict import Ranked, Verdict
 
 _HEADERS = ("rank", "participant", "score", "share", "× k̃/n", "")
 _NUMBERS = (1, 3, 4, 5)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import count, figure, scrolling, section
 from ariba_cli.reports.html.drawing import (
     SHAPES,
@@ -19,8 +20,7 @@ from ariba_cli.reports.html.drawing import (
 )
 from ariba_cli.reports.html.markup import Child, short
 from ariba_cli.reports.words import expected_share
-from ariba_cli.verdict import Ranked, Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.verdict import Ranked, Verdict
 
 # Beyond so many participants, the first of them get a bar each, and all a profile.
 _MOST_BARS = 120

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import bullets, figure, note, scrolling, section, table
 from ariba_cli.reports.html.drawing import label, legend, line, rectangle, svg, swatch
 from ariba_cli.reports.html.markup import Child, element, short
 from ariba_cli.reports.html.people import order
 from ariba_cli.reports.words import stability_in_words
-from ariba_cli.verdict import Stability, Step, Verdict
-from ariba_cli.visible import visible
+from ariba_cli.verdicts.verdict import KEstStep, Stability, Verdict
 
 Span = tuple[int, int]
 
@@ -37,10 +37,10 @@ def stability_section(verdict: Verdict) -> Element | None:
     return section("stability", "Stability", *children)
 
 
-def spans(steps: Sequence[Step]) -> dict[str, list[Span]]:
+def spans(steps: Sequence[KEstStep]) -> dict[str, list[Span]]:
     """From which k̃ to which everybody is a suspect who ever is.
 
-    >>> spans([Step(1, ("a",), ()), Step(2, ("b", "c"), ("a",))])
+    >>> spans([KEstStep(1, ("a",), ()), KEstStep(2, ("b", "c"), ("a",))])
     {'a': [(1, 1)], 'b': [(2, 2)], 'c': [(2, 2)]}
     """
     found: dict[str, list[Span]] = {}
@@ -57,7 +57,7 @@ def spans(steps: Sequence[Step]) -> dict[str, list[Span]]:
     return {name: own for name, own in found.items() if own}
 
 
-def _by_k_est(steps: Sequence[Step], verdict: Verdict) -> Element:
+def _by_k_est(steps: Sequence[KEstStep], verdict: Verdict) -> Element:
     """A row for everybody who is a suspect for some k̃, with a bar from where to where."""
     found = spans(steps)
     rows = sorted(order(list(found), verdict), key=lambda name: found[name][0][0])
@@ -105,7 +105,7 @@ def _caption(shown: int, all_: int, verdict: Verdict) -> list[Child]:
     return [text, entries]
 
 
-def _axis(steps: Sequence[Step], step: float, left: float, height: float) -> list[Child]:
+def _axis(steps: Sequence[KEstStep], step: float, left: float, height: float) -> list[Child]:
     """The numbers k̃ above the rows, as many as there is room for."""
     first, last = steps[0].k_est, steps[-1].k_est
     every = next(every for every in _round_numbers() if every * step >= 26)

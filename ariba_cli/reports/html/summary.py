@@ -10,7 +10,7 @@ from ariba_cli.reports.words import (
     nobody_in_words,
     unknown_in_words,
 )
-from ariba_cli.verdict import Verdict
+from ariba_cli.verdicts.verdict import Verdict
 
 _MOST_NAMED = 30
 _LONGEST = 40

@@ -1,0 +1,1 @@
+"""A round → the next global model: aggregation rules over a stream of updates."""

@@ -1,0 +1,1 @@
+"""The ground that all other rooms stand on: errors, findings, ids, and what the machine offers."""

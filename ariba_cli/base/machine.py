@@ -1,0 +1,35 @@
+"""What the machine has, as far as this process may use it."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from ariba_cli.base.errors import UsageError
+
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+def is_gpu(device: str) -> bool:
+    """Whether a device is a graphics card, and not the processor.
+
+    Raises
+    ------
+    UsageError
+        When it is called neither `cpu`, `cuda` nor `cuda:N`.
+    """
+    if device != "cpu" and device.partition(":")[0] != "cuda":
+        raise UsageError(f"there is no device '{device}'; use auto, cpu, cuda or cuda:N")
+    return device != "cpu"
+
+
+def cores() -> int:
+    """How many processors."""
+    return len(os.sched_getaffinity(0))
+
+
+def memory_bytes() -> int:
+    """How much memory, in bytes; less than there is where a container is limited."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError, ValueError):
+        total = min(total, int(_CGROUP_LIMIT.read_text()))
+    return total

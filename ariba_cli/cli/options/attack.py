@@ -1,0 +1,159 @@
+"""Options that say how participants are compromised."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ariba_cli.base.errors import UsageError
+from ariba_cli.cli.console import Console
+from ariba_cli.cli.options import choices
+from ariba_cli.cli.options import shared as options
+
+if TYPE_CHECKING:
+    from ariba_cli.attacks.settings import AttackSettings
+
+KOption = Annotated[
+    int | None,
+    typer.Option(
+        "--k",
+        metavar="N",
+        min=1,
+        help="How many participants to compromise, drawn by the seed. [default: a tenth]",
+        show_default=False,
+    ),
+]
+CompromisedOption = Annotated[
+    str | None,
+    typer.Option(metavar="IDS", help="Compromise these instead, as p03,p17.", show_default=False),
+]
+TriggerOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Which images are to be misclassified: those that bear a pattern, a targeted "
+        "collection of 30, or those with a semantic feature (green cars, heavy strokes).",
+        autocompletion=choices.triggers,
+    ),
+]
+StrategyOption = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME",
+        help="What is done besides poisoning: replacement, anomalous, norm-matching, "
+        "label-flipping or noise; repeat it to combine them, none for nothing.",
+        autocompletion=choices.strategies,
+    ),
+]
+TargetClassOption = Annotated[
+    int,
+    typer.Option(
+        metavar="CLASS", min=0, help="The class that triggered images are taken for, from 0 on."
+    ),
+]
+SourceClassOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="CLASS",
+        min=0,
+        help="label-flipping: whose labels are flipped. [default: the class after the target]",
+        show_default=False,
+    ),
+]
+PoisonRatioOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NUMBER",
+        min=0.01,
+        max=1.0,
+        callback=options.finite,
+        help="How many triggered samples a participant adds for each of its own of other "
+        "classes. [default: by trigger]",
+        show_default=False,
+    ),
+]
+SigmaOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NUMBER",
+        min=0.0,
+        callback=options.finite,
+        help="replacement: σ, the sum of the σ_i by which updates are scaled. [default: n/η]",
+        show_default=False,
+    ),
+]
+RhoOption = Annotated[
+    float,
+    typer.Option(
+        metavar="NUMBER",
+        min=0.0,
+        max=1.0,
+        callback=options.finite,
+        help="anomalous: ρ in (1−ρ)·loss + ρ·l_a, less than 1.",
+    ),
+]
+AnomalyOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="anomalous: what l_a is, l2 or cosine.",
+        autocompletion=choices.anomalies,
+    ),
+]
+BackdoorImagesOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Measure the backdoor on so many test images, drawn by the seed. [default: all]",
+        show_default=False,
+    ),
+]
+
+_OF_A_STRATEGY = {
+    "sigma": "replacement",
+    "rho": "anomalous",
+    "anomaly": "anomalous",
+    "source_class": "label-flipping",
+}
+
+
+def names(compromised: str | None) -> tuple[str, ...]:
+    """Who was named, as in `p03,p17`."""
+    named = tuple(compromised.split(",")) if compromised is not None else ()
+    if "" in named:
+        raise UsageError("--compromised names nobody between two commas; write it as p03,p17")
+    return named
+
+
+def strategies(named: list[str]) -> tuple[str, ...]:
+    """The strategies that were named, in one order; `none` stands for none."""
+    if choices.NO_STRATEGY in named and len(named) > 1:
+        raise UsageError("--strategy none goes with no other; leave it out")
+    return tuple(sorted(set(named) - {choices.NO_STRATEGY}))
+
+
+def check_heeded(context: typer.Context, strategies: Sequence[str]) -> None:
+    """Refuse an option of a strategy that is not among these: it would change nothing."""
+    for option, strategy in _OF_A_STRATEGY.items():
+        if strategy not in strategies and on_command_line(context, option):
+            name = option.replace("_", "-")
+            raise UsageError(
+                f"--{name} is of --strategy {strategy}; name that, or leave --{name} out"
+            )
+
+
+def on_command_line(context: typer.Context, option: str) -> bool:
+    """Whether an option was typed, and is no default of the command or its environment."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def warn_of_many(settings: "AttackSettings", participants: int, console: Console) -> None:
+    """Say so when half of the participants or more are compromised."""
+    k = len(set(settings.compromised)) or settings.k or 0
+    if participants > k >= participants / 2:
+        console.warn(
+            f"{k} of {participants} participants are compromised, half or more; no ranking of "
+            "the unusual finds a majority"
+        )

@@ -1,0 +1,93 @@
+"""The values that a shell completes, beside those that Typer knows: looked up only then.
+
+Each function is given to an option as its `autocompletion`; Typer keeps what begins as the
+word that is being written. Words come from the registries, and never from a round.
+"""
+
+# What stands for no strategy at all.
+NO_STRATEGY = "none"
+
+
+def conditions() -> list[str]:
+    """What can follow `--fail-on`."""
+    from ariba_cli.cli.options.conditions import FORMS
+
+    return [form.start for form in FORMS]
+
+
+def detectors() -> list[str]:
+    """Every detector that can be named."""
+    from ariba_cli.detectors import DETECTORS
+    from ariba_cli.scoring.pyod_catalogue import CATALOGUE
+
+    variants = [f"pyod:{name}" for name in sorted(CATALOGUE, key=str.lower)]
+    return [*(name for name in DETECTORS if name != "pyod"), *variants]
+
+
+def triggers() -> list[str]:
+    """Every trigger."""
+    from ariba_cli.attacks.triggers import TRIGGERS
+
+    return list(TRIGGERS)
+
+
+def strategies() -> list[str]:
+    """Every strategy, and the word for none."""
+    from ariba_cli.attacks.strategies import STRATEGIES
+
+    return [*STRATEGIES, NO_STRATEGY]
+
+
+def anomalies() -> list[str]:
+    """What l_a can be."""
+    from ariba_cli.attacks.strategies import ANOMALIES
+
+    return list(ANOMALIES)
+
+
+def datasets() -> list[str]:
+    """Every data set."""
+    from ariba_cli.federated.datasets import DATASETS
+
+    return list(DATASETS)
+
+
+def partitions() -> list[str]:
+    """Every way to deal out samples; a number follows the colon."""
+    from ariba_cli.federated.partitions import PARTITIONS
+
+    return [f"{name}:" if way.parameter else name for name, way in PARTITIONS.items()]
+
+
+def models() -> list[str]:
+    """Every network that can be trained."""
+    from ariba_cli.federated.models import MODELS
+
+    return list(MODELS)
+
+
+def schemas() -> list[str]:
+    """Every kind of report that has a schema."""
+    from ariba_cli.reports.published import versions
+
+    return list(versions())
+
+
+def fragments() -> list[str]:
+    """Every way to cut a layer; a number follows the colon."""
+    return ["kernel", "filter", "row", "block:"]
+
+
+def layers() -> list[str]:
+    """What can be named without looking into a round."""
+    return ["all"]
+
+
+def devices() -> list[str]:
+    """Where something can be computed; there may be several cards."""
+    return ["auto", "cpu", "cuda", "cuda:0"]
+
+
+def kept_rounds() -> list[str]:
+    """Which rounds a simulation can write; a number follows the colon."""
+    return ["all", "last", "every:"]

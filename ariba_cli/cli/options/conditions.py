@@ -1,0 +1,127 @@
+"""The conditions of `--fail-on`: the one list that help, completion and errors are made of."""
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.findings import BROKEN_SEAL, FindingKind
+
+if TYPE_CHECKING:
+    from ariba_cli.verdicts.verdict import Verdict
+
+Holds = Callable[["Verdict"], bool]
+
+_NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20}")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something of a verdict that makes a command exit with 1."""
+
+    text: str
+    holds: Holds
+
+
+@dataclass(frozen=True)
+class Form:
+    """What can be written after `--fail-on`.
+
+    Attributes
+    ----------
+    start : all of it, or what stands before the number.
+    says : when it holds, in words; nothing where the name of a finding says it.
+    make : what it asks of a verdict, for a number from 0 to 1 where one belongs to it.
+    """
+
+    start: str
+    says: str
+    make: Callable[[float], Holds]
+    takes_number: bool = False
+
+    @property
+    def written(self) -> str:
+        """As it stands in help and errors."""
+        return self.start + ("X" if self.takes_number else "")
+
+    def read(self, text: str) -> Condition | None:
+        """The condition that a text is in this form; None when it is in another."""
+        if not self.takes_number:
+            return Condition(text, self.make(0.0)) if text == self.start else None
+        rest = text.removeprefix(self.start)
+        if rest == text or not _NUMBER.fullmatch(rest) or float(rest) > 1:
+            return None
+        return Condition(text, self.make(float(rest)))
+
+
+def _share(least: float) -> Holds:
+    return lambda verdict: any(ranked.share >= least for ranked in verdict.ranking)
+
+
+def _margin(least: float) -> Holds:
+    # Where nobody is ranked there is no cut; that is the finding `degenerate`.
+    return lambda verdict: verdict.stability is not None and verdict.stability.share_margin < least
+
+
+def _tie(_: float) -> Holds:
+    return lambda verdict: verdict.tie_at_cut
+
+
+def _found(kinds: Collection[FindingKind]) -> Callable[[float], Holds]:
+    return lambda _: lambda verdict: any(found.kind in kinds for found in verdict.findings)
+
+
+# Whoever sends something else than the layer is left out as those are whose file is
+# refused, and a broken seal is none.
+_GROUPS = {
+    "refused": (
+        "also a layer that is missing or unlike the others'",
+        {
+            FindingKind.REFUSED,
+            FindingKind.MISSING_LAYER,
+            FindingKind.WRONG_SHAPE,
+            FindingKind.WRONG_TYPE,
+        },
+    ),
+    "nonfinite": ("", {FindingKind.NONFINITE}),
+    "duplicate": ("", {FindingKind.DUPLICATE}),
+    "unsealed": ("no seal, or a broken one", {FindingKind.UNSEALED, *BROKEN_SEAL}),
+}
+
+FORMS = (
+    Form("share>=", "the highest share, of several layers the mean", _share, takes_number=True),
+    Form(
+        "margin<",
+        "by how much the last suspect's share exceeds the next one's",
+        _margin,
+        takes_number=True,
+    ),
+    Form("tie", "the last suspect and the next participant have the same share", _tie),
+    *(Form(name, says, _found(kinds)) for name, (says, kinds) in _GROUPS.items()),
+    # A group has the name of the finding that it is about, and goes before it.
+    *(Form(kind.value, "", _found({kind})) for kind in FindingKind if kind not in _GROUPS),
+)
+
+
+def parse_condition(text: str) -> Condition:
+    """The condition that is written so.
+
+    Raises
+    ------
+    UsageError
+        When none is.
+    """
+    for form in FORMS:
+        condition = form.read(text)
+        if condition is not None:
+            return condition
+    known = ", ".join(form.written for form in FORMS)
+    raise UsageError(f"--fail-on knows no '{text}'; use one of {known}, with X from 0 to 1")
+
+
+def conditions_in_words() -> str:
+    """All forms, as the help lists them."""
+    return ", ".join(
+        f"{form.written} ({form.says})" if form.says else form.written for form in FORMS
+    )

@@ -1,0 +1,118 @@
+"""The options of `audit` that choose a detector."""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ariba_cli.base.errors import UsageError
+from ariba_cli.cli.options import choices
+from ariba_cli.cli.options.shared import Color, make_console
+
+if TYPE_CHECKING:
+    from ariba_cli.scoring.marks import Parameter
+
+_WORDS = {"true": True, "false": False, "none": None}
+_INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
+_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
+
+
+def parse_arguments(texts: Sequence[str]) -> "dict[str, Parameter]":
+    """Read every `key=value`.
+
+    Raises
+    ------
+    UsageError
+        When one is something else, or a key comes twice.
+    """
+    arguments: dict[str, Parameter] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.isidentifier():
+            raise UsageError(f"'{text}' is no argument; write key=value, as n_neighbors=10")
+        if key in arguments:
+            raise UsageError(f"--detector-arg names '{key}' twice; write it once")
+        arguments[key] = parse_value(value)
+    return arguments
+
+
+def parse_value(text: str) -> "Parameter":
+    """An integer, a number, true, false or none, else the text itself.
+
+    Raises
+    ------
+    UsageError
+        When it is a number that float64 cannot hold.
+    """
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        if not math.isfinite(number):
+            raise UsageError(f"'{text}' is too large a number")
+        return number
+    return text
+
+
+def _list_detectors(context: typer.Context, wanted: bool) -> None:
+    # Not while a shell completes what follows.
+    if wanted and not context.resilient_parsing:
+        from ariba_cli.reports.detectors_table import detectors_table
+
+        console = make_console(Color.AUTO, quiet=False, verbose=False)
+        paper = console.paper(for_file=False)
+        console.data(paper.encode(detectors_table(paper)))
+        raise typer.Exit
+
+
+DetectorOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="What marks fragments: mahalanobis, or pyod:NAME for a detector of PyOD, as "
+        "pyod:ECOD; --list-detectors shows all.",
+        autocompletion=choices.detectors,
+    ),
+]
+DetectorArgOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--detector-arg",
+        metavar="KEY=VALUE",
+        help="An argument for the detector of PyOD, as n_neighbors=10. Repeatable.",
+        show_default=False,
+    ),
+]
+FitSampleOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=2,
+        help="On how many fragments, at most, the detector of PyOD is fitted. "
+        "[default: what takes about a minute]",
+        show_default=False,
+    ),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Where to score: cpu, cuda or cuda:N, with the same result; auto takes a graphics "
+        "card for layers that are large enough.",
+        autocompletion=choices.devices,
+    ),
+]
+ListDetectorsOption = Annotated[
+    bool,
+    typer.Option(
+        "--list-detectors",
+        callback=_list_detectors,
+        is_eager=True,
+        show_envvar=False,
+        help="Show all detectors with what they cost, and exit.",
+    ),
+]

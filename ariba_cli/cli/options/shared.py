@@ -1,0 +1,141 @@
+"""Options that several commands share: one definition, one spelling."""
+
+import math
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ariba_cli.cli.console import Console, Environment
+from ariba_cli.files.limits import Limits
+
+if TYPE_CHECKING:
+    from ariba_cli.formats.model import ReadOptions
+
+LIMITS = Limits()
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse NaN and infinity, which pass every range."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter("it must be a number")
+    return value
+
+
+class Color(StrEnum):
+    """When to use colour."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+RoundArgument = Annotated[
+    Path, typer.Argument(metavar="ROUND", help="The directory of one round.", show_default=False)
+]
+ReportArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="REPORT.json", help="A report of ariba audit -f json.", show_default=False
+    ),
+]
+NamesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="What arrays without names are called (.npz, .npy): one name a line, in the order "
+        "of the model.",
+        show_default=False,
+    ),
+]
+GlobalOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--global",
+        metavar="PATH",
+        help="The model that the server sent out. [default: what is called global in the round]",
+        show_default=False,
+    ),
+]
+StrictOption = Annotated[
+    bool,
+    typer.Option("--strict", help="Stop at the first update that cannot be used; exit with 2."),
+]
+MaxMemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="How much of a layer to hold in memory, as 512MB or 4GiB; a larger one is read "
+        "two or three times, with the same result. [default: a quarter of the machine's memory]",
+        show_default=False,
+    ),
+]
+MaxFileBytesOption = Annotated[
+    int,
+    typer.Option(
+        metavar="BYTES", min=1, help="Refuse model files that are larger; the default is 32 GiB."
+    ),
+]
+TimeoutOption = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS",
+        min=0.001,
+        callback=finite,
+        help="Refuse a file that takes longer to parse (HDF5, PyTorch).",
+    ),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write to FILE, whole or not at all, instead of to stdout.",
+        show_default=False,
+    ),
+]
+ReproducibleOption = Annotated[
+    bool,
+    typer.Option(
+        "--reproducible",
+        help="Leave time and duration out of the JSON; SOURCE_DATE_EPOCH does the same.",
+    ),
+]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Finish what a killed run left in OUT.partial.")
+]
+SeedOption = Annotated[
+    int, typer.Option(metavar="N", min=0, help="Where all randomness comes from.")
+]
+ColorOption = Annotated[Color, typer.Option(help="When to use colour; NO_COLOR is obeyed.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only errors and warnings on stderr.")
+]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Say on stderr what is being done.")
+]
+
+
+def make_terms(
+    max_file_bytes: int, timeout: float, names: Path | None, *, trust_pickles: bool = False
+) -> "ReadOptions":
+    """The terms that the shared options ask for."""
+    from ariba_cli.formats.model import ReadOptions
+    from ariba_cli.rounds.names import read_names
+
+    limits = replace(LIMITS, file_bytes=max_file_bytes, seconds=timeout)
+    given = None if names is None else read_names(names, limits)
+    return ReadOptions(limits, given, trust_pickles)
+
+
+def paths(*given: Path | None) -> tuple[Path, ...]:
+    """Those that were given."""
+    return tuple(path for path in given if path is not None)
+
+
+def make_console(color: Color, quiet: bool, verbose: bool) -> Console:
+    """The console that the shared options ask for."""
+    return Console(Environment.of_process(), color=color, quiet=quiet, verbose=verbose)

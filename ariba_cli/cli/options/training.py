@@ -1,0 +1,141 @@
+"""Options of the commands that train: on which data, how, and by which means."""
+
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ariba_cli.base.errors import UsageError
+from ariba_cli.cli.console import Console
+from ariba_cli.cli.options import choices
+from ariba_cli.cli.options import shared as options
+
+if TYPE_CHECKING:
+    from ariba_cli.federated.federation import Place
+    from ariba_cli.federated.training import LocalTraining
+
+
+class EngineName(StrEnum):
+    """How participants are trained."""
+
+    AUTO = "auto"
+    VECTORISED = "vectorised"
+    WORKERS = "workers"
+
+
+class OptimizerName(StrEnum):
+    """The optimizers."""
+
+    ADAM = "adam"
+    SGD = "sgd"
+
+
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        envvar="ARIBA_DATA_DIR",
+        help="The folder of data sets, with one folder for each. [default: ~/.cache/ariba]",
+        show_default=False,
+    ),
+]
+DownloadOption = Annotated[
+    bool,
+    typer.Option("--download", help="Fetch what is missing of the data set into --data-dir."),
+]
+EngineOption = Annotated[
+    EngineName,
+    typer.Option(
+        help="Train all participants at once (vectorised) or each in a process of its own "
+        "(workers); auto chooses by the model and the device."
+    ),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        metavar="DEVICE",
+        help="Where to compute: auto, cpu, cuda or cuda:N.",
+        autocompletion=choices.devices,
+    ),
+]
+OptimizerOption = Annotated[
+    OptimizerName | None,
+    typer.Option(help="How losses are minimised. [default: by data set]", show_default=False),
+]
+EpochsOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Passes over its samples in a round. [default: by data set]",
+        show_default=False,
+    ),
+]
+BatchSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=1, help="Samples in a step. [default: by data set]", show_default=False
+    ),
+]
+LearningRateOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NUMBER",
+        min=1e-12,
+        callback=options.finite,
+        help="The size of a step. [default: by data set]",
+        show_default=False,
+    ),
+]
+
+
+def training(
+    default: "LocalTraining",
+    optimizer: OptimizerName | None,
+    epochs: int | None,
+    batch_size: int | None,
+    learning_rate: float | None,
+) -> "LocalTraining":
+    """A training, with what was asked for in the place of the default."""
+    return replace(
+        default,
+        optimizer=default.optimizer if optimizer is None else optimizer.value,
+        epochs=epochs or default.epochs,
+        batch_size=batch_size or default.batch_size,
+        learning_rate=learning_rate or default.learning_rate,
+    )
+
+
+def place(
+    dataset: str,
+    data_dir: Path | None,
+    *,
+    download: bool,
+    engine: EngineName,
+    device: str,
+    console: Console,
+) -> "Place":
+    """Where the data are, which are fetched if that was asked for, and where to compute."""
+    from ariba_cli.federated.federation import Place
+    from ariba_cli.federated.training import Method
+
+    folder = data_dir if data_dir is not None else _cache()
+    if download:
+        if folder is None:
+            raise UsageError("there is no home directory to download to; name a --data-dir")
+        from ariba_cli.federated.datasets.download import download as fetch
+
+        with console.progress() as progress:
+            fetch(dataset, folder, progress)
+    method = None if engine is EngineName.AUTO else Method(engine.value)
+    return Place(data_dir=folder, engine=method, device=device)
+
+
+def _cache() -> Path | None:
+    """Where data sets are by default; None for a user without a home directory."""
+    try:
+        return Path.home() / ".cache" / "ariba"
+    except RuntimeError:
+        return None

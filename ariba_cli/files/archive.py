@@ -1,0 +1,61 @@
+"""Zip archives, read from an open file by position."""
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.files.opening import OpenFile
+
+MAGIC = b"PK\x03\x04"
+
+# What the standard library raises over archives that are none.
+_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError, EOFError, KeyError)
+
+
+@contextmanager
+def open_archive(file: OpenFile) -> Iterator[zipfile.ZipFile]:
+    """The archive that a file is.
+
+    Raises
+    ------
+    RefusedFileError
+        When it is none, also when that turns out while the block reads it.
+    """
+    try:
+        with zipfile.ZipFile(_Positioned(file)) as archive:
+            yield archive
+    except _ERRORS as error:
+        raise RefusedFileError(f"is no sound zip archive ({type(error).__name__})") from error
+
+
+class _Positioned:
+    """An open file as the standard library wants it; directories beyond the limit are not read."""
+
+    def __init__(self, file: OpenFile) -> None:
+        self._file = file
+        self._position = 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._file.size}[whence]
+        if start + offset < 0:
+            raise ValueError(offset)
+        self._position = start + offset
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self._file.size - self._position)
+        size = left if size < 0 else min(size, left)
+        if size > self._file.limits.header_bytes:
+            raise RefusedFileError(f"has a list of contents of {size:,} bytes")
+        data = self._file.read(self._position, size)
+        self._position += size
+        return data

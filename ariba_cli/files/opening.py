@@ -1,0 +1,178 @@
+"""The one way in: how a file of a round is opened and its bytes are taken."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.files.limits import Limits
+
+_HEAD_BYTES = 16
+
+
+class Stamp(NamedTuple):
+    """What tells a file from another, and from itself once it was changed."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int
+    # Its owner can set the time at which it was modified, and this one not.
+    changed: int
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """A regular file, opened for reading; bytes are taken by position, none are mapped."""
+
+    path: Path
+    descriptor: int
+    stamp: Stamp
+    limits: Limits
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return self.stamp.size
+
+    @property
+    def head(self) -> bytes:
+        """Its first bytes, by which its format is known."""
+        return self.read(0, min(self.size, _HEAD_BYTES))
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly these bytes.
+
+        Raises
+        ------
+        RefusedFileError
+            When the file ends before them.
+        """
+        buffer = bytearray(length)
+        self.read_into(memoryview(buffer), offset)
+        return bytes(buffer)
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        """Fill a buffer with the bytes that start there; see `read`."""
+        while buffer:
+            taken = os.preadv(self.descriptor, [buffer], offset)
+            if not taken:
+                raise RefusedFileError(f"ends at byte {offset:,}, before its contents do")
+            buffer = buffer[taken:]
+            offset += taken
+
+
+@dataclass(frozen=True)
+class OpenFolder:
+    """A folder that one participant sent; only the files that it lists can be opened."""
+
+    path: Path
+    names: frozenset[str]
+    limits: Limits
+
+    def open(self, name: str, *, most_bytes: int | None = None) -> AbstractContextManager[OpenFile]:
+        """Open one of its files; see `open_file`."""
+        if name not in self.names:
+            raise RefusedFileError(f"has no file {name[:80]!r}")
+        return open_file(self.path / name, self.limits, most_bytes=most_bytes)
+
+
+@contextmanager
+def open_file(
+    path: Path,
+    limits: Limits,
+    *,
+    most_bytes: int | None = None,
+    expected: Stamp | None = None,
+) -> Iterator[OpenFile]:
+    """Open a regular file without following a link at its end and without blocking.
+
+    Parameters
+    ----------
+    most_bytes : how large it may be; None for the limit of a model file.
+    expected : what the file was when it was first looked at.
+
+    Raises
+    ------
+    RefusedFileError
+        When it is no regular file, is too large, cannot be read, or changes while it is
+        open or has changed since it was first looked at.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise RefusedFileError(_why_not_opened(path, error)) from error
+    try:
+        stamp = _stamp(descriptor)
+        most = limits.file_bytes if most_bytes is None else most_bytes
+        if stamp.size > most:
+            raise RefusedFileError(f"has {stamp.size:,} bytes, more than {most:,}")
+        if expected is not None and stamp != expected:
+            raise RefusedFileError("changed while it was read")
+        yield OpenFile(path, descriptor, stamp, limits)
+        if _stamp(descriptor) != stamp:
+            raise RefusedFileError("changed while it was read")
+    except OSError as error:
+        raise RefusedFileError(f"cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Refuse one file for what would otherwise end the work on all.
+
+    Raises
+    ------
+    RefusedFileError
+        When the block runs out of memory.
+    """
+    try:
+        yield
+    except MemoryError:
+        raise RefusedFileError("needs more memory than there is") from None
+
+
+def open_folder(path: Path, limits: Limits) -> OpenFolder:
+    """List a folder without following a link at its end.
+
+    Raises
+    ------
+    RefusedFileError
+        When it is a link, cannot be listed, or holds too many files.
+    """
+    if path.is_symlink():
+        raise RefusedFileError("is a link")
+    try:
+        with os.scandir(path) as entries:
+            names = frozenset(entry.name for entry in islice(entries, limits.folder_files + 1))
+    except OSError as error:
+        raise RefusedFileError(f"cannot be listed: {error.strerror}") from error
+    if len(names) > limits.folder_files:
+        raise RefusedFileError(f"holds more than {limits.folder_files:,} files")
+    return OpenFolder(path, names, limits)
+
+
+def read_small(path: Path, limits: Limits) -> bytes:
+    """All bytes of a file of ours, an index, or a configuration; see `open_file`."""
+    with open_file(path, limits, most_bytes=limits.json_bytes) as file:
+        return file.read(0, file.size)
+
+
+def _stamp(descriptor: int) -> Stamp:
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise RefusedFileError("is not a regular file")
+    return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _why_not_opened(path: Path, error: OSError | ValueError) -> str:
+    if os.path.islink(path):
+        return "is a link"
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return f"cannot be opened: {reason}"

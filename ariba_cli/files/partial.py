@@ -1,0 +1,204 @@
+"""`NAME.partial`: a directory that is being filled, and locked by the run that fills it.
+
+The lock is an advisory one on the directory itself, so it ends with its process: a
+directory that is there and not locked was left by a run that was killed.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ariba_cli.base.errors import OutputError
+
+PARTIAL_SUFFIX = ".partial"
+
+# Files that `write_atomically` has not finished.
+TEMPORARY = r"\.[0-9a-f]{16}\.tmp"
+
+# More than a run needs between making its directory and locking it.
+_SECONDS_TO_LOCK = 0.1
+
+# No name has this character, so that no pattern matches a link or a device.
+_SPECIAL = "\0"
+
+
+@contextmanager
+def hold(path: Path, *, resume: bool) -> Iterator[Path]:
+    """Make `NAME.partial` for the new directory `path`, and keep it locked during the block.
+
+    Yields its path. With `resume` it may be what a killed run left. When the block ends,
+    it is removed if there is nothing in it.
+
+    Raises
+    ------
+    OutputError
+        When `path` exists, when another run fills `NAME.partial`, when a killed run left
+        it and `resume` does not allow that, or when it cannot be made.
+    """
+    check_free(path)
+    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    made = _make(partial)
+    with _locked(partial, made=made):
+        if not (made or resume):
+            raise OutputError(
+                f"'{partial}' was left by a run that was killed; finish it with --resume, or "
+                "remove it"
+            )
+        try:
+            # Another run may have finished between the first look and the lock.
+            check_free(path)
+            yield partial
+        finally:
+            with suppress(OSError):
+                os.rmdir(partial)
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Give a filled directory its name.
+
+    Raises
+    ------
+    OutputError
+        When that cannot be done.
+    """
+    try:
+        sync_directory(partial)
+        os.rename(partial, path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise OutputError(f"'{path}' cannot be made: {error.strerror}") from error
+
+
+def check_contents(directory: Path, ours: str) -> None:
+    """Refuse a directory with anything in it that this program did not write.
+
+    `ours` is the pattern of the paths in it that are known, relative to it; those of
+    directories end with `/`.
+
+    Raises
+    ------
+    OutputError
+        When something is not known, or is neither a regular file nor a directory.
+    """
+    for path in _paths(directory, ""):
+        if not re.fullmatch(ours, path):
+            raise OutputError(
+                f"'{directory / path.rstrip(_SPECIAL)}' is nothing that ariba wrote there; "
+                "move it away first"
+            )
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a directory with everything in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def check_free(path: Path) -> None:
+    """Refuse to write where something is already, or under a name that no round may have.
+
+    Raises
+    ------
+    OutputError
+        When the path exists, or its name is that of what is not finished.
+    """
+    if path.name in ("", "..") or path.name.endswith(PARTIAL_SUFFIX):
+        raise OutputError(
+            f"'{path}' is no name for what is finished; name one that does not end in "
+            f"{PARTIAL_SUFFIX} or .."
+        )
+    if os.path.lexists(path):
+        raise OutputError(f"'{path}' exists; name another directory, or remove it first")
+
+
+def sync_directory(path: Path) -> None:
+    """Bring to disk which names are in a directory."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make(partial: Path) -> bool:
+    """Make the directory; False when it is there already."""
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        # Whatever has the name already, it is looked at when it is opened.
+        with suppress(FileExistsError):
+            partial.mkdir()
+            return True
+    except OSError as error:
+        raise OutputError(f"'{partial}' cannot be made: {error.strerror}") from error
+    return False
+
+
+@contextmanager
+def _locked(partial: Path, *, made: bool) -> Iterator[None]:
+    """Lock a directory that this run has `made` or found."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(partial, flags)
+    except FileNotFoundError:
+        raise _busy(partial) from None
+    except OSError as error:
+        raise OutputError(f"'{partial}' is in the way: {error.strerror}; remove it") from error
+    try:
+        if not made and not os.listdir(descriptor):
+            # Another run may have made it a moment ago. That one is to get the lock.
+            time.sleep(_SECONDS_TO_LOCK)
+        _lock(descriptor, partial, made=made)
+        if not _is_at(partial, descriptor):
+            # The other run finished, or gave up, after the directory was opened here.
+            raise _busy(partial)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, partial: Path, *, made: bool) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _busy(partial) from None
+    except OSError as error:
+        # Some network file systems have no such locks. What was made here is still ours.
+        if not made:
+            raise OutputError(
+                f"'{partial}' is being written, or was left by a run that was killed; which of "
+                f"them cannot be told here ({error.strerror}); remove it when no run is at work"
+            ) from error
+
+
+def _busy(partial: Path) -> OutputError:
+    return OutputError(
+        f"'{partial}' is being written by another run; wait for it, or name another directory"
+    )
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _paths(directory: Path, prefix: str) -> Iterator[str]:
+    """Everything in a directory; what is neither file nor directory ends with `_SPECIAL`."""
+    with os.scandir(directory) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            name = prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                yield f"{name}/"
+                yield from _paths(directory / entry.name, f"{name}/")
+            elif entry.is_file(follow_symlinks=False):
+                yield name
+            else:
+                yield name + _SPECIAL

@@ -1,0 +1,139 @@
+"""The formats of models on disk, one module each, told apart by content.
+
+A format says which tensors a file, or a folder of files, holds and how each is read. A new
+one is a module here, a line in `FILE_FORMATS` or `FOLDER_FORMATS`, and a row in the test
+that covers all of them.
+"""
+
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.files.opening import OpenFile, OpenFolder, open_file, open_folder
+from ariba_cli.formats import hdf5, npy, npz, peft, pytorch, safetensors, sharded
+from ariba_cli.formats.model import Model, ReadOptions
+
+Source = TypeVar("Source", OpenFile, OpenFolder, contravariant=True)
+
+
+class Format(Protocol[Source]):
+    """What a module of this folder offers."""
+
+    NAME: str
+
+    def recognises(self, source: Source) -> bool:
+        """Whether a file or folder claims to be of this format."""
+        ...
+
+    def open_model(self, source: Source, terms: ReadOptions) -> Model:
+        """List the tensors; raises `RefusedFileError` for anything that is not allowed."""
+        ...
+
+
+class Encoder(Protocol):
+    """A format that is also written."""
+
+    SUFFIX: str
+
+    def encode(self, tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
+        """The bytes of a file that holds these tensors, the same every time."""
+        ...
+
+
+FILE_FORMATS: tuple[Format[OpenFile], ...] = (safetensors, hdf5, pytorch, npz, npy)
+FOLDER_FORMATS: tuple[Format[OpenFolder], ...] = (peft, sharded)
+ENCODERS: dict[str, Encoder] = {"safetensors": safetensors, "hdf5": hdf5}
+
+# The one model file in the folder of a participant, where it goes by its usual name.
+_USUAL_NAME = "model.safetensors"
+_MOST_FILES_LOOKED_AT = 100
+
+
+def open_model(path: Path, terms: ReadOptions) -> Model:
+    """List the tensors of a model: of a file, or of a folder that holds one model.
+
+    Raises
+    ------
+    RefusedFileError
+        When anything about it is not expressly allowed.
+    """
+    if _is_folder(path):
+        return _open_folder(open_folder(path, terms.limits), terms)
+    with open_file(path, terms.limits) as file:
+        return _open_file(file, terms)
+
+
+def open_part(path: Path, group: str, terms: ReadOptions) -> Model:
+    """List the tensors of one participant in a file for the whole round; see `open_model`."""
+    with open_file(path, terms.limits) as file:
+        return hdf5.open_group(file, group, terms)
+
+
+def parts(path: Path, group: str, terms: ReadOptions) -> list[str]:
+    """The groups in a group of a file for a whole round; none when it is anything else."""
+    try:
+        with open_file(path, terms.limits) as file:
+            return hdf5.groups(file, group, terms) if hdf5.recognises(file) else []
+    except RefusedFileError:
+        return []
+
+
+def is_model_folder(path: Path, terms: ReadOptions) -> bool:
+    """Whether a folder holds one model, by the files that only such a folder has."""
+    try:
+        folder = open_folder(path, terms.limits)
+    except RefusedFileError:
+        return False
+    return any(format_.recognises(folder) for format_ in FOLDER_FORMATS)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _open_file(file: OpenFile, terms: ReadOptions) -> Model:
+    for format_ in FILE_FORMATS:
+        if format_.recognises(file):
+            return format_.open_model(file, terms)
+    known = ", ".join(format_.NAME for format_ in FILE_FORMATS if format_ is not pytorch)
+    raise RefusedFileError(f"is in no known format ({known})")
+
+
+def _open_folder(folder: OpenFolder, terms: ReadOptions) -> Model:
+    recognised = [format_ for format_ in FOLDER_FORMATS if format_.recognises(folder)]
+    if len(recognised) + (_USUAL_NAME in folder.names) > 1:
+        # Which of them a server loads cannot be known, and the others would be looked at.
+        raise RefusedFileError("is a folder with more than one model")
+    for format_ in recognised:
+        return format_.open_model(folder, terms)
+    with folder.open(_only_model(folder)) as file:
+        return _open_file(file, terms)
+
+
+def _only_model(folder: OpenFolder) -> str:
+    """The file of a folder that is a model, where that can be told."""
+    if _USUAL_NAME in folder.names:
+        return _USUAL_NAME
+    if len(folder.names) > _MOST_FILES_LOOKED_AT:
+        raise RefusedFileError(f"holds {len(folder.names):,} files, and no {_USUAL_NAME}")
+    models = [name for name in sorted(folder.names) if _is_recognised(folder, name)]
+    if len(models) != 1:
+        known = " or ".join((_USUAL_NAME, peft.CONFIG))
+        raise RefusedFileError(f"is a folder with {len(models)} model files, and no {known}")
+    return models[0]
+
+
+def _is_recognised(folder: OpenFolder, name: str) -> bool:
+    try:
+        with folder.open(name) as file:
+            return any(format_.recognises(file) for format_ in FILE_FORMATS)
+    except RefusedFileError:
+        return False

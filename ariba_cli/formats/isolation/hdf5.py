@@ -1,0 +1,232 @@
+"""What the child can be asked about an HDF5 file: where its tensors are, and their values.
+
+Allowed are hard links; datasets that are contiguous, compact or chunked; the filters
+gzip, shuffle and fletcher32. External storage, virtual datasets and links out of the file
+can make it larger than it is or reach beyond it.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+from h5py import h5d, h5g, h5l, h5o, h5p, h5s, h5t, h5z
+
+from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.files.limits import Limits
+from ariba_cli.formats.tensors import (
+    NUMPY_TYPES,
+    TensorSpec,
+    check_count,
+    check_name,
+    check_shape,
+)
+
+Answer = tuple[Any, Iterable[Any]]
+
+# The file is read where it is asked about: a large one, which can be a hole, takes no memory.
+COPIES = 0
+
+_PIECE_BYTES = 2**24
+_MOST_CHUNK_BYTES = 2**28
+_DEEPEST = 8
+_NOWHERE = 2**62
+
+_LAYOUTS = (h5d.CONTIGUOUS, h5d.COMPACT, h5d.CHUNKED)
+_FILTERS = (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)
+
+# The types that a weight may have, by how the library writes them.
+_TYPES = [
+    (h5t.py_create(np.dtype(descr), logical=True), name) for descr, name in NUMPY_TYPES.items()
+]
+
+
+def try_out() -> None:
+    """Use everything once, so that nothing is left to be loaded."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.create_dataset("a/b", data=np.ones(64), chunks=(8,), compression=1, shuffle=True)
+    limits = Limits()
+    _groups(buffer, limits, group="/")
+    tensors, _ = _tensors(buffer, limits, group="a")
+    list(_values(buffer, limits, group="a", tensor=json.loads(json.dumps(tensors[0])))[1])
+
+
+def _groups(stream: BinaryIO, limits: Limits, *, group: str) -> Answer:
+    """The names in a group, where most of them are of groups; otherwise none.
+
+    What is none among them is one participant's affair, and refused when it is asked for.
+    """
+    with _opened(stream) as root:
+        top = _group(root, group, limits)
+        names = list(top)
+        check_count(len(names), limits)
+        groups = sum(_is_group(top, name) for name in names)
+        return (list(map(_text, names)) if 2 * groups > len(names) else []), ()
+
+
+def _tensors(stream: BinaryIO, limits: Limits, *, group: str) -> Answer:
+    """Name, type, shape and place of all datasets in a group; packed ones have no place."""
+    with _opened(stream) as root:
+        found = _walk(_group(root, group, limits), limits)
+        return [(path, *_described(dataset, path, limits)) for path, dataset in found], ()
+
+
+def _values(stream: BinaryIO, limits: Limits, *, group: str, tensor: list[Any]) -> Answer:
+    """The values of a dataset that `_tensors` has described, in pieces."""
+    return None, _pieces(stream, limits, group, tensor)
+
+
+QUESTIONS = {"groups": _groups, "tensors": _tensors, "values": _values}
+
+
+def _pieces(
+    stream: BinaryIO, limits: Limits, group: str, tensor: list[Any]
+) -> Iterator[npt.NDArray[Any]]:
+    with _opened(stream) as root:
+        path = tensor[0]
+        found = _inside(_group(root, group, limits), path, limits)
+        if not isinstance(found, h5d.DatasetID):
+            raise RefusedFileError("changed while it was read")
+        if json.loads(json.dumps([path, *_described(found, path, limits)])) != tensor:
+            raise RefusedFileError("changed while it was read")
+        dataset = h5py.Dataset(found)
+        if dataset.size == 0:
+            # Rows of nothing can be without number, and nobody takes them.
+            return
+        if dataset.ndim == 0:
+            yield np.atleast_1d(dataset[()])
+            return
+        row_bytes = max(1, dataset.nbytes // max(1, len(dataset)))
+        rows = max(1, _PIECE_BYTES // row_bytes)
+        for start in range(0, len(dataset), rows):
+            yield np.ascontiguousarray(dataset[start : start + rows])
+
+
+@contextmanager
+def _opened(stream: BinaryIO) -> Iterator[h5g.GroupID]:
+    """The root of a file."""
+    try:
+        with h5py.File(stream, "r") as file:
+            yield h5g.open(file.id, b"/")
+    except (RefusedFileError, MemoryError):
+        raise
+    except Exception as error:
+        # The library lets many kinds through, OverflowError and UnicodeDecodeError among them.
+        raise RefusedFileError(f"is not sound HDF5 ({type(error).__name__})") from error
+
+
+def _walk(top: h5g.GroupID, limits: Limits) -> Iterator[tuple[str, h5d.DatasetID]]:
+    """Every dataset below a group, by its path from there."""
+    waiting = [("", top, 1)]
+    seen = 0
+    while waiting:
+        prefix, group, depth = waiting.pop(0)
+        for name in group:
+            seen += 1
+            check_count(seen, limits)
+            path = prefix + _text(name)
+            check_name(path, limits)
+            found = _at(group, name, path)
+            if isinstance(found, h5d.DatasetID):
+                yield path, found
+            elif depth < _DEEPEST:
+                waiting.append((path + "/", found, depth + 1))
+            else:
+                raise RefusedFileError(f"holds groups in groups, {depth} deep, at {path!r}")
+
+
+def _group(root: h5g.GroupID, path: str, limits: Limits) -> h5g.GroupID:
+    found = root if path == "/" else _inside(root, path, limits)
+    if not isinstance(found, h5g.GroupID):
+        raise RefusedFileError(f"is a dataset and no group at {path!r}")
+    return found
+
+
+def _is_group(top: h5g.GroupID, name: bytes) -> bool:
+    try:
+        return isinstance(_at(top, name, _text(name)), h5g.GroupID)
+    except MemoryError:
+        raise
+    except Exception:
+        # Whatever is wrong with it is said when it is asked for.
+        return False
+
+
+def _inside(top: h5g.GroupID, path: str, limits: Limits) -> h5g.GroupID | h5d.DatasetID:
+    """What a group holds there, reached by hard links alone."""
+    check_name(path, limits)
+    found = top
+    for name in path.encode("utf-8", "surrogateescape").split(b"/"):
+        found = _at(found, name, path)
+    return found
+
+
+def _at(group: h5g.GroupID, name: bytes, path: str) -> h5g.GroupID | h5d.DatasetID:
+    if group.links.get_info(name).type != h5l.TYPE_HARD:
+        raise RefusedFileError(f"holds a link at {path!r}")
+    found = h5o.open(group, name)
+    if not isinstance(found, h5g.GroupID | h5d.DatasetID):
+        raise RefusedFileError(f"holds neither a dataset nor a group at {path!r}")
+    return found
+
+
+def _described(
+    dataset: h5d.DatasetID, path: str, limits: Limits
+) -> tuple[str, tuple[int, ...], int | None]:
+    """Its type, its shape, and its place in the file when it is stored as it is."""
+    creation = dataset.get_create_plist()
+    _check_storage(creation, path)
+    dtype, space = _type_of(dataset, path), dataset.get_space()
+    if space.get_simple_extent_type() == h5s.NULL:
+        raise RefusedFileError(f"holds {path!r} without values, which is no type of a weight")
+    shape = tuple(space.get_simple_extent_dims())
+    check_shape(shape, limits)
+    most = space.get_simple_extent_dims(True)
+    if any(one not in (h5s.UNLIMITED, now) for one, now in zip(most, shape, strict=True)):
+        # Their chunks are found by the size that they may grow to, and HDF5 2.0.0 crashes
+        # where that does not fit what is there.
+        raise RefusedFileError(f"holds {path!r}, which may grow to a size of its own")
+    if creation.get_layout() == h5d.CONTIGUOUS:
+        # What nobody has written has no place: it is taken to be beyond every file.
+        offset = dataset.get_offset()
+        return dtype, shape, offset if offset is not None else _NOWHERE
+    if creation.get_layout() == h5d.CHUNKED:
+        chunk = TensorSpec(dtype, tuple(creation.get_chunk()))
+        if chunk.bytes > _MOST_CHUNK_BYTES:
+            raise RefusedFileError(
+                f"keeps {path!r} in chunks of more than {_MOST_CHUNK_BYTES:,} bytes"
+            )
+    return dtype, shape, None
+
+
+def _check_storage(creation: h5p.PropDCID, path: str) -> None:
+    if creation.get_external_count() > 0:
+        raise RefusedFileError(f"keeps {path!r} in another file")
+    if creation.get_layout() not in _LAYOUTS:
+        raise RefusedFileError(f"puts {path!r} together from other datasets")
+    for index in range(creation.get_nfilters()):
+        code, _, _, name = creation.get_filter(index)
+        if code not in _FILTERS:
+            raise RefusedFileError(f"packs {path!r} by the filter {code} ({name!a})")
+
+
+def _type_of(dataset: h5d.DatasetID, path: str) -> str:
+    """Its type, where the bytes are what NumPy takes them for.
+
+    Floats may have their sign and exponent anywhere: the library converts them, and whoever
+    reads the bytes from their place in the file sees other values.
+    """
+    stored = dataset.get_type()
+    for known, name in _TYPES:
+        if stored == known:
+            return name
+    raise RefusedFileError(f"holds {path!r} as {stored.dtype}, which is no type of a weight")
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")

@@ -1,0 +1,154 @@
+"""`.npz`: a zip archive of `.npy` arrays, as `numpy.savez` writes it.
+
+Arrays that were saved without names are called `arr_0`, `arr_1`, …; `ReadOptions.names` says
+what they are.
+"""
+
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.files.archive import MAGIC, open_archive
+from ariba_cli.files.limits import Limits
+from ariba_cli.files.opening import OpenFile
+from ariba_cli.formats import npy
+from ariba_cli.formats.model import (
+    Extent,
+    ListedFile,
+    Model,
+    Reading,
+    ReadOptions,
+    Tensor,
+    check_disjoint,
+)
+from ariba_cli.formats.tensors import (
+    TensorSpec,
+    check_count,
+    check_expanded,
+    check_name,
+    to_array,
+    to_row_order,
+)
+
+NAME = "npz"
+
+_SUFFIX = ".npy"
+_UNNAMED = re.compile(r"arr_(0|[1-9][0-9]{0,8})")
+_LOCAL_HEADER_BYTES = 30
+_ENCRYPTED = 1
+_PIECE_BYTES = 2**20
+
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+def recognises(source: OpenFile) -> bool:
+    """Whether a file starts as a zip archive does."""
+    return source.head.startswith(MAGIC)
+
+
+def open_model(source: OpenFile, terms: ReadOptions) -> Model:
+    """List the arrays of an archive; see `Format`."""
+    with open_archive(source) as archive:
+        entries = archive.infolist()
+        _check_entries(entries, terms.limits)
+        found = {e.filename.removesuffix(_SUFFIX): _array(archive, e, source) for e in entries}
+    packed = [one.spec for one in found.values() if isinstance(one, _Deflated)]
+    check_expanded(packed, terms.limits)
+    in_place = {name: one for name, one in found.items() if isinstance(one, Extent)}
+    check_disjoint(in_place, source.size)
+    tensors = _named(found, terms)
+    return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Deflated:
+    """An array that is compressed in the archive."""
+
+    spec: TensorSpec
+    entry: str
+    start: int
+    column_order: bool
+
+    @property
+    def raw_bytes(self) -> int:
+        return self.spec.bytes
+
+    def read_into(self, reading: Reading, buffer: memoryview) -> None:
+        whole = buffer
+        with open_archive(reading.file(0)) as archive, archive.open(self.entry) as stream:
+            _take(stream, self.start)
+            while buffer:
+                piece = _take(stream, min(_PIECE_BYTES, len(buffer)))
+                buffer[: len(piece)] = piece
+                buffer = buffer[len(piece) :]
+        if self.column_order:
+            to_row_order(self.spec, whole)
+
+    def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
+        return to_array(self.spec, raw)
+
+
+def _check_entries(entries: Sequence[zipfile.ZipInfo], limits: Limits) -> None:
+    check_count(len(entries), limits)
+    names = [entry.filename for entry in entries]
+    for entry, count in zip(entries, map(Counter(names).__getitem__, names), strict=True):
+        check_name(entry.filename, limits)
+        if not entry.filename.endswith(_SUFFIX):
+            raise RefusedFileError(f"holds {entry.filename!r}, which is no array of NumPy's")
+        if count > 1:
+            raise RefusedFileError(f"holds {entry.filename!r} twice")
+        if entry.flag_bits & _ENCRYPTED or entry.compress_type not in _PACKINGS:
+            raise RefusedFileError(f"packs {entry.filename!r} in a way that is not allowed")
+
+
+def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, source: OpenFile) -> Tensor:
+    """Where the values of an array are, from the header that it starts with."""
+    with archive.open(entry) as stream:
+        preamble = _take(stream, npy.PREAMBLE_BYTES)
+        start = npy.header_bytes(preamble)
+        header = preamble + _take(stream, start - len(preamble))
+    spec, column_order = npy.parse_header(header, source.limits)
+    if entry.file_size != start + spec.bytes:
+        raise RefusedFileError(
+            f"declares {entry.file_size:,} bytes for {entry.filename!r}, whose array takes "
+            f"{start + spec.bytes:,} with its header"
+        )
+    if entry.compress_type == zipfile.ZIP_STORED:
+        return Extent(spec, _first_byte(entry, source) + start, column_order=column_order)
+    return _Deflated(spec, entry.filename, start, column_order)
+
+
+def _first_byte(entry: zipfile.ZipInfo, source: OpenFile) -> int:
+    """Where the contents of an entry start: after a header that the library has checked."""
+    local = source.read(entry.header_offset, _LOCAL_HEADER_BYTES)
+    name_bytes, extra_bytes = (int.from_bytes(local[at : at + 2], "little") for at in (26, 28))
+    return entry.header_offset + _LOCAL_HEADER_BYTES + name_bytes + extra_bytes
+
+
+def _take(stream: IO[bytes], size: int) -> bytes:
+    """Exactly as many bytes."""
+    data = stream.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data
+
+
+def _named(found: Mapping[str, Tensor], terms: ReadOptions) -> Mapping[str, Tensor]:
+    """Give arrays without names the names that they were given by hand."""
+    matches = [_UNNAMED.fullmatch(name) for name in found]
+    indices = [int(match[1]) for match in matches if match]
+    if terms.names is None or sorted(indices) != list(range(len(found))):
+        return found
+    if len(terms.names) != len(found):
+        raise RefusedFileError(
+            f"holds {len(found)} arrays, and {len(terms.names)} names were given"
+        )
+    by_index = dict(zip(indices, found.values(), strict=True))
+    return {name: by_index[index] for index, name in enumerate(terms.names)}

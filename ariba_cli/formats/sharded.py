@@ -1,0 +1,71 @@
+"""safetensors in shards: a folder with an index that says which file holds which tensor."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.files.opening import OpenFolder
+from ariba_cli.files.strict_json import parse_object
+from ariba_cli.formats import safetensors
+from ariba_cli.formats.model import Extent, Model, ReadOptions, Tensor
+from ariba_cli.formats.tensors import check_count, check_name
+
+NAME = "sharded-safetensors"
+
+_INDEX_SUFFIX = ".safetensors.index.json"
+
+
+def recognises(source: OpenFolder) -> bool:
+    """Whether a folder holds an index."""
+    return bool(_indices(source))
+
+
+def open_model(source: OpenFolder, terms: ReadOptions) -> Model:
+    """List the tensors of all shards; see `Format`."""
+    indices = _indices(source)
+    if len(indices) > 1:
+        raise RefusedFileError(f"holds {len(indices)} indices of shards, and it takes one")
+    with source.open(indices[0], most_bytes=terms.limits.header_bytes) as file:
+        index = _weight_map(parse_object(file.read(0, file.size), "an index"))
+    check_count(len(index), terms.limits)
+    for name in index:
+        check_name(name, terms.limits)
+    shards = sorted(set(index.values()))
+    models = [_open_shard(source, shard, terms) for shard in shards]
+    found: dict[str, Tensor] = {}
+    for number, (shard, model) in enumerate(zip(shards, models, strict=True)):
+        for name, tensor in model.tensors.items():
+            if index.get(name) != shard:
+                raise RefusedFileError(f"has {name!r} in {shard!r}, and its index does not say so")
+            if isinstance(tensor, Extent):
+                found[name] = replace(tensor, file=number)
+    _check_complete(index, found)
+    files = tuple(file for model in models for file in model.files)
+    return Model(NAME, files, {name: found[name] for name in index}, terms)
+
+
+def _indices(source: OpenFolder) -> list[str]:
+    return sorted(name for name in source.names if name.endswith(_INDEX_SUFFIX))
+
+
+def _weight_map(index: Mapping[str, Any]) -> dict[str, str]:
+    found = index.get("weight_map")
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
+        raise RefusedFileError("has an index without a table of tensors and their files")
+    return found
+
+
+def _open_shard(source: OpenFolder, name: str, terms: ReadOptions) -> Model:
+    with source.open(name) as file:
+        if not safetensors.recognises(file):
+            raise RefusedFileError(f"names {name!r} as a shard, which is no safetensors")
+        return safetensors.open_model(file, terms)
+
+
+def _check_complete(index: Mapping[str, str], found: Mapping[str, Tensor]) -> None:
+    missing = next((name for name in index if name not in found), None)
+    if missing is not None:
+        raise RefusedFileError(
+            f"has no {missing!r} in {index[missing]!r}, though its index says so"
+        )

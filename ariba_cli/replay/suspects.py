@@ -1,0 +1,74 @@
+"""The JSON report of an audit → who its suspects are, once it is known to speak of a round."""
+
+import hashlib
+from pathlib import Path
+
+from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.formats.model import Model, Scratch
+from ariba_cli.reports.report import read_report
+from ariba_cli.rounds.directory import Round
+from ariba_cli.rounds.layers import agreed_layers
+from ariba_cli.verdicts.verdict import Verdict
+
+
+def read_suspects(path: Path, round_: Round) -> tuple[str, ...]:
+    """The suspects that an audit of this round has named, in the order of its ranking.
+
+    The bytes of every layer that was audited are hashed again.
+
+    Raises
+    ------
+    InputError
+        When the file is no sound report, or one on another round.
+    """
+    verdict = read_report(path, round_.terms.limits).verdict
+    difference = _difference(verdict, round_)
+    if difference:
+        raise InputError(
+            f"'{path}' is a report on another round than '{round_.root}': {difference}"
+        )
+    return tuple(ranked.id for ranked in verdict.suspects)
+
+
+def _difference(verdict: Verdict, round_: Round) -> str:
+    """What a report says that the round does not, or the other way round; nothing if all fits.
+
+    Rounds of one run have the same participants, and only the bytes tell them apart.
+    """
+    ids = {member.id for member in round_.participants}
+    audited = {one.id for one in verdict.inputs if one.role == "participant"}
+    if audited - ids:
+        return f"it speaks of '{min(audited - ids)}', who is not in this one"
+    if ids - audited:
+        return f"it does not speak of '{min(ids - audited)}'"
+    models = {}
+    for member in round_.participants:
+        try:
+            models[member.id] = round_.open(member)
+        except RefusedFileError:
+            # The report has no hash of it, or it can no longer be read.
+            continue
+    order = round_.manifest.layers if round_.manifest else ()
+    layers = agreed_layers([model.tensors for model in models.values()], order)
+    known = {layer.name: layer for layer in layers}
+    for layer in verdict.layers:
+        name = layer.layer
+        for identifier, sha256 in layer.tensor_sha256.items():
+            stored = None
+            if name in known and identifier in models:
+                stored = known[name].name_in(models[identifier].tensors)
+            if stored is None or _sha256(models[identifier], stored) != sha256:
+                return f"it has other bytes of {name} from '{identifier}'"
+    return ""
+
+
+def _sha256(model: Model, stored: str) -> str | None:
+    """The hash of a tensor's bytes; None when they cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with model.reading() as reading:
+            for piece in reading.pieces(stored, Scratch()):
+                digest.update(piece)
+    except RefusedFileError:
+        return None
+    return digest.hexdigest()

@@ -1,0 +1,221 @@
+"""A report of an audit, held against its round: every input hashed again, and audited again."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.evaluation import truth_metrics
+from ariba_cli.auditing.settings import AuditSettings, KEst
+from ariba_cli.base.errors import AribaError, InputError, RefusedFileError
+from ariba_cli.base.parallel import thread_map
+from ariba_cli.base.progress import Progress, no_progress, part_of
+from ariba_cli.detectors import make_detector
+from ariba_cli.files.hashing import file_sha256
+from ariba_cli.files.opening import open_file
+from ariba_cli.formats.model import ReadOptions
+from ariba_cli.replay.report_differences import Key, ReportDifferences, key_of, report_differences
+from ariba_cli.reports.audit_json import audit_json
+from ariba_cli.reports.report import Report, parse_report
+from ariba_cli.rounds.directory import Round, open_round
+from ariba_cli.rounds.members import Member
+from ariba_cli.scoring.devices import AUTO, DeviceChoice
+from ariba_cli.verdicts.verdict import Input, Verdict
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of it.
+
+    Attributes
+    ----------
+    differences : none when everything is as the report says.
+    whole_files : how many inputs were compared byte for byte.
+    analysed_only : of how many only what was analysed, if anything, was compared.
+    """
+
+    differences: ReportDifferences
+    whole_files: int
+    analysed_only: int
+
+
+def open_reported_round(
+    path: Path,
+    verdict: Verdict,
+    terms: ReadOptions,
+    *,
+    global_path: Path | None = None,
+    not_models: tuple[Path, ...] = (),
+) -> Round:
+    """The round of a report, with the global model where the report says that it was.
+
+    Raises
+    ------
+    InputError
+        When there is no round, or the global model lay outside and was not named.
+    """
+    round_ = open_round(path, terms, global_path=global_path, not_models=not_models)
+    reported = next((one.path for one in verdict.inputs if one.role == "global"), None)
+    found = None if round_.global_model is None else round_.global_model.path
+    if global_path is not None or reported in (None, found):
+        return round_
+    inside = PurePosixPath(reported)
+    if inside.is_absolute() or ".." in inside.parts:
+        raise InputError(
+            f"the global model of the report is '{reported}', outside the round; name it with "
+            "--global"
+        )
+    if not os.path.lexists(round_.root / inside):
+        raise InputError(f"'{round_.root / inside}' is missing: the report has it as global model")
+    return open_round(path, terms, global_path=round_.root / inside, not_models=not_models)
+
+
+def verify(
+    report: Report,
+    round_: Round,
+    *,
+    compromised: Sequence[str] | None = None,
+    max_memory: int | None = None,
+    placement: DeviceChoice = AUTO,
+    progress: Progress = no_progress,
+) -> Verification:
+    """Hash every input again, audit the round again as it was asked for, and compare.
+
+    Parameters
+    ----------
+    compromised : the truth, when the report has an evaluation.
+
+    Raises
+    ------
+    UsageError, InputError
+        When it cannot be done: an input is missing or cannot be read, the report does not
+        say what was asked for, or nothing has changed and yet no audit is possible.
+    """
+    settings = _settings(report, max_memory, placement)
+    members = _members(report.verdict, round_)
+    changed = _changed_files(report.verdict, round_, members, part_of(progress, 0, 2))
+    whole = sum(one.file_sha256 is not None for one in report.verdict.inputs)
+    try:
+        again = _audited_again(report, round_, settings, compromised, part_of(progress, 1, 2))
+        found = report_differences(report, again, changed)
+    except AribaError as error:
+        changed |= _unreadable(report.verdict, round_, members, changed)
+        if not changed:
+            raise
+        found = ReportDifferences(
+            tuple(changed.values()), (), (f"no audit is possible now: {error}",)
+        )
+    return Verification(found, whole, len(report.verdict.inputs) - whole)
+
+
+def _settings(report: Report, max_memory: int | None, placement: DeviceChoice) -> AuditSettings:
+    method = report.verdict.method
+    asked = method.asked
+    if asked is None:
+        raise InputError(
+            f"the report has schema version {report.schema_version}, which does not say what was "
+            "asked for; audit the round again"
+        )
+    detector = make_detector(method.detector, asked.detector_arguments, asked.fit_sample, placement)
+    return AuditSettings(
+        layers=asked.layers,
+        fragment=asked.fragment,
+        k_est=KEst(method.k_est),
+        detector=detector,
+        verify_seal=method.seal_verified,
+        max_memory=max_memory,
+    )
+
+
+def _members(verdict: Verdict, round_: Round) -> dict[Key, Member]:
+    """The inputs of the report, as they are in the round."""
+    members: dict[Key, Member] = {("participant", one.id): one for one in round_.participants}
+    if round_.global_model is not None:
+        members["global", round_.global_model.id] = round_.global_model
+    missing = [one for one in verdict.inputs if key_of(one) not in members]
+    if missing:
+        more = f", and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        raise InputError(
+            f"'{round_.root}' lacks {missing[0].path}, an input of the report{more}; give the "
+            "round that was audited"
+        )
+    return members
+
+
+def _changed_files(
+    verdict: Verdict, round_: Round, members: dict[Key, Member], progress: Progress
+) -> dict[Key, str]:
+    """In words, which files have other bytes than the report says, or are none any longer."""
+    inputs = verdict.inputs
+
+    def compare(one: Input) -> str:
+        return _changed_file(one, members[key_of(one)].path, round_)
+
+    changed = {}
+    for done, (one, difference) in enumerate(
+        zip(inputs, thread_map(compare, inputs), strict=True), 1
+    ):
+        progress("hashing", done, len(inputs))
+        if difference:
+            changed[key_of(one)] = difference
+    return changed
+
+
+def _changed_file(one: Input, path: str, round_: Round) -> str:
+    """In words, what has become of a file; nothing if it is what it was, as far as is known."""
+    where = round_.root / path
+    if one.file_sha256 is None and (one.bytes is None or os.path.isdir(where)):
+        return ""
+    try:
+        # Without a hash, too, it has to be a file that can be read.
+        with open_file(where, round_.terms.limits) as file:
+            now = None if one.file_sha256 is None else file_sha256(file)
+    except RefusedFileError as error:
+        return _no_longer(one, path, error)
+    if now == one.file_sha256:
+        return ""
+    return f"{one.id}: {path} has other bytes (sha256 {one.file_sha256} now {now})"
+
+
+def _audited_again(
+    report: Report,
+    round_: Round,
+    settings: AuditSettings,
+    compromised: Sequence[str] | None,
+    progress: Progress,
+) -> Report:
+    """What the report would say now, with the digits that it would have."""
+    verdict = audit(round_, settings, progress)
+    if compromised is not None:
+        verdict = replace(verdict, evaluation=truth_metrics(verdict, compromised))
+    return parse_report(audit_json(verdict, report.run))
+
+
+def _unreadable(
+    verdict: Verdict, round_: Round, members: dict[Key, Member], known: dict[Key, str]
+) -> dict[Key, str]:
+    """In words, what else can no longer be opened, and could be when it was audited."""
+    found = {}
+    for one in verdict.inputs:
+        if one.role != "participant" or one.bytes is None or key_of(one) in known:
+            continue
+        member = members[key_of(one)]
+        try:
+            round_.open(member)
+        except RefusedFileError as error:
+            found[key_of(one)] = _no_longer(one, member.path, error)
+    return found
+
+
+def _no_longer(one: Input, path: str, error: RefusedFileError) -> str:
+    """In words, why a file is not what was audited.
+
+    Raises
+    ------
+    InputError
+        When that cannot be told, as it may not be read at all.
+    """
+    if isinstance(error.__cause__, OSError) and "link" not in str(error):
+        raise InputError(f"{path} {error}") from error
+    return f"{one.id}: {path} is not what was audited: it {error}"

@@ -1,0 +1,162 @@
+"""Any directory of updates → a sealed round of our own, with a record of where it comes from."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.base.findings import Finding, FindingKind
+from ariba_cli.base.ids import file_stem
+from ariba_cli.base.progress import Progress, no_progress
+from ariba_cli.files.hashing import file_sha256
+from ariba_cli.files.opening import enough_memory, read_small
+from ariba_cli.formats import peft, safetensors
+from ariba_cli.formats.model import Model, Scratch
+from ariba_cli.formats.tensors import SIZES
+from ariba_cli.rounds.contents import CONVERSION_NAME, PARTICIPANTS, TRUTH_NAME
+from ariba_cli.rounds.directory import Round
+from ariba_cli.rounds.manifest import Kind
+from ariba_cli.rounds.members import GLOBAL_STEM, Member
+from ariba_cli.rounds.names import is_counter
+from ariba_cli.rounds.writing import RoundWriter, new_directory
+
+_LAYOUT = 1
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What became of the models of a directory.
+
+    Attributes
+    ----------
+    participants : the ids of those that were written.
+    refused : why the others were not.
+    """
+
+    participants: tuple[str, ...]
+    refused: tuple[Finding, ...]
+
+
+def convert(
+    round_: Round,
+    out: Path,
+    *,
+    kind: Kind = "weights",
+    strict: bool = False,
+    resume: bool = False,
+    progress: Progress = no_progress,
+) -> Converted:
+    """Write `round_` to the new directory `out` as safetensors, sealed.
+
+    Every tensor keeps its name, its type and its bits, so that an audit gives the same
+    scores; adapters stay adapters. `conversion.json` says which files it was made of.
+
+    Parameters
+    ----------
+    kind : what the participants sent, `weights` or a `difference`; a sealed round says itself.
+    strict : whether to stop at the first model that is refused.
+    resume : whether to begin again over what a killed run left of `out`.
+
+    Raises
+    ------
+    InputError
+        When nothing can be converted, or something cannot and `strict` is set.
+    OutputError
+        When `out` exists or cannot be written; then nothing is left of it.
+    """
+    manifest = round_.manifest
+    with new_directory(out, resume=resume) as partial:
+        conversion = _Conversion(round_, RoundWriter(partial), strict=strict)
+        if round_.global_model is not None:
+            conversion.take(round_.global_model, GLOBAL_STEM)
+        for done, member in enumerate(round_.participants, 1):
+            conversion.take(member, f"{PARTICIPANTS}/{file_stem(member.id)}")
+            progress("converting", done, len(round_.participants))
+        conversion.finish(
+            number=manifest.round if manifest else _number_in(round_.root.resolve().name),
+            kind=manifest.kind if manifest else kind,
+        )
+    return Converted(tuple(conversion.written), tuple(conversion.refused))
+
+
+class _Conversion:
+    def __init__(self, round_: Round, writer: RoundWriter, *, strict: bool) -> None:
+        self._round = round_
+        self._writer = writer
+        self._strict = strict
+        self._layers: list[str] = []
+        self._record: list[dict[str, Any]] = []
+        self.written: list[str] = []
+        self.refused: list[Finding] = []
+
+    def take(self, member: Member, stem: str) -> None:
+        """Write what one member sent, under another name."""
+        try:
+            model = self._round.open(member)
+            with enough_memory():
+                self._write(model, stem)
+        except RefusedFileError as error:
+            if self._strict:
+                raise InputError(f"'{self._round.root / member.path}' {error}") from error
+            self.refused.append(Finding(FindingKind.REFUSED, str(error), member.id))
+            self._record.append({**asdict(member), "refused": str(error)})
+            return
+        self._layers = self._layers or [name for name in model.tensors if not is_counter(name)]
+        self._record.append({**asdict(member), "format": model.format, "files": _hashes(model)})
+        if stem != GLOBAL_STEM:
+            self.written.append(member.id)
+
+    def finish(self, *, number: int, kind: Kind) -> None:
+        """Write where it all comes from, and the seal."""
+        if not self.written:
+            first = self.refused[0]
+            raise InputError(
+                f"'{self._round.root}' holds no update that can be converted: "
+                f"{first.participant} {first.detail}"
+            )
+        if TRUTH_NAME in self._round.files:
+            truth = read_small(self._round.root / TRUTH_NAME, self._round.terms.limits)
+            self._writer.write(TRUTH_NAME, [truth])
+        record = {"layout": _LAYOUT, "models": self._record}
+        data = (json.dumps(record, indent=2, allow_nan=False) + "\n").encode("ascii")
+        self._writer.write(CONVERSION_NAME, [data])
+        manifest = self._round.manifest
+        layers = manifest.layers if manifest else self._layers
+        self._writer.seal(round_number=number, kind=kind, layers=layers)
+
+    def _write(self, model: Model, stem: str) -> None:
+        if model.format == peft.NAME:
+            with model.reading() as reading:
+                for index, (path, stamp) in enumerate(model.files):
+                    data = reading.file(index).read(0, stamp.size)
+                    self._writer.write(f"{stem}/{path.name}", [data])
+        else:
+            self._writer.write(stem + safetensors.SUFFIX, _as_safetensors(model))
+
+
+def _as_safetensors(model: Model) -> Iterator[bytes | memoryview]:
+    """The bytes of a safetensors file, one tensor in memory at a time, the widest types first."""
+    specs = {name: tensor.spec for name, tensor in model.tensors.items()}
+    order = sorted(specs, key=lambda name: -SIZES[specs[name].dtype])
+    yield safetensors.encode_header({name: specs[name] for name in order})
+    scratch = Scratch()
+    with model.reading() as reading:
+        for name in order:
+            yield from reading.pieces(name, scratch)
+
+
+def _hashes(model: Model) -> list[dict[str, Any]]:
+    with model.reading() as reading:
+        return [
+            {"name": path.name, "bytes": stamp.size, "sha256": file_sha256(reading.file(index))}
+            for index, (path, stamp) in enumerate(model.files)
+        ]
+
+
+def _number_in(name: str) -> int:
+    """The last number in the name of a directory, as in `round_0042`."""
+    numbers = re.findall(r"[0-9]{1,9}", name)
+    return int(numbers[-1]) if numbers else 0

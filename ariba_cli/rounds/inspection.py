@@ -1,0 +1,255 @@
+"""What is in a model or a round: seal, participants, layers, norms, findings."""
+
+import math
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.base.findings import BROKEN_SEAL, Finding, FindingKind
+from ariba_cli.base.parallel import thread_map
+from ariba_cli.base.progress import Progress, no_progress
+from ariba_cli.files.hashing import file_sha256
+from ariba_cli.files.opening import enough_memory
+from ariba_cli.formats import open_model
+from ariba_cli.formats.model import Reading, ReadOptions, Scratch, sum_of_squares
+from ariba_cli.rounds.directory import Round
+from ariba_cli.rounds.layers import Catalog, Layer, agreed_layers
+from ariba_cli.rounds.members import Member
+from ariba_cli.rounds.names import is_counter, is_statistic, plain_names
+
+# The values of a model by their names without prefixes.
+Reference = Mapping[str, npt.NDArray[np.floating]]
+
+
+@dataclass(frozen=True)
+class InspectedLayer:
+    """One tensor: its l2 norm is None where it cannot be taken."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    bytes: int
+    norm: float | None
+
+
+@dataclass(frozen=True)
+class HashedFile:
+    """One file, by its name beside the others of its model."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class InspectedFile:
+    """One model, in a file or in a folder of files.
+
+    Attributes
+    ----------
+    sha256 : of the file; None when there are several.
+    layers : the weights, and `statistics` what batch normalisation measured.
+    """
+
+    path: str
+    format: str
+    bytes: int
+    sha256: str | None
+    files: tuple[HashedFile, ...]
+    layers: tuple[InspectedLayer, ...]
+    statistics: tuple[InspectedLayer, ...]
+
+
+@dataclass(frozen=True)
+class InspectedParticipant:
+    """What one participant sent; norm is None when it could not be read."""
+
+    id: str
+    path: str
+    format: str | None
+    bytes: int | None
+    norm: float | None
+
+
+@dataclass(frozen=True)
+class InspectedRound:
+    """A round.
+
+    Attributes
+    ----------
+    seal : `intact` (every listed file was hashed again), `broken` or `none`.
+    norm_of : what the norms are of: the `update`, or the `values` as they are stored
+        when there is no global model to take away.
+    layers : the weights, and `statistics` what batch normalisation measured.
+    """
+
+    path: str
+    seal: str
+    round: int | None
+    kind: str | None
+    has_global: bool
+    norm_of: str
+    participants: tuple[InspectedParticipant, ...]
+    layers: tuple[Layer, ...]
+    statistics: tuple[Layer, ...]
+    findings: tuple[Finding, ...]
+
+
+def inspect_file(path: Path, terms: ReadOptions | None = None) -> InspectedFile:
+    """Look into one model.
+
+    Raises
+    ------
+    InputError
+        When it is refused.
+    """
+    try:
+        model = open_model(path, terms or ReadOptions())
+        with model.reading() as reading:
+            scratch = Scratch()
+            names = [name for name in model.tensors if not is_counter(name)]
+            listed = [_inspected_layer(reading, name, scratch) for name in names]
+            files = tuple(hashed_files(reading))
+    except RefusedFileError as error:
+        raise InputError(f"'{path}' {error}") from error
+    return InspectedFile(
+        path=path.resolve().name,
+        format=model.format,
+        bytes=model.bytes,
+        sha256=files[0].sha256 if len(files) == 1 else None,
+        files=files,
+        layers=tuple(layer for layer in listed if not is_statistic(layer.name)),
+        statistics=tuple(layer for layer in listed if is_statistic(layer.name)),
+    )
+
+
+def inspect_round(round_: Round, progress: Progress = no_progress) -> InspectedRound:
+    """Read a whole round: hash every file that its seal lists, and take every norm."""
+    findings = [*round_.findings, *round_.verify_seal(progress)]
+    is_difference = round_.manifest is not None and round_.manifest.kind == "difference"
+    reference = {} if is_difference else _reference(round_, findings)
+    participants, catalogs = _inspect_participants(round_, reference, findings, progress)
+    manifest = round_.manifest
+    layers = agreed_layers(catalogs, manifest.layers if manifest else ())
+    return InspectedRound(
+        path=round_.root.resolve().name,
+        seal=_seal(round_, findings),
+        round=manifest.round if manifest else None,
+        kind=manifest.kind if manifest else None,
+        has_global=round_.global_model is not None,
+        norm_of="update" if reference or is_difference else "values",
+        participants=tuple(participants),
+        layers=tuple(layer for layer in layers if layer.is_weight),
+        statistics=tuple(layer for layer in layers if not layer.is_weight),
+        findings=tuple(findings),
+    )
+
+
+def _seal(round_: Round, findings: list[Finding]) -> str:
+    if any(finding.kind in BROKEN_SEAL for finding in findings):
+        return "broken"
+    return "intact" if round_.manifest else "none"
+
+
+def _reference(round_: Round, findings: list[Finding]) -> Reference:
+    """What is to be taken away from the participants' values to give their updates."""
+    member = round_.global_model
+    if member is None:
+        return {}
+    try:
+        model = round_.open(member)
+        names = plain_names(model.tensors)
+        values = dict(model.floats())
+        return {name: values[stored] for name, stored in names.items() if stored in values}
+    except RefusedFileError as error:
+        findings.append(Finding(FindingKind.REFUSED, f"{member.path} {error}"))
+        return {}
+
+
+def _inspect_participants(
+    round_: Round, reference: Reference, findings: list[Finding], progress: Progress
+) -> tuple[list[InspectedParticipant], list[Catalog]]:
+    """Read what each participant sent, several at a time."""
+    kept = threading.local()
+
+    def inspect(member: Member) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
+        if not hasattr(kept, "scratch"):
+            kept.scratch = Scratch()
+        return _inspect_participant(round_, member, reference, kept.scratch)
+
+    participants, catalogs = [], []
+    for done, one in enumerate(thread_map(inspect, round_.participants), 1):
+        participant, catalog, finding = one
+        participants.append(participant)
+        catalogs += [catalog] if catalog is not None else []
+        findings += [finding] if finding is not None else []
+        progress("reading updates", done, len(round_.participants))
+    return participants, catalogs
+
+
+def _inspect_participant(
+    round_: Round, member: Member, reference: Reference, scratch: Scratch
+) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
+    try:
+        model = round_.open(member)
+        with enough_memory(), model.reading() as reading:
+            norm = _norm(reading, reference, scratch)
+    except RefusedFileError as error:
+        refused = Finding(FindingKind.REFUSED, str(error), member.id)
+        return InspectedParticipant(member.id, member.path, None, None, None), None, refused
+    finding = None
+    if norm is None:
+        detail = "holds NaN, Inf, or values too large to square"
+        finding = Finding(FindingKind.NONFINITE, detail, member.id)
+    inspected = InspectedParticipant(member.id, member.path, model.format, model.bytes, norm)
+    return inspected, model.tensors, finding
+
+
+def hashed_files(reading: Reading) -> Iterator[HashedFile]:
+    """The files of a model, hashed whole."""
+    for index, (path, stamp) in enumerate(reading.model.files):
+        yield HashedFile(path.name, stamp.size, file_sha256(reading.file(index)))
+
+
+def _inspected_layer(reading: Reading, name: str, scratch: Scratch) -> InspectedLayer:
+    tensor = reading.model.tensors[name]
+    norm = None
+    if tensor.spec.is_float:
+        norm = _root(_squares(reading, name, scratch))
+    return InspectedLayer(name, tensor.spec.dtype, tensor.spec.shape, tensor.spec.bytes, norm)
+
+
+def _norm(reading: Reading, reference: Reference, scratch: Scratch) -> float | None:
+    """The l2 norm of all weights, less the reference where it has the same shape."""
+    model, total = reading.model, 0.0
+    for name, stored in plain_names(model.tensors).items():
+        tensor = model.tensors[stored]
+        if tensor.spec.is_float and not is_statistic(name):
+            start = reference.get(name)
+            if start is not None and start.shape != tensor.spec.shape:
+                start = None
+            total += _squares(reading, stored, scratch, start)
+    return _root(total)
+
+
+def _squares(
+    reading: Reading, name: str, scratch: Scratch, start: npt.NDArray[np.floating] | None = None
+) -> float:
+    """The sum of the squares of a tensor's values less those that they started from."""
+    total, position = 0.0, 0
+    flat = None if start is None else start.reshape(-1)
+    for piece in reading.pieces(name, scratch):
+        values = reading.model.tensors[name].values(piece)
+        end = position + values.size
+        total += sum_of_squares(values, None if flat is None else flat[position:end])
+        position = end
+    return total
+
+
+def _root(squares: float) -> float | None:
+    return math.sqrt(squares) if math.isfinite(squares) else None

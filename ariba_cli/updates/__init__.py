@@ -1,0 +1,1 @@
+"""What each participant sent, checked: intake, reading layer by layer, fragments."""

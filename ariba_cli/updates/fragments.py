@@ -1,0 +1,338 @@
+"""One layer of every update, cut into fragments (arXiv 2202.04311, Sec. 4.2)."""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.parallel import map_workers
+
+Indices = npt.NDArray[np.integer]
+
+# The covariance of fragments of d values has d² entries, so wider ones are refused.
+WIDEST_FRAGMENT = 2500
+
+
+class UnfitLayerError(UsageError):
+    """A fragment that does not fit the shape of a layer."""
+
+
+class TooWideError(UnfitLayerError):
+    """A fragment that has more values than can be held against each other."""
+
+
+@dataclass(frozen=True)
+class FragmentLayout:
+    """How the values of one layer, in storage order, fall into fragments.
+
+    Attributes
+    ----------
+    fragments : m, the fragments per participant.
+    dimension : d, the values per fragment.
+    left_out : values at the end of the layer that do not fill a fragment.
+    """
+
+    fragments: int
+    dimension: int
+    left_out: int = 0
+
+
+def is_convolution(shape: Sequence[int]) -> bool:
+    """Whether there is a kernel to speak of: a 1×1 convolution is a weight matrix."""
+    return len(shape) >= 3 and math.prod(shape[2:]) > 1
+
+
+def default_fragment(shape: Sequence[int]) -> str:
+    """`kernel` for a convolution, `row` for every other weight matrix."""
+    return "kernel" if is_convolution(shape) else "row"
+
+
+def cut_layer(layer: str, shape: Sequence[int], fragment: str) -> FragmentLayout:
+    """How to cut a layer of this shape.
+
+    Parameters
+    ----------
+    layer : the layer's name, for error messages.
+    shape : its shape, for instance (out, in, kh, kw).
+    fragment : `kernel` (m = out·in, d = kh·kw), `filter` (m = out, d = in·kh·kw),
+        `row` (m = out, d = in) or `block:D` (d = D, whatever the shape).
+
+    Raises
+    ------
+    UsageError
+        When there is no such fragment.
+    UnfitLayerError
+        When it does not fit the shape; a `TooWideError` when it is too wide.
+    """
+    cut = _cut(layer, shape, fragment)
+    if cut.fragments == 0 or cut.dimension == 0:
+        raise UnfitLayerError(
+            f"layer '{layer}' of shape {_times(shape)} holds no {fragment} fragment"
+        )
+    if cut.dimension > WIDEST_FRAGMENT:
+        raise TooWideError(
+            f"a {fragment} of layer '{layer}' has {cut.dimension:,} values, more than the "
+            f"{WIDEST_FRAGMENT:,} of a covariance that can be held; try --fragment block:64"
+        )
+    return cut
+
+
+def _cut(layer: str, shape: Sequence[int], fragment: str) -> FragmentLayout:
+    size = math.prod(shape)
+    if fragment.startswith("block:"):
+        dimension = _block_size(fragment)
+        return FragmentLayout(size // dimension, dimension, size % dimension)
+    if fragment not in ("kernel", "filter", "row"):
+        raise UsageError(
+            f"there is no fragment '{fragment}'; use kernel, filter, row or block:D (as block:64)"
+        )
+    if fragment in ("kernel", "filter") and is_convolution(shape):
+        taken = 2 if fragment == "kernel" else 1
+        return FragmentLayout(math.prod(shape[:taken]), math.prod(shape[taken:]))
+    if fragment == "row" and len(shape) >= 2 and not is_convolution(shape):
+        return FragmentLayout(shape[0], math.prod(shape[1:]))
+    fitting = "kernel, filter or block:D" if is_convolution(shape) else "row or block:D"
+    if len(shape) < 2:
+        fitting = "block:D"
+    raise UnfitLayerError(
+        f"layer '{layer}' of shape {_times(shape)} has no {fragment} fragments; "
+        f"use --fragment {fitting}"
+    )
+
+
+def _block_size(fragment: str) -> int:
+    size = re.fullmatch(r"block:([1-9][0-9]{0,8})", fragment)
+    if size is None:
+        raise UsageError(f"'{fragment}' names no block size; write block:64 for 64 values")
+    return int(size[1])
+
+
+def _times(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape)) or "()"
+
+
+class TensorValues(Protocol):
+    """The values of one tensor in storage order: an array, or what gives them when asked."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """Their type."""
+        ...
+
+    def __getitem__(self, which: slice | Indices, /) -> npt.NDArray[np.floating]:
+        """Some of them, in that order."""
+        ...
+
+
+class Fragments:
+    """The fragments of n participants, centred as they are asked for.
+
+    Parameters
+    ----------
+    tensors : the values of each participant, in id order, as many and of any float type; as
+        one array of shape (n, values) where memory holds them all.
+    cut : how that shape is cut.
+    reference : the participant from whose values the others are counted. It cancels, but for
+        rounding: best is one like most others.
+    chunk_bytes : how much is read at a time of what is not in memory.
+    """
+
+    def __init__(
+        self,
+        tensors: Sequence[TensorValues] | npt.NDArray[np.floating],
+        cut: FragmentLayout,
+        reference: int = 0,
+        *,
+        chunk_bytes: int = 2**27,
+    ) -> None:
+        self._flat = tensors
+        self.cut = cut
+        self.reference = reference
+        self.chunk_bytes = chunk_bytes
+        types = {flat.dtype for flat in tensors}
+        self.dtype: np.dtype[np.floating] = np.result_type(np.float32, *types)
+
+    def with_reference(self, reference: int) -> "Fragments":
+        """The same with another reference."""
+        return Fragments(self._flat, self.cut, reference, chunk_bytes=self.chunk_bytes)
+
+    @property
+    def participants(self) -> int:
+        """How many there are, n."""
+        return len(self._flat)
+
+    @property
+    def values(self) -> int:
+        """How many values each tensor has, those that fill no fragment included."""
+        return self._flat[0].size
+
+    @property
+    def total(self) -> int:
+        """How many fragments they have together, n·m."""
+        return self.participants * self.cut.fragments
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether all values lie in one array."""
+        return isinstance(self._flat, np.ndarray)
+
+    def chunks(self) -> Iterator[tuple[int, npt.NDArray[np.floating]]]:
+        """All fragments in runs, each as its first index and what `load` says of it.
+
+        What is in memory is one run. Otherwise the next is read while this one is used, and
+        its memory is used again.
+        """
+        m, size = self.cut.fragments, self.participants * self.cut.dimension
+        run = (
+            m
+            if self.in_memory
+            else min(m, max(1, self.chunk_bytes // (size * self.dtype.itemsize)))
+        )
+        starts = range(0, m, run)
+        if len(starts) == 1:
+            yield 0, self.load(0, m)
+            return
+        buffers = [np.empty(run * size, self.dtype) for _ in range(2)]
+        with ThreadPoolExecutor(1) as reader:
+
+            def read(number: int) -> "Future[npt.NDArray[np.floating]]":
+                start = starts[number]
+                return reader.submit(self.load, start, min(start + run, m), buffers[number % 2])
+
+            coming = read(0)
+            for number, start in enumerate(starts):
+                values = coming.result()
+                if number + 1 < len(starts):
+                    coming = read(number + 1)
+                yield start, values
+
+    def load(
+        self, start: int, stop: int, buffer: npt.NDArray[np.floating] | None = None
+    ) -> npt.NDArray[np.floating]:
+        """Fragments start to stop of every participant, as they were sent.
+
+        Returns an array of shape (n, (stop − start)·d) of type `dtype`: a view of what is in
+        memory, or else read by several threads into the buffer, if one of at least that many
+        values is given.
+        """
+        values = slice(start * self.cut.dimension, stop * self.cut.dimension)
+        if isinstance(self._flat, np.ndarray):
+            return self._flat[:, values].astype(self.dtype, copy=False)
+        return self._stacked(values, (stop - start) * self.cut.dimension, buffer)
+
+    def centred(self, start: int, stop: int) -> npt.NDArray[np.float64]:
+        """Fragments start to stop of every δ̂_i = θ_i − mean_i θ_i (Eqs. 5 and 6).
+
+        Returns an array of shape (n, stop − start, d), in float64; see `centre`.
+        """
+        return centred(self.load(start, stop), self.reference, self.cut.dimension)
+
+    def values_at(self, positions: Indices) -> npt.NDArray[np.floating]:
+        """Those values of every tensor, as they were sent, of shape (n, len(positions))."""
+        return self._stacked(positions, len(positions), None)
+
+    def centred_at(self, indices: Indices) -> npt.NDArray[np.float64]:
+        """The fragments of these indices of every δ̂_i, of shape (n, len(indices), d)."""
+        d = self.cut.dimension
+        positions = (indices[:, None] * d + np.arange(d)).reshape(-1)
+        return centred(self.values_at(positions), self.reference, d)
+
+    def _stacked(
+        self,
+        which: slice | Indices,
+        width: int,
+        buffer: npt.NDArray[np.floating] | None,
+    ) -> npt.NDArray[np.floating]:
+        size = self.participants * width
+        stacked = np.empty(size, self.dtype) if buffer is None else buffer[:size]
+        rows = stacked.reshape(-1, width)
+
+        def fill(participants: Iterator[int]) -> None:
+            for participant in participants:
+                rows[participant] = self._flat[participant][which]
+
+        # An array is sooner copied than threads are started.
+        workers = 1 if isinstance(self._flat[0], np.ndarray) else None
+        map_workers(fill, range(self.participants), workers)
+        return rows
+
+
+def blocks(values: npt.NDArray[np.floating], dimension: int, most_values: int) -> list[slice]:
+    """Columns of an array of shape (n, run·d) that hold whole fragments of all participants.
+
+    Parameters
+    ----------
+    most_values : how many values all of a block has, unless one fragment of each has more.
+    """
+    width = dimension * max(1, most_values // (len(values) * dimension))
+    columns = values.shape[1]
+    return [slice(start, min(start + width, columns)) for start in range(0, columns, width)]
+
+
+def centred(
+    values: npt.NDArray[np.floating],
+    reference: int,
+    dimension: int,
+    buffer: npt.NDArray[np.float64] | None = None,
+) -> npt.NDArray[np.float64]:
+    """The fragments of every δ̂_i in float64, from shape (n, run·d) to shape (n, run, d)."""
+    block = np.empty(values.size) if buffer is None else buffer[: values.size]
+    rows = block.reshape(values.shape)
+    subtract_reference(values, reference, rows)
+    centre(rows)
+    return rows.reshape(len(rows), -1, dimension)
+
+
+def subtract_reference(
+    values: npt.NDArray[np.floating], reference: int, out: npt.NDArray[np.floating]
+) -> None:
+    """What all participants' values differ in from those of one, by the precision of `out`.
+
+    Parameters
+    ----------
+    values, out : of shape (n, any).
+    """
+    if np.can_cast(values.dtype, out.dtype):
+        np.copyto(out, values)
+        out -= values[reference].astype(out.dtype)
+    else:
+        # What is common to all would leave nothing of the differences in the narrower type.
+        np.subtract(values, values[reference], out=out, casting="same_kind")
+
+
+def centre(block: npt.NDArray[np.floating]) -> None:
+    """Take away the mean over the participants, in place, from shape (n, any).
+
+    The sum is a tree of additions of halves, which is the same on every machine: `sum` would
+    choose its order by the block's shape and the processor. Where all participants
+    are equal, what is left of their differences is zero and not the rounding of a mean.
+    """
+    sums = block[: (len(block) + 1) // 2].copy()
+    add_halves(sums, block)
+    block -= sums[0] / len(block)
+
+
+def add_halves(sums: Any, rows: Any) -> None:
+    """Add the other half of the rows to the first, and so on until `sums[0]` is the sum of all.
+
+    Parameters
+    ----------
+    sums : a copy of the first half of the rows, the larger one where their number is odd; both
+        arrays of NumPy, or tensors of torch.
+    """
+    count, half = len(rows), len(sums)
+    sums[: count - half] += rows[half:]
+    while half > 1:
+        count, half = half, (half + 1) // 2
+        sums[: count - half] += sums[half:count]

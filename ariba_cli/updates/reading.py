@@ -1,0 +1,325 @@
+"""The values of one layer: in memory where they fit, else in their files until they are needed."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.base.aligned import aligned
+from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.base.findings import FindingKind
+from ariba_cli.base.parallel import one_blas_thread, thread_map
+from ariba_cli.base.progress import Progress
+from ariba_cli.files.opening import enough_memory
+from ariba_cli.formats.model import (
+    Memory,
+    Model,
+    Onward,
+    Reading,
+    Scratch,
+    Tensor,
+    Values,
+    in_one_piece,
+)
+from ariba_cli.formats.peft import Change
+from ariba_cli.formats.tensors import SIZES, to_array
+from ariba_cli.rounds.layers import Layer
+from ariba_cli.updates.fragments import Indices, TensorValues
+from ariba_cli.updates.intake import Submission, why_not_offered
+
+Array = npt.NDArray[np.floating]
+
+# No weight of a trained model comes near float32's largest; beyond it, sums overflow.
+LARGEST_VALUE = float(np.finfo(np.float32).max)
+
+# The types whose bytes NumPy can use as they lie in a file.
+_AS_STORED = {"F32": np.float32, "F64": np.float64}
+
+_BLOCK = 2**18
+
+
+class LeftOutError(Exception):
+    """Somebody turned out to be unusable while a layer was scored."""
+
+
+@dataclass(frozen=True)
+class LayerValues:
+    """What is scored of one layer.
+
+    Attributes
+    ----------
+    submissions : who is scored, in id order.
+    tensors : their values; see `Fragments`.
+    """
+
+    submissions: Sequence[Submission]
+    tensors: Sequence[TensorValues] | Array
+
+    def without_left_out(self) -> "LayerValues":
+        """Those that have not been left out since."""
+        kept = [index for index, one in enumerate(self.submissions) if one.finding is None]
+        if len(kept) == len(self.submissions):
+            return self
+        submissions = [self.submissions[index] for index in kept]
+        if not isinstance(self.tensors, np.ndarray):
+            return LayerValues(submissions, [self.tensors[index] for index in kept])
+        for row, index in enumerate(kept):
+            if row < index:
+                self.tensors[row] = self.tensors[index]
+        return LayerValues(submissions, self.tensors[: len(kept)])
+
+    def read_to_the_end(self, progress: Progress) -> None:
+        """Hash and check what was not needed yet of values that are in their files.
+
+        Whoever cannot be used is left out.
+        """
+        in_files = [one for one in self.tensors if isinstance(one, LazyTensor)]
+        for done, _ in enumerate(thread_map(LazyTensor.read_to_the_end, in_files), 1):
+            progress("checking the rest", done, len(in_files))
+
+
+def read_layer(
+    submissions: Sequence[Submission], layer: Layer, memory: int, progress: Progress
+) -> LayerValues:
+    """Read one layer of every participant that is not left out yet, and check it.
+
+    Parameters
+    ----------
+    memory : how many bytes the values may take. Those that do not fit stay in their files,
+        and are hashed and checked when they are first gone through in order; LeftOutError is
+        then raised by whoever turns out to be unusable.
+
+    Raises
+    ------
+    InputError
+        When they do not fit, and have to be unpacked as a whole.
+    """
+    offered = [_Offered.of(one, layer) for one in submissions]
+    taken = [one for one in offered if one is not None]
+    if _stay_in_files(taken, layer, memory):
+        return LayerValues([one.submission for one in taken], [LazyTensor(one) for one in taken])
+    buffers = _buffers(taken)
+    values = []
+    with one_blas_thread():
+        for done, found in enumerate(thread_map(_Offered.read, taken, buffers), 1):
+            values.append(found)
+            progress(f"reading {layer.name}", done, len(taken))
+    submissions = [one.submission for one in taken]
+    if isinstance(buffers, np.ndarray):
+        return LayerValues(submissions, buffers).without_left_out()
+    read = [one for one in values if one is not None]
+    return LayerValues([one for one in submissions if one.finding is None], read)
+
+
+@dataclass(frozen=True)
+class _Offered:
+    """A participant's tensor of the layer, such as the others have it."""
+
+    submission: Submission
+    model: Model
+    name: str
+    layer: str
+
+    @classmethod
+    def of(cls, submission: Submission, layer: Layer) -> "_Offered | None":
+        """Leave the participant out who has no such tensor."""
+        model = submission.model
+        if submission.finding is not None or model is None:
+            return None
+        wrong = why_not_offered(model, layer)
+        if wrong is not None:
+            submission.reject(*wrong)
+            return None
+        return cls(submission, model, str(layer.name_in(model.tensors)), layer.name)
+
+    @property
+    def tensor(self) -> Tensor:
+        """How it is read."""
+        return self.model.tensors[self.name]
+
+    @property
+    def dtype(self) -> "np.dtype[np.floating]":
+        """The narrowest type that NumPy reckons in and that holds its values."""
+        return np.dtype(np.float64 if self.tensor.spec.dtype == "F64" else np.float32)
+
+    def read(self, buffer: Array | None) -> Values | None:
+        """Read, hash and check it; leave the participant out, and give None, if it is no use.
+
+        Parameters
+        ----------
+        buffer : where its values go; None for a tensor that has no array of values.
+        """
+        unusable = NonFiniteCounter()
+        try:
+            with enough_memory():
+                values, digest = self._change() if buffer is None else self._array(buffer, unusable)
+        except RefusedFileError as error:
+            self.submission.reject(FindingKind.REFUSED, str(error))
+            return None
+        if buffer is None:
+            unusable.count(values)
+        self.settle(digest, unusable)
+        return values if self.submission.finding is None else None
+
+    def _change(self) -> tuple[Values, str]:
+        raw = self.model.read(self.name)
+        return self.tensor.values(raw), hashlib.sha256(raw).hexdigest()
+
+    def _array(self, buffer: Array, unusable: "NonFiniteCounter") -> tuple[Array, str]:
+        """Its values, counted while they are in the processor's cache."""
+        sha256, position = hashlib.sha256(), 0
+        as_stored = _AS_STORED.get(self.tensor.spec.dtype) == buffer.dtype
+        memory: Memory = Onward(buffer.view(np.uint8).data) if as_stored else Scratch()
+        with self.model.reading() as reading:
+            for piece in reading.pieces(self.name, memory):
+                sha256.update(piece)
+                values = self.tensor.values(piece)
+                part = buffer[position : position + values.size]
+                if not as_stored:
+                    part[:] = values[:]
+                unusable.count(part)
+                position += values.size
+        return buffer, sha256.hexdigest()
+
+    def settle(self, digest: str, unusable: "NonFiniteCounter") -> None:
+        """Say what came of reading all of it."""
+        self.submission.digest = digest
+        if unusable.found:
+            self.submission.reject(FindingKind.NONFINITE, f"{unusable} in {self.layer}")
+
+
+class LazyTensor:
+    """The values of a tensor that stay in their file; see `TensorValues`.
+
+    They are hashed and checked as they are read in order for the first time.
+    """
+
+    def __init__(self, offered: _Offered) -> None:
+        self._offered = offered
+        self._spec = offered.tensor.spec
+        self._sha256 = hashlib.sha256()
+        self._unusable = NonFiniteCounter()
+        self._settled = 0
+        self.size = self._spec.values
+        self.dtype = offered.dtype
+
+    def __getitem__(self, which: slice | Indices) -> Array:
+        """Some of the values.
+
+        Raises
+        ------
+        LeftOutError
+            When they cannot be read, or are not such as can be scored.
+        """
+        try:
+            with enough_memory(), self._offered.model.reading() as reading:
+                if isinstance(which, slice):
+                    return self._in_order(reading, which.start, min(which.stop, self.size))
+                return np.concatenate(
+                    [self._values(self._raw(reading, *run)) for run in _runs(which)]
+                )
+        except RefusedFileError as error:
+            self._offered.submission.reject(FindingKind.REFUSED, str(error))
+            raise LeftOutError from error
+
+    def read_to_the_end(self) -> None:
+        """Hash and check the rest."""
+        while self._settled < self.size and self._offered.submission.finding is None:
+            with suppress(LeftOutError):
+                self[self._settled : self._settled + _BLOCK]
+
+    def _in_order(self, reading: Reading, start: int, stop: int) -> Array:
+        raw = self._raw(reading, start, stop)
+        values = self._values(raw)
+        if start == self._settled:
+            self._settled = stop
+            self._sha256.update(raw)
+            self._unusable.count(values)
+            if stop == self.size:
+                self._offered.settle(self._sha256.hexdigest(), self._unusable)
+            if self._unusable.found:
+                raise LeftOutError
+        return values
+
+    def _raw(self, reading: Reading, start: int, stop: int) -> memoryview:
+        tensor = self._offered.tensor
+        assert in_one_piece(tensor)
+        item = SIZES[self._spec.dtype]
+        buffer: memoryview = aligned(1, (stop - start) * item, np.uint8)[0].data
+        reading.file(tensor.file).read_into(buffer, tensor.offset + start * item)
+        return buffer
+
+    def _values(self, raw: memoryview) -> Array:
+        return to_array(self._spec, raw).astype(self.dtype, copy=False)
+
+
+class NonFiniteCounter:
+    """Counts values that cannot be reckoned with, by kind."""
+
+    def __init__(self) -> None:
+        self._counts = {"NaN": 0, "Inf": 0, f"beyond ±{LARGEST_VALUE:.1e}": 0}
+
+    @property
+    def found(self) -> bool:
+        """Whether there are any."""
+        return any(self._counts.values())
+
+    def __str__(self) -> str:
+        """How many of each kind."""
+        return ", ".join(f"{count:,} {kind}" for kind, count in self._counts.items() if count)
+
+    def count(self, values: Values) -> None:
+        """Add what is in these values."""
+        for start in range(0, values.size, _BLOCK):
+            block = values[start : start + _BLOCK]
+            # The sum of squares is finite for all that a model has, and one pass.
+            with np.errstate(all="ignore"):
+                if float(np.dot(block, block)) < LARGEST_VALUE:
+                    continue
+            nan, inf = np.isnan(block), np.isinf(block)
+            large = np.isfinite(block) & (np.abs(block) > LARGEST_VALUE)
+            for kind, found in zip(self._counts, (nan, inf, large), strict=True):
+                self._counts[kind] += int(np.count_nonzero(found))
+
+
+def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int) -> bool:
+    """Whether values are read from their files each time: they do not fit in memory."""
+    if any(isinstance(one.tensor, Change) for one in taken):
+        # Adapters are thin, and their change is never formed.
+        return False
+    size = len(taken) * layer.spec.values * _common_type(taken).itemsize
+    if size <= memory:
+        return False
+    packed = [one for one in taken if not in_one_piece(one.tensor)]
+    if packed:
+        raise InputError(
+            f"{layer.name} takes {size:,} bytes in all updates, more than --max-memory, and "
+            f"{packed[0].submission.member.id} has packed it; convert the round with ariba convert"
+        )
+    return True
+
+
+def _buffers(taken: Sequence[_Offered]) -> Array | list[Array | None]:
+    """An array with a row for each, or arrays of their own where adapters are among them."""
+    if not any(isinstance(one.tensor, Change) for one in taken):
+        values = taken[0].tensor.spec.values if taken else 0
+        return aligned(len(taken), values, _common_type(taken))
+    return [
+        None if isinstance(one.tensor, Change) else np.empty(one.tensor.spec.values, one.dtype)
+        for one in taken
+    ]
+
+
+def _common_type(taken: Sequence[_Offered]) -> "np.dtype[np.floating]":
+    return np.result_type(np.float32, *{one.dtype for one in taken})
+
+
+def _runs(positions: Indices) -> Iterator[tuple[int, int]]:
+    """The first and the last but one of positions that follow each other."""
+    breaks = np.flatnonzero(np.diff(positions) != 1) + 1
+    for run in np.split(positions, breaks):
+        if len(run):
+            yield int(run[0]), int(run[-1]) + 1

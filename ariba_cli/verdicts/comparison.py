@@ -1,0 +1,127 @@
+"""Two verdicts, one beside the other: who moved, and what else is not the same."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ariba_cli.base.findings import Finding
+from ariba_cli.base.ids import id_order
+from ariba_cli.verdicts.verdict import Method, Ranked, Verdict
+
+_Any = TypeVar("_Any")
+
+
+@dataclass(frozen=True)
+class Movement:
+    """The places of a participant in two rankings; None where it is not ranked."""
+
+    id: str
+    first: Ranked | None
+    second: Ranked | None
+
+    @property
+    def moved(self) -> bool:
+        """Whether its rank is another, or it became a suspect, or is none any longer."""
+        return _place(self.first) != _place(self.second)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A parameter that is not the same; None where one of the two lacks it."""
+
+    name: str
+    first: Any
+    second: Any
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is different between two verdicts.
+
+    Attributes
+    ----------
+    participants : of both; by the second ranking, then by the first, then by id.
+    entered, left : who became a suspect, and who no longer is one.
+    only_in_first, only_in_second : who sent nothing to the other round, in id order.
+    new, gone : the findings that only the second has, and those that only the first has.
+    """
+
+    participants: tuple[Movement, ...]
+    entered: tuple[str, ...]
+    left: tuple[str, ...]
+    only_in_first: tuple[str, ...]
+    only_in_second: tuple[str, ...]
+    parameters: tuple[Change, ...]
+    new: tuple[Finding, ...]
+    gone: tuple[Finding, ...]
+
+    @property
+    def moved(self) -> tuple[Movement, ...]:
+        """Those who have another place."""
+        return tuple(one for one in self.participants if one.moved)
+
+    @property
+    def same(self) -> bool:
+        """Whether everybody has the same place; shares may be others."""
+        return not (self.moved or self.only_in_first or self.only_in_second)
+
+
+def compare(first: Verdict, second: Verdict) -> Comparison:
+    """What the second says that the first does not, and the other way round."""
+    one, other = _ranking(first), _ranking(second)
+    sent, sent_later = _participants(first), _participants(second)
+    rest = sorted((sent | sent_later) - one.keys() - other.keys(), key=id_order)
+    order = dict.fromkeys([*other, *one, *rest])
+    suspects, later = _suspects(first), _suspects(second)
+    return Comparison(
+        participants=tuple(Movement(name, one.get(name), other.get(name)) for name in order),
+        entered=_without(later, suspects),
+        left=_without(suspects, later),
+        only_in_first=tuple(sorted(sent - sent_later, key=id_order)),
+        only_in_second=tuple(sorted(sent_later - sent, key=id_order)),
+        parameters=_changes(_parameters(first.method), _parameters(second.method)),
+        new=_without(second.findings, first.findings),
+        gone=_without(first.findings, second.findings),
+    )
+
+
+def _place(ranked: Ranked | None) -> tuple[int, bool] | None:
+    return None if ranked is None else (ranked.rank, ranked.suspect)
+
+
+def _ranking(verdict: Verdict) -> dict[str, Ranked]:
+    return {ranked.id: ranked for ranked in verdict.ranking}
+
+
+def _participants(verdict: Verdict) -> set[str]:
+    return {one.id for one in verdict.inputs if one.role == "participant"}
+
+
+def _suspects(verdict: Verdict) -> tuple[str, ...]:
+    return tuple(ranked.id for ranked in verdict.suspects)
+
+
+def _without(several: Iterable[_Any], others: Iterable[_Any]) -> tuple[_Any, ...]:
+    known = set(others)
+    return tuple(one for one in several if one not in known)
+
+
+def _parameters(method: Method) -> dict[str, Any]:
+    """What decides a result beside the round."""
+    own = {
+        "detector": method.detector,
+        "layers": list(method.layers),
+        "layer_choice": method.layer_choice,
+        "fragment": method.fragment,
+        "k_est": method.k_est,
+        "seal_verified": method.seal_verified,
+    }
+    return own | {f"detector_parameters.{k}": v for k, v in method.detector_parameters.items()}
+
+
+def _changes(first: dict[str, Any], second: dict[str, Any]) -> tuple[Change, ...]:
+    return tuple(
+        Change(name, first.get(name), second.get(name))
+        for name in {**first, **second}
+        if first.get(name) != second.get(name)
+    )
