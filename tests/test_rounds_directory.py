@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from ariba_cli.base.errors import InputError, RefusedFileError
-from ariba_cli.base.findings import FindingKind
+from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import open_file
 from ariba_cli.formats import open_model
-from ariba_cli.formats.model import ReadOptions
+from ariba_cli.formats.model import Model, ReadOptions
 from ariba_cli.rounds.directory import open_round
 from tests.conftest import FIXTURES
 from tests.models import random_model, write_flat_round, write_model
@@ -171,6 +171,41 @@ def test_a_participant_called_participants_is_one(tmp_path: Path) -> None:
     write_flat_round(tmp_path / "participants", 100)
     ids = [member.id for member in open_round(tmp_path).participants]
     assert ids == ["p0", "p1", "p2", "participants"]
+
+
+def test_members_are_opened_one_after_the_other_and_refusals_are_findings(tmp_path: Path) -> None:
+    write_flat_round(tmp_path, 3)
+    (tmp_path / "p1.safetensors").write_bytes(b"not a model")
+    found = open_round(tmp_path)
+    steps: list[tuple[str, int, int]] = []
+    opened = found.open_members(found.participants[:2], lambda *step: steps.append(step))
+    first, model = next(opened)
+    assert (first.id, steps) == ("p0", [])
+    assert not isinstance(model, Finding)
+    assert set(model.tensors) == set(random_model(0))
+    second, finding = next(opened)
+    assert second.id == "p1"
+    assert isinstance(finding, Finding)
+    assert (finding.kind, finding.participant) == (FindingKind.REFUSED, "p1")
+    assert list(opened) == []
+    assert steps == [("opening", 1, 2), ("opening", 2, 2)]
+
+
+@pytest.mark.parametrize(
+    "error", [RefusedFileError("needs more memory than there is"), MemoryError]
+)
+def test_what_work_on_a_model_refuses_is_a_finding(
+    tmp_path: Path, error: type[Exception] | Exception
+) -> None:
+    write_flat_round(tmp_path, 1)
+    found = open_round(tmp_path)
+
+    def work(_: Model) -> None:
+        raise error
+
+    (member,) = found.participants
+    detail = "needs more memory than there is"
+    assert found.use(member, work) == Finding(FindingKind.REFUSED, detail, "p0")
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "directory"])

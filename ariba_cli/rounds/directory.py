@@ -2,9 +2,11 @@
 
 import os
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from ariba_cli.base.errors import InputError, OutputError, RefusedFileError
 from ariba_cli.base.findings import Finding, FindingKind
@@ -28,6 +30,8 @@ from ariba_cli.rounds.sealing import read_seal, verify_seal
 # Global models in two formats: more is a directory of updates.
 _MOST_BESIDE = 2
 _NOT_MODELS = (manifests.NAME, TRUTH_NAME, RUN_NAME, CONVERSION_NAME)
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,44 @@ class Round:
             if member.group is not None:
                 return open_part(path, member.group, self.terms)
             return open_model(path, self.terms)
+
+    def use(self, member: Member, work: Callable[[Model], Result]) -> Result | Finding:
+        """Open one model and let the work have it.
+
+        Parameters
+        ----------
+        member : Member
+            Whose model it is.
+        work : Callable
+            Called with the model. What it refuses is refused as what cannot be opened is.
+
+        Returns
+        -------
+        Result | Finding
+            What the work returned, or the finding that says why the model is refused.
+        """
+        try:
+            model = self.open(member)
+            with enough_memory():
+                return work(model)
+        except RefusedFileError as error:
+            return Finding(FindingKind.REFUSED, str(error), member.id)
+
+    def open_members(
+        self, members: Sequence[Member], progress: Progress = no_progress
+    ) -> Iterator[tuple[Member, Model | Finding]]:
+        """Yield each member with its model, or with the finding that says why it is refused.
+
+        Parameters
+        ----------
+        members : Sequence[Member]
+            Whose models are opened, in this order.
+        progress : Progress
+            Told how many have been opened.
+        """
+        for done, member in enumerate(members, 1):
+            yield member, self.use(member, lambda model: model)
+            progress("opening", done, len(members))
 
     def check_apart(self, out: Path) -> None:
         """Refuse to write among the updates of the round, where it would be taken for one.

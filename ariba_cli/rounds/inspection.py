@@ -14,9 +14,8 @@ from ariba_cli.base.findings import BROKEN_SEAL, Finding, FindingKind
 from ariba_cli.base.parallel import thread_map
 from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.files.hashing import file_sha256
-from ariba_cli.files.opening import enough_memory
 from ariba_cli.formats import open_model
-from ariba_cli.formats.model import Reading, ReadOptions, Scratch, sum_of_squares
+from ariba_cli.formats.model import Model, Reading, ReadOptions, Scratch, sum_of_squares
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Catalog, Layer, agreed_layers
 from ariba_cli.rounds.members import Member
@@ -161,14 +160,17 @@ def _reference(round_: Round, findings: list[Finding]) -> Reference:
     member = round_.global_model
     if member is None:
         return {}
-    try:
-        model = round_.open(member)
-        names = plain_names(model.tensors)
-        values = dict(model.floats())
-        return {name: values[stored] for name, stored in names.items() if stored in values}
-    except RefusedFileError as error:
-        findings.append(Finding(FindingKind.REFUSED, f"{member.path} {error}"))
+    found = round_.use(member, _floats)
+    if isinstance(found, Finding):
+        findings.append(Finding(found.kind, f"{member.path} {found.detail}"))
         return {}
+    return found
+
+
+def _floats(model: Model) -> Reference:
+    names = plain_names(model.tensors)
+    values = dict(model.floats())
+    return {name: values[stored] for name, stored in names.items() if stored in values}
 
 
 def _inspect_participants(
@@ -195,14 +197,15 @@ def _inspect_participants(
 def _inspect_participant(
     round_: Round, member: Member, reference: Reference, scratch: Scratch
 ) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
-    try:
-        model = round_.open(member)
-        with enough_memory(), model.reading() as reading:
-            norm = _norm(reading, reference, scratch)
-    except RefusedFileError as error:
-        refused = Finding(FindingKind.REFUSED, str(error), member.id)
-        return InspectedParticipant(member.id, member.path, None, None, None), None, refused
-    finding = None
+
+    def read(model: Model) -> tuple[Model, float | None]:
+        with model.reading() as reading:
+            return model, _norm(reading, reference, scratch)
+
+    found = round_.use(member, read)
+    if isinstance(found, Finding):
+        return InspectedParticipant(member.id, member.path, None, None, None), None, found
+    (model, norm), finding = found, None
     if norm is None:
         detail = "holds NaN, Inf, or values too large to square"
         finding = Finding(FindingKind.NONFINITE, detail, member.id)
