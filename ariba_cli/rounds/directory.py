@@ -25,7 +25,7 @@ from ariba_cli.rounds.contents import (
 )
 from ariba_cli.rounds.manifest import Manifest
 from ariba_cli.rounds.members import GLOBAL_STEM, Member, find_members, members_of_file
-from ariba_cli.rounds.sealing import read_seal, verify_seal
+from ariba_cli.rounds.sealing import NOT_VERIFIED, VerifiedSeal, read_seal, verify_seal
 
 # Global models in two formats: more is a directory of updates.
 _MOST_BESIDE = 2
@@ -65,7 +65,12 @@ class Round:
                 return open_part(path, member.group, self.terms)
             return open_model(path, self.terms)
 
-    def use(self, member: Member, work: Callable[[Model], Result]) -> Result | Finding:
+    def use(
+        self,
+        member: Member,
+        work: Callable[[Model], Result],
+        seal: VerifiedSeal = NOT_VERIFIED,
+    ) -> Result | Finding:
         """Open one model and let the work have it.
 
         Parameters
@@ -74,6 +79,9 @@ class Round:
             Whose model it is.
         work : Callable
             Called with the model. What it refuses is refused as what cannot be opened is.
+        seal : VerifiedSeal
+            What came of verifying the seal, when that was done before: the model has to be made
+            of the very files that were hashed.
 
         Returns
         -------
@@ -82,13 +90,20 @@ class Round:
         """
         try:
             model = self.open(member)
+            changed = self._changed_since(seal, model)
+            if changed is not None:
+                detail = f"{changed} changed after the seal was verified"
+                return Finding(FindingKind.SEAL_BROKEN, detail, member.id)
             with enough_memory():
                 return work(model)
         except RefusedFileError as error:
             return Finding(FindingKind.REFUSED, str(error), member.id)
 
     def open_members(
-        self, members: Sequence[Member], progress: Progress = no_progress
+        self,
+        members: Sequence[Member],
+        progress: Progress = no_progress,
+        seal: VerifiedSeal = NOT_VERIFIED,
     ) -> Iterator[tuple[Member, Model | Finding]]:
         """Yield each member with its model, or with the finding that says why it is refused.
 
@@ -98,9 +113,11 @@ class Round:
             Whose models are opened, in this order.
         progress : Progress
             Told how many have been opened.
+        seal : VerifiedSeal
+            See `use`.
         """
         for done, member in enumerate(members, 1):
-            yield member, self.use(member, lambda model: model)
+            yield member, self.use(member, lambda model: model, seal)
             progress("opening", done, len(members))
 
     def check_apart(self, out: Path) -> None:
@@ -120,12 +137,35 @@ class Round:
                 "another place"
             )
 
-    def verify_seal(self, progress: Progress = no_progress) -> list[Finding]:
-        """Hash every file that the seal lists; what differs, beyond the `findings`."""
+    def verify_seal(self, progress: Progress = no_progress) -> VerifiedSeal:
+        """Hash every file that the seal lists.
+
+        Parameters
+        ----------
+        progress : Progress
+            Told how many files were hashed.
+
+        Returns
+        -------
+        VerifiedSeal
+            What differs, beyond the `findings`, and what the files were when they were hashed;
+            `NOT_VERIFIED` when there is no seal.
+        """
         if self.manifest is None:
-            return []
+            return NOT_VERIFIED
         limits = self.terms.limits
-        return verify_seal(self.root, self.manifest, self.files, self._owners(), limits, progress)
+        found = verify_seal(self.root, self.manifest, self.files, self._owners(), limits, progress)
+        new = tuple(finding for finding in found.findings if finding not in self.findings)
+        return found._replace(findings=new)
+
+    def _changed_since(self, seal: VerifiedSeal, model: Model) -> str | None:
+        """Return which file of a model is another than when the seal was verified, if one is."""
+        for path, stamp in model.files:
+            name = _within(self.root, path)
+            # The seal says nothing of a global model that lies elsewhere.
+            if not name.startswith("../") and seal.has_changed(name, stamp):
+                return name
+        return None
 
     def _owners(self) -> dict[str, str]:
         ids = {member.path: member.id for member in self.participants if member.group is None}

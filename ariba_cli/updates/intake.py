@@ -12,6 +12,7 @@ from ariba_cli.formats.peft import Change
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer
 from ariba_cli.rounds.members import Member
+from ariba_cli.rounds.sealing import NOT_VERIFIED, VerifiedSeal
 
 FEWEST_PARTICIPANTS = 3
 
@@ -37,15 +38,26 @@ class Submission:
         self.finding = Finding(kind, detail, self.member.id)
 
 
-def open_submissions(round_: Round, progress: Progress) -> list[Submission]:
+def open_submissions(
+    round_: Round, progress: Progress, seal: VerifiedSeal = NOT_VERIFIED
+) -> list[Submission]:
     """List the tensors of what every participant sent.
+
+    Parameters
+    ----------
+    round_ : Round
+        Who the participants are, and where their files.
+    progress : Progress
+        Told how many files were opened.
+    seal : VerifiedSeal
+        What came of verifying the seal: whose files have changed since is left out.
 
     Raises
     ------
     InputError
         When too few can be opened.
     """
-    submissions = submissions_of(round_, round_.participants, progress)
+    submissions = submissions_of(round_, round_.participants, progress, seal)
     too_few = why_too_few(submissions, "scored")
     if too_few:
         raise InputError(too_few)
@@ -53,14 +65,17 @@ def open_submissions(round_: Round, progress: Progress) -> list[Submission]:
 
 
 def submissions_of(
-    round_: Round, members: Sequence[Member], progress: Progress
+    round_: Round,
+    members: Sequence[Member],
+    progress: Progress,
+    seal: VerifiedSeal = NOT_VERIFIED,
 ) -> list[Submission]:
     """List the tensors of what some members sent; those that are refused are left out."""
     return [
         Submission(member, finding=opened)
         if isinstance(opened, Finding)
         else Submission(member, opened)
-        for member, opened in round_.open_members(members, progress)
+        for member, opened in round_.open_members(members, progress, seal)
     ]
 
 
