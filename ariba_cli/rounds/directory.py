@@ -24,11 +24,19 @@ from ariba_cli.rounds.contents import (
     rounds_inside,
 )
 from ariba_cli.rounds.manifest import Manifest
-from ariba_cli.rounds.members import GLOBAL_STEM, Member, find_members, members_of_file
+from ariba_cli.rounds.members import (
+    GLOBAL_STEM,
+    Member,
+    called_global,
+    find_members,
+    members_of_file,
+)
 from ariba_cli.rounds.sealing import NOT_VERIFIED, VerifiedSeal, read_seal, verify_seal
 
 # Global models in two formats: more is a directory of updates.
 _MOST_BESIDE = 2
+# More names than these are counted.
+_MOST_NAMED = 5
 _NOT_MODELS = (manifests.NAME, TRUTH_NAME, RUN_NAME, CONVERSION_NAME)
 
 Result = TypeVar("Result")
@@ -212,15 +220,37 @@ def open_round(
     sent_out, participants = find_members(path, contents, models, terms)
     if not participants:
         raise InputError(f"'{path}' holds no updates; a round has one model per participant")
+    named = _named_global(path, global_path)
     manifest, findings = read_seal(path, contents.files, terms.limits)
+    findings += _several_globals(contents, models, named)
     return Round(
         root=path,
         participants=tuple(participants),
-        global_model=_named_global(path, global_path) or sent_out,
+        global_model=named or sent_out,
         files=contents.files,
         manifest=manifest,
         findings=tuple(findings),
         terms=terms,
+    )
+
+
+def _several_globals(
+    contents: Contents, models: list[str], named: Member | None
+) -> Iterator[Finding]:
+    """Yield a finding when several models of a round go by the name of the global one.
+
+    A participant could otherwise take that name to be looked at by nobody.
+    """
+    beside = [] if named is None else [named.path]
+    found = called_global({*models, *beside}, contents)
+    if len(found) < 2:
+        return
+    first = ", ".join(found[:_MOST_NAMED])
+    more = f" and {len(found) - _MOST_NAMED:,} more" if len(found) > _MOST_NAMED else ""
+    yield Finding(
+        FindingKind.SEVERAL_GLOBALS,
+        f"{first}{more} all go by the name of the global model: none of them is an update, and "
+        "none is the global model unless --global names it",
     )
 
 
