@@ -14,6 +14,7 @@ from ariba_cli.reports.audit_json import audit_json
 from ariba_cli.reports.canonical import RunRecord, canonical_bytes
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.truth import read_truth
+from ariba_cli.verdicts.verdict import Verdict
 
 Json = dict[str, Any]
 Spoil = Callable[[Json], object]
@@ -24,6 +25,11 @@ def report_bytes(root: Path, *, truth: bool = False, **settings: Any) -> bytes:
     verdict = audit(open_round(root), AuditSettings(**settings))
     if truth:
         verdict = replace(verdict, evaluation=truth_metrics(verdict, read_truth(root).compromised))
+    return verdict_bytes(verdict, root)
+
+
+def verdict_bytes(verdict: Verdict, root: Path) -> bytes:
+    """Return the JSON report of what an audit of a round found."""
     run = RunRecord(
         ariba="0.1.0",
         python="3.11.7",

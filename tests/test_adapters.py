@@ -19,9 +19,11 @@ from ariba_cli.base.findings import FindingKind
 from ariba_cli.formats import open_model
 from ariba_cli.formats.lowrank import LowRank
 from ariba_cli.formats.model import ReadOptions
+from ariba_cli.reports.audit_json import audit_result
 from ariba_cli.rounds.conversion import convert
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.inspection import inspect_file
+from ariba_cli.updates.reading import LazyTensor
 from ariba_cli.verdicts.verdict import LayerResult, Verdict
 
 Factors = dict[str, npt.NDArray[Any]]
@@ -68,6 +70,89 @@ def test_adapters_are_scored_as_their_products_are(tmp_path: Path) -> None:
     assert [one.tensor_sha256 for one in adapters.inputs] == [
         one.tensor_sha256 for one in converted.inputs
     ]
+
+
+def write_mixed_round(root: Path, participants: int = 8) -> None:
+    """Write a round in which p3 sends an adapter, and everybody else the whole layer."""
+    for index in range(participants):
+        rng = np.random.default_rng(index)
+        if index == 3:
+            left, right = rng.standard_normal((32, 4)), rng.standard_normal((4, 24))
+            write_adapter(root / "p3", factors(left.astype("f4"), right.astype("f4")))
+        else:
+            values = rng.standard_normal((32, 24)) * (9 if index < 2 else 1)
+            path = root / f"p{index}.safetensors"
+            tensors = {"layers.0.q_proj.weight": values.astype("f4")}
+            root.mkdir(exist_ok=True)
+            safetensors.numpy.save_file(tensors, path)
+
+
+@pytest.fixture
+def left_in_files(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Who has values that stay in their files."""
+    found: set[str] = set()
+    made = LazyTensor.__init__
+
+    def noted(self: LazyTensor, offered: Any) -> None:
+        found.add(offered.submission.member.id)
+        made(self, offered)
+
+    monkeypatch.setattr(LazyTensor, "__init__", noted)
+    return found
+
+
+def test_one_adapter_does_not_bring_everybody_elses_values_into_memory(
+    tmp_path: Path, left_in_files: set[str]
+) -> None:
+    write_mixed_round(tmp_path / "in")
+    settings = AuditSettings(layers=("layers.0.q_proj",), k_est=KEst(number=2), fragment="block:8")
+    round_ = open_round(tmp_path / "in")
+    expected = audit(round_, settings)
+    assert left_in_files == set()
+    assert [one.id for one in expected.suspects] == ["p0", "p1"]
+    found = audit(round_, replace(settings, max_memory=1))
+    assert left_in_files == {f"p{index}" for index in range(8)} - {"p3"}
+    assert audit_result(found) == audit_result(expected)
+
+
+@pytest.mark.parametrize(("spare", "stay"), [(0, False), (-1, True)])
+def test_what_fits_is_held_with_the_factors(
+    tmp_path: Path, left_in_files: set[str], *, spare: int, stay: bool
+) -> None:
+    write_mixed_round(tmp_path / "in")
+    needed = 7 * 32 * 24 * 4 + (32 * 4 + 4 * 24) * 8
+    settings = AuditSettings(layers=("layers.0.q_proj",), fragment="block:8")
+    audit(open_round(tmp_path / "in"), replace(settings, max_memory=needed + spare))
+    assert bool(left_in_files) is stay
+
+
+def test_a_layer_of_adapters_alone_is_held(tmp_path: Path, left_in_files: set[str]) -> None:
+    for index in range(4):
+        rng = np.random.default_rng(index)
+        left, right = rng.standard_normal((8, 4)), rng.standard_normal((4, 6))
+        write_adapter(tmp_path / f"p{index}", factors(left, right))
+    settings = AuditSettings(layers=("layers.0.q_proj",), max_memory=1)
+    assert len(audit(open_round(tmp_path), settings).ranking) == 4
+    assert left_in_files == set()
+
+
+def test_of_values_in_files_and_factors_whoever_is_no_use_is_left_out(
+    tmp_path: Path, left_in_files: set[str]
+) -> None:
+    write_mixed_round(tmp_path / "in")
+    for index, value in ((2, np.nan), (5, np.inf)):
+        values = np.full((32, 24), value, "f4")
+        path = tmp_path / "in" / f"p{index}.safetensors"
+        safetensors.numpy.save_file({"layers.0.q_proj.weight": values}, path)
+    large = np.full((32, 4), 3e38, "f4"), np.full((4, 24), 3e38, "f4")
+    write_adapter(tmp_path / "in" / "p9", factors(*large))
+    settings = AuditSettings(layers=("layers.0.q_proj",), fragment="block:8")
+    expected = audit(open_round(tmp_path / "in"), settings)
+    assert left_in_files == set()
+    assert {one.id for one in expected.inputs if one.status == "nonfinite"} == {"p2", "p5", "p9"}
+    found = audit(open_round(tmp_path / "in"), replace(settings, max_memory=1))
+    assert left_in_files
+    assert audit_result(found) == audit_result(expected)
 
 
 def _without_hashes(verdict: Verdict) -> list[LayerResult]:

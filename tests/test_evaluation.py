@@ -63,6 +63,10 @@ def test_the_truth_of_another_round_is_refused() -> None:
         '{"compromised": [3]}',
         '{"compromised": ["p03", "p03"]}',
         '{"compromised": ["p03"], "attack": 1}',
+        '{"compromised": ["p03"], "compromised": ["p04"]}',
+        '{"compromised": ["p03"], "attack": {"sigma": NaN}}',
+        '{"compromised": ["p03"]} {}',
+        "[" * 100_000,
     ],
 )
 def test_a_truth_that_is_none_is_refused(tmp_path: Path, content: str) -> None:

@@ -4,15 +4,17 @@ import json
 import os
 from pathlib import Path
 
+import h5py
 import pytest
 
 from ariba_cli.base.errors import InputError, RefusedFileError
-from ariba_cli.base.findings import FindingKind
+from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import open_file
 from ariba_cli.formats import open_model
-from ariba_cli.formats.model import ReadOptions
+from ariba_cli.formats.model import Model, ReadOptions
 from ariba_cli.rounds.directory import open_round
+from ariba_cli.rounds.members import Member
 from tests.conftest import FIXTURES
 from tests.models import random_model, write_flat_round, write_model
 
@@ -102,6 +104,9 @@ FILE = {"path": "a", "bytes": 1, "sha256": "0" * 64}
         "{}",
         "[" * 100_000,
         json.dumps({**EMPTY, "layout": 2}),
+        json.dumps({**EMPTY, "more": float("nan")}),
+        json.dumps(EMPTY).replace('"round": 1', '"round": 2, "round": 1'),
+        json.dumps({**EMPTY, "files": [FILE]}).replace('"bytes": 1', '"bytes": 2, "bytes": 1'),
         json.dumps({**EMPTY, "round": "1"}),
         json.dumps({**EMPTY, "kind": "both"}),
         json.dumps({**EMPTY, "layers": "abc"}),
@@ -145,7 +150,47 @@ def test_of_two_global_models_none_is_believed(tmp_path: Path) -> None:
     write_model(tmp_path / "global.h5", random_model(9), "hdf5")
     found = open_round(tmp_path)
     assert found.global_model is None
-    assert [member.id for member in found.participants][:2] == ["global.h5", "global.safetensors"]
+    assert [member.id for member in found.participants] == ["p0", "p1", "p2"]
+    assert kinds(tmp_path) == [FindingKind.UNSEALED, FindingKind.SEVERAL_GLOBALS]
+    assert found.findings[1].detail.startswith("global.h5, global.safetensors all go by the name ")
+    # One that is named is believed, and the other is still nobody's update.
+    named = open_round(tmp_path, global_path=tmp_path / "global.h5")
+    assert named.global_model == Member("global", "global.h5")
+    assert named.participants == found.participants
+    assert named.findings == found.findings
+
+
+def test_of_many_global_models_a_few_are_named(tmp_path: Path) -> None:
+    write_flat_round(tmp_path, 3)
+    for index in range(8):
+        (tmp_path / f"global.{index}").touch()
+    (tmp_path / "global").mkdir()
+    found = open_round(tmp_path)
+    assert len(found.participants) == 3
+    assert "global, global.0, global.1, global.2, global.3 and 4 more" in found.findings[1].detail
+
+
+def test_a_global_model_elsewhere_is_not_one_of_several(tmp_path: Path) -> None:
+    write_flat_round(tmp_path / "in", 3)
+    write_model(tmp_path / "in" / "global.safetensors", random_model(9))
+    write_model(tmp_path / "global.safetensors", random_model(8))
+    found = open_round(tmp_path / "in", global_path=tmp_path / "global.safetensors")
+    assert found.global_model == Member("global", "../global.safetensors")
+    assert [finding.kind for finding in found.findings] == [FindingKind.UNSEALED]
+    assert len(found.participants) == 3
+
+
+def test_global_models_beside_a_file_for_the_whole_round_are_set_apart(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        for name in ("global", "p0", "p1"):
+            file[f"{name}/conv1.weight"] = random_model(0)["conv1.weight"]
+    assert open_round(tmp_path).global_model == Member("global", "all.h5", "global")
+    write_model(tmp_path / "global.safetensors", random_model(9))
+    assert open_round(tmp_path).global_model == Member("global", "global.safetensors")
+    write_model(tmp_path / "global.h5", random_model(9), "hdf5")
+    found = open_round(tmp_path)
+    assert found.global_model is None
+    assert [member.id for member in found.participants] == ["p0", "p1"]
 
 
 def test_a_file_called_participants_is_a_file(tmp_path: Path) -> None:
@@ -163,6 +208,7 @@ def test_what_else_lies_beside_the_folder_of_participants_does_not_matter(tmp_pa
         (tmp_path / name).write_text("text")
     ids = [member.id for member in open_round(tmp_path).participants]
     assert {"p0", "p1", "p2", "p3"} < set(ids)
+    assert not any(name.startswith("global") for name in ids)
 
 
 def test_a_participant_called_participants_is_one(tmp_path: Path) -> None:
@@ -171,6 +217,41 @@ def test_a_participant_called_participants_is_one(tmp_path: Path) -> None:
     write_flat_round(tmp_path / "participants", 100)
     ids = [member.id for member in open_round(tmp_path).participants]
     assert ids == ["p0", "p1", "p2", "participants"]
+
+
+def test_members_are_opened_one_after_the_other_and_refusals_are_findings(tmp_path: Path) -> None:
+    write_flat_round(tmp_path, 3)
+    (tmp_path / "p1.safetensors").write_bytes(b"not a model")
+    found = open_round(tmp_path)
+    steps: list[tuple[str, int, int]] = []
+    opened = found.open_members(found.participants[:2], lambda *step: steps.append(step))
+    first, model = next(opened)
+    assert (first.id, steps) == ("p0", [])
+    assert not isinstance(model, Finding)
+    assert set(model.tensors) == set(random_model(0))
+    second, finding = next(opened)
+    assert second.id == "p1"
+    assert isinstance(finding, Finding)
+    assert (finding.kind, finding.participant) == (FindingKind.REFUSED, "p1")
+    assert list(opened) == []
+    assert steps == [("opening", 1, 2), ("opening", 2, 2)]
+
+
+@pytest.mark.parametrize(
+    "error", [RefusedFileError("needs more memory than there is"), MemoryError]
+)
+def test_what_work_on_a_model_refuses_is_a_finding(
+    tmp_path: Path, error: type[Exception] | Exception
+) -> None:
+    write_flat_round(tmp_path, 1)
+    found = open_round(tmp_path)
+
+    def work(_: Model) -> None:
+        raise error
+
+    (member,) = found.participants
+    detail = "needs more memory than there is"
+    assert found.use(member, work) == Finding(FindingKind.REFUSED, detail, "p0")
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "directory"])

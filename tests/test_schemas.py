@@ -10,6 +10,7 @@ import pytest
 
 from ariba_cli import reports
 from ariba_cli.base.errors import UsageError
+from ariba_cli.base.findings import FindingKind
 from ariba_cli.reports.published import SUMS, folder, schema, versions
 from tests.conftest import Ariba
 
@@ -55,6 +56,15 @@ def test_a_schema_says_which_version_it_is_of(name: str) -> None:
     version = versions()[name]
     assert described["$id"] == f"urn:ariba:schema:{name}-{version}"
     assert described["properties"]["schema_version"]["const"] == version
+
+
+@pytest.mark.parametrize(
+    ("name", "never"),
+    [("audit", set()), ("diff", set()), ("inspect", {FindingKind.LAYER_LEFT_OUT})],
+)
+def test_a_schema_knows_every_kind_of_finding(name: str, never: set[FindingKind]) -> None:
+    finding = json.loads(schema(name))["$defs"]["finding"]
+    assert set(finding["properties"]["kind"]["enum"]) == set(FindingKind) - never
 
 
 def test_no_other_schema_is_known() -> None:

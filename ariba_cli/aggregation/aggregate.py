@@ -22,7 +22,7 @@ from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer, agreed_layers
 from ariba_cli.rounds.members import Member
 from ariba_cli.rounds.names import is_counter, plain_name, plain_names
-from ariba_cli.updates.intake import Submission, why_not_offered
+from ariba_cli.updates.intake import Submission, submissions_of, why_not_offered
 from ariba_cli.updates.reading import NonFiniteCounter
 
 Values = dict[str, npt.NDArray[np.floating]]
@@ -139,21 +139,13 @@ def _open(round_: Round, dropped: Sequence[str], progress: Progress) -> list[Sub
     stranger = next((name for name in dropped if name not in ids), None)
     if stranger is not None:
         raise UsageError(f"there is no participant '{stranger}' in '{round_.root}' to drop")
-    submissions = [Submission(one) for one in round_.participants if one.id not in set(dropped)]
-    for done, submission in enumerate(submissions, 1):
-        try:
-            submission.model = _open_weights(round_, submission.member)
-        except RefusedFileError as error:
-            submission.reject(FindingKind.REFUSED, str(error))
-        progress("opening", done, len(submissions))
+    kept = [one for one in round_.participants if one.id not in set(dropped)]
+    submissions = submissions_of(round_, kept, progress)
+    for submission in submissions:
+        if submission.model is not None and submission.model.format == peft.NAME:
+            submission.model = None
+            submission.reject(FindingKind.REFUSED, _ADAPTER)
     return submissions
-
-
-def _open_weights(round_: Round, member: Member) -> Model:
-    model = round_.open(member)
-    if model.format == peft.NAME:
-        raise RefusedFileError(_ADAPTER)
-    return model
 
 
 def _start(
@@ -187,7 +179,9 @@ def _from_global(round_: Round, member: Member) -> _Start:
     layers, values, kept = [], {}, {}
     unusable = NonFiniteCounter()
     try:
-        model = _open_weights(round_, member)
+        model = round_.open(member)
+        if model.format == peft.NAME:
+            raise RefusedFileError(_ADAPTER)
         with enough_memory(), model.reading() as reading:
             for name, stored in _in_model_order(round_, model):
                 tensor, raw = model.tensors[stored], reading.read(stored)

@@ -14,6 +14,7 @@ from ariba_cli.base.visible import visible
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer, agreed_layers
 from ariba_cli.rounds.members import Member
+from ariba_cli.rounds.sealing import NOT_VERIFIED
 from ariba_cli.scoring.marks import Parameter
 from ariba_cli.updates.intake import Submission, open_submissions
 from ariba_cli.verdicts.verdict import (
@@ -40,8 +41,8 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = no_progre
         When there is no layer in which at least three participants can be scored, or when one
         of them has to be left out and `strict` is set.
     """
-    broken = round_.verify_seal(progress) if settings.verify_seal else []
-    submissions = open_submissions(round_, progress)
+    seal = round_.verify_seal(progress) if settings.verify_seal else NOT_VERIFIED
+    submissions = open_submissions(round_, progress, seal)
     layers = agreed_layers(
         [submission.model.tensors for submission in submissions if submission.model is not None],
         round_.manifest.layers if round_.manifest else (),
@@ -53,7 +54,7 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = no_progre
     results = tuple(one.result for one in examined if one.result is not None)
     k_est = max(one.k_est for one in examined)
     ranking, tie_at_cut = rank(results, k_est)
-    findings = [*round_.findings, *broken, *choice.findings]
+    findings = [*round_.findings, *seal.findings, *choice.findings]
     for one in examined:
         findings += [*one.left_out.values(), *one.findings]
     return Verdict(

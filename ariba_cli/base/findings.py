@@ -27,6 +27,7 @@ class FindingKind(StrEnum):
     UNSEALED = "unsealed"
     SEAL_BROKEN = "seal-broken"
     UNLISTED_FILE = "unlisted-file"
+    SEVERAL_GLOBALS = "several-globals"
 
 
 # What can be found anew in every layer.

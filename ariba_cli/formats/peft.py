@@ -19,7 +19,7 @@ from ariba_cli.files.strict_json import parse_object
 from ariba_cli.formats import safetensors
 from ariba_cli.formats.lowrank import LowRank
 from ariba_cli.formats.model import ListedFile, Model, Reading, ReadOptions, Tensor
-from ariba_cli.formats.tensors import TensorSpec, check_shape
+from ariba_cli.formats.tensors import SIZES, TensorSpec, check_shape
 
 NAME = "peft"
 CONFIG = "adapter_config.json"
@@ -78,6 +78,11 @@ class Change:
     def raw_bytes(self) -> int:
         """The bytes of A, of B, and of the scale as a float64: all that decides ΔW."""
         return self.right.raw_bytes + self.left.raw_bytes + _SCALE_BYTES
+
+    @property
+    def held_bytes(self) -> int:
+        """The bytes that both factors take in memory, as float64."""
+        return (self.left.spec.values + self.right.spec.values) * SIZES["F64"]
 
     def read_into(self, reading: Reading, buffer: memoryview) -> None:
         """See `Tensor`."""

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.base.findings import Finding
 from ariba_cli.formats.model import Model, Scratch
 from ariba_cli.reports.report import read_report
 from ariba_cli.rounds.directory import Round
@@ -41,13 +42,12 @@ def _difference(verdict: Verdict, round_: Round) -> str:
         return f"it speaks of '{min(audited - ids)}', who is not in this one"
     if ids - audited:
         return f"it does not speak of '{min(ids - audited)}'"
-    models = {}
-    for member in round_.participants:
-        try:
-            models[member.id] = round_.open(member)
-        except RefusedFileError:
-            # The report has no hash of it, or it can no longer be read.
-            continue
+    # The report has no hash of what is refused, or it can no longer be read.
+    models = {
+        member.id: model
+        for member, model in round_.open_members(round_.participants)
+        if not isinstance(model, Finding)
+    }
     order = round_.manifest.layers if round_.manifest else ()
     layers = agreed_layers([model.tensors for model in models.values()], order)
     known = {layer.name: layer for layer in layers}

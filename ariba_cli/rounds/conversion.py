@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ariba_cli.base.errors import InputError, RefusedFileError
-from ariba_cli.base.findings import Finding, FindingKind
+from ariba_cli.base.errors import InputError
+from ariba_cli.base.findings import Finding
 from ariba_cli.base.ids import file_stem
 from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.files.hashing import file_sha256
-from ariba_cli.files.opening import enough_memory, read_small
+from ariba_cli.files.opening import read_small
 from ariba_cli.formats import peft, safetensors
 from ariba_cli.formats.model import Model, Scratch
 from ariba_cli.formats.tensors import SIZES
@@ -94,15 +94,12 @@ class _Conversion:
 
     def take(self, member: Member, stem: str) -> None:
         """Write what one member sent, under another name."""
-        try:
-            model = self._round.open(member)
-            with enough_memory():
-                self._write(model, stem)
-        except RefusedFileError as error:
+        model = self._round.use(member, lambda opened: self._write(opened, stem))
+        if isinstance(model, Finding):
             if self._strict:
-                raise InputError(f"'{self._round.root / member.path}' {error}") from error
-            self.refused.append(Finding(FindingKind.REFUSED, str(error), member.id))
-            self._record.append({**asdict(member), "refused": str(error)})
+                raise InputError(f"'{self._round.root / member.path}' {model.detail}")
+            self.refused.append(model)
+            self._record.append({**asdict(member), "refused": model.detail})
             return
         self._layers = self._layers or [name for name in model.tensors if not is_counter(name)]
         self._record.append({**asdict(member), "format": model.format, "files": _hashes(model)})
@@ -127,7 +124,8 @@ class _Conversion:
         layers = manifest.layers if manifest else self._layers
         self._writer.seal(round_number=number, kind=kind, layers=layers)
 
-    def _write(self, model: Model, stem: str) -> None:
+    def _write(self, model: Model, stem: str) -> Model:
+        """Write the files of a model, and return it."""
         if model.format == peft.NAME:
             with model.reading() as reading:
                 for index, (path, stamp) in enumerate(model.files):
@@ -135,6 +133,7 @@ class _Conversion:
                     self._writer.write(f"{stem}/{path.name}", [data])
         else:
             self._writer.write(stem + safetensors.SUFFIX, _as_safetensors(model))
+        return model
 
 
 def _as_safetensors(model: Model) -> Iterator[bytes | memoryview]:

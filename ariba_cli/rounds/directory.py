@@ -2,9 +2,11 @@
 
 import os
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from ariba_cli.base.errors import InputError, OutputError, RefusedFileError
 from ariba_cli.base.findings import Finding, FindingKind
@@ -22,12 +24,22 @@ from ariba_cli.rounds.contents import (
     rounds_inside,
 )
 from ariba_cli.rounds.manifest import Manifest
-from ariba_cli.rounds.members import GLOBAL_STEM, Member, find_members, members_of_file
-from ariba_cli.rounds.sealing import read_seal, verify_seal
+from ariba_cli.rounds.members import (
+    GLOBAL_STEM,
+    Member,
+    called_global,
+    find_members,
+    members_of_file,
+)
+from ariba_cli.rounds.sealing import NOT_VERIFIED, VerifiedSeal, read_seal, verify_seal
 
 # Global models in two formats: more is a directory of updates.
 _MOST_BESIDE = 2
+# More names than these are counted.
+_MOST_NAMED = 5
 _NOT_MODELS = (manifests.NAME, TRUTH_NAME, RUN_NAME, CONVERSION_NAME)
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,61 @@ class Round:
                 return open_part(path, member.group, self.terms)
             return open_model(path, self.terms)
 
+    def use(
+        self,
+        member: Member,
+        work: Callable[[Model], Result],
+        seal: VerifiedSeal = NOT_VERIFIED,
+    ) -> Result | Finding:
+        """Open one model and let the work have it.
+
+        Parameters
+        ----------
+        member : Member
+            Whose model it is.
+        work : Callable
+            Called with the model. What it refuses is refused as what cannot be opened is.
+        seal : VerifiedSeal
+            What came of verifying the seal, when that was done before: the model has to be made
+            of the very files that were hashed.
+
+        Returns
+        -------
+        Result | Finding
+            What the work returned, or the finding that says why the model is refused.
+        """
+        try:
+            model = self.open(member)
+            changed = self._changed_since(seal, model)
+            if changed is not None:
+                detail = f"{changed} changed after the seal was verified"
+                return Finding(FindingKind.SEAL_BROKEN, detail, member.id)
+            with enough_memory():
+                return work(model)
+        except RefusedFileError as error:
+            return Finding(FindingKind.REFUSED, str(error), member.id)
+
+    def open_members(
+        self,
+        members: Sequence[Member],
+        progress: Progress = no_progress,
+        seal: VerifiedSeal = NOT_VERIFIED,
+    ) -> Iterator[tuple[Member, Model | Finding]]:
+        """Yield each member with its model, or with the finding that says why it is refused.
+
+        Parameters
+        ----------
+        members : Sequence[Member]
+            Whose models are opened, in this order.
+        progress : Progress
+            Told how many have been opened.
+        seal : VerifiedSeal
+            See `use`.
+        """
+        for done, member in enumerate(members, 1):
+            yield member, self.use(member, lambda model: model, seal)
+            progress("opening", done, len(members))
+
     def check_apart(self, out: Path) -> None:
         """Refuse to write among the updates of the round, where it would be taken for one.
 
@@ -78,12 +145,35 @@ class Round:
                 "another place"
             )
 
-    def verify_seal(self, progress: Progress = no_progress) -> list[Finding]:
-        """Hash every file that the seal lists; what differs, beyond the `findings`."""
+    def verify_seal(self, progress: Progress = no_progress) -> VerifiedSeal:
+        """Hash every file that the seal lists.
+
+        Parameters
+        ----------
+        progress : Progress
+            Told how many files were hashed.
+
+        Returns
+        -------
+        VerifiedSeal
+            What differs, beyond the `findings`, and what the files were when they were hashed;
+            `NOT_VERIFIED` when there is no seal.
+        """
         if self.manifest is None:
-            return []
+            return NOT_VERIFIED
         limits = self.terms.limits
-        return verify_seal(self.root, self.manifest, self.files, self._owners(), limits, progress)
+        found = verify_seal(self.root, self.manifest, self.files, self._owners(), limits, progress)
+        new = tuple(finding for finding in found.findings if finding not in self.findings)
+        return found._replace(findings=new)
+
+    def _changed_since(self, seal: VerifiedSeal, model: Model) -> str | None:
+        """Return which file of a model is another than when the seal was verified, if one is."""
+        for path, stamp in model.files:
+            name = _within(self.root, path)
+            # The seal says nothing of a global model that lies elsewhere.
+            if not name.startswith("../") and seal.has_changed(name, stamp):
+                return name
+        return None
 
     def _owners(self) -> dict[str, str]:
         ids = {member.path: member.id for member in self.participants if member.group is None}
@@ -130,15 +220,37 @@ def open_round(
     sent_out, participants = find_members(path, contents, models, terms)
     if not participants:
         raise InputError(f"'{path}' holds no updates; a round has one model per participant")
+    named = _named_global(path, global_path)
     manifest, findings = read_seal(path, contents.files, terms.limits)
+    findings += _several_globals(contents, models, named)
     return Round(
         root=path,
         participants=tuple(participants),
-        global_model=_named_global(path, global_path) or sent_out,
+        global_model=named or sent_out,
         files=contents.files,
         manifest=manifest,
         findings=tuple(findings),
         terms=terms,
+    )
+
+
+def _several_globals(
+    contents: Contents, models: list[str], named: Member | None
+) -> Iterator[Finding]:
+    """Yield a finding when several models of a round go by the name of the global one.
+
+    A participant could otherwise take that name to be looked at by nobody.
+    """
+    beside = [] if named is None else [named.path]
+    found = called_global({*models, *beside}, contents)
+    if len(found) < 2:
+        return
+    first = ", ".join(found[:_MOST_NAMED])
+    more = f" and {len(found) - _MOST_NAMED:,} more" if len(found) > _MOST_NAMED else ""
+    yield Finding(
+        FindingKind.SEVERAL_GLOBALS,
+        f"{first}{more} all go by the name of the global model: none of them is an update, and "
+        "none is the global model unless --global names it",
     )
 
 

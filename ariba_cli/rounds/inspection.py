@@ -14,13 +14,13 @@ from ariba_cli.base.findings import BROKEN_SEAL, Finding, FindingKind
 from ariba_cli.base.parallel import thread_map
 from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.files.hashing import file_sha256
-from ariba_cli.files.opening import enough_memory
 from ariba_cli.formats import open_model
-from ariba_cli.formats.model import Reading, ReadOptions, Scratch, sum_of_squares
+from ariba_cli.formats.model import Model, Reading, ReadOptions, Scratch, sum_of_squares
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Catalog, Layer, agreed_layers
 from ariba_cli.rounds.members import Member
 from ariba_cli.rounds.names import is_counter, is_statistic, plain_names
+from ariba_cli.rounds.sealing import VerifiedSeal
 
 # The values of a model by their names without prefixes.
 Reference = Mapping[str, npt.NDArray[np.floating]]
@@ -130,10 +130,11 @@ def inspect_file(path: Path, terms: ReadOptions | None = None) -> InspectedFile:
 
 def inspect_round(round_: Round, progress: Progress = no_progress) -> InspectedRound:
     """Read a whole round: hash every file that its seal lists, and take every norm."""
-    findings = [*round_.findings, *round_.verify_seal(progress)]
+    seal = round_.verify_seal(progress)
+    findings = [*round_.findings, *seal.findings]
     is_difference = round_.manifest is not None and round_.manifest.kind == "difference"
-    reference = {} if is_difference else _reference(round_, findings)
-    participants, catalogs = _inspect_participants(round_, reference, findings, progress)
+    reference = {} if is_difference else _reference(round_, seal, findings)
+    participants, catalogs = _inspect_participants(round_, seal, reference, findings, progress)
     manifest = round_.manifest
     layers = agreed_layers(catalogs, manifest.layers if manifest else ())
     return InspectedRound(
@@ -156,23 +157,32 @@ def _seal(round_: Round, findings: list[Finding]) -> str:
     return "intact" if round_.manifest else "none"
 
 
-def _reference(round_: Round, findings: list[Finding]) -> Reference:
+def _reference(round_: Round, seal: VerifiedSeal, findings: list[Finding]) -> Reference:
     """What is to be taken away from the participants' values to give their updates."""
     member = round_.global_model
     if member is None:
         return {}
-    try:
-        model = round_.open(member)
-        names = plain_names(model.tensors)
-        values = dict(model.floats())
-        return {name: values[stored] for name, stored in names.items() if stored in values}
-    except RefusedFileError as error:
-        findings.append(Finding(FindingKind.REFUSED, f"{member.path} {error}"))
+    found = round_.use(member, _floats, seal)
+    if isinstance(found, Finding):
+        named = found.kind == FindingKind.SEAL_BROKEN
+        detail = found.detail if named else f"{member.path} {found.detail}"
+        findings.append(Finding(found.kind, detail))
         return {}
+    return found
+
+
+def _floats(model: Model) -> Reference:
+    names = plain_names(model.tensors)
+    values = dict(model.floats())
+    return {name: values[stored] for name, stored in names.items() if stored in values}
 
 
 def _inspect_participants(
-    round_: Round, reference: Reference, findings: list[Finding], progress: Progress
+    round_: Round,
+    seal: VerifiedSeal,
+    reference: Reference,
+    findings: list[Finding],
+    progress: Progress,
 ) -> tuple[list[InspectedParticipant], list[Catalog]]:
     """Read what each participant sent, several at a time."""
     kept = threading.local()
@@ -180,7 +190,7 @@ def _inspect_participants(
     def inspect(member: Member) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
         if not hasattr(kept, "scratch"):
             kept.scratch = Scratch()
-        return _inspect_participant(round_, member, reference, kept.scratch)
+        return _inspect_participant(round_, seal, member, reference, kept.scratch)
 
     participants, catalogs = [], []
     for done, one in enumerate(thread_map(inspect, round_.participants), 1):
@@ -193,16 +203,17 @@ def _inspect_participants(
 
 
 def _inspect_participant(
-    round_: Round, member: Member, reference: Reference, scratch: Scratch
+    round_: Round, seal: VerifiedSeal, member: Member, reference: Reference, scratch: Scratch
 ) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
-    try:
-        model = round_.open(member)
-        with enough_memory(), model.reading() as reading:
-            norm = _norm(reading, reference, scratch)
-    except RefusedFileError as error:
-        refused = Finding(FindingKind.REFUSED, str(error), member.id)
-        return InspectedParticipant(member.id, member.path, None, None, None), None, refused
-    finding = None
+
+    def read(model: Model) -> tuple[Model, float | None]:
+        with model.reading() as reading:
+            return model, _norm(reading, reference, scratch)
+
+    found = round_.use(member, read, seal)
+    if isinstance(found, Finding):
+        return InspectedParticipant(member.id, member.path, None, None, None), None, found
+    (model, norm), finding = found, None
     if norm is None:
         detail = "holds NaN, Inf, or values too large to square"
         finding = Finding(FindingKind.NONFINITE, detail, member.id)

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.atomic import FileDigest
+from ariba_cli.files.strict_json import parse_object
 
 NAME = "manifest.json"
 LAYOUT = 1
@@ -53,10 +54,10 @@ def decode(data: bytes) -> Manifest:
     Raises
     ------
     RefusedFileError
-        When they are not what `Manifest.encode` writes.
+        When they are not what `Manifest.encode` writes, or no strict JSON.
     """
+    content = parse_object(data, "content")
     try:
-        content: dict[str, Any] = json.loads(data)
         if content["layout"] != LAYOUT:
             raise RefusedFileError(f"has another layout than {LAYOUT}, which this version knows")
         manifest = Manifest(
@@ -68,7 +69,7 @@ def decode(data: bytes) -> Manifest:
                 for file in _list(content["files"])
             },
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (KeyError, TypeError) as error:
         raise RefusedFileError(f"is not a manifest ({type(error).__name__})") from error
     if len(manifest.files) < len(content["files"]):
         raise RefusedFileError("lists a file twice")

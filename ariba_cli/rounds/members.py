@@ -33,22 +33,34 @@ class Member:
 def find_members(
     root: Path, contents: Contents, models: Iterable[str], terms: ReadOptions
 ) -> tuple[Member | None, list[Member]]:
-    """The global model and the participants, these in the order of their ids.
+    """Return the global model and the participants, these in the order of their ids.
 
     Parameters
     ----------
-    models : those of the contents that are updates, as far as can be told by their names.
+    root : Path
+        The directory of the round.
+    contents : Contents
+        What lies in it.
+    models : Iterable[str]
+        Those of the contents that are updates, as far as can be told by their names.
+    terms : ReadOptions
+        Under which a file for the whole round is opened.
     """
     found = sorted(models)
-    called_global = [p for p in found if _id(p, contents) == GLOBAL_STEM and "/" not in p]
-    # Of several it is not known which is the global model: all are shown as participants.
-    sent_out = Member(GLOBAL_STEM, called_global[0]) if len(called_global) == 1 else None
-    sent = [path for path in found if sent_out is None or path != sent_out.path]
+    set_apart = called_global(found, contents)
+    # Of several it is not known which is the global model, and none of them is an update.
+    sent_out = Member(GLOBAL_STEM, set_apart[0]) if len(set_apart) == 1 else None
+    sent = [path for path in found if path not in set_apart]
     if len(sent) == 1 and sent[0] not in contents.folders:
         inside = members_of_file(root, sent[0], terms)
         if inside is not None:
-            return sent_out or inside[0], inside[1]
+            return (sent_out if set_apart else inside[0]), inside[1]
     return sent_out, _participants(sent, contents)
+
+
+def called_global(models: Iterable[str], contents: Contents) -> list[str]:
+    """Return those models of a round that go by the name of the global model, in order."""
+    return sorted(path for path in models if "/" not in path and _id(path, contents) == GLOBAL_STEM)
 
 
 def members_of_file(

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.base.findings import Finding, FindingKind
@@ -11,9 +12,35 @@ from ariba_cli.base.parallel import thread_map
 from ariba_cli.base.progress import Progress
 from ariba_cli.files.hashing import BUFFER_BYTES, file_sha256
 from ariba_cli.files.limits import Limits
-from ariba_cli.files.opening import open_file, read_small
+from ariba_cli.files.opening import Stamp, open_file, read_small
 from ariba_cli.rounds import manifest as manifests
 from ariba_cli.rounds.manifest import Manifest
+
+
+class VerifiedSeal(NamedTuple):
+    """What came of hashing the files of a round.
+
+    Attributes
+    ----------
+    findings : tuple[Finding, ...]
+        Which files are not those that were sealed.
+    stamps : Mapping[str, Stamp | None]
+        What every file of the round was when it was hashed, by its path relative to the round;
+        None for a file that was not, of which there is a finding. Empty when no seal was verified.
+    """
+
+    findings: tuple[Finding, ...]
+    stamps: Mapping[str, Stamp | None]
+
+    def has_changed(self, name: str, stamp: Stamp) -> bool:
+        """Return whether a file of the round is another than when the seal was verified."""
+        if not self.stamps:
+            return False
+        # A file that came later was not listed, and so is not known to be unsealed.
+        return name not in self.stamps or self.stamps[name] not in (None, stamp)
+
+
+NOT_VERIFIED = VerifiedSeal((), {})
 
 
 def read_seal(
@@ -40,48 +67,79 @@ def verify_seal(
     owners: Mapping[str, str],
     limits: Limits,
     progress: Progress,
-) -> list[Finding]:
+) -> VerifiedSeal:
     """Hash every file that the seal lists, several at a time.
 
     Parameters
     ----------
-    files : the files of the round: what else the seal lists may lie behind a link.
-    owners : whose a file is, for those that are participants'.
+    root : Path
+        The directory of the round.
+    manifest : Manifest
+        Its seal.
+    files : Iterable[str]
+        The files of the round: what else the seal lists may lie behind a link.
+    owners : Mapping[str, str]
+        Whose a file is, for those that are participants'.
+    limits : Limits
+        How large a file may be.
+    progress : Progress
+        Told how many files were hashed.
     """
-    names = [
-        name
-        for name in sorted(manifest.files.keys() & set(files))
-        if os.lstat(root / name).st_size == manifest.files[name].bytes
-    ]
+    listed = set(files)
+    names = sorted(manifest.files.keys() & listed)
     kept = threading.local()
 
-    def check(name: str) -> Finding | None:
+    def check(name: str) -> tuple[Finding | None, Stamp | None]:
         if not hasattr(kept, "buffer"):
             kept.buffer = memoryview(bytearray(BUFFER_BYTES))
+        # What has another size need not be read.
+        finding = _difference(root, name, manifest)
+        if finding is not None:
+            return finding, None
         try:
             with open_file(root / name, limits) as file:
-                if file_sha256(file, kept.buffer) == manifest.files[name].sha256:
-                    return None
-            detail = f"{name} is not the file that was sealed: its sha256 differs"
+                sha256 = file_sha256(file, kept.buffer)
         except RefusedFileError as error:
-            detail = f"{name} {error}"
-        return Finding(FindingKind.SEAL_BROKEN, detail, owners.get(name))
+            return Finding(FindingKind.SEAL_BROKEN, f"{name} {error}", owners.get(name)), None
+        if sha256 != manifest.files[name].sha256:
+            detail = f"{name} is not the file that was sealed: its sha256 differs"
+            finding = Finding(FindingKind.SEAL_BROKEN, detail, owners.get(name))
+        return finding, file.stamp
 
     findings = []
-    for done, finding in enumerate(thread_map(check, names), 1):
+    stamps: dict[str, Stamp | None] = dict.fromkeys(listed)
+    for done, (finding, stamp) in enumerate(thread_map(check, names), 1):
         progress("verifying the seal", done, len(names))
+        stamps[names[done - 1]] = stamp
         if finding is not None:
             findings.append(finding)
-    return findings
+    return VerifiedSeal(tuple(findings), stamps)
 
 
 def _differences(root: Path, manifest: Manifest, found: set[str]) -> Iterator[Finding]:
     for name in sorted(found - {manifests.NAME}):
-        sealed = manifest.files.get(name)
-        if sealed is None:
-            yield Finding(FindingKind.UNLISTED_FILE, f"{name} is not in {manifests.NAME}")
-        elif (actual := os.lstat(root / name).st_size) != sealed.bytes:
-            detail = f"{name} has {actual:,} bytes; {manifests.NAME} says {sealed.bytes:,}"
-            yield Finding(FindingKind.SEAL_BROKEN, detail)
+        finding = _difference(root, name, manifest)
+        if finding is not None:
+            yield finding
     for name in sorted(set(manifest.files) - found):
-        yield Finding(FindingKind.SEAL_BROKEN, f"{name} is in {manifests.NAME}, but missing")
+        yield _missing(name)
+
+
+def _difference(root: Path, name: str, manifest: Manifest) -> Finding | None:
+    """Return what the seal has against a file that was found, as far as its size tells."""
+    sealed = manifest.files.get(name)
+    if sealed is None:
+        return Finding(FindingKind.UNLISTED_FILE, f"{name} is not in {manifests.NAME}")
+    try:
+        actual = os.lstat(root / name).st_size
+    except OSError:
+        # It was there a moment ago.
+        return _missing(name)
+    if actual == sealed.bytes:
+        return None
+    detail = f"{name} has {actual:,} bytes; {manifests.NAME} says {sealed.bytes:,}"
+    return Finding(FindingKind.SEAL_BROKEN, detail)
+
+
+def _missing(name: str) -> Finding:
+    return Finding(FindingKind.SEAL_BROKEN, f"{name} is in {manifests.NAME}, but missing")

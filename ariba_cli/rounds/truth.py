@@ -8,6 +8,7 @@ from typing import Any
 from ariba_cli.base.errors import InputError, RefusedFileError
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import read_small
+from ariba_cli.files.strict_json import parse_object
 from ariba_cli.rounds.contents import TRUTH_NAME
 
 
@@ -30,24 +31,25 @@ def read_truth(root: Path) -> Truth:
     Raises
     ------
     InputError
-        When there is none, or it names nobody.
+        When there is none, it is no strict JSON, or it names nobody.
     """
+    path = root / TRUTH_NAME
     try:
-        content = json.loads(read_small(root / TRUTH_NAME, Limits()))
-        compromised = content["compromised"]
-        attack = dict(content.get("attack", {}))
+        data = read_small(path, Limits())
     except RefusedFileError as error:
-        raise InputError(
-            f"'{root / TRUTH_NAME}' {error}; --truth needs a simulated round"
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"'{root / TRUTH_NAME}' does not say who was compromised") from error
+        raise InputError(f"'{path}' {error}; --truth needs a simulated round") from error
+    try:
+        content = parse_object(data, "content")
+    except RefusedFileError as error:
+        raise InputError(f"'{path}' {error}: who was compromised is not known") from error
+    compromised, attack = content.get("compromised", []), content.get("attack", {})
     sound = (
         isinstance(compromised, list)
         and compromised
         and all(isinstance(name, str) for name in compromised)
         and len(set(compromised)) == len(compromised)
+        and isinstance(attack, dict)
     )
     if not sound:
-        raise InputError(f"'{root / TRUTH_NAME}' is no list of compromised participants")
+        raise InputError(f"'{path}' does not say who was compromised")
     return Truth(tuple(compromised), attack)

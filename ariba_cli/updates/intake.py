@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.base.errors import InputError
 from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.base.progress import Progress
 from ariba_cli.formats.model import Model
@@ -12,6 +12,7 @@ from ariba_cli.formats.peft import Change
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer
 from ariba_cli.rounds.members import Member
+from ariba_cli.rounds.sealing import NOT_VERIFIED, VerifiedSeal
 
 FEWEST_PARTICIPANTS = 3
 
@@ -37,25 +38,45 @@ class Submission:
         self.finding = Finding(kind, detail, self.member.id)
 
 
-def open_submissions(round_: Round, progress: Progress) -> list[Submission]:
+def open_submissions(
+    round_: Round, progress: Progress, seal: VerifiedSeal = NOT_VERIFIED
+) -> list[Submission]:
     """List the tensors of what every participant sent.
+
+    Parameters
+    ----------
+    round_ : Round
+        Who the participants are, and where their files.
+    progress : Progress
+        Told how many files were opened.
+    seal : VerifiedSeal
+        What came of verifying the seal: whose files have changed since is left out.
 
     Raises
     ------
     InputError
         When too few can be opened.
     """
-    submissions = [Submission(member) for member in round_.participants]
-    for done, submission in enumerate(submissions, 1):
-        try:
-            submission.model = round_.open(submission.member)
-        except RefusedFileError as error:
-            submission.reject(FindingKind.REFUSED, str(error))
-        progress("opening", done, len(submissions))
+    submissions = submissions_of(round_, round_.participants, progress, seal)
     too_few = why_too_few(submissions, "scored")
     if too_few:
         raise InputError(too_few)
     return submissions
+
+
+def submissions_of(
+    round_: Round,
+    members: Sequence[Member],
+    progress: Progress,
+    seal: VerifiedSeal = NOT_VERIFIED,
+) -> list[Submission]:
+    """List the tensors of what some members sent; those that are refused are left out."""
+    return [
+        Submission(member, finding=opened)
+        if isinstance(opened, Finding)
+        else Submission(member, opened)
+        for member, opened in round_.open_members(members, progress, seal)
+    ]
 
 
 def why_too_few(submissions: Sequence[Submission], what: str) -> str:

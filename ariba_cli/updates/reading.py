@@ -88,9 +88,16 @@ def read_layer(
 
     Parameters
     ----------
-    memory : how many bytes the values may take. Those that do not fit stay in their files,
-        and are hashed and checked when they are first gone through in order; LeftOutError is
-        then raised by whoever turns out to be unusable.
+    submissions : Sequence[Submission]
+        Everybody; who turns out to be unusable is left out.
+    layer : Layer
+        Which tensor.
+    memory : int
+        How many bytes the values may take. Where they do not fit they stay in their files, but
+        for the thin factors of adapters, and are hashed and checked when they are first gone
+        through in order; LeftOutError is then raised by whoever turns out to be unusable.
+    progress : Progress
+        Told how many participants were read.
 
     Raises
     ------
@@ -99,19 +106,34 @@ def read_layer(
     """
     offered = [_Offered.of(one, layer) for one in submissions]
     taken = [one for one in offered if one is not None]
-    if _stay_in_files(taken, layer, memory):
-        return LayerValues([one.submission for one in taken], [LazyTensor(one) for one in taken])
-    buffers = _buffers(taken)
+    whole = [one for one in taken if one.factors is None]
+    stay = _stay_in_files(taken, layer, memory)
+    if not stay and len(whole) == len(taken):
+        rows = aligned(len(taken), layer.spec.values, _common_type(taken))
+        _read(taken, rows, layer, progress)
+        return LayerValues([one.submission for one in taken], rows).without_left_out()
+    read = [one for one in taken if one.factors or not stay]
+    values = iter(_read(read, [one.buffer() for one in read], layer, progress))
+    tensors = [next(values) if one.factors or not stay else LazyTensor(one) for one in taken]
+    return LayerValues(
+        [one.submission for one in taken if one.submission.finding is None],
+        [tensor for tensor in tensors if tensor is not None],
+    )
+
+
+def _read(
+    taken: Sequence["_Offered"],
+    buffers: Sequence[Array | None] | Array,
+    layer: Layer,
+    progress: Progress,
+) -> list[Values | None]:
+    """Read several tensors at a time; None stands for those that are no use."""
     values = []
     with one_blas_thread():
         for done, found in enumerate(thread_map(_Offered.read, taken, buffers), 1):
             values.append(found)
             progress(f"reading {layer.name}", done, len(taken))
-    submissions = [one.submission for one in taken]
-    if isinstance(buffers, np.ndarray):
-        return LayerValues(submissions, buffers).without_left_out()
-    read = [one for one in values if one is not None]
-    return LayerValues([one for one in submissions if one.finding is None], read)
+    return values
 
 
 @dataclass(frozen=True)
@@ -144,6 +166,15 @@ class _Offered:
     def dtype(self) -> "np.dtype[np.floating]":
         """The narrowest type that NumPy reckons in and that holds its values."""
         return np.dtype(np.float64 if self.tensor.spec.dtype == "F64" else np.float32)
+
+    @property
+    def factors(self) -> Change | None:
+        """The thin factors that it is given by; None where it has an array of values."""
+        return self.tensor if isinstance(self.tensor, Change) else None
+
+    def buffer(self) -> Array | None:
+        """Return memory for its values; None where they are never formed."""
+        return None if self.factors else np.empty(self.tensor.spec.values, self.dtype)
 
     def read(self, buffer: Array | None) -> Values | None:
         """Read, hash and check it; leave the participant out, and give None, if it is no use.
@@ -286,31 +317,27 @@ class NonFiniteCounter:
 
 
 def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int) -> bool:
-    """Whether values are read from their files each time: they do not fit in memory."""
-    if any(isinstance(one.tensor, Change) for one in taken):
-        # Adapters are thin, and their change is never formed.
-        return False
-    size = len(taken) * layer.spec.values * _common_type(taken).itemsize
+    """Return whether values are read from their files each time: they do not fit in memory.
+
+    Those of adapters never are: their factors are thin, and their change is never formed.
+
+    Raises
+    ------
+    InputError
+        When somebody has packed values that do not fit.
+    """
+    whole = [one for one in taken if one.factors is None]
+    size = len(whole) * layer.spec.values * _common_type(whole).itemsize
+    size += sum(one.factors.held_bytes for one in taken if one.factors is not None)
     if size <= memory:
         return False
-    packed = [one for one in taken if not in_one_piece(one.tensor)]
+    packed = [one for one in whole if not in_one_piece(one.tensor)]
     if packed:
         raise InputError(
             f"{layer.name} takes {size:,} bytes in all updates, more than --max-memory, and "
             f"{packed[0].submission.member.id} has packed it; convert the round with ariba convert"
         )
     return True
-
-
-def _buffers(taken: Sequence[_Offered]) -> Array | list[Array | None]:
-    """An array with a row for each, or arrays of their own where adapters are among them."""
-    if not any(isinstance(one.tensor, Change) for one in taken):
-        values = taken[0].tensor.spec.values if taken else 0
-        return aligned(len(taken), values, _common_type(taken))
-    return [
-        None if isinstance(one.tensor, Change) else np.empty(one.tensor.spec.values, one.dtype)
-        for one in taken
-    ]
 
 
 def _common_type(taken: Sequence[_Offered]) -> "np.dtype[np.floating]":

@@ -184,7 +184,7 @@ def _read_seal(path: Path) -> str:
     manifest, findings = read_seal(path, files, LIMITS)
     if manifest is None:
         raise RefusedFileError(findings[0].detail)
-    findings += verify_seal(path, manifest, files, {}, LIMITS, no_progress)
+    findings += verify_seal(path, manifest, files, {}, LIMITS, no_progress).findings
     manifest.encode()
     return ", ".join(sorted({finding.kind for finding in findings}))
 
