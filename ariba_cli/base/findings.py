@@ -23,11 +23,9 @@ class FindingKind(StrEnum):
     LAYER_LEFT_OUT = "layer-left-out"
     SEVERAL_GLOBALS = "several-globals"
     UNUSABLE_GLOBAL = "unusable-global"
-    EXCLUDED = "excluded"
     UNSEALED = "unsealed"
     SEAL_BROKEN = "seal-broken"
     UNLISTED_FILE = "unlisted-file"
-    SEVERAL_GLOBALS = "several-globals"
 
 
 # What can be found anew in every layer.
