@@ -139,6 +139,7 @@ def _drawn_as(chosen: ChosenLayer) -> tuple[int, int]:
         return math.prod(shape[2:-1]), shape[-1]
     if chosen.fragment == "filter":
         return shape[1], math.prod(shape[2:])
+    assert chosen.cut is not None
     columns = min(chosen.cut.dimension, _COLUMNS)
     return math.ceil(chosen.cut.dimension / columns), columns
 

@@ -34,4 +34,6 @@ def output_names(layers: Sequence[Layer]) -> OutputNames | None:
         if len(shape) == 2 and shapes.get(bias := name.removesuffix(_WEIGHT) + _BIAS) == (shape[0],)
     ]
     last = [names for names in found if shapes[names.weight][0] not in inputs]
-    return (last or found or [None])[-1]
+    if not found:
+        return None
+    return (last or found)[-1]

@@ -1,10 +1,10 @@
-"""The cosines of an update to its nearest neighbours, once the mean is taken away."""
+"""The cosines of an update to its nearest neighbours, once the median is taken away."""
 
 import numpy as np
 
 from ariba_cli.base.errors import UsageError
 from ariba_cli.detectors.declaration import Arguments, Declaration, Option, Scope, UpdateFamily
-from ariba_cli.scoring.update_statistics import Float64, UpdateStatistics, centred, cosines
+from ariba_cli.scoring.update_statistics import Float64, Statistic, UpdateStatistics, cosines
 
 _NEIGHBOURS = 3
 
@@ -12,9 +12,10 @@ DECLARATION = Declaration(
     name="cosine",
     scope=Scope.UPDATE,
     summary="the likeness to the nearest updates beyond what all have in common",
-    equation="the mean of the largest cosines of δ_i − mean δ to others",
-    source="after Fung et al., 2020, with the mean taken away",
+    equation="the mean of the largest cosines of δ_i − μ to others, with μ the median in each coordinate",
+    source="after Fung et al., 2020, with the median taken away",
     score="mean cosine",
+    gathers=frozenset({Statistic.MEDIAN}),
     options={
         "neighbours": Option("to how many others", str(_NEIGHBOURS), least=1),
     },
@@ -31,8 +32,13 @@ def settle(given: Arguments, n: int, _k_est: int) -> dict[str, int]:
 
 
 def cosine_scores(statistics: UpdateStatistics, *, neighbours: int) -> Float64:
-    """Return the mean of the largest centred cosines of each to others."""
-    found = cosines(centred(statistics.gram))
+    """Return the mean of the largest centred cosines of each to others.
+
+    A few boosted updates move the mean, and then all the others look alike; not so the median.
+    """
+    along, square = statistics.along_median, statistics.median_square
+    assert along is not None
+    found = cosines(statistics.gram - along[:, None] - along + square)
     np.fill_diagonal(found, -np.inf)
     total = np.zeros(statistics.participants)
     for column in np.sort(found, axis=1)[:, : -neighbours - 1 : -1].T:
