@@ -1,18 +1,22 @@
 """`ariba aggregate`: make the next global model of a round."""
 
+import difflib
 import os
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ariba_cli.base.errors import UsageError
 from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.base.visible import visible
 from ariba_cli.cli.options import shared as options
 
 if TYPE_CHECKING:
     from ariba_cli.aggregation.aggregate import Aggregation
+    from ariba_cli.rounds.directory import Round
     from ariba_cli.runs.run_file import Run
 
 
@@ -30,10 +34,11 @@ def aggregate(
         typer.Option("--out", metavar="FILE", help="The model file to make.", show_default=False),
     ],
     drop: Annotated[
-        Path | None,
+        list[str] | None,
         typer.Option(
-            metavar="REPORT.json",
-            help="Leave out the suspects of this report of ariba audit -f json.",
+            metavar="ID|REPORT.json",
+            help="Leave out this participant, or the suspects of this report of ariba audit -f "
+            "json. What names a file is a report. Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -70,7 +75,7 @@ def aggregate(
 
     Writes θ + η Σ w_i (θ_i − θ) as safetensors; without a global model the mean of the
     weights. An update that cannot be used as a whole, or is not finite, is left out. Prints
-    who was left out, a line for each with a tab and why: suspect, or the kind of finding.
+    who was left out, a line for each with a tab and why: suspect, dropped, or the kind of finding.
 
     Example: ariba audit runs/demo/attacked -f json -o report.json
 
@@ -85,21 +90,24 @@ def aggregate(
 
     console = options.make_console(color, quiet, verbose)
     terms = options.make_terms(max_file_bytes, timeout, names)
+    reports = [Path(one) for one in drop or () if os.path.lexists(one)]
+    named = [one for one in drop or () if not os.path.lexists(one)]
     round_ = open_round(
-        round_path, terms, global_path=global_model, not_models=options.paths(names, drop)
+        round_path, terms, global_path=global_model, not_models=options.paths(names, *reports)
     )
+    _check_named(named, round_)
     by_samples = weighting is Weighting.SAMPLES
     run = _run(round_path, needed=by_samples) if eta is None or by_samples else None
     if eta is None:
         eta = 1.0 if run is None else run.settings.eta
-    dropped = read_suspects(drop, round_) if drop is not None else ()
+    suspects = [name for path in reports for name in read_suspects(path, round_)]
     with console.progress() as progress:
         done = aggregate_round(
             round_,
             out,
             eta=eta,
             samples=run.samples if run is not None and by_samples else None,
-            dropped=dropped,
+            dropped=tuple(dict.fromkeys([*named, *suspects])),
             strict=strict,
             progress=progress,
         )
@@ -110,7 +118,7 @@ def aggregate(
     console.note(
         f"averaged {len(done.averaged)} of {len(round_.participants)} with eta {eta:g}; wrote {out}"
     )
-    console.data(_left_out(done))
+    console.data(_left_out(done, suspects))
 
 
 def _run(round_path: Path, *, needed: bool) -> "Run | None":
@@ -124,8 +132,20 @@ def _run(round_path: Path, *, needed: bool) -> "Run | None":
     return read_run_at(path, to_know=to_know)
 
 
-def _left_out(done: "Aggregation") -> bytes:
-    """Who was left out and why, those who were dropped first."""
-    reasons = dict.fromkeys(done.dropped, "suspect")
+def _check_named(named: Sequence[str], round_: "Round") -> None:
+    """Raise UsageError when somebody is to be dropped who is neither there nor a report."""
+    ids = [member.id for member in round_.participants]
+    for name in named:
+        if name not in ids:
+            near = difflib.get_close_matches(name, ids, n=1)
+            hint = f"; did you mean '{visible(near[0])}'?" if near else ""
+            raise UsageError(
+                f"--drop '{name}' is neither a participant of the round nor a report{hint}"
+            )
+
+
+def _left_out(done: "Aggregation", suspects: Collection[str]) -> bytes:
+    """Return who was left out and why, those who were dropped first."""
+    reasons = {name: "suspect" if name in suspects else "dropped" for name in done.dropped}
     reasons |= {str(one.participant): one.kind.value for one in done.findings}
     return "".join(f"{visible(name)}\t{why}\n" for name, why in reasons.items()).encode()

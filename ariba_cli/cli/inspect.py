@@ -61,7 +61,7 @@ def inspect(
     with defer_signals():
         from ariba_cli.cli.output import Stopwatch, deliver
         from ariba_cli.reports.sha256sums import sha256sums as list_hashes
-        from ariba_cli.rounds.directory import is_one_model, open_round
+        from ariba_cli.rounds.directory import check_apart, is_one_model, open_round
         from ariba_cli.rounds.inspection import (
             InspectedFile,
             InspectedRound,
@@ -73,6 +73,8 @@ def inspect(
     console = options.make_console(color, quiet, verbose)
     terms = options.make_terms(max_file_bytes, timeout, names)
     console.detail(f"reading {path}")
+    if output is not None:
+        check_apart(path, output)
     if sha256sums:
         for_terminal = output is None and console.on_terminal
         deliver(list_hashes(open_round(path, terms), for_terminal=for_terminal), output, console)

@@ -47,14 +47,13 @@ def report(
     """Write a report of an audit in another format, without its round.
 
     Everything comes from the JSON, whose result_sha256 is checked first. sha256sums and
-    intoto need the hash of every whole file, which the report on a sealed round has; ariba
-    convert seals any round. The hashes are those of the seal: ariba audit --verify-seal
-    checks them, and so does ariba verify. A Statement says that an audit of these files
-    found this result; sign it with a tool of your own, as cosign.
+    intoto need a report of an audit with --verify-seal, which has hashed every file that the
+    seal lists; ariba convert seals any round. A Statement says that an audit of these files
+    found this result; sign it with a tool of your own, such as cosign.
 
     Exit codes: 0 written; 2 it could not be.
 
-    Example: ariba audit runs/demo/attacked -f json -o report.json
+    Example: ariba audit runs/demo/attacked --verify-seal -f json -o report.json
 
     Example: ariba report report.json -f html -o report.html
 

@@ -52,6 +52,15 @@ def render(parts: "list[RenderableType]", paper: Paper) -> str:
     return "".join(line.rstrip() + "\n" for line in buffer.getvalue().splitlines())
 
 
+# Below it, wide tables would break their words.
+_WIDE = 64
+
+
+def is_narrow(paper: Paper) -> bool:
+    """Return whether wide tables would break their words."""
+    return paper.width < _WIDE
+
+
 def plain_table(*columns: tuple[str, str]) -> "Table":
     """A table without a frame; columns are (header, `left` or `right`)."""
     from rich.table import Table

@@ -149,8 +149,7 @@ def squared_distances(gram: Float64) -> Float64:
     """Return ‖δ_i − δ_j‖² of shape (n, n), zero where two updates are equal."""
     squares = np.diagonal(gram)
     distances: Float64 = squares[:, None] + squares - 2 * gram
-    np.maximum(distances, 0.0, out=distances)
-    return distances
+    return distances.clip(min=0.0)
 
 
 def centred(gram: Float64) -> Float64:
@@ -166,8 +165,8 @@ def cosines(gram: Float64) -> Float64:
     """Return the cosines of all pairs, of shape (n, n); 0 with an update of zero."""
     norms = np.sqrt(np.maximum(np.diagonal(gram), 0.0))
     lengths = norms[:, None] * norms
-    found = np.divide(gram, lengths, out=np.zeros_like(gram), where=lengths > 0)
-    return np.clip(found, -1.0, 1.0, out=found)
+    found: Float64 = np.divide(gram, lengths, out=np.zeros_like(gram), where=lengths > 0)
+    return found.clip(-1.0, 1.0)
 
 
 def _column_sums(matrix: Float64) -> Float64:
