@@ -10,7 +10,6 @@ from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.auditing.stability import stability
 from ariba_cli.base.errors import InputError
 from ariba_cli.base.progress import Progress, no_progress
-from ariba_cli.base.visible import visible
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer, agreed_layers
 from ariba_cli.rounds.members import Member
@@ -93,9 +92,7 @@ def _check_explained(explained: Sequence[str], submissions: Sequence[Submission]
     """Raises InputError when somebody is to be explained who sent nothing."""
     unknown_ids = set(explained) - {one.member.id for one in submissions}
     if unknown_ids:
-        raise InputError(
-            f"there is no participant '{visible(min(unknown_ids))}' in the round to explain"
-        )
+        raise InputError(f"there is no participant '{min(unknown_ids)}' in the round to explain")
 
 
 def _parameters(examined: Sequence[Examined]) -> dict[str, Parameter]:

@@ -104,7 +104,7 @@ def aggregate(
             progress=progress,
         )
     for finding in (*round_.findings, *done.findings):
-        console.warn(finding_in_words(finding))
+        console.warn(finding_in_words(finding, str))
     if done.kept:
         console.note(f"as in the global model: {', '.join(done.kept)}")
     console.note(

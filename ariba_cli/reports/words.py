@@ -151,10 +151,19 @@ def seal_in_words(verdict: Verdict) -> str:
     return f"Seal: every listed file was hashed again; {result}."
 
 
-def findings_in_words(findings: Sequence[Finding]) -> list[str]:
-    """The findings, one a line.
+def findings_in_words(
+    findings: Sequence[Finding], shown: Callable[[str], str] = visible
+) -> list[str]:
+    """Return the findings, one a line.
 
     What is wrong with one participant in many layers is said of the first few of them.
+
+    Parameters
+    ----------
+    findings : Sequence[Finding]
+        What was found.
+    shown : Callable[[str], str]
+        How the words of others are written; `str` leaves that to whoever shows the lines.
     """
     alike = Counter((finding.kind, finding.participant) for finding in findings)
     said: Counter[tuple[FindingKind, str | None]] = Counter()
@@ -164,16 +173,16 @@ def findings_in_words(findings: Sequence[Finding]) -> list[str]:
         said[key] += 1
         if finding.kind in PER_LAYER and said[key] > _MOST_ALIKE:
             continue
-        lines.append(finding_in_words(finding))
+        lines.append(finding_in_words(finding, shown))
         if finding.kind in PER_LAYER and said[key] == _MOST_ALIKE < alike[key]:
             lines[-1] += f" (and {alike[key] - _MOST_ALIKE} more like it; -f json lists them)"
     return lines
 
 
-def finding_in_words(finding: Finding) -> str:
-    """A finding in one line."""
-    who = f"{visible(finding.participant)}: " if finding.participant is not None else ""
-    return f"{finding.kind}: {who}{visible(finding.detail)}"
+def finding_in_words(finding: Finding, shown: Callable[[str], str] = visible) -> str:
+    """Return a finding in one line; see `findings_in_words`."""
+    who = f"{shown(finding.participant)}: " if finding.participant is not None else ""
+    return f"{finding.kind}: {who}{shown(finding.detail)}"
 
 
 def _ranked_by(verdict: Verdict) -> str:
