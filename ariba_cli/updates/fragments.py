@@ -187,18 +187,22 @@ class Fragments:
         """Whether all values lie in one array."""
         return isinstance(self._flat, np.ndarray)
 
-    def chunks(self) -> Iterator[tuple[int, npt.NDArray[np.floating]]]:
-        """All fragments in runs, each as its first index and what `load` says of it.
+    def chunks(self, *, multiple: int = 1) -> Iterator[tuple[int, npt.NDArray[np.floating]]]:
+        """Go over all fragments in runs, each as its first index and what `load` says of it.
 
         What is in memory is one run. Otherwise the next is read while this one is used, and
         its memory is used again.
+
+        Parameters
+        ----------
+        multiple : int, optional
+            Of what number of fragments a run is a multiple, but for the last one.
         """
         m, size = self.cut.fragments, self.participants * self.cut.dimension
-        run = (
-            m
-            if self.in_memory
-            else min(m, max(1, self.chunk_bytes // (size * self.dtype.itemsize)))
-        )
+        run = m
+        if not self.in_memory:
+            most = self.chunk_bytes // (size * self.dtype.itemsize)
+            run = min(m, max(multiple, most // multiple * multiple))
         starts = range(0, m, run)
         if len(starts) == 1:
             yield 0, self.load(0, m)

@@ -1,0 +1,243 @@
+"""The statistics of a layer's updates, gathered in one pass over blocks of all participants.
+
+Sums do not depend on the machine, the number of threads, or how much is read at a time: blocks
+lie at fixed places, their products are exact (`products`), and they are added in their order.
+Of many participants, whose n² inner products would take long, each update is first folded into
+a sketch of fixed length with random signs, which keeps inner products on average (Charikar,
+Chen and Farach-Colton, "Finding frequent items in data streams", 2002).
+"""
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.base.parallel import one_blas_thread, thread_map
+from ariba_cli.scoring.columns import Counts, medians, sign_agreement
+from ariba_cli.scoring.compensated import Compensated
+from ariba_cli.scoring.products import BLOCK_COLUMNS, BlockProducts, exact_square
+from ariba_cli.scoring.update_statistics import Float64, Statistic, UpdateStatistics
+from ariba_cli.updates.fragments import Fragments, TensorValues
+
+Values = npt.NDArray[np.floating]
+
+# Of up to so many participants all inner products are exact; of more they come from sketches.
+MOST_EXACT = 256
+# The length of a sketch: an inner product is off by ‖x‖·‖y‖/64, one standard deviation.
+SKETCH_COLUMNS = 2**12
+
+# What one thread takes at a time, and what is added up before more is started.
+_TILE_COLUMNS = 8 * BLOCK_COLUMNS
+_GROUP_COLUMNS = 32 * _TILE_COLUMNS
+# Values of each participant that choose the signs of a sketch: nobody can know them before.
+_SEED_VALUES = 64
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What was gathered of a layer.
+
+    Attributes
+    ----------
+    statistics : UpdateStatistics
+        Of its n updates.
+    row_squares : float64 array of shape (n, rows)
+        ‖row of δ_i‖² for each row of a weight matrix; of no rows unless they were asked for.
+    """
+
+    statistics: UpdateStatistics
+    row_squares: Float64
+
+
+@dataclass(frozen=True)
+class Origin:
+    """From where updates are counted.
+
+    Attributes
+    ----------
+    global_values : TensorValues, optional
+        The values of θ^t, where there is a global model.
+    updates_are_deltas : bool
+        Whether participants sent θ_i − θ^t and not θ_i.
+    """
+
+    global_values: TensorValues | None = None
+    updates_are_deltas: bool = False
+
+    @property
+    def is_global(self) -> bool:
+        """Whether updates are differences to the global model."""
+        return self.updates_are_deltas or self.global_values is not None
+
+
+def gather(
+    fragments: Fragments, origin: Origin, wanted: Collection[Statistic], *, rows: int = 0
+) -> Gathered:
+    """Gather the statistics of one layer.
+
+    Parameters
+    ----------
+    fragments : Fragments
+        The values of n participants, in fragments of one value.
+    origin : Origin
+        From where updates are counted; without a global model, from the reference of the
+        fragments.
+    wanted : collection of Statistic
+        What to gather beside the Gram matrix.
+    rows : int, optional
+        How many rows the weight matrix has, if the squares of its rows are wanted.
+    """
+    gathering = _Gathering(fragments, origin, frozenset(wanted), rows)
+    with one_blas_thread():
+        for first, values in fragments.chunks(multiple=_GROUP_COLUMNS):
+            for start in range(0, values.shape[1], _GROUP_COLUMNS):
+                gathering.take(values[:, start : start + _GROUP_COLUMNS], first + start)
+        return gathering.result()
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """What one thread found in a few blocks."""
+
+    gram: Float64 | None
+    agreement: Counts
+    with_majority: int
+    # The first row that is meant, and the squares of as many as there are.
+    rows: list[tuple[int, Float64]]
+
+
+class _Gathering:
+    def __init__(
+        self, fragments: Fragments, origin: Origin, wanted: frozenset[Statistic], rows: int
+    ) -> None:
+        self._fragments = fragments
+        self._origin = origin
+        self._median = Statistic.MEDIAN in wanted
+        self._signs = Statistic.SIGNS in wanted
+        self._n = fragments.participants
+        self._height = self._n + int(self._median) + int(origin.global_values is not None)
+        self._row_values = fragments.values // rows if rows else 0
+        self._row_squares = np.zeros((self._n, rows))
+        self._sketch = _Sketch(fragments, self._height) if self._n > MOST_EXACT else None
+        self._gram = Compensated((self._height, self._height))
+        self._agreement = np.zeros(self._n, dtype=np.int64)
+        self._with_majority = 0
+
+    def take(self, values: Values, first: int) -> None:
+        """Take in some columns of all participants; `first` is the place of the first one."""
+        start = self._origin.global_values
+        known = None if start is None else start[first : first + values.shape[1]]
+
+        def work(column: int) -> _Tile:
+            tile = slice(column, column + _TILE_COLUMNS)
+            return self._tile(
+                values[:, tile], None if known is None else known[tile], first + column
+            )
+
+        # A sketch is added to by one tile after the other.
+        mapped = thread_map if self._sketch is None else map
+        for tile in mapped(work, range(0, values.shape[1], _TILE_COLUMNS)):
+            if tile.gram is not None:
+                self._gram.add(tile.gram)
+            self._agreement += tile.agreement
+            self._with_majority += tile.with_majority
+            for row, squares in tile.rows:
+                self._row_squares[:, row : row + squares.shape[1]] += squares
+
+    def _tile(self, values: Values, known: Values | None, first: int) -> _Tile:
+        gram = None if self._sketch is not None else _Products(self._height)
+        agreement, with_majority = np.zeros(self._n, dtype=np.int64), 0
+        rows: list[tuple[int, Float64]] = []
+        memory = np.empty((self._height, BLOCK_COLUMNS))
+        for column in range(0, values.shape[1], BLOCK_COLUMNS):
+            part = slice(column, column + BLOCK_COLUMNS)
+            block = memory[:, : values[:, part].shape[1]]
+            self._fill(block, values[:, part], None if known is None else known[part])
+            updates = block[: self._n]
+            if self._signs:
+                agrees, counted = sign_agreement(updates)
+                agreement += agrees
+                with_majority += counted
+            if self._row_values:
+                rows.append(_squares_by_row(updates, first + column, self._row_values))
+            if self._sketch is not None:
+                self._sketch.fold(block, first + column)
+            elif gram is not None:
+                gram.add(block)
+        return _Tile(None if gram is None else gram.total, agreement, with_majority, rows)
+
+    def _fill(self, block: Float64, values: Values, known: Values | None) -> None:
+        """Write the updates to a block, and below them their median and the global model."""
+        n = self._n
+        np.copyto(block[:n], values)
+        if self._median:
+            block[n] = medians(values)
+        if known is not None:
+            block[-1] = known
+        if self._origin.updates_are_deltas:
+            return
+        origin = values[self._fragments.reference] if known is None else known
+        block[: n + int(self._median)] -= origin.astype(np.float64)
+
+    def result(self) -> Gathered:
+        """Return what was gathered, once all columns were taken."""
+        n = self._n
+        products = self._gram.total if self._sketch is None else self._sketch.gram()
+        has_global = self._origin.global_values is not None
+        statistics = UpdateStatistics(
+            gram=products[:n, :n],
+            values=self._fragments.values,
+            from_global=self._origin.is_global,
+            along_global=products[:n, -1] if has_global else None,
+            global_square=float(products[-1, -1]) if has_global else 0.0,
+            along_median=products[:n, n] if self._median else None,
+            median_square=float(products[n, n]) if self._median else 0.0,
+            agreement=self._agreement if self._signs else None,
+            with_majority=self._with_majority,
+        )
+        return Gathered(statistics, self._row_squares)
+
+
+class _Products(Compensated):
+    """A running sum of the products of blocks."""
+
+    def __init__(self, height: int) -> None:
+        super().__init__((height, height))
+        self._products = BlockProducts(height)
+
+    def add(self, block: Float64) -> None:
+        """Add those of one more block, whose values are overwritten."""
+        super().add(self._products.of(block))
+
+
+class _Sketch:
+    """Rows folded to a fixed length: each column goes to one place, with a random sign."""
+
+    def __init__(self, fragments: Fragments, height: int) -> None:
+        start = fragments.load(0, min(_SEED_VALUES, fragments.values)).astype(np.float64)
+        self._seed = hashlib.sha256(start.tobytes()).digest()
+        self._folded = np.zeros((height, SKETCH_COLUMNS))
+
+    def fold(self, block: Float64, first: int) -> None:
+        """Add a block whose first column is the one with that number."""
+        digest = hashlib.shake_128(self._seed + first.to_bytes(8, "little"))
+        bits = np.unpackbits(np.frombuffer(digest.digest(BLOCK_COLUMNS // 8), np.uint8))
+        columns = block.shape[1]
+        place = first % SKETCH_COLUMNS
+        self._folded[:, place : place + columns] += block * (1.0 - 2.0 * bits[:columns])
+
+    def gram(self) -> Float64:
+        """Return the inner products of all rows, nearly."""
+        return exact_square(self._folded)
+
+
+def _squares_by_row(updates: Float64, first: int, length: int) -> tuple[int, Float64]:
+    """Add the squares of a block's values by the rows of the matrix that they belong to.
+
+    Returns the number of the first of these rows, and the sums of shape (n, rows).
+    """
+    starts = np.arange(-(first % length), updates.shape[1], length).clip(min=0)
+    squares: Float64 = np.add.reduceat(np.square(updates), starts, axis=1)
+    return first // length, squares
