@@ -23,8 +23,10 @@ def is_gpu(device: str) -> bool:
 
 
 def cores() -> int:
-    """How many processors."""
-    return len(os.sched_getaffinity(0))
+    """Return how many processors this process may use."""
+    # Not every system tells; macOS does not.
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def memory_bytes() -> int:
