@@ -205,3 +205,14 @@ def test_a_progress_bar_is_shown_on_a_terminal_only(tmp_path: Path, ariba: Ariba
     assert done.stdout == b"b/round_0008\n"
     assert done.stderr.startswith(b"test accuracy")
     assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("option", ["-o", "--html"])
+def test_an_audit_writes_nothing_among_the_updates(
+    ariba: Ariba, attacked: Path, option: str
+) -> None:
+    before = sorted(attacked.rglob("*"))
+    done = ariba("audit", attacked, option, attacked / "participants" / "report.safetensors")
+    assert done.returncode == 2
+    assert b"would lie among the updates of the round" in done.stderr
+    assert sorted(attacked.rglob("*")) == before

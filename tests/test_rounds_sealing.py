@@ -234,7 +234,10 @@ def test_what_is_not_sealed_has_no_seal_to_print(tmp_path: Path) -> None:
 
 def test_verifying_is_an_option_of_audit(attacked: Path, ariba: Ariba) -> None:
     flip_last_bit(attacked / "participants" / "p07.safetensors")
-    assert ariba("audit", attacked, "--fail-on", "unsealed").returncode == 0
+    assert ariba("audit", attacked, "--fail-on", "nonfinite").returncode == 0
+    for condition in ("unsealed", "seal-broken"):
+        # Nobody has to know that these need a verified seal.
+        assert ariba("audit", attacked, "--fail-on", condition).returncode == 1
     found = ariba("audit", attacked, "--verify-seal", "--fail-on", "unsealed")
     assert found.returncode == 1
     assert b"p07.safetensors is not the file that was sealed" in found.stdout

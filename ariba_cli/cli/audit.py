@@ -177,12 +177,14 @@ def audit(
     with defer_signals():
         chosen = make_detector(detector, arguments, fit_sample, DeviceChoice(device, console.note))
     given = given_rounds(round_paths or (), files0_from)
+    conditions = [parse_condition(text) for text in fail_on or ()]
     auditing = Auditing(
         settings=AuditSettings(
             layers=tuple(layer or ()),
             fragment=fragment,
             k_est=parse_k_est(k_est),
-            verify_seal=verify_seal,
+            # What is asked of a seal is not known before it is verified.
+            verify_seal=verify_seal or any(one.needs_seal for one in conditions),
             strict=strict,
             detector=chosen,
             max_memory=None if max_memory is None else parse_bytes(max_memory),
@@ -193,7 +195,8 @@ def audit(
         global_model=global_model,
         not_models=options.paths(names),
         truth=truth,
-        conditions=[parse_condition(text) for text in fail_on or ()],
+        conditions=conditions,
+        outputs=options.paths(output, html),
         console=console,
     )
     several = files0_from is not None or len(round_paths or ()) > 1

@@ -30,6 +30,7 @@ class Auditing:
     Attributes
     ----------
     truth : whether each verdict is measured against the truth beside its round.
+    outputs : what is written beside, and must not lie among the updates of a round.
     failed : how many rounds could not be audited so far.
     holding : whether a condition held in any round.
     """
@@ -40,6 +41,7 @@ class Auditing:
     not_models: tuple[Path, ...]
     truth: bool
     conditions: Sequence[Condition]
+    outputs: tuple[Path, ...]
     console: Console
     failed: int = 0
     holding: bool = False
@@ -105,6 +107,8 @@ class Auditing:
             round_ = open_round(
                 path, self.terms, global_path=self.global_model, not_models=self.not_models
             )
+            for output in self.outputs:
+                round_.check_apart(output)
             known = read_truth(path) if self.truth else None
             verdict = audit(round_, self.settings, progress)
         except OSError as error:

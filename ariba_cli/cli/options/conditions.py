@@ -18,10 +18,22 @@ _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20}")
 
 @dataclass(frozen=True)
 class Condition:
-    """Something of a verdict that makes a command exit with 1."""
+    """Something of a verdict that makes a command exit with 1.
+
+    Attributes
+    ----------
+    text : str
+        As it was written.
+    holds : callable
+        Whether it holds, of a verdict.
+    needs_seal : bool
+        Whether the seal has to be verified for it: a file that was tampered with differs from
+        the seal in its hash alone.
+    """
 
     text: str
     holds: Holds
+    needs_seal: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,12 +45,14 @@ class Form:
     start : all of it, or what stands before the number.
     says : when it holds, in words; nothing where the name of a finding says it.
     make : what it asks of a verdict, for a number from 0 to 1 where one belongs to it.
+    needs_seal : see `Condition`.
     """
 
     start: str
     says: str
     make: Callable[[float], Holds]
     takes_number: bool = False
+    needs_seal: bool = False
 
     @property
     def written(self) -> str:
@@ -48,7 +62,7 @@ class Form:
     def read(self, text: str) -> Condition | None:
         """The condition that a text is in this form; None when it is in another."""
         if not self.takes_number:
-            return Condition(text, self.make(0.0)) if text == self.start else None
+            return Condition(text, self.make(0.0), self.needs_seal) if text == self.start else None
         rest = text.removeprefix(self.start)
         if rest == text or not _NUMBER.fullmatch(rest) or float(rest) > 1:
             return None
@@ -71,6 +85,8 @@ def _tie(_: float) -> Holds:
 def _found(kinds: Collection[FindingKind]) -> Callable[[float], Holds]:
     return lambda _: lambda verdict: any(found.kind in kinds for found in verdict.findings)
 
+
+_OF_THE_SEAL = {FindingKind.UNSEALED, *BROKEN_SEAL}
 
 # Whoever sends something else than the layer is left out as those are whose file is
 # refused, and a broken seal is none.
@@ -98,9 +114,16 @@ FORMS = (
         takes_number=True,
     ),
     Form("tie", "the last suspect and the next participant have the same share", _tie),
-    *(Form(name, says, _found(kinds)) for name, (says, kinds) in _GROUPS.items()),
+    *(
+        Form(name, says, _found(kinds), needs_seal=bool(kinds & _OF_THE_SEAL))
+        for name, (says, kinds) in _GROUPS.items()
+    ),
     # A group has the name of the finding that it is about, and goes before it.
-    *(Form(kind.value, "", _found({kind})) for kind in FindingKind if kind not in _GROUPS),
+    *(
+        Form(kind.value, "", _found({kind}), needs_seal=kind in _OF_THE_SEAL)
+        for kind in FindingKind
+        if kind not in _GROUPS
+    ),
 )
 
 
