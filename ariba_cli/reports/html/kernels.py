@@ -10,7 +10,8 @@ from ariba_cli.reports.html.evidence import (
 )
 from ariba_cli.reports.html.heat import heat_map, largest, scale_legend
 from ariba_cli.reports.html.markup import Child, append, element, short
-from ariba_cli.reports.html.people import order
+from ariba_cli.reports.html.people import order, values_by_layer
+from ariba_cli.reports.words import value_in_words, value_name
 from ariba_cli.verdicts.verdict import Fragment, LayerEvidence, Verdict
 
 _NAME = 40
@@ -21,7 +22,7 @@ _MANY_VALUES = 64
 
 
 def kernels_section(verdict: Verdict) -> Element | None:
-    """What made the suspects such, in pictures; None where there is nothing to draw."""
+    """Return the fragments that stand out, in pictures; None where there is nothing to draw."""
     drawn = [one for one in layers_to_draw(verdict) if one.most_distant]
     if not drawn:
         return None
@@ -66,22 +67,21 @@ def _person(
     limit: float,
     verdict: Verdict,
 ) -> Element:
-    share = next(
-        (ranked.shares.get(evidence.layer) for ranked in verdict.ranking if ranked.id == name), None
-    )
+    value = values_by_layer(verdict).get(name, {}).get(evidence.layer)
     suspect = any(ranked.id == name for ranked in verdict.suspects)
     kind = "suspect" if suspect else "other"
     title = element(
         "h4", {}, element("span", {"class": kind}, f"{'▲ ' if suspect else ''}{short(name, _NAME)}")
     )
-    if share is not None:
-        append(title, element("span", {"class": "share"}, f"share {share:.3f}"))
+    if value is not None:
+        shown = f"{value_name(verdict)} {value_in_words(verdict, value)}"
+        append(title, element("span", {"class": "share"}, shown))
     cards = (_card(one, evidence.shape, limit) for one in fragments)
     return element("div", {"class": "person"}, title, element("div", {"class": "cards"}, *cards))
 
 
 def _card(fragment: Fragment, shape: tuple[int, int], limit: float) -> Element:
-    """One fragment beside the typical one."""
+    """Return one fragment beside the typical one."""
     place = _place(fragment.index)
     times = "" if fragment.times_median is None else f"{fragment.times_median:.3g}× median"
     typical = short(fragment.typical_id, 18)
@@ -105,7 +105,7 @@ def _card(fragment: Fragment, shape: tuple[int, int], limit: float) -> Element:
 
 
 def _place(index: tuple[int, ...]) -> str:
-    """Where in the layer: the output and input channel of a kernel, else a number.
+    """Return where in the layer it is: output and input channel of a kernel, else a number.
 
     >>> _place((12, 3)), _place((7,))
     ('out 12, in 3', 'no. 7')
