@@ -428,7 +428,7 @@ def _with_record(found: _Verdict, started: datetime, ticks: float, path: str | N
         ariba=VERSION,
         python=".".join(map(str, sys.version_info[:3])),
         libraries={
-            name: sys.modules[name].__version__ for name in _LIBRARIES if name in sys.modules
+            name: str(sys.modules[name].__version__) for name in _LIBRARIES if name in sys.modules
         },
         argv=[],
         started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),

@@ -39,7 +39,9 @@ class Stopwatch:
             ariba=VERSION,
             python=platform.python_version(),
             libraries={
-                name: sys.modules[name].__version__ for name in _LIBRARIES if name in sys.modules
+                name: str(sys.modules[name].__version__)
+                for name in _LIBRARIES
+                if name in sys.modules
             },
             argv=sys.argv[1:],
             started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),

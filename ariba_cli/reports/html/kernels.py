@@ -2,6 +2,7 @@
 
 from xml.etree.ElementTree import Element
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import folded, note, section
 from ariba_cli.reports.html.evidence import (
     layers_to_draw,
@@ -11,7 +12,7 @@ from ariba_cli.reports.html.evidence import (
 from ariba_cli.reports.html.heat import heat_map, largest, scale_legend
 from ariba_cli.reports.html.markup import Child, append, element, short
 from ariba_cli.reports.html.people import order, values_by_layer
-from ariba_cli.reports.words import value_in_words, value_name
+from ariba_cli.reports.words import marks_fragments, value_in_words, value_name
 from ariba_cli.verdicts.verdict import Fragment, LayerEvidence, Verdict
 
 _NAME = 40
@@ -30,7 +31,7 @@ def kernels_section(verdict: Verdict) -> Element | None:
         "Left, the fragments of largest distance; right, the fragment in the same place of a "
         "typical participant, that is, the one with the median distance of those who are not "
         "marked most. Values are differences from the mean of all participants, on one scale a "
-        "layer; a dash marks values well below zero."
+        f"layer; a dash marks values well below zero.{_whose_distances(verdict)}"
     )
     children: list[Child] = [note(text)]
     left_out = left_out_in_words(verdict)
@@ -41,6 +42,15 @@ def kernels_section(verdict: Verdict) -> Element | None:
         layer = _layer(one, verdict)
         children.append(layer if one.layer in opened else folded(short(one.layer, _LAYER), layer))
     return section("kernels", "Most distant fragments", *children)
+
+
+def _whose_distances(verdict: Verdict) -> str:
+    """Return whose distances these are, where another detector decides."""
+    if marks_fragments(verdict):
+        return ""
+    other = next((own.name for own in verdict.detectors if own.scope == "layer"), None)
+    named = "a detector" if other is None else visible(other)
+    return f" Distances and marks are those of {named}, which does not decide who is named."
 
 
 def _layer(evidence: LayerEvidence, verdict: Verdict) -> Element:

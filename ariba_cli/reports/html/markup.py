@@ -102,7 +102,7 @@ def short(text: str, length: int) -> str:
 
 
 def _shown(text: str) -> str:
-    """Return the text as `visible` has it, with the spaces that separate it from what is beside it."""
+    """Return the text as `visible` has it, with the spaces at its ends."""
     if text.isascii() and text.isprintable():
         return text
     core = text.strip(" ")

@@ -20,7 +20,7 @@ _LONGEST = 40
 
 
 def summary_section(verdict: Verdict) -> Element:
-    """Who the suspects are, beside what that means and what it does not."""
+    """Return who the suspects are, beside what that means and what it does not."""
     return section("verdict", "Verdict", *_headline(verdict), _both_sides(verdict))
 
 
