@@ -12,6 +12,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.updates.fragments import centre
+
 Float64 = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
@@ -21,7 +23,6 @@ class Statistic(StrEnum):
 
     MEDIAN = "median"
     SIGNS = "signs"
-    OUTPUT = "output"
 
 
 @dataclass(frozen=True)
@@ -96,55 +97,6 @@ class UpdateStatistics:
         )
 
 
-@dataclass(frozen=True)
-class OutputLayer:
-    """What n updates do to the rows and biases of the output layer, a class each.
-
-    Attributes
-    ----------
-    layer, bias_layer : str
-        The names of the weight and of the bias.
-    row_squares : float64 array of shape (n, classes)
-        ‖row c of δ_i‖².
-    bias : float64 array of shape (n, classes)
-        δ_i of the bias.
-    """
-
-    layer: str
-    bias_layer: str
-    row_squares: Float64
-    bias: Float64
-
-    def keeping(self, which: Sequence[int]) -> "OutputLayer":
-        """Return what some of the participants do."""
-        index = np.asarray(which, dtype=np.intp)
-        return OutputLayer(self.layer, self.bias_layer, self.row_squares[index], self.bias[index])
-
-
-@dataclass(frozen=True)
-class Updates:
-    """All that a detector of scope *update* is fed.
-
-    Attributes
-    ----------
-    total : UpdateStatistics
-        Of all examined layers together.
-    layers : dict of str to UpdateStatistics
-        Of each of them, in model order, for the same participants.
-    output : OutputLayer, optional
-        Where it was asked for, and the model has one.
-    """
-
-    total: UpdateStatistics
-    layers: dict[str, UpdateStatistics]
-    output: OutputLayer | None = None
-
-    @property
-    def participants(self) -> int:
-        """How many there are, n."""
-        return self.total.participants
-
-
 def squared_distances(gram: Float64) -> Float64:
     """Return ‖δ_i − δ_j‖² of shape (n, n), zero where two updates are equal."""
     squares = np.diagonal(gram)
@@ -154,11 +106,11 @@ def squared_distances(gram: Float64) -> Float64:
 
 def centred(gram: Float64) -> Float64:
     """Return the Gram matrix of δ_i − mean_i δ_i, of shape (n, n)."""
-    n = len(gram)
-    means = _column_sums(gram) / n
-    mean = float(_column_sums(means[:, None])[0]) / n
-    found: Float64 = gram - means[:, None] - means + mean
-    return found
+    rows = gram.copy()
+    centre(rows)
+    both = rows.T.copy()
+    centre(both)
+    return both
 
 
 def cosines(gram: Float64) -> Float64:
@@ -167,14 +119,6 @@ def cosines(gram: Float64) -> Float64:
     lengths = norms[:, None] * norms
     found: Float64 = np.divide(gram, lengths, out=np.zeros_like(gram), where=lengths > 0)
     return found.clip(-1.0, 1.0)
-
-
-def _column_sums(matrix: Float64) -> Float64:
-    """Add the rows one after the other, the same on every machine."""
-    total = np.zeros(matrix.shape[1])
-    for row in matrix:
-        total += row
-    return total
 
 
 def _sum(one: Any, other: Any) -> Any:
