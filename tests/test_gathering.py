@@ -180,3 +180,27 @@ def test_medians_leave_the_values_as_they_are() -> None:
         before = values.copy()
         np.testing.assert_array_equal(medians(values), np.median(values, axis=0))
         np.testing.assert_array_equal(values, before)
+
+
+def test_values_are_gone_through_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stays in its file is hashed and checked only when it is."""
+    monkeypatch.setattr(gathering, "MOST_EXACT", 2)
+
+    class Recording:
+        def __init__(self, values: Array) -> None:
+            self.values, self.size, self.dtype = values, values.size, values.dtype
+            self.asked: list[tuple[int, int]] = []
+
+        def __getitem__(self, which: Any) -> Array:
+            if isinstance(which, slice):
+                self.asked.append((which.start, which.stop))
+            return self.values[which]
+
+    size = 2 * gathering._GROUP_COLUMNS + 5
+    start, values = updates(3, size)
+    recorded = [Recording(row) for row in values]
+    gather(whole(recorded, size, chunk_bytes=2**16), Origin(start), ())
+    for one in recorded:
+        stops = [0, *(stop for _, stop in one.asked)]
+        assert [first for first, _ in one.asked] == stops[:-1]
+        assert stops[-1] == size

@@ -67,7 +67,7 @@ def layer_evidence(
         fragments=fragments,
         distances=marks.distances,
         ids=ids,
-        central=np.sort(by_marks[k_est:]),
+        less_marked=np.sort(by_marks[k_est:]),
         median=median,
         inputs=chosen.layer.shape[1] if chosen.fragment == "kernel" else None,
         values=max(drawn[1], space),
@@ -88,7 +88,7 @@ class _Gathering:
     Attributes
     ----------
     distances : of all fragments, of shape (n, m).
-    central : the indices of those who are not among the k̃ most marked, in id order.
+    less_marked : the indices of those who are not among the k̃ most marked, in id order.
     median : of all distances.
     inputs : how many kernels each output has; None for other fragments.
     values : how many of a fragment's values are kept.
@@ -97,7 +97,7 @@ class _Gathering:
     fragments: Fragments
     distances: Float64
     ids: Sequence[str]
-    central: npt.NDArray[np.intp]
+    less_marked: npt.NDArray[np.intp]
     median: float
     inputs: int | None
     values: int
@@ -114,10 +114,10 @@ class _Gathering:
     def _fragment(self, participant: int, index: int, rows: Float64) -> Fragment:
         """Fragment `index` of everybody is in `rows`, of shape (n, values)."""
         distances = self.distances[:, index]
-        others = self.central[self.central != participant]
+        others = self.less_marked[self.less_marked != participant]
         if not len(others):
-            # With a k̃ of n − 1 nobody else is central.
-            others = self.central
+            # With a k̃ of n − 1 there is nobody else.
+            others = self.less_marked
         by_distance = others[np.argsort(distances[others], kind="stable")]
         typical = int(by_distance[(len(by_distance) - 1) // 2])
         distance = float(distances[participant])

@@ -1,6 +1,5 @@
 """What can keep a ranking from meaning what it says, though every input is sound."""
 
-import hashlib
 import statistics
 from collections.abc import Sequence
 
@@ -31,9 +30,7 @@ def central_participant(fragments: Fragments) -> int:
     place in it.
     """
     size = fragments.values
-    start = fragments.values_at(np.arange(min(_SAMPLED_PLACES, size))).astype(np.float64)
-    entropy = hashlib.sha256(start.tobytes()).digest()
-    rng = np.random.default_rng(int.from_bytes(entropy, "big"))
+    rng = np.random.default_rng(int.from_bytes(fragments.entropy(), "big"))
     sampled = min(_SAMPLED_VALUES, _SAMPLED_OF_ALL // fragments.participants)
     run = min(size, max(1, sampled // _SAMPLED_PLACES))
     places = np.sort(rng.integers(size - run + 1, size=_SAMPLED_PLACES))

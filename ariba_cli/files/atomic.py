@@ -1,4 +1,4 @@
-"""Writing so that what is left is either the old file or the new one, and hashing whole files."""
+"""Writing so that what is left is either the old file or the new one."""
 
 import hashlib
 import os

@@ -31,8 +31,6 @@ SKETCH_COLUMNS = 2**12
 # What one thread takes at a time, and what is added up before more is started.
 _TILE_COLUMNS = 8 * BLOCK_COLUMNS
 _GROUP_COLUMNS = 32 * _TILE_COLUMNS
-# Values of each participant that choose the signs of a sketch: nobody can know them before.
-_SEED_VALUES = 64
 
 
 @dataclass(frozen=True)
@@ -216,8 +214,7 @@ class _Sketch:
     """Rows folded to a fixed length: each column goes to one place, with a random sign."""
 
     def __init__(self, fragments: Fragments, height: int) -> None:
-        start = fragments.load(0, min(_SEED_VALUES, fragments.values)).astype(np.float64)
-        self._seed = hashlib.sha256(start.tobytes()).digest()
+        self._seed = fragments.entropy()
         self._folded = np.zeros((height, SKETCH_COLUMNS))
 
     def fold(self, block: Float64, first: int) -> None:

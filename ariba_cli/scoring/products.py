@@ -29,7 +29,6 @@ class BlockProducts:
     """
 
     def __init__(self, rows: int) -> None:
-        self._rows = rows
         self._slices = np.empty((2 * rows, BLOCK_COLUMNS))
 
     def of(self, block: Float64) -> Float64:

@@ -12,6 +12,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.updates.fragments import centre
+
 Float64 = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
@@ -154,11 +156,11 @@ def squared_distances(gram: Float64) -> Float64:
 
 def centred(gram: Float64) -> Float64:
     """Return the Gram matrix of δ_i − mean_i δ_i, of shape (n, n)."""
-    n = len(gram)
-    means = _column_sums(gram) / n
-    mean = float(_column_sums(means[:, None])[0]) / n
-    found: Float64 = gram - means[:, None] - means + mean
-    return found
+    rows = gram.copy()
+    centre(rows)
+    both = rows.T.copy()
+    centre(both)
+    return both
 
 
 def cosines(gram: Float64) -> Float64:
@@ -167,14 +169,6 @@ def cosines(gram: Float64) -> Float64:
     lengths = norms[:, None] * norms
     found: Float64 = np.divide(gram, lengths, out=np.zeros_like(gram), where=lengths > 0)
     return found.clip(-1.0, 1.0)
-
-
-def _column_sums(matrix: Float64) -> Float64:
-    """Add the rows one after the other, the same on every machine."""
-    total = np.zeros(matrix.shape[1])
-    for row in matrix:
-        total += row
-    return total
 
 
 def _sum(one: Any, other: Any) -> Any:

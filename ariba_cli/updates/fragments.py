@@ -1,5 +1,6 @@
 """One layer of every update, cut into fragments (arXiv 2202.04311, Sec. 4.2)."""
 
+import hashlib
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,9 @@ Indices = npt.NDArray[np.integer]
 # The covariance of fragments of d values has d² entries, so wider ones are refused.
 WIDEST_FRAGMENT = 2500
 WIDE_FRAGMENT = "block:64"
+
+# Values of each participant that chance comes from.
+_STARTING_VALUES = 64
 
 
 class UnfitLayerError(UsageError):
@@ -251,6 +255,14 @@ class Fragments:
     def values_at(self, positions: Indices) -> npt.NDArray[np.floating]:
         """Those values of every tensor, as they were sent, of shape (n, len(positions))."""
         return self._stacked(positions, len(positions), None)
+
+    def entropy(self) -> bytes:
+        """Return 32 bytes that depend on how everybody's values start.
+
+        Chance that comes from them cannot be foreseen by any participant.
+        """
+        start = self.values_at(np.arange(min(_STARTING_VALUES, self.values)))
+        return hashlib.sha256(start.astype(np.float64).tobytes()).digest()
 
     def centred_at(self, indices: Indices) -> npt.NDArray[np.float64]:
         """The fragments of these indices of every δ̂_i, of shape (n, len(indices), d)."""
