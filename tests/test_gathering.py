@@ -188,13 +188,15 @@ def test_values_are_gone_through_once_and_in_order(monkeypatch: pytest.MonkeyPat
 
     class Recording:
         def __init__(self, values: Array) -> None:
-            self.values, self.size, self.dtype = values, values.size, values.dtype
+            self.values: Array = values
+            self.size, self.dtype = values.size, values.dtype
             self.asked: list[tuple[int, int]] = []
 
         def __getitem__(self, which: Any) -> Array:
             if isinstance(which, slice):
                 self.asked.append((which.start, which.stop))
-            return self.values[which]
+            found: Array = self.values[which]
+            return found
 
     size = 2 * gathering._GROUP_COLUMNS + 5
     start, values = updates(3, size)
