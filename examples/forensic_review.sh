@@ -32,8 +32,8 @@ fi
 echo "Shares of $share and more:"
 jq -r --argjson least "$share" '.result.ranking[] | select(.share >= $least) | "  \(.id)  share \(.share)"' "$report"
 echo "Findings:"
-jq -r '.result.findings[] | "  \(.kind)  \(.participant // "-")  \(.detail)"' "$report"
-echo "Coverage: $(jq -r '.result.coverage.in_words' "$report")."
+jq -r '[.result.findings, .words.findings] | transpose[] | "  \(.[0].kind)  \(.[0].participant // "-")  \(.[1])"' "$report"
+echo "Coverage: $(jq -r '.words.coverage' "$report")."
 
 # The result is the same on every machine, so a second examiner can compare this line.
 # jq ends what it prints with a newline, which is not part of what is hashed.

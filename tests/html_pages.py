@@ -13,9 +13,12 @@ class Page(HTMLParser):
 
     Attributes
     ----------
-    elements : how often there is an element with attributes of these names.
-    attributes : (element, attribute, value) of every attribute.
-    texts : all text, but for the style sheet.
+    elements : Counter
+        How often there is an element with attributes of these names.
+    attributes : list of tuple
+        (element, attribute, value) of every attribute.
+    texts : list of str
+        All text, but for the style sheet.
     """
 
     def __init__(self, page: bytes) -> None:

@@ -1,22 +1,26 @@
 """Reports made by hand, for what is drawn of them."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
-from ariba_cli.auditing.ranking import rank
+from msgspec.structs import replace
+
+from ariba_cli.auditing.ranking import scores_of_marks, top_k
 from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.reports.canonical import RunRecord
 from ariba_cli.reports.report import Report
+from ariba_cli.verdicts.evidence import Fragment, LayerEvidence, Plane
+from ariba_cli.verdicts.method import Method, RequestedDetector, RequestedOptions
 from ariba_cli.verdicts.verdict import (
     Coverage,
-    Fragment,
+    DetectorResult,
+    ExaminedLayer,
     Input,
     KEstStep,
-    LayerEvidence,
-    LayerResult,
-    Method,
-    Plane,
-    RequestedOptions,
+    MarkedLayer,
+    Score,
     Stability,
+    Truth,
     TruthMetrics,
     Verdict,
 )
@@ -36,33 +40,54 @@ def html_report(
     evidence: bool = True,
     stability: bool = True,
     truth: bool = False,
+    detectors: Sequence[str] = ("mahalanobis",),
 ) -> Report:
-    """A report on participants of whom the first k̃ stand out; every text is renamed."""
+    """Return a report on participants of whom the first k̃ stand out; every text is renamed.
+
+    Parameters
+    ----------
+    detectors : sequence of str
+        All but `mahalanobis` compare whole updates; the first decides.
+    """
     ids = [rename(f"p{index:04d}") for index in range(participants)]
     names = tuple(map(rename, layers))
-    results = [_layer(name, ids, k_est, place) for place, name in enumerate(names)]
-    ranking, tie = rank(results, k_est)
+    results = tuple(
+        _of_marks(rename, ids, names, k_est, stability=stability)
+        if name == "mahalanobis"
+        else _of_updates(name, rename, ids, names)
+        for name in detectors
+    )
+    decision, ranking = top_k(results[0].name, results[0].scores, k_est, 0.0123)
+    metrics = TruthMetrics(1.0, 0.94, 0.47, 0.99)
     verdict = Verdict(
         method=Method(
-            detector=rename("mahalanobis"),
             layers=names,
             layer_choice=rename("all"),
-            fragment=rename("kernel"),
-            k_est=k_est,
             seal_verified=True,
-            detector_parameters={rename("neighbours"): 5, rename("metric"): rename("l2")},
-            asked=RequestedOptions(
-                names, rename("kernel"), {rename("neighbours"): rename("5")}, 100
+            inner_products=rename("exact"),
+            requested=RequestedOptions(
+                detectors=tuple(
+                    RequestedDetector(rename(name), {rename("neighbours"): rename("5")}, 100)
+                    for name in detectors
+                ),
+                k_est=rename("20%"),
+                layers=names,
+                fragment=rename("kernel"),
+                excluded=(rename("p9999"),),
+                names=names,
             ),
         ),
+        decision=decision,
         inputs=tuple(_input(name, rename) for name in ids),
-        layers=tuple(results),
+        layers=tuple(
+            ExaminedLayer(name, (32, 16, 3, 3), len(ids), dict.fromkeys(ids, "cd" * 32))
+            for name in names
+        ),
+        detectors=results,
         ranking=ranking,
-        tie_at_cut=tie,
         coverage=Coverage(len(names), 8, 4608, 9258),
         findings=tuple(findings),
-        evaluation=TruthMetrics((ids[0], ids[1]), 1.0, 0.94, 0.47, 0.99) if truth else None,
-        stability=_stability(ids, names, k_est) if stability else None,
+        truth=Truth((ids[0], ids[1]), {own.name: metrics for own in results}) if truth else None,
         evidence=tuple(_evidence(name, ids, k_est) for name in names) if evidence else (),
     )
     run = RunRecord(
@@ -75,31 +100,77 @@ def html_report(
         device=rename("cpu"),
         round=f"rounds/{rename('round_0030')}",
     )
-    return Report(verdict, run, rename("1.2.0"), rename("ab" * 32))
+    return Report(verdict, run, rename("2.0.0"), rename("ab" * 32))
 
 
 def nobody_ranked() -> Report:
-    """A report on updates that cannot be told apart."""
-    from dataclasses import replace
-
+    """Return a report on updates that cannot be told apart."""
     report = html_report(evidence=False, stability=False)
     verdict = report.verdict
-    layer = replace(verdict.layers[0], marked=0, covariance_rank=0, cut_distance=0.0, scores={})
-    return replace(report, verdict=replace(verdict, layers=(layer,), ranking=()))
+    (own,) = verdict.detectors
+    layer = replace(own.layers[0], marked=0, covariance_rank=0, cutoff_distance=0.0, scores={})
+    own = replace(own, layers=(layer,), scores=())
+    return with_verdict(report, replace(verdict, detectors=(own,), ranking=()))
+
+
+def with_verdict(report: Report, verdict: Verdict) -> Report:
+    """Return the report on another verdict."""
+    return dataclasses.replace(report, verdict=verdict)
 
 
 def some_findings(rename: Rename = str) -> tuple[Finding, ...]:
-    """One on a participant and one on the round."""
+    """Return one on a participant, one on two of them, and one on the round."""
     return (
         Finding(FindingKind.NONFINITE, rename("1 NaN in conv1.weight"), rename("p0011")),
+        Finding(
+            FindingKind.DUPLICATE,
+            rename("they sent the same values"),
+            layer=rename("conv1.weight"),
+            group=(rename("p0003"), rename("p0004")),
+        ),
         Finding(FindingKind.UNSEALED, rename("there is no manifest.json")),
     )
 
 
-def _layer(name: str, ids: Sequence[str], k_est: int, place: int) -> LayerResult:
+def _of_marks(
+    rename: Rename, ids: Sequence[str], names: Sequence[str], k_est: int, *, stability: bool
+) -> DetectorResult:
+    layers = tuple(_layer(name, ids, k_est, place) for place, name in enumerate(names))
+    return DetectorResult(
+        name=rename("mahalanobis"),
+        scope="layer",
+        scores=scores_of_marks(layers),
+        parameters={rename("neighbours"): 5, rename("metric"): rename("l2")},
+        layers=layers,
+        stability=_stability(ids, names, k_est) if stability else None,
+    )
+
+
+def _of_updates(
+    name: str, rename: Rename, ids: Sequence[str], names: Sequence[str]
+) -> DetectorResult:
+    """Return scores that fall from 7.5, below zero at last."""
+    step = 8.0 / len(ids)
+    return DetectorResult(
+        name=rename(name),
+        scope="update",
+        scores=tuple(
+            Score(
+                id=one,
+                score=7.5 - step * place,
+                by_layer=dict.fromkeys(names, 2.5 - step * place),
+                details={rename("cluster"): rename("a")},
+            )
+            for place, one in enumerate(ids)
+        ),
+        parameters={rename("f"): 3},
+    )
+
+
+def _layer(name: str, ids: Sequence[str], k_est: int, place: int) -> MarkedLayer:
     low = [(index * 7 + place) % 20 for index in range(len(ids))]
     scores = {one: 60 if index < k_est else low[index] for index, one in enumerate(ids)}
-    return LayerResult(
+    return MarkedLayer(
         layer=name,
         fragment="kernel",
         participants=len(ids),
@@ -108,10 +179,9 @@ def _layer(name: str, ids: Sequence[str], k_est: int, place: int) -> LayerResult
         left_out=0,
         marked=k_est * FRAGMENTS,
         covariance_rank=9,
-        cut_distance=4.21337,
-        cut_margin=1.3e-5,
+        cutoff_distance=4.21337,
+        cutoff_margin=1.3e-5,
         scores=scores,
-        tensor_sha256=dict.fromkeys(ids, "cd" * 32),
     )
 
 
@@ -121,13 +191,13 @@ def _input(name: str, rename: Rename) -> Input:
 
 
 def _stability(ids: Sequence[str], layers: Sequence[str], k_est: int) -> Stability:
-    """The k̃ first by id enter one by one; one of them leaves again."""
+    """Return steps in which the k̃ first by id enter one by one; one of them leaves again."""
     last = min(2 * k_est, len(ids) - 1)
     steps = [KEstStep(k_est=k, enter=(ids[k - 1],), leave=()) for k in range(1, last + 1)]
     if last > k_est:
         steps[-1] = KEstStep(last, (ids[last - 1], ids[0]), (ids[0],))
     without = {layer: tuple(ids[: k_est - 1]) for layer in layers} if len(layers) > 1 else {}
-    return Stability(0.0123, tuple(steps), without)
+    return Stability(tuple(steps), without)
 
 
 def _evidence(layer: str, ids: Sequence[str], k_est: int) -> LayerEvidence:

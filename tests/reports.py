@@ -3,9 +3,10 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.evaluation import truth_metrics
@@ -24,7 +25,7 @@ def report_bytes(root: Path, *, truth: bool = False, **settings: Any) -> bytes:
     """The JSON report of an audit of a round."""
     verdict = audit(open_round(root), AuditSettings(**settings))
     if truth:
-        verdict = replace(verdict, evaluation=truth_metrics(verdict, read_truth(root).compromised))
+        verdict = replace(verdict, truth=truth_metrics(verdict, read_truth(root).compromised))
     return verdict_bytes(verdict, root)
 
 
@@ -58,18 +59,11 @@ def spoiled(data: bytes, spoil: Spoil, *, version: str | None = None) -> bytes:
 
 def hashed_again(content: Json) -> bytes:
     """A report with the hashes of what it says."""
-    for part in ("result", "evidence"):
+    for part in ("result", "words", "evidence"):
         if part in content:
             hashed = hashlib.sha256(canonical_bytes(content[part]))
             content[f"{part}_sha256"] = hashed.hexdigest()
     return json.dumps(content).encode()
-
-
-def as_of_1_1(result: Json) -> None:
-    """What reports of schema 1.1 do not say."""
-    del result["stability"], result["method"]["asked"]
-    for one in result["inputs"]:
-        del one["file_sha256"]
 
 
 def renamed(names: list[str]) -> Spoil:

@@ -11,6 +11,7 @@ import pytest
 import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings, KEst
@@ -24,7 +25,7 @@ from ariba_cli.rounds.conversion import convert
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.inspection import inspect_file
 from ariba_cli.updates.reading import LazyTensor
-from ariba_cli.verdicts.verdict import LayerResult, Verdict
+from ariba_cli.verdicts.verdict import ExaminedLayer, Verdict
 
 Factors = dict[str, npt.NDArray[Any]]
 
@@ -58,14 +59,15 @@ def test_adapters_are_scored_as_their_products_are(tmp_path: Path) -> None:
         path = tmp_path / "products" / f"p{index}.safetensors"
         safetensors.numpy.save_file({"layers.0.q_proj.weight": product}, path)
     convert(open_round(tmp_path / "adapters"), tmp_path / "converted")
-    settings = AuditSettings(layers=("layers.0.q_proj",), k_est=KEst(number=2), fragment="block:8")
+    settings = AuditSettings(layers=("layers.0.q_proj",), k_est=KEst.parse(2), fragment="block:8")
     adapters, products, converted = (
         audit(open_round(tmp_path / name), settings)
         for name in ("adapters", "products", "converted")
     )
-    assert adapters.layers == converted.layers
+    assert (adapters.layers, adapters.detectors) == (converted.layers, converted.detectors)
     # The factors are other bytes than the products.
     assert _without_hashes(adapters) == _without_hashes(products)
+    assert adapters.detectors == products.detectors
     assert [one.id for one in adapters.suspects] == ["p0", "p1"]
     assert [one.tensor_sha256 for one in adapters.inputs] == [
         one.tensor_sha256 for one in converted.inputs
@@ -105,7 +107,7 @@ def test_one_adapter_does_not_bring_everybody_elses_values_into_memory(
     tmp_path: Path, left_in_files: set[str]
 ) -> None:
     write_mixed_round(tmp_path / "in")
-    settings = AuditSettings(layers=("layers.0.q_proj",), k_est=KEst(number=2), fragment="block:8")
+    settings = AuditSettings(layers=("layers.0.q_proj",), k_est=KEst.parse(2), fragment="block:8")
     round_ = open_round(tmp_path / "in")
     expected = audit(round_, settings)
     assert left_in_files == set()
@@ -155,8 +157,8 @@ def test_of_values_in_files_and_factors_whoever_is_no_use_is_left_out(
     assert audit_result(found) == audit_result(expected)
 
 
-def _without_hashes(verdict: Verdict) -> list[LayerResult]:
-    return [replace(layer, tensor_sha256={}) for layer in verdict.layers]
+def _without_hashes(verdict: Verdict) -> list[ExaminedLayer]:
+    return [structs.replace(layer, tensor_sha256={}) for layer in verdict.layers]
 
 
 @given(st.data())

@@ -287,7 +287,7 @@ def no_version(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def another_version(report: dict[str, Any]) -> dict[str, Any]:
-    return {**report, "schema_version": "2.0.0"}
+    return {**report, "schema_version": "1.0.0"}
 
 
 def changed(report: dict[str, Any]) -> dict[str, Any]:
@@ -296,15 +296,27 @@ def changed(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_others(report: dict[str, Any]) -> dict[str, Any]:
-    report["result"]["inputs"][-1]["id"] = "p99"
-    report["result"]["ranking"] = []
+    for old, new in (("p19", "p99"),):
+        report = json.loads(json.dumps(report).replace(f'"{old}"', f'"{new}"'))
     return sealed(report)
 
 
 def of_fewer(report: dict[str, Any]) -> dict[str, Any]:
-    del report["result"]["inputs"][-1]
-    report["result"]["ranking"] = []
-    return sealed(report)
+    found: dict[str, Any] = without_the_last(report)
+    for rank, one in enumerate(found["result"]["ranking"], 1):
+        one["rank"] = rank
+    return sealed(found)
+
+
+def without_the_last(part: Any) -> Any:
+    """Return part of a report as if nothing had come from p19."""
+    if isinstance(part, list):
+        mine = (one == "p19" or (isinstance(one, dict) and one.get("id") == "p19") for one in part)
+        return [without_the_last(one) for one, his in zip(part, mine, strict=True) if not his]
+    if isinstance(part, dict):
+        kept = {key: without_the_last(value) for key, value in part.items() if key != "p19"}
+        return kept | ({"participants": 19} if kept.get("participants") == 20 else {})
+    return part
 
 
 def of_other_bytes(report: dict[str, Any]) -> dict[str, Any]:
@@ -335,11 +347,11 @@ def of_a_file(report: dict[str, Any]) -> dict[str, Any]:
     ("spoil", "why"),
     [
         (no_version, "is no report of ariba"),
-        (another_version, "has schema version 2.0.0"),
+        (another_version, "has schema version 1.0.0"),
         (changed, "is not as it was written"),
         (of_others, "is a report on another round than .* speaks of 'p99'"),
         (of_fewer, "is a report on another round than .* does not speak of 'p19'"),
-        (of_other_bytes, "is a report on another round than .* bytes of conv2.weight from 'p04'"),
+        (of_other_bytes, "is a report on another round than .* bytes of conv1.weight from 'p04'"),
         (of_a_stranger, "is no report of an audit"),
         (unsure, "is no report of an audit"),
         (without_ranking, "is no report of an audit"),

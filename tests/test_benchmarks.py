@@ -66,7 +66,16 @@ def test_every_job_runs_and_all_come_to_the_same_marks(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     document = json.loads(report.read_bytes())
     rows = {table["job"]: table["rows"] for table in document["jobs"]}
-    assert list(rows) == ["layer", "layers", "process", "memory", "cold", "device", "training"]
+    assert list(rows) == [
+        "layer",
+        "layers",
+        "detectors",
+        "process",
+        "memory",
+        "cold",
+        "device",
+        "training",
+    ]
     assert [row["name"] for row in rows["layer"]] == ["pread", "ours", "numpy"]
     assert all(row["agrees"] for row in rows["layer"][1:])
     assert all(row["ratio"] > 1 and row["peak"] > 2**24 for row in rows["layer"][1:])

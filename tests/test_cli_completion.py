@@ -17,14 +17,14 @@ from ariba_cli.cli.app import app
 from ariba_cli.cli.completion import heed_shells, split
 from ariba_cli.cli.options import choices
 from ariba_cli.cli.options.conditions import FORMS, parse_condition
-from ariba_cli.detectors import make_detector
+from ariba_cli.detectors import DETECTORS, make_detector
 from ariba_cli.federated.datasets import DATASETS
 from ariba_cli.federated.models import MODELS
 from ariba_cli.federated.partitions import parse_partition
 from ariba_cli.reports.published import versions
 from ariba_cli.runs.plan import parse_keep
 from ariba_cli.scoring.pyod_catalogue import CATALOGUE
-from ariba_cli.updates.fragments import cut_layer
+from ariba_cli.updates.fragments import layout_of
 from tests.conftest import Ariba, environment
 
 SHELLS = ("bash", "zsh", "fish")
@@ -87,15 +87,15 @@ def test_whatever_is_completed_is_taken() -> None:
     for condition in choices.conditions():
         parse_condition(condition + ("0.5" if condition[-1] in "=<" else ""))
     for detector in choices.detectors():
-        assert detector == "mahalanobis" or detector.removeprefix("pyod:") in CATALOGUE
-    assert make_detector(choices.detectors()[0]).name == "mahalanobis"
+        assert detector in DETECTORS or detector.removeprefix("pyod:") in CATALOGUE
+    assert make_detector(choices.detectors()[0]).declaration.name == "mahalanobis"
     for way in choices.partitions():
         parse_partition(way + ("2" if way.endswith(":") else ""))
     for kept in choices.kept_rounds():
         parse_keep(kept + ("2" if kept.endswith(":") else ""))
     for fragment in choices.fragments():
         shape = (4, 6) if fragment == "row" else (4, 2, 3, 3)
-        cut_layer("w", shape, fragment + ("2" if fragment.endswith(":") else ""))
+        layout_of("w", shape, fragment + ("2" if fragment.endswith(":") else ""))
 
 
 def test_what_is_completed_is_plain() -> None:

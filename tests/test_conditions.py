@@ -1,30 +1,30 @@
 """The conditions of `--fail-on`: a row for each, with a verdict in which it holds and one not."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.cli.options.conditions import FORMS, conditions_in_words, parse_condition
-from ariba_cli.verdicts.verdict import Coverage, Method, Ranked, Stability, Verdict
+from ariba_cli.verdicts.method import Decision, Method, RequestedDetector, RequestedOptions
+from ariba_cli.verdicts.verdict import Coverage, Ranked, Verdict
 from tests.conftest import FIXTURES, Ariba
 
 VERDICT = Verdict(
-    method=Method("mahalanobis", ("w",), "named", "kernel", 1),
+    method=Method(("w",), "named", RequestedOptions((RequestedDetector("mahalanobis"),), "1")),
+    decision=Decision("top-k", "mahalanobis", k_est=1, margin=0.2),
     inputs=(),
     layers=(),
+    detectors=(),
     ranking=(
-        Ranked(1, "p1", 5, 0.5, {"w": 0.5}, suspect=True),
-        Ranked(2, "p2", 3, 0.3, {"w": 0.3}, suspect=False),
+        Ranked(1, "p1", 5, 0.5, suspect=True),
+        Ranked(2, "p2", 3, 0.3, suspect=False),
     ),
-    tie_at_cut=False,
     coverage=Coverage(1, 1, 10, 10),
     findings=(),
-    stability=Stability(share_margin=0.2, steps=(), without_layer={}),
 )
-TIED = replace(VERDICT, tie_at_cut=True, stability=Stability(0.0, (), {}))
-NOBODY = replace(VERDICT, ranking=(), stability=None)
+TIED = replace(VERDICT, decision=replace(VERDICT.decision, margin=0.0, tie_at_cutoff=True))
+NOBODY = replace(VERDICT, ranking=(), decision=replace(VERDICT.decision, margin=0.0))
 
 
 def with_findings(*kinds: FindingKind) -> Verdict:
@@ -41,12 +41,13 @@ REFUSED = (K.REFUSED, K.MISSING_LAYER, K.WRONG_SHAPE, K.WRONG_TYPE)
 UNSEALED = (K.UNSEALED, K.SEAL_BROKEN, K.UNLISTED_FILE)
 # What is written, the form it is in, and verdicts in which it holds and does not.
 ROWS = [
-    ("share>=0.5", "share>=", [VERDICT, TIED], [NOBODY]),
-    ("share>=.51", "share>=", [], [VERDICT, TIED, NOBODY]),
-    ("share>=0", "share>=", [VERDICT], [NOBODY]),
-    ("margin<0.21", "margin<", [VERDICT, TIED], [NOBODY]),
-    ("margin<0.2", "margin<", [TIED], [VERDICT, NOBODY]),
-    ("margin<0", "margin<", [], [VERDICT, TIED, NOBODY]),
+    # Where nobody can be told apart, nothing is ruled out.
+    ("share>=0.5", "share>=", [VERDICT, TIED, NOBODY], []),
+    ("share>=.51", "share>=", [NOBODY], [VERDICT, TIED]),
+    ("share>=0", "share>=", [VERDICT, NOBODY], []),
+    ("margin<0.21", "margin<", [VERDICT, TIED, NOBODY], []),
+    ("margin<0.2", "margin<", [TIED, NOBODY], [VERDICT]),
+    ("margin<0", "margin<", [NOBODY], [VERDICT, TIED]),
     ("tie", "tie", [TIED], [VERDICT, NOBODY]),
     ("refused", "refused", [with_findings(one) for one in REFUSED], [VERDICT, others(*REFUSED)]),
     ("unsealed", "unsealed", [with_findings(o) for o in UNSEALED], [VERDICT, others(*UNSEALED)]),

@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from ariba_cli.detectors import make_detectors
 from ariba_cli.reports import published
 from ariba_cli.reports.diff_table import diff_table
 from ariba_cli.reports.report import parse_report
@@ -14,7 +15,7 @@ from ariba_cli.reports.text import Paper
 from ariba_cli.verdicts.comparison import Comparison, compare
 from tests.conftest import FIXTURES, Ariba
 from tests.models import write_flat_round
-from tests.reports import Json, Spoil, renamed, report_bytes, spoiled
+from tests.reports import Json, Spoil, hashed_again, renamed, report_bytes, spoiled
 from tests.test_cli_imports import HEAVY, imported
 from tests.test_reports_text import HOSTILE_NAMES, harmless
 
@@ -23,12 +24,12 @@ PLAIN = Paper(width=100, color=False)
 
 @pytest.fixture(scope="module")
 def clean() -> bytes:
-    return report_bytes(FIXTURES / "clean")
+    return report_bytes(FIXTURES / "clean", layers=("conv2",))
 
 
 @pytest.fixture(scope="module")
 def attacked() -> bytes:
-    return report_bytes(FIXTURES / "attacked")
+    return report_bytes(FIXTURES / "attacked", layers=("conv2",))
 
 
 @pytest.fixture
@@ -74,27 +75,26 @@ def test_the_same_is_0(ariba: Ariba, paths: tuple[Path, Path]) -> None:
 
 
 def lower_share(result: Json) -> None:
-    result["ranking"][-1]["share"] /= 2
+    for one in (result["ranking"][-1], result["detectors"][0]["scores"][-1]):
+        one["share"] /= 2
 
 
 def swap_the_last(result: Json) -> None:
+    for several in (result["ranking"], result["detectors"][0]["scores"]):
+        several[-2]["share"] = several[-1]["share"]
+        several[-2:] = several[:-3:-1]
     one, other = result["ranking"][-2:]
     one["rank"], other["rank"] = other["rank"], one["rank"]
-    result["ranking"][-2:] = [other, one]
 
 
 def one_suspect_less(result: Json) -> None:
     result["ranking"][3]["suspect"] = False
-    result["method"]["k_est"] = 3
-
-
-def without_a_finding(result: Json) -> None:
-    result["findings"] = [{"kind": "duplicate", "detail": "equals p04", "participant": "p03"}]
+    result["decision"]["k_est"] = 3
 
 
 def other_parameters(result: Json) -> None:
-    result["method"]["layer_choice"] = "named"
-    result["method"]["detector_parameters"] = {"n_bins": 7}
+    result["method"]["layer_choice"] = "all"
+    result["detectors"][0]["parameters"] = {"n_bins": 7}
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,10 @@ def other_parameters(result: Json) -> None:
         (lower_share, True, "The suspects and the ranking are the same."),
         (swap_the_last, False, "The suspects are the same; the ranking is not."),
         (one_suspect_less, False, "no longer a suspect: p13"),
-        (without_a_finding, True, "new finding: duplicate: p03: equals p04"),
         (
             other_parameters,
             True,
-            "layer_choice: middle, then named\ndetector_parameters.n_bins: none, then 7",
+            "layer_choice: named, then all\nmahalanobis.parameters.n_bins: none, then 7",
         ),
         (renamed([f"p{i:02}" for i in range(19)] + ["x"]), False, "Only in the second: x."),
     ],
@@ -118,6 +117,82 @@ def test_what_is_a_difference(attacked: bytes, spoil: Spoil, same: bool, said: s
     assert said in diff_table(found, PLAIN)
     back = compared(spoiled(attacked, spoil), attacked)
     assert back.same is same
+
+
+def with_finding(data: bytes, detail: str) -> bytes:
+    """A report that has found two to be equal, in these words."""
+    content = json.loads(data)
+    content["result"]["findings"] = [{"kind": "duplicate", "participant": "p03"}]
+    content["words"]["findings"] = [detail]
+    return hashed_again(content)
+
+
+def test_a_finding_of_one_report_is_a_difference(attacked: bytes) -> None:
+    other = with_finding(attacked, "equals p04")
+    found = compared(attacked, other)
+    assert found.same
+    assert "new finding: duplicate: p03: equals p04" in diff_table(found, PLAIN)
+    assert "gone finding: duplicate: p03" in diff_table(compared(other, attacked), PLAIN)
+
+
+def test_a_finding_in_other_words_is_no_difference(attacked: bytes) -> None:
+    one, other = with_finding(attacked, "equals p04"), with_finding(attacked, "is that of p04")
+    assert parse_report(one).result_sha256 == parse_report(other).result_sha256
+    found = compared(one, other)
+    assert (found.new, found.gone) == ((), ())
+    assert diff_table(found, PLAIN) == "The suspects and the ranking are the same.\n"
+
+
+def test_detectors_that_are_others_are_said(ariba: Ariba, tmp_path: Path, attacked: bytes) -> None:
+    by_updates = report_bytes(
+        FIXTURES / "attacked",
+        layers=("conv2",),
+        detectors=make_detectors(("norm", "krum"), {"f": 3}),
+    )
+    found = compared(attacked, by_updates)
+    said = diff_table(found, PLAIN)
+    assert "detectors: mahalanobis, then norm, krum" in said
+    assert "decided by: mahalanobis, then norm" in said
+    assert "inner_products: none, then exact" in said
+    assert "krum.arguments.f: none, then 3" in said
+    rows = [line.split() for line in said.splitlines() if line.startswith("p")]
+    moved = {one.id: one for one in found.moved}
+    assert {row[0] for row in rows[1:]} == set(moved)
+    for row in rows[1:]:
+        one = moved[row[0]]
+        assert one.first is not None
+        assert one.second is not None
+        assert f"{one.first.share:.3f} → {one.second.score:.4g}" in " ".join(row)
+    for name, data in (("first", attacked), ("second", by_updates)):
+        (tmp_path / f"{name}.json").write_bytes(data)
+    content = json.loads(ariba("diff", "first.json", "second.json", "-f", "json").stdout)
+    jsonschema.validate(content, json.loads(published.schema("diff")))
+    for place in content["result"]["participants"]:
+        assert place["first"]["detector"] == "mahalanobis"
+        assert (place["second"]["detector"], place["second"]["share"]) == ("norm", None)
+
+
+def test_another_order_of_detectors_is_a_difference() -> None:
+    one, other = (
+        report_bytes(FIXTURES / "attacked", detectors=make_detectors(names))
+        for names in (("norm", "sign"), ("sign", "norm"))
+    )
+    found = compared(one, other)
+    said = diff_table(found, PLAIN)
+    assert not found.same
+    assert "detectors: norm, sign, then sign, norm" in said
+    assert "decided by: norm, then sign" in said
+
+
+def test_who_was_left_out_is_said() -> None:
+    one, other = (
+        report_bytes(FIXTURES / "attacked", layers=("conv2",), excluded=names)
+        for names in ((), ("p18",))
+    )
+    found = compared(one, other)
+    assert (found.only_in_first, found.only_in_second) == ((), ())
+    assert "p18" in found.left
+    assert "excluded: none, then p18" in diff_table(found, PLAIN)
 
 
 def test_who_is_in_one_report_only(attacked: bytes) -> None:

@@ -105,3 +105,12 @@ def test_the_method_in_a_few_lines_is_the_method() -> None:
     weights[3] *= 5
     found = shown["shares"](weights, 3)  # type: ignore[operator]
     assert (found * 40).tolist() == oracle(list(weights), 40, 9, 3).scores
+
+
+@pytest.mark.parametrize("code", blocks(REPOSITORY / "docs" / "python.md", "python"))
+def test_every_example_in_python_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    (tmp_path / "fixtures").symlink_to(FIXTURES)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})

@@ -12,7 +12,8 @@ from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.base.errors import InputError
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.verdicts.verdict import LayerEvidence, Verdict
+from ariba_cli.verdicts.evidence import LayerEvidence
+from ariba_cli.verdicts.verdict import Verdict
 from tests.conftest import FIXTURES, Ariba
 from tests.test_several_layers import write_round
 
@@ -148,7 +149,7 @@ def test_nobody_is_typical_for_itself(tmp_path: Path) -> None:
         tmp_path, [{"conv.weight": rng.standard_normal((4, 2, 3, 3))} for _ in range(6)]
     )
     for k_est in (1, 5):
-        settings = AuditSettings(evidence=True, k_est=KEst(k_est), explained=("p0", "p5"))
+        settings = AuditSettings(evidence=True, k_est=KEst.parse(k_est), explained=("p0", "p5"))
         (found,) = audit(open_round(root), settings).evidence
         same = {
             name
@@ -173,13 +174,13 @@ def test_evidence_does_not_change_the_result(ariba: Ariba) -> None:
     found = json.loads(done.stdout)
     assert found["result"] == plain["result"]
     assert "evidence" not in plain
-    assert len(found["evidence"]) == 1
+    assert len(found["evidence"]) == 4
     # Fifty participants have as many points and fragments as these twenty.
     assert len(done.stdout) < 300_000
 
 
 def test_an_explanation_is_beside_the_ranking(ariba: Ariba) -> None:
-    text = ariba("audit", ATTACKED, "--explain", "p18").stdout.decode()
+    text = ariba("audit", ATTACKED, "--layer", "conv2", "--explain", "p18").stdout.decode()
     assert "p18 is a suspect, rank 1 with share 0.430: marked are 220 of 512 fragments" in text
     assert "conv2.weight [0, 5]: distance 45.4, 724.1 times the median" in text
     assert "typical: p00" in text

@@ -124,7 +124,7 @@ def models() -> dict[str, dict[str, npt.NDArray[np.float32]]]:
 
 def scores(path: Path, **terms: Any) -> Verdict:
     round_ = open_round(path, ReadOptions(**terms))
-    return audit(round_, AuditSettings(layers=("conv2",), k_est=KEst(number=2)))
+    return audit(round_, AuditSettings(layers=("conv2",), k_est=KEst.parse(2)))
 
 
 @pytest.fixture(scope="module")
@@ -149,12 +149,13 @@ def test_the_same_numbers_give_the_same_scores(
     for name, values in opened.floats():
         np.testing.assert_array_equal(values, models()["p3"][plain_name(name)])
     found = scores(tmp_path / "round", names=names)
-    assert found.layers == expected.layers
+    assert (found.layers, found.detectors) == (expected.layers, expected.detectors)
     assert [one.tensor_sha256 for one in found.inputs] == [
         one.tensor_sha256 for one in expected.inputs
     ]
     convert(open_round(tmp_path / "round", ReadOptions(names=names)), tmp_path / "converted")
-    assert scores(tmp_path / "converted").layers == expected.layers
+    converted = scores(tmp_path / "converted")
+    assert (converted.layers, converted.detectors) == (expected.layers, expected.detectors)
 
 
 def test_every_format_has_a_row() -> None:
@@ -175,7 +176,8 @@ def test_one_hdf5_file_holds_a_whole_round(
                 file[layout.format(participant, name)] = values
         file["global/conv2.weight"] = models()["p3"]["conv2.weight"]
     path = tmp_path if as_path == "directory" else tmp_path / "round.h5"
-    assert scores(path).layers == expected.layers
+    read = scores(path)
+    assert (read.layers, read.detectors) == (expected.layers, expected.detectors)
     found = open_round(path).global_model
     assert found is not None
     assert found.group == "global"
@@ -194,7 +196,7 @@ def test_what_is_no_group_in_the_file_of_a_round_hides_no_other(
         file["q3" * 600 + "/conv2.weight"] = np.zeros(3)
         file["q4/conv2.weight"] = h5py.SoftLink("/p0/conv2.weight")
     found = scores(tmp_path)
-    assert found.layers == expected.layers
+    assert (found.layers, found.detectors) == (expected.layers, expected.detectors)
     reasons = [finding.detail for finding in found.findings if finding.participant is not None]
     assert len(reasons) == 5
     for reason, words in zip(

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from ariba_cli.base.errors import UsageError
-from ariba_cli.updates.fragments import FragmentLayout, Fragments, cut_layer, default_fragment
+from ariba_cli.updates.fragments import (
+    FragmentLayout,
+    Fragments,
+    TooWideError,
+    UnfitLayerError,
+    default_fragment,
+    layout_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +28,7 @@ from ariba_cli.updates.fragments import FragmentLayout, Fragments, cut_layer, de
     ],
 )
 def test_cuts(shape: tuple[int, ...], fragment: str, expected: FragmentLayout) -> None:
-    assert cut_layer("layer", shape, fragment) == expected
+    assert layout_of("layer", shape, fragment) == expected
 
 
 @pytest.mark.parametrize(
@@ -42,13 +49,38 @@ def test_cuts(shape: tuple[int, ...], fragment: str, expected: FragmentLayout) -
 )
 def test_cuts_that_make_no_sense(shape: tuple[int, ...], fragment: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        cut_layer("layer", shape, fragment)
+        layout_of("layer", shape, fragment)
 
 
 def test_the_default_is_the_kernel_of_a_convolution_and_else_the_row() -> None:
     assert default_fragment((8, 4, 3, 3)) == "kernel"
     assert default_fragment((8, 4, 1, 1)) == "row"
     assert default_fragment((8, 4)) == "row"
+
+
+@pytest.mark.parametrize(
+    ("shape", "fragment"),
+    [
+        ((8, 2500), "row"),
+        ((8, 2501), "block:64"),
+        ((8, 2501, 1, 1), "block:64"),
+        ((8, 4, 50, 50), "kernel"),
+        ((8, 4, 61, 41), "block:64"),
+    ],
+)
+def test_by_default_what_is_too_wide_is_cut_in_blocks(
+    shape: tuple[int, ...], fragment: str
+) -> None:
+    assert default_fragment(shape) == fragment
+    assert layout_of("layer", shape, fragment).fragments > 0
+
+
+def test_what_is_too_wide_is_told_from_what_does_not_fit() -> None:
+    with pytest.raises(TooWideError):
+        layout_of("layer", (8, 2501), "row")
+    with pytest.raises(UnfitLayerError) as raised:
+        layout_of("layer", (8, 2501), "kernel")
+    assert not isinstance(raised.value, TooWideError)
 
 
 def test_a_fragment_is_a_run_of_values_less_their_mean() -> None:

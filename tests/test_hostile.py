@@ -70,12 +70,12 @@ def found_of(verdict: Verdict, path: str) -> list[tuple[str, str]]:
     return [(f.kind, f.detail) for f in verdict.findings if f.participant == who]
 
 
-def scores(verdict: Verdict) -> list[tuple[str, int]]:
+def scores(verdict: Verdict) -> list[tuple[str, float]]:
     return [(ranked.id.partition(".")[0], ranked.score) for ranked in verdict.ranking]
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, int]]:
+def alone(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, float]]:
     """How the honest participants are ranked among themselves."""
     return scores(run(write_flat_round(tmp_path_factory.mktemp("alone"))))
 
@@ -85,7 +85,7 @@ def test_one_hostile_file_is_a_finding_and_changes_nothing_else(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     terms: ReadOptions,
-    alone: list[tuple[str, int]],
+    alone: list[tuple[str, float]],
     case: Case,
 ) -> None:
     monkeypatch.chdir(tmp_path)

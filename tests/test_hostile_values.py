@@ -83,9 +83,8 @@ def test_copies_are_named(attacked: Path, of: str, copies: int) -> None:
     source = (attacked / "participants" / f"{of}.safetensors").read_bytes()
     for who in HONEST[:copies]:
         (attacked / "participants" / f"{who}.safetensors").write_bytes(source)
-    found = named(run(attacked))
-    group = sorted([of, *HONEST[:copies]])
-    assert {who for who, kind in found.items() if kind == "duplicate"} == set(group[1:])
+    (found,) = [one for one in run(attacked).findings if one.kind == "duplicate"]
+    assert found.group == tuple(sorted([of, *HONEST[:copies]]))
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
@@ -111,5 +110,5 @@ def test_fragments_that_differ_in_one_direction_alone_are_ranked(attacked: Path)
         model["conv2.weight"].reshape(-1, 9)[:, 1:] = 0.25
         write_model(path, model)
     verdict = run(attacked)
-    assert verdict.layers[0].covariance_rank == 1
+    assert verdict.marked_layers[0].covariance_rank == 1
     assert len(verdict.ranking) == 20

@@ -1,6 +1,8 @@
 """The rooms of the package: every import points down the list, and none goes in a circle."""
 
 import ast
+import subprocess
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
@@ -32,6 +34,7 @@ ROOMS = (
     "runs",
     "reports",
     "replay",
+    "api",
     "cli",
 )
 FEWER = {
@@ -124,3 +127,15 @@ def test_no_module_is_too_long() -> None:
         if (lines := len(path.read_text("utf-8").splitlines())) > MOST_LINES
     }
     assert not long
+
+
+def test_the_source_distribution_has_whatever_its_tests_need() -> None:
+    if not (REPOSITORY / ".git").exists():
+        pytest.skip("this is no repository, but perhaps the distribution itself")
+    config = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    included = set(config["tool"]["hatch"]["build"]["targets"]["sdist"]["include"])
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    tracked = {name.split("/")[0] for name in listed.stdout.splitlines()}
+    assert tracked - included <= {"pyproject.toml", ".gitignore"}

@@ -5,22 +5,24 @@ import hashlib
 import re
 import time
 import unicodedata
-from dataclasses import replace
 from functools import cache
 
 import pytest
+from msgspec.structs import replace
 
 from ariba_cli.reports.html.markup import element
 from ariba_cli.reports.html.page import audit_html
+from ariba_cli.reports.html.scores import axis_of_scores
 from ariba_cli.reports.report import Report
 from ariba_cli.verdicts.verdict import KEstStep
 from tests.html_pages import Page
-from tests.html_reports import LAYERS, html_report, nobody_ranked, some_findings
+from tests.html_reports import LAYERS, html_report, nobody_ranked, some_findings, with_verdict
 
 SECTIONS = [
     "verdict",
     "ranking",
     "scores",
+    "detectors",
     "plane",
     "kernels",
     "layers",
@@ -57,21 +59,25 @@ HOSTILE = [
 ]
 
 
+BOTH = ("mahalanobis", "norm")
+
+
 def full_report() -> Report:
-    return html_report(layers=LAYERS, findings=some_findings(), truth=True)
+    return html_report(layers=LAYERS, findings=some_findings(), truth=True, detectors=BOTH)
 
 
 @cache
-def renamed_page(start: str) -> Page:
+def renamed_page(start: str, detectors: tuple[str, ...]) -> Page:
     """A full page in which every text that is not ours starts with another."""
 
     def rename(text: str) -> str:
         return start + text
 
     findings = some_findings(rename)
-    return Page(
-        audit_html(html_report(layers=LAYERS, rename=rename, findings=findings, truth=True))
+    report = html_report(
+        layers=LAYERS, rename=rename, findings=findings, truth=True, detectors=detectors
     )
+    return Page(audit_html(report))
 
 
 def words(page: Page) -> str:
@@ -89,9 +95,10 @@ def test_the_same_report_gives_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_no_text_is_more_than_text(name: str) -> None:
+@pytest.mark.parametrize("detectors", [BOTH, ("norm",)])
+def test_no_text_is_more_than_text(name: str, detectors: tuple[str, ...]) -> None:
     # In order of ids both names rank alike, so that the pages differ in their text alone.
-    harmless, hostile = renamed_page("x"), renamed_page(name)
+    harmless, hostile = renamed_page("x", detectors), renamed_page(name, detectors)
     assert hostile.elements == harmless.elements
     # The room that names take is a number, and no more than that.
     assert hostile.without_numbers == harmless.without_numbers
@@ -161,12 +168,12 @@ def test_suspects_are_marked_by_a_shape_too() -> None:
     assert len(marked) == 3
 
 
-def test_shares_are_bars_with_a_line_and_a_cut() -> None:
+def test_shares_are_bars_with_a_line_and_a_cutoff() -> None:
     page = Page(audit_html(html_report()))
     bars = [value for value in page.values("class") if value in ("bar suspect", "bar other")]
     assert bars.count("bar suspect") >= 3
     assert "k̃/n = 0.25" in page.text
-    assert "cut at k̃ = 3" in page.text
+    assert "cutoff at k̃ = 3" in page.text
 
 
 def test_fragments_stand_beside_typical_ones_on_one_scale() -> None:
@@ -196,11 +203,11 @@ def test_one_layer_has_no_comparison_of_layers() -> None:
     assert "layers" not in Page(audit_html(html_report())).sections
 
 
-def test_without_evidence_and_stability_it_says_so() -> None:
+def test_without_evidence_it_says_so_and_without_stability_there_is_no_section() -> None:
     page = Page(audit_html(html_report(evidence=False, stability=False)))
     assert "kernels" not in page.sections
     assert "holds no sample of the fragments" in page.text
-    assert "does not say how far the suspects depend" in page.text
+    assert "stability" not in page.sections
 
 
 def test_where_nobody_is_ranked_it_says_so() -> None:
@@ -212,12 +219,14 @@ def test_where_nobody_is_ranked_it_says_so() -> None:
 def test_a_layer_in_which_nobody_was_scored_has_a_dash() -> None:
     report = html_report(layers=LAYERS)
     verdict = report.verdict
-    ranking = tuple(
-        replace(one, shares={layer: one.shares[layer] for layer in LAYERS[:2]})
-        for one in verdict.ranking
+    (own,) = verdict.detectors
+    scores = tuple(
+        replace(one, by_layer={layer: one.by_layer[layer] for layer in LAYERS[:2]})
+        for one in own.scores
     )
-    data = audit_html(replace(report, verdict=replace(verdict, ranking=ranking)))
-    assert data.decode().count('<td class="none">–</td>') == len(ranking)
+    verdict = replace(verdict, detectors=(replace(own, scores=scores),))
+    data = audit_html(with_verdict(report, verdict))
+    assert data.decode().count('<td class="none">–</td>') == len(scores)
 
 
 def test_values_of_zero_and_points_in_one_place_are_drawn() -> None:
@@ -228,7 +237,7 @@ def test_values_of_zero_and_points_in_one_place_are_drawn() -> None:
     nothing = replace(fragment, values=(0.0,) * 9, typical_values=(0.0,) * 9)
     plane = replace(evidence.plane, points=dict.fromkeys(evidence.plane.points, (0.0, 0.0)))
     flat = replace(evidence, most_distant={"p0000": (nothing,)}, plane=plane)
-    page = Page(audit_html(replace(report, verdict=replace(report.verdict, evidence=(flat,)))))
+    page = Page(audit_html(with_verdict(report, replace(report.verdict, evidence=(flat,)))))
     assert "nan" not in " ".join(page.values("d"))
 
 
@@ -244,7 +253,7 @@ def test_five_thousand_participants_make_a_page_that_can_be_read() -> None:
     # Everybody is in the complete list.
     assert "participant-p4999</th>" in text
     assert text.count('class="bar ') < 300
-    assert "Shown are the 40 of 2,000 who enter nearest to the cut." in text
+    assert "Shown are the 40 of 2,000 who enter nearest to the cutoff." in text
 
 
 def test_a_thousand_layers_make_a_page_that_can_be_read() -> None:
@@ -259,7 +268,7 @@ def test_a_thousand_layers_make_a_page_that_can_be_read() -> None:
 @pytest.mark.parametrize("participants", [3, 50, 121])
 def test_any_number_of_participants_is_drawn(participants: int) -> None:
     page = Page(audit_html(html_report(participants, max(participants // 5, 1))))
-    assert page.sections == [one for one in SECTIONS if one != "layers"]
+    assert page.sections == [one for one in SECTIONS if one not in ("detectors", "layers")]
 
 
 def test_who_comes_back_as_a_suspect_has_two_bars() -> None:
@@ -271,3 +280,88 @@ def test_who_comes_back_as_a_suspect_has_two_bars() -> None:
         KEstStep(3, ("a",), ()),
     )
     assert spans(steps) == {"a": [(1, 1), (3, 3)], "b": [(2, 3)], "c": [(2, 3)]}
+
+
+def test_a_group_is_named_in_findings() -> None:
+    text = words(Page(audit_html(full_report())))
+    assert "duplicate p0003, p0004 they sent the same values" in text
+    assert "unsealed the round there is no manifest.json" in text
+
+
+def test_detectors_stand_side_by_side() -> None:
+    report = html_report(12, 3, detectors=("norm", "mahalanobis"), truth=True)
+    text = words(Page(audit_html(report)))
+    assert "norm decides who is named" in text
+    assert "participant norm (times the median norm) mahalanobis (share)" in text
+    # Marks tie for the first three; the fourth has the most of the others.
+    assert "p0000 ▲ 1 (7.5) ▲ 1 (0.938)" in text
+    assert "p0003 4 (5.5) 12 (0.016)" in text
+    assert "norm 100% 0.990 mahalanobis 100% 0.990" in text
+    assert "Distances and marks are those of mahalanobis, which does not decide" in text
+
+
+def test_who_is_ranked_by_another_detector_alone_is_shown() -> None:
+    report = html_report(detectors=("norm", "mahalanobis"))
+    norm, marks = report.verdict.detectors
+    verdict = replace(report.verdict, detectors=(replace(norm, scores=()), marks), ranking=())
+    text = words(Page(audit_html(with_verdict(report, verdict))))
+    assert "p0000 – ▲ 1 (0.938)" in text
+    assert "Another 2 participants not shown here." in text
+
+
+def test_whole_updates_are_drawn_without_shares() -> None:
+    report = html_report(layers=LAYERS, evidence=False, detectors=("norm",))
+    data = audit_html(report)
+    page = Page(data)
+    text = words(page)
+    without = ("detectors", "plane", "kernels", "stability")
+    assert page.sections == [one for one in SECTIONS if one not in without]
+    assert "rank participant times the median norm" in text
+    assert "k̃/n" not in text
+    assert "Scores of 12 participants, with the cutoff" in text
+    assert "1. p0000: times the median norm 7.5, suspect" in text
+    assert "A score below zero has an empty bar." not in text
+    assert "whole update 1 conv1 2 conv2 3 fc1" in text
+    # The largest of each column has the strongest colour.
+    assert data.decode().count('class="s10"') == 1 + len(LAYERS)
+    assert "1 conv1.weight 32 × 16 × 3 × 3 12" in text
+    assert "the length of an update; boosted updates are long" in text
+    assert "It compares whole updates" in text
+    assert "Honest participants with unusual data look like attackers" in text
+    assert "ARIBA, arXiv" not in text
+
+
+def test_scores_below_zero_have_an_empty_bar() -> None:
+    report = html_report(20, 3, detectors=("cosine",), evidence=False)
+    verdict = report.verdict
+    ranking = tuple(replace(one, score=one.score - 1) for one in verdict.ranking)
+    page = Page(audit_html(with_verdict(report, replace(verdict, ranking=ranking))))
+    assert "A score below zero has an empty bar." in page.text
+    heights = [
+        value
+        for tag, name, value in page.attributes
+        if (tag, name) == ("rect", "height") and not value.startswith("-")
+    ]
+    assert "0.0" in heights
+    assert not [value for value in page.values("height") if value.startswith("-")]
+
+
+@pytest.mark.parametrize("highest", [1e-310, 3e-9, 0.1, 0.97, 1.0, 9.99, 12345.0, 1e308])
+def test_scores_have_an_axis_of_a_few_ticks(highest: float) -> None:
+    top, tick = axis_of_scores(highest)
+    assert top >= min(highest, 1e300)
+    assert 1 <= round(top / tick) <= 6
+
+
+def test_a_detector_of_a_newer_version_is_shown_by_its_name() -> None:
+    text = words(Page(audit_html(html_report(detectors=("newest",), evidence=False))))
+    assert "unknown to this version of ariba" in text
+    assert "rank participant score" in text
+
+
+def test_what_was_asked_for_is_listed() -> None:
+    text = words(Page(audit_html(full_report())))
+    assert "detectors mahalanobis, norm" in text
+    assert 'neighbours of norm "5" fit sample of norm 100' in text
+    assert "k_est 20% layers conv1.weight, conv2.weight, fc1.weight fragment kernel" in text
+    assert "excluded p9999 names of arrays 3 given" in text

@@ -4,7 +4,6 @@ Every one of them is audited with the same scores as the same numbers in our own
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import safetensors.numpy
+from msgspec.structs import replace
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.formats.model import ReadOptions
 from ariba_cli.rounds.conversion import convert
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.verdicts.verdict import LayerResult
+from ariba_cli.verdicts.verdict import ExaminedLayer, MarkedLayer
 from tests.models import random_model
 
 CLIENTS = 8
@@ -29,20 +29,24 @@ def state_dicts() -> Iterator[tuple[str, dict[str, npt.NDArray[np.float32]]]]:
         yield f"client_{client}", random_model(client, scale=20.0 if client < 2 else 1.0)
 
 
-def layer(path: Path, name: str = "conv2", **terms: Any) -> LayerResult:
-    settings = AuditSettings(layers=(name,), k_est=KEst(number=2))
-    return audit(open_round(path, ReadOptions(**terms)), settings).layers[0]
+def layer(path: Path, name: str = "conv2", **terms: Any) -> tuple[ExaminedLayer, MarkedLayer]:
+    """What was examined of a layer, and its marks."""
+    settings = AuditSettings(layers=(name,), k_est=KEst.parse(2))
+    verdict = audit(open_round(path, ReadOptions(**terms)), settings)
+    return verdict.layers[0], verdict.marked_layers[0]
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> LayerResult:
+def ours(tmp_path_factory: pytest.TempPathFactory) -> tuple[ExaminedLayer, MarkedLayer]:
     root = tmp_path_factory.mktemp("ours")
     for name, state in state_dicts():
         safetensors.numpy.save_file(state, root / f"{name}.safetensors")
     return layer(root)
 
 
-def test_flower_parameters_saved_per_client(tmp_path: Path, ours: LayerResult) -> None:
+def test_flower_parameters_saved_per_client(
+    tmp_path: Path, ours: tuple[ExaminedLayer, MarkedLayer]
+) -> None:
     """What a strategy has of each client are lists of arrays; its documentation saves them so."""
     common = pytest.importorskip("flwr.common")
     for name, state in state_dicts():
@@ -54,7 +58,7 @@ def test_flower_parameters_saved_per_client(tmp_path: Path, ours: LayerResult) -
     assert layer(tmp_path / "converted") == ours
 
 
-def test_torch_state_dicts(tmp_path: Path, ours: LayerResult) -> None:
+def test_torch_state_dicts(tmp_path: Path, ours: tuple[ExaminedLayer, MarkedLayer]) -> None:
     import torch
 
     for name, state in state_dicts():
@@ -92,10 +96,11 @@ def test_peft_adapters(tmp_path: Path) -> None:
         safetensors.numpy.save_file({"attention.weight": product}, file)
         change = weights.get_delta_weight("default").detach().numpy()
         np.testing.assert_allclose(product, change, rtol=1e-4, atol=1e-5)
-    found = layer(tmp_path / "adapters", "attention")
-    expected = layer(tmp_path / "ours", "attention")
+    found, marks = layer(tmp_path / "adapters", "attention")
+    expected, expected_marks = layer(tmp_path / "ours", "attention")
     # Of an adapter the factors are hashed.
     assert replace(found, tensor_sha256=expected.tensor_sha256) == expected
-    assert min(found.scores["client_0"], found.scores["client_1"]) > max(
-        score for name, score in found.scores.items() if name not in ("client_0", "client_1")
+    assert marks == expected_marks
+    assert min(marks.scores["client_0"], marks.scores["client_1"]) > max(
+        score for name, score in marks.scores.items() if name not in ("client_0", "client_1")
     )

@@ -52,21 +52,22 @@ def put(path: Path, content: dict[str, Any]) -> None:
 def report(compromised: list[str], scores: list[int], confidence: float) -> dict[str, Any]:
     """What collecting reads of an audit report."""
     ranked = sorted(enumerate(scores), key=lambda pair: -pair[1])
-    truth = {
-        "compromised": compromised,
+    metrics = {
         "p_m": 1,
         "confidence": confidence,
         "confidence_paper": 0.4 * confidence,
         "auc": 1,
     }
+    truth = {"compromised": compromised, "detectors": {"mahalanobis": metrics}}
     return {
         "result": {
-            "method": {"k_est": 10, "layers": ["conv2.weight"]},
+            "method": {"layers": ["conv2.weight"]},
+            "decision": {"detector": "mahalanobis", "k_est": 10},
             "ranking": [
                 {"id": f"p{place:02}", "score": score, "share": score / 512}
                 for place, score in ranked
             ],
-            **({"evaluation": truth} if compromised else {}),
+            **({"truth": truth} if compromised else {}),
         },
         "result_sha256": "0" * 64,
         "run": {"ariba": "0.1.0"},

@@ -8,7 +8,7 @@ import random
 import re
 import sys
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,27 @@ from ariba_cli.auditing.evaluation import truth_metrics
 from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.findings import FindingKind
+from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.progress import no_progress
 from ariba_cli.cli.options.detectors import parse_arguments
-from ariba_cli.detectors import make_detector
+from ariba_cli.detectors import DETECTORS, make_detector, make_detectors
+from ariba_cli.detectors.declaration import LayerDetector
+from ariba_cli.detectors.pyod import DECLARATION
 from ariba_cli.reports.audit_json import audit_result
 from ariba_cli.reports.audit_table import audit_table
 from ariba_cli.reports.text import Paper
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.truth import read_truth
-from ariba_cli.scoring.marks import Parameter
 from ariba_cli.scoring.pyod import Estimator, Plan, score
-from ariba_cli.scoring.pyod_catalogue import CATALOGUE, OF_NO_USE, Rows
+from ariba_cli.scoring.pyod_catalogue import (
+    CATALOGUE,
+    EXHAUSTIVE,
+    NETWORK,
+    OF_NO_USE,
+    PAIRWISE,
+    SWIFT,
+    Rows,
+)
 from ariba_cli.updates.fragments import FragmentLayout, Fragments
 from ariba_cli.verdicts.verdict import Verdict
 from tests.conftest import FIXTURES, Ariba
@@ -45,7 +55,7 @@ def run(name: str, root: Path = ATTACKED, /, **chosen: Any) -> Verdict:
     """Audit conv2 by a detector; of what is chosen, `fit_sample` is no argument of it."""
     fit_sample = chosen.pop("fit_sample", None)
     detector = make_detector(name, chosen, fit_sample)
-    return audit(open_round(root), AuditSettings(layers=("conv2",), detector=detector))
+    return audit(open_round(root), AuditSettings(layers=("conv2",), detectors=(detector,)))
 
 
 @dataclass(frozen=True)
@@ -85,14 +95,16 @@ TARGETS = [
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_every_detector_does_as_well_as_it_is_known_to(target: Target) -> None:
     found = run(f"pyod:{target.name}", fit_sample=target.fit_sample, **target.arguments)
-    measured = truth_metrics(found, read_truth(ATTACKED).compromised)
+    truth = truth_metrics(found, read_truth(ATTACKED).compromised)
+    measured = truth.detectors[f"pyod:{target.name}"]
     assert measured.auc is not None
     assert measured.auc >= target.least_auc
-    (layer,) = found.layers
-    assert layer.marked == sum(layer.scores.values()) == found.method.k_est * layer.fragments
+    (layer,) = found.marked_layers
+    assert layer.marked == sum(layer.scores.values()) == found.decision.k_est * layer.fragments
     assert layer.covariance_rank is None
-    parameters = found.method.detector_parameters
-    assert parameters["fit_sample"] == (target.fit_sample or 20 * 512)
+    parameters = found.deciding.parameters
+    default = min(20 * 512, CATALOGUE[target.name].fit_sample)
+    assert parameters["fit_sample"] == (target.fit_sample or default)
     assert parameters["contamination"] == 0.2
     assert {key: parameters[key] for key in target.arguments} == target.arguments
 
@@ -161,7 +173,7 @@ def test_global_randomness_is_left_as_it_was() -> None:
 
 def test_another_seed_draws_another_sample() -> None:
     cuts = [
-        run("pyod:PCA", fit_sample=200, random_state=seed).layers[0].cut_distance
+        run("pyod:PCA", fit_sample=200, random_state=seed).marked_layers[0].cutoff_distance
         for seed in (0, 0, 1)
     ]
     assert cuts[0] == cuts[1] != cuts[2]
@@ -300,13 +312,26 @@ def test_equal_updates_and_equal_scores_are_a_finding_and_no_ranking(tmp_path: P
     assert score(layer(), 2, plan(Indifferent()), no_progress).marked == 0
     for index in range(4):
         write_model(tmp_path / f"p{index}.safetensors", random_model(1))
-    verdict = run("pyod:ECOD", tmp_path)
-    assert verdict.ranking == ()
-    (finding,) = [f for f in verdict.findings if f.kind is FindingKind.DEGENERATE]
-    assert "the detector scores all fragments of conv2.weight alike" in finding.detail
-    assert "nobody is ranked" in " ".join(
-        audit_table(verdict, Paper(100, color=False)).lower().split()
+    equal = run("pyod:ECOD", tmp_path)
+    detector = LayerDetector(
+        replace(DECLARATION, name="pyod:Test"),
+        lambda fragments, k_est, progress, /, *, keep_distances: score(
+            fragments, k_est, plan(Indifferent()), progress, keep_distances=keep_distances
+        ),
+        {},
     )
+    settings = AuditSettings(layers=("conv2",), detectors=(detector,))
+    alike = audit(open_round(ATTACKED), settings)
+    for verdict, detail in (
+        (equal, "all 4 updates are equal in conv2.weight"),
+        (alike, "pyod:Test scores all fragments of conv2.weight alike"),
+    ):
+        assert verdict.ranking == ()
+        (finding,) = [f for f in verdict.findings if f.kind is FindingKind.DEGENERATE]
+        assert detail in finding.detail
+        assert "nobody is ranked" in " ".join(
+            audit_table(verdict, Paper(100, color=False)).lower().split()
+        )
 
 
 def test_margins_of_scores_below_zero_are_shares() -> None:
@@ -339,9 +364,8 @@ def test_a_detector_that_is_not_there_has_a_suggestion(name: str, hint: str) -> 
 
 
 def test_names_are_known_in_any_case() -> None:
-    assert (
-        make_detector("pyod:iforest").name == make_detector("pyod:IFOREST").name == "pyod:IForest"
-    )
+    for name in ("pyod:iforest", "pyod:IFOREST"):
+        assert make_detector(name).declaration.name == "pyod:IForest"
 
 
 @pytest.mark.parametrize(
@@ -360,12 +384,16 @@ def test_a_missing_package_is_named(
             raise ModuleNotFoundError(f"No module named '{missing}'", name=missing)
         return imported(name, *rest)  # type: ignore[arg-type]
 
+    def module_without(name: str) -> object:
+        without(name)
+        return sys.modules[name]
+
     imported = builtins.__import__
     for name in [name for name in sys.modules if name.split(".")[:3] == ["pyod", "models", "hbos"]]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(builtins, "__import__", without)
     if missing.startswith("pyod"):
-        monkeypatch.setattr(importlib, "import_module", lambda _: without(missing))
+        monkeypatch.setattr(importlib, "import_module", module_without)
     with pytest.raises(UsageError, match=message):
         make_detector("pyod:HBOS")
 
@@ -375,7 +403,7 @@ def test_arguments_that_a_detector_does_not_take_are_refused() -> None:
         UsageError, match=r"takes no argument 'n_neighbours'; it takes contam.*, n_neighbors"
     ):
         make_detector("pyod:KNN", {"n_neighbours": 3})
-    with pytest.raises(UsageError, match="mahalanobis takes no --detector-arg"):
+    with pytest.raises(UsageError, match="mahalanobis takes no argument 'k'; it takes none"):
         make_detector("mahalanobis", {"k": 3})
     with pytest.raises(UsageError, match="mahalanobis takes no --fit-sample"):
         make_detector(fit_sample=100)
@@ -410,31 +438,47 @@ def test_arguments_are_read_as_what_they_look_like() -> None:
 def test_contamination_is_the_share_of_suspects_and_at_most_a_half() -> None:
     for k_est, contamination in ((2, 0.1), (10, 0.5), (15, 0.5)):
         settings = AuditSettings(
-            layers=("conv2",), k_est=KEst(number=k_est), detector=make_detector("pyod:PCA")
+            layers=("conv2",), k_est=KEst.parse(k_est), detectors=(make_detector("pyod:PCA"),)
         )
         found = audit(open_round(ATTACKED), settings)
-        assert found.method.detector_parameters["contamination"] == contamination
-        assert found.layers[0].marked == k_est * 512
+        assert found.deciding.parameters["contamination"] == contamination
+        assert found.marked_layers[0].marked == k_est * 512
 
 
 def test_a_detector_of_one_value_wants_such_fragments() -> None:
     with pytest.raises(UsageError, match="takes fragments of one value and these have 9; try --fr"):
         run("pyod:MAD")
     settings = AuditSettings(
-        layers=("fc1",), fragment="block:1", detector=make_detector("pyod:MAD")
+        layers=("fc1",), fragment="block:1", detectors=(make_detector("pyod:MAD"),)
     )
-    assert audit(open_round(ATTACKED), settings).layers[0].dimension == 1
+    assert audit(open_round(ATTACKED), settings).marked_layers[0].dimension == 1
 
 
-def test_fit_samples_by_default_are_what_a_minute_is_enough_for() -> None:
+def test_fit_samples_by_default_are_smaller_where_each_fragment_costs_more() -> None:
     for label, known in CATALOGUE.items():
-        for fragments, dimension in ((100_000, 9), (10**7, 9), (100_000, 1_152)):
-            fitted = known.fit_sample(fragments, dimension)
-            assert known.fewest <= fitted <= fragments
-            assert fitted <= known.fewest or known.cost.fit_seconds(fitted) <= 60, label
-        assert known.fit_sample(50, 9) == 50
-    assert CATALOGUE["PCA"].fit_sample(100_000, 9) == 100_000
-    assert CATALOGUE["KNN"].fit_sample(100_000, 9) < CATALOGUE["KNN"].fit_sample(30_000, 9)
+        assert known.fit_sample in (SWIFT, PAIRWISE, NETWORK, EXHAUSTIVE), label
+        if known.rows is Rows.TOGETHER:
+            assert known.fit_sample <= PAIRWISE, label
+        if "torch" in known.needs:
+            assert known.fit_sample <= NETWORK, label
+    assert SWIFT > PAIRWISE > NETWORK > EXHAUSTIVE
+
+
+@pytest.mark.parametrize(
+    ("name", "fit_sample", "fitted"),
+    [
+        ("PCA", None, 20 * 512),
+        ("KNN", None, PAIRWISE),
+        ("COF", 100, 100),
+        ("PCA", 10**6, 20 * 512),
+    ],
+)
+def test_the_fit_sample_is_what_is_asked_for_as_far_as_there_are_fragments(
+    name: str, fit_sample: int | None, fitted: int
+) -> None:
+    found = run(f"pyod:{name}", fit_sample=fit_sample)
+    assert found.deciding.parameters["fit_sample"] == fitted
+    assert found.method.requested.detectors[0].fit_sample == fit_sample
 
 
 def test_detectors_that_compare_what_they_score_get_as_much_as_was_fitted() -> None:
@@ -448,10 +492,11 @@ def test_detectors_that_compare_what_they_score_get_as_much_as_was_fitted() -> N
 def test_the_list_has_every_detector_by_name_with_its_cost(ariba: Ariba) -> None:
     done = ariba("audit", "--list-detectors")
     assert (done.returncode, done.stderr) == (0, b"")
-    names = [line.split()[0] for line in done.stdout.decode().splitlines()[1:] if line][
-        : 1 + len(CATALOGUE)
+    starts = re.findall(r"^\S+", done.stdout.decode(), flags=re.MULTILINE)
+    assert [name for name in starts if name in DETECTORS or name.startswith("pyod:")] == [
+        *(name for name in DETECTORS if name != "pyod"),
+        *(f"pyod:{name}" for name in sorted(CATALOGUE, key=str.lower)),
     ]
-    assert names == ["mahalanobis", *(f"pyod:{name}" for name in sorted(CATALOGUE, key=str.lower))]
     said = " ".join(done.stdout.decode().split())
     assert "pyod:FeatureBagging" in said
     assert all(name in said for name in OF_NO_USE)
@@ -472,17 +517,20 @@ def test_every_detector_of_pyod_is_known() -> None:
 
 
 def test_the_reports_say_what_was_done_and_that_machines_may_differ(ariba: Ariba) -> None:
-    command = ("audit", ATTACKED, "--detector", "pyod:ecod", "--fit-sample", "2000")
+    command = ["audit", ATTACKED, "--layer", "conv2", "--detector", "pyod:ecod"]
+    command += ["--fit-sample", "2000"]
     found = json.loads(ariba(*command, "--detector-arg", "n_jobs=1", "-f", "json").stdout)
-    assert found["result"]["method"]["detector"] == "pyod:ECOD"
-    assert found["result"]["method"]["same_on_every_machine"] is False
-    assert found["result"]["method"]["detector_parameters"] == {
+    assert found["result"]["decision"]["detector"] == "pyod:ECOD"
+    (detector,) = found["result"]["detectors"]
+    assert detector["name"] == "pyod:ECOD"
+    assert detector["same_on_every_machine"] is False
+    assert detector["parameters"] == {
         "contamination": 0.2,
         "fit_sample": 2000,
         "n_jobs": 1,
         "random_state": 0,
     }
-    assert found["result"]["layers"][0]["covariance_rank"] is None
+    assert detector["layers"][0]["covariance_rank"] is None
     assert {"pyod", "sklearn", "scipy"} <= set(found["run"]["libraries"])
     shown = ariba(*command, "-v")
     said = " ".join(shown.stdout.decode().split())
@@ -494,4 +542,46 @@ def test_the_reports_say_what_was_done_and_that_machines_may_differ(ariba: Ariba
 
 def test_a_round_of_few_fragments_can_be_scored(tmp_path: Path) -> None:
     write_flat_round(tmp_path, 6)
-    assert run("pyod:COPOD", tmp_path).ranking[0].id == "p0"
+    found = run("pyod:COPOD", tmp_path)
+    assert found.ranking[0].id == "p0"
+    assert found.deciding.parameters["fit_sample"] == 6 * 32
+
+
+def test_all_layers_are_scored_each_by_itself() -> None:
+    detectors = (make_detector("pyod:COPOD"),)
+    found = audit(open_round(ATTACKED), AuditSettings(detectors=detectors))
+    assert [layer.layer for layer in found.marked_layers] == list(found.method.layers)
+    assert len(found.marked_layers) == 4
+    alone = run("pyod:COPOD").marked_layers[0]
+    assert alone in found.marked_layers
+
+
+def test_a_detector_of_pyod_stands_beside_others() -> None:
+    detectors = make_detectors(
+        ["mahalanobis", "norm", "pyod:KNN"], {"n_neighbors": 3}, fit_sample=500
+    )
+    settings = AuditSettings(layers=("conv2",), detectors=detectors)
+    found = audit(open_round(ATTACKED), settings)
+    assert found.decision.detector == "mahalanobis"
+    own = {one.name: one for one in found.detectors}["pyod:KNN"]
+    assert own.parameters["fit_sample"] == 500
+    assert own.parameters["n_neighbors"] == 3
+    alone = run("pyod:KNN", fit_sample=500, n_neighbors=3)
+    assert own == alone.deciding
+
+
+@pytest.mark.parametrize(
+    ("names", "arguments", "fit_sample", "message"),
+    [
+        (["norm", "pyod:KNN"], {"neighbors": 3}, None, "none of norm, pyod:KNN takes .*'neigh"),
+        (["norm", "krum"], {}, 100, "--fit-sample is for --detector pyod:NAME, and there is none"),
+        (["pyod:KNN", "pyod:KNN"], {}, None, "a detector is named twice"),
+        (["pyod:KNN", "pyod:knn"], {}, None, "a detector is named twice"),
+        ([], {}, None, "no detector is named; name one"),
+    ],
+)
+def test_what_fits_none_of_several_detectors_is_refused(
+    names: list[str], arguments: dict[str, Parameter], fit_sample: int | None, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        make_detectors(names, arguments, fit_sample)

@@ -4,15 +4,18 @@ import hashlib
 import json
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from ariba_cli.reports import published
+from ariba_cli.reports import audit_json, published
 from ariba_cli.reports.canonical import rounded
 from fixtures.make import GOLDEN
 from tests.conftest import FIXTURES, Ariba
+from tests.models import write_flat_round
+from tests.reports import report_bytes
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -66,6 +69,33 @@ def test_the_hash_is_of_the_canonical_result(ariba: Ariba) -> None:
     found = report(ariba, GOLDEN["audit-attacked-truth"])
     canonical = json.dumps(found["result"], sort_keys=True, separators=(",", ":"))
     assert found["result_sha256"] == hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def test_the_result_has_no_sentences(ariba: Ariba, tmp_path: Path) -> None:
+    root = write_flat_round(tmp_path / "flat", 5)
+    shutil.copy(root / "p0.safetensors", root / "p9.safetensors")
+    found = json.loads(ariba("audit", root, "--layer", "conv2", "-f", "json").stdout)
+    jsonschema.validate(found, schema("audit"))
+    kinds = [one["kind"] for one in found["result"]["findings"]]
+    assert "duplicate" in kinds
+    assert not any("detail" in one for one in found["result"]["findings"])
+    assert len(found["words"]["findings"]) == len(kinds)
+    assert found["words"]["headline"].startswith("Suspects: ")
+    for sentence in (*found["words"]["findings"], found["words"]["coverage"]):
+        assert sentence not in json.dumps(found["result"])
+
+
+def test_another_wording_changes_the_hash_of_the_words_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = json.loads(report_bytes(FIXTURES / "attacked", layers=("conv2",)))
+    canonical = json.dumps(before["words"], sort_keys=True, separators=(",", ":"))
+    assert before["words_sha256"] == hashlib.sha256(canonical.encode("ascii")).hexdigest()
+    monkeypatch.setattr(audit_json, "coverage_in_words", lambda _: "everything was examined")
+    after = json.loads(report_bytes(FIXTURES / "attacked", layers=("conv2",)))
+    assert after["words"]["coverage"] == "everything was examined"
+    assert after["words_sha256"] != before["words_sha256"]
+    assert (after["result"], after["result_sha256"]) == (before["result"], before["result_sha256"])
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")

@@ -6,13 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.evaluation import truth_metrics
 from ariba_cli.auditing.settings import AuditSettings
+from ariba_cli.detectors import make_detectors
 from ariba_cli.reports.audit_csv import AuditCsv
 from ariba_cli.reports.audit_table import audit_table
-from ariba_cli.reports.bars import share_bar
+from ariba_cli.reports.bars import Bars
 from ariba_cli.reports.inspect_table import inspect_table
 from ariba_cli.reports.text import Paper
 from ariba_cli.rounds.directory import open_round
@@ -52,13 +55,9 @@ HOSTILE_NAMES = [
 
 
 def attacked_table(paper: Paper, *, truth: bool = False) -> str:
-    from dataclasses import replace
-
-    from ariba_cli.auditing.evaluation import truth_metrics
-
-    verdict = audit(open_round(FIXTURES / "attacked"), AuditSettings())
+    verdict = audit(open_round(FIXTURES / "attacked"), AuditSettings(layers=("conv2",)))
     if truth:
-        verdict = replace(verdict, evaluation=truth_metrics(verdict, ["p15", "p18"]))
+        verdict = replace(verdict, truth=truth_metrics(verdict, ["p15", "p18"]))
     return audit_table(verdict, paper)
 
 
@@ -82,10 +81,53 @@ def test_with_the_truth_it_says_how_good_that_was() -> None:
     assert "AUC 1.000" in said
 
 
+def test_the_table_shows_the_suspects_and_the_next_ten() -> None:
+    verdict = audit(open_round(FIXTURES / "attacked"), AuditSettings(layers=("conv2",)))
+    table = audit_table(verdict, PLAIN)
+    shown, hidden = verdict.ranking[:14], verdict.ranking[14:]
+    assert all(f" {one.id} " in table for one in shown)
+    assert not any(f" {one.id} " in table for one in hidden)
+    assert "and 6 more with shares 0.115 to 0.148 (--top all shows them)" in table
+    assert "(--top all shows them)" not in audit_table(verdict, PLAIN, top=20)
+    assert "and 18 more with shares" in audit_table(verdict, PLAIN, top=2)
+
+
+def test_a_table_of_several_detectors_has_the_ranks_of_the_others() -> None:
+    detectors = make_detectors(("norm", "krum", "mahalanobis"))
+    verdict = audit(open_round(FIXTURES / "attacked"), AuditSettings(detectors=detectors))
+    verdict = replace(verdict, truth=truth_metrics(verdict, ["p15", "p18"]))
+    table = audit_table(verdict, PLAIN)
+    said = " ".join(table.split())
+    assert "norm over 8 layers: score is times the median norm; k_est 4" in said
+    start = next(
+        number for number, line in enumerate(table.splitlines()) if line.startswith("rank")
+    )
+    header, *lines = (line.split() for line in table.splitlines()[start : start + 15])
+    assert header == ["rank", "participant", "score", "krum", "mahalanobis"]
+    for line, ranked in zip(lines, verdict.ranking, strict=False):
+        places = [str(one.ids.index(ranked.id) + 1) for one in verdict.detectors]
+        assert line[:3] == [places[0], ranked.id, f"{ranked.score:.4g}"]
+        assert [word for word in line[3:] if word.isdecimal()] == places[1:]
+    assert lines[0][-2:] == ["suspect,", "compromised"]
+    for name in ("norm", "krum", "mahalanobis"):
+        assert f"Truth ({name}): 100% of the 2 compromised are suspects" in said
+    assert "k̃/n" not in said
+
+
 def test_a_bar_has_the_line_of_chance() -> None:
-    assert share_bar(0.5, 0.2, 10, ascii_only=True) == "##|##     "
-    assert share_bar(0.0, 0.2, 10, ascii_only=True) == "  |       "
-    assert share_bar(1.0, 0.99, 10, ascii_only=False) == "━━━━━━━━━│"
+    shares = Bars(largest=1.0, line=0.2)
+    assert shares.draw(0.5, 10, ascii_only=True) == "##|##     "
+    assert shares.draw(0.0, 10, ascii_only=True) == "  |       "
+    assert Bars(largest=1.0, line=0.99).draw(1.0, 10, ascii_only=False) == "━━━━━━━━━│"
+
+
+def test_a_bar_of_another_score_is_on_the_scale_of_the_highest() -> None:
+    scores = Bars(largest=8.0, line=None)
+    assert scores.draw(8.0, 10, ascii_only=True) == "#" * 10
+    assert scores.draw(4.0, 10, ascii_only=False) == "━━━━━     "
+    assert scores.draw(-3.0, 10, ascii_only=True) == " " * 10
+    assert Bars(largest=-1.0, line=None).draw(-2.0, 10, ascii_only=True) == " " * 10
+    assert scores.header(PLAIN) == ""
 
 
 def test_ascii_where_nothing_else_can_be_shown() -> None:
@@ -94,8 +136,19 @@ def test_ascii_where_nothing_else_can_be_shown() -> None:
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
-def test_lines_fit_the_width(width: int) -> None:
-    table = attacked_table(Paper(width=width, color=False), truth=width >= 80)
+@pytest.mark.parametrize("detectors", [("mahalanobis",), ("krum", "norm"), ("norm",)])
+@pytest.mark.parametrize("layers", [("conv2",), ()])
+def test_lines_fit_the_width(
+    width: int, detectors: tuple[str, ...], layers: tuple[str, ...]
+) -> None:
+    paper = Paper(width=width, color=False)
+    verdict = audit(
+        open_round(FIXTURES / "attacked"),
+        AuditSettings(layers=layers, detectors=make_detectors(detectors)),
+    )
+    if width >= 80:
+        verdict = replace(verdict, truth=truth_metrics(verdict, ["p15", "p18"]))
+    table = audit_table(verdict, paper, top=20)
     assert max(map(cell_len, table.splitlines())) <= width
     for name in ("p00", "p19"):
         assert name in table
@@ -128,13 +181,21 @@ def harmless(text: str) -> bool:
 
 def test_no_name_reaches_the_terminal_as_it_is(hostile: Path) -> None:
     settings = AuditSettings(layers=("conv2",))
-    table = audit_table(audit(open_round(hostile), settings), PLAIN)
+    table = audit_table(audit(open_round(hostile), settings), PLAIN, top=len(HOSTILE_NAMES) + 9)
     assert harmless(table)
     assert r"\x1b[2J\x1b]0;owned\x07" in table
     assert "[bold]x" in table
     assert ":smile:" in table
     assert harmless(inspect_table(inspect_round(open_round(hostile)), PLAIN))
     assert harmless(inspect_table(inspect_file(hostile / "names.safetensors"), PLAIN))
+
+
+def test_no_name_reaches_the_terminal_from_a_table_of_updates(hostile: Path) -> None:
+    settings = AuditSettings(detectors=make_detectors(("krum", "mahalanobis")))
+    verdict = audit(open_round(hostile), settings)
+    table = audit_table(verdict, PLAIN, top=len(verdict.ranking))
+    assert harmless(table)
+    assert r"\x1b[2J\x1b]0;owned\x07" in table
 
 
 def test_long_names_are_shown_whole(tmp_path: Path) -> None:
@@ -161,3 +222,18 @@ def test_no_name_is_a_formula_in_csv(hostile: Path) -> None:
     for row in rows[1:]:
         assert len(row) == 5
         assert not row[1].startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d"))
+
+
+def test_a_csv_of_several_detectors_has_a_column_for_each_of_the_others() -> None:
+    settings = AuditSettings(detectors=make_detectors(("norm", "mahalanobis")))
+    verdict = audit(open_round(FIXTURES / "attacked"), settings)
+    table = AuditCsv(verdict, with_round=False)
+    rows = list(csv.DictReader(io.StringIO((table.header + table.rows(verdict, "")).decode())))
+    layers = [layer.layer for layer in verdict.layers]
+    columns = ["rank", "id", "score", "share", "suspect", *layers, "mahalanobis"]
+    assert [list(row) for row in rows] == [columns] * 20
+    marks = {one.id: one.share for one in verdict.detectors[1].scores}
+    for row, ranked in zip(rows, verdict.ranking, strict=True):
+        assert row["share"] == ""
+        assert float(row["score"]) == pytest.approx(ranked.score, rel=1e-5)
+        assert float(row["mahalanobis"]) == pytest.approx(marks[row["id"]], rel=1e-5)

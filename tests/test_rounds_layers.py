@@ -9,6 +9,7 @@ from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.base.findings import FindingKind
+from ariba_cli.detectors import make_detector
 from ariba_cli.files.limits import Limits
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.inspection import inspect_file, inspect_round
@@ -59,7 +60,7 @@ def test_a_layer_goes_by_any_of_its_names(tmp_path: Path, asked: str) -> None:
         write_model(tmp_path / f"p{index}.safetensors", model)
     found = audit(open_round(tmp_path), AuditSettings(layers=(asked,)))
     assert found.layers[0].layer == "conv2.weight"
-    assert len(found.layers[0].scores) == 5
+    assert len(found.marked_layers[0].scores) == 5
 
 
 def test_nobody_hides_behind_a_second_name(tmp_path: Path) -> None:
@@ -98,6 +99,29 @@ def test_statistics_of_batch_normalisation_are_no_weights(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("detector", "layers"),
+    [
+        ("mahalanobis", ["conv1.weight", "conv2.weight", "fc.weight"]),
+        ("krum", ["bn1.weight", "conv1.weight", "conv2.weight", "fc.weight"]),
+    ],
+)
+def test_without_a_choice_all_weights_are_examined_and_no_statistics(
+    tmp_path: Path, detector: str, layers: list[str]
+) -> None:
+    for index in range(5):
+        write_model(tmp_path / f"p{index}.safetensors", with_statistics(index))
+    detectors = (make_detector(detector),)
+    verdict = audit(open_round(tmp_path), AuditSettings(detectors=detectors))
+    assert sorted(verdict.method.layers) == layers
+    assert verdict.method.layer_choice == "all"
+    assert verdict.method.requested.layers == ()
+    assert (verdict.coverage.layers_examined, verdict.coverage.layers_total) == (len(layers), 4)
+    assert [layer.shape for layer in verdict.layers if layer.layer == "conv2.weight"] == [
+        (8, 4, 3, 3)
+    ]
+
+
+@pytest.mark.parametrize(
     ("content", "found"),
     [("a\nb\n", ("a", "b")), ('["a", "b c"]', ("a", "b c")), ("a b", ("a", "b"))],
 )
@@ -125,3 +149,17 @@ def test_a_file_without_names_says_so(tmp_path: Path, content: bytes, message: s
         read_names(tmp_path / "names", Limits())
     with pytest.raises(InputError, match="cannot be read"):
         read_names(tmp_path / "nowhere", Limits())
+
+
+@pytest.mark.parametrize(("holders", "agreed"), [(3, False), (4, True)])
+def test_a_layer_is_agreed_on_by_more_than_half(tmp_path: Path, holders: int, agreed: bool) -> None:
+    """Half of all are no majority: attackers may be as many."""
+    for index in range(6):
+        model = random_model(index)
+        if index < holders:
+            model["extra.weight"] = (
+                np.random.default_rng(index).standard_normal((4, 4)).astype(np.float32)
+            )
+        write_model(tmp_path / f"p{index}.safetensors", model)
+    verdict = audit(open_round(tmp_path), AuditSettings())
+    assert ("extra.weight" in verdict.method.layers) == agreed

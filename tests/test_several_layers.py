@@ -4,6 +4,7 @@ import gc
 import hashlib
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,20 @@ import pytest
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.evaluation import truth_metrics
+from ariba_cli.auditing.ranking import scores_of_marks, top_k
 from ariba_cli.auditing.settings import AuditSettings, KEst
+from ariba_cli.auditing.stability import LayerCounts, stability_of
 from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.base.findings import FindingKind
 from ariba_cli.base.progress import Progress
-from ariba_cli.detectors.mahalanobis import Mahalanobis
+from ariba_cli.detectors import make_detector, make_detectors
+from ariba_cli.detectors.declaration import LayerDetector
 from ariba_cli.reports.audit_table import audit_table
 from ariba_cli.reports.text import Paper
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.scoring.marks import Marks
 from ariba_cli.updates.fragments import Fragments
-from ariba_cli.verdicts.verdict import Verdict
+from ariba_cli.verdicts.verdict import MarkedLayer, Verdict
 from tests.conftest import FIXTURES
 from tests.models import Tensors, random_model, write_model
 from tests.oracle import oracle
@@ -69,19 +73,20 @@ def said(verdict: Verdict) -> list[tuple[str, str | None]]:
     return [(one.kind, one.participant) for one in verdict.findings if one.kind != "unsealed"]
 
 
-ALL = ["conv1.weight", "conv2.weight", "conv10.weight", "head.weight"]
+ALL = ["conv1.weight", "conv2.weight", "conv10.weight", "head.weight", "wide.weight"]
 
 
 @pytest.mark.parametrize(
     ("asked", "found", "how"),
     [
-        ([], ["conv2.weight"], "middle"),
+        ([], ALL, "all"),
         (["conv2"], ["conv2.weight"], "named"),
         (["conv10", "module.conv1"], ["conv1.weight", "conv10.weight"], "named"),
         (["conv2", "conv2.weight", "model.conv2"], ["conv2.weight"], "named"),
         (["conv*"], ALL[:3], "pattern"),
         (["conv?"], ALL[:2], "pattern"),
         (["*.weight"], ALL, "pattern"),
+        (["wide"], ALL[4:], "named"),
         (["module.conv?.weight"], ALL[:2], "pattern"),
         (["conv[12]", "head"], [*ALL[:2], ALL[3]], "pattern"),
         (["conv[!1]"], ["conv2.weight"], "pattern"),
@@ -93,6 +98,7 @@ def test_which_layers_are_meant(root: Path, asked: list[str], found: list[str], 
     verdict = run(root, *asked)
     assert verdict.method.layers == tuple(found)
     assert [layer.layer for layer in verdict.layers] == found
+    assert [layer.layer for layer in verdict.marked_layers] == found
     assert verdict.method.layer_choice == how
 
 
@@ -101,13 +107,13 @@ def test_which_layers_are_meant(root: Path, asked: list[str], found: list[str], 
     [
         ("CONV*", None, r"matches 'CONV\*' \(ariba inspect "),
         ("bn1.*", None, r"matches 'bn1\.\*'; layer 'bn1.weight' of shape 4 has no row"),
-        ("wide*", None, "2,501 values.*try --fragment block:64"),
+        ("wide*", "row", "2,501 values.*try --fragment block:64"),
         ("bn1.running*", None, "matches 'bn1.running"),
         ("head*", "kernel", "no kernel fragments; use --fragment row"),
         ("all", "nothing", "there is no fragment 'nothing'"),
         ("all", "block:x", "names no block size"),
         ("head.bias", None, "use --fragment block:D"),
-        ("wide", None, "try --fragment block:64"),
+        ("wide", "row", "try --fragment block:64"),
         ("conv[", None, r"no layer 'conv\[' is in most"),
     ],
 )
@@ -122,34 +128,60 @@ def test_what_means_nothing_that_can_be_scored(
 
 
 @pytest.mark.parametrize(
-    ("fragment", "found", "common"),
+    ("fragment", "found"),
     [
-        (None, ALL, "default"),
-        ("kernel", ALL[:3], "kernel"),
-        ("row", ALL[3:], "row"),
-        (
-            "block:3",
-            [*ALL[:2], "bn1.weight", ALL[2], "head.weight", "head.bias", "wide.weight"],
-            "block:3",
-        ),
+        (None, ALL),
+        ("kernel", ALL[:3]),
+        ("row", ALL[3:4]),
+        ("block:3", [*ALL[:2], "bn1.weight", *ALL[2:], "head.bias"]),
     ],
 )
+@pytest.mark.parametrize("asked", [["all"], []])
 def test_all_takes_what_the_fragment_fits(
-    root: Path, fragment: str | None, found: list[str], common: str
+    root: Path, asked: list[str], fragment: str | None, found: list[str]
 ) -> None:
-    verdict = run(root, "all", fragment=fragment)
+    verdict = run(root, *asked, fragment=fragment)
     assert sorted(verdict.method.layers) == sorted(found)
-    assert verdict.method.fragment == common
+    assert verdict.method.requested.fragment == fragment
     assert verdict.coverage.layers_examined == len(found)
     sizes = {name: int(np.prod(shape)) for name, shape in SHAPES.items()}
     assert verdict.coverage.parameters_examined == sum(sizes[name] for name in found)
     wide = [finding.detail for finding in verdict.findings if finding.kind == "layer-left-out"]
-    assert len(wide) == (fragment in (None, "row"))
+    assert len(wide) == (fragment == "row")
     assert all("wide.weight" in detail and "block:64" in detail for detail in wide)
 
 
-def test_one_kind_of_fragment_is_named(root: Path) -> None:
-    assert run(root, "conv*").method.fragment == "kernel"
+def test_by_default_each_layer_is_cut_as_its_shape_is(root: Path) -> None:
+    verdict = run(root)
+    assert [layer.fragment for layer in verdict.marked_layers] == [
+        "kernel",
+        "kernel",
+        "kernel",
+        "row",
+        "block:64",
+    ]
+    wide = verdict.marked_layers[-1]
+    assert (wide.fragments, wide.dimension, wide.left_out) == (78, 64, 10)
+    assert [layer.fragment for layer in run(root, "conv*", fragment="filter").marked_layers] == [
+        "filter"
+    ] * 3
+
+
+def test_whole_updates_are_compared_in_layers_that_no_fragment_fits(root: Path) -> None:
+    detectors = make_detectors(["krum", "mahalanobis"])
+    verdict = run(root, detectors=detectors)
+    names = {name for name in SHAPES if name != "bn1.running_mean"}
+    assert set(verdict.method.layers) == names
+    assert verdict.coverage.parameters_examined == verdict.coverage.parameters_total
+    krum, marks = verdict.detectors
+    assert set(krum.scores[0].by_layer) == names
+    assert [layer.layer for layer in marks.layers] == ALL
+    assert marks.scores == run(root).deciding.scores
+    assert set(run(root, detectors=detectors[1:]).method.layers) == set(ALL)
+    # A layer that is named has to fit what looks at fragments.
+    with pytest.raises(UsageError, match="use --fragment block:D"):
+        run(root, "head.bias", detectors=detectors)
+    assert run(root, "head.bias", detectors=detectors[:1]).method.layers == ("head.bias",)
 
 
 def test_a_name_goes_before_what_it_means_as_a_pattern(tmp_path: Path) -> None:
@@ -175,12 +207,13 @@ def test_every_layer_has_the_scores_that_it_has_alone() -> None:
     from safetensors.numpy import load_file
 
     models = [load_file(path) for path in sorted((FIXTURES / "attacked/participants").iterdir())]
-    verdict = run(FIXTURES / "attacked", "all", k_est=KEst(number=4))
+    verdict = run(FIXTURES / "attacked", k_est=KEst.parse(4))
     cuts = {"conv1.weight": (16, 9), "conv2.weight": (512, 9), "fc2.weight": (10, 32)}
-    assert len(verdict.layers) == 4
-    for layer in verdict.layers:
-        (alone,) = run(FIXTURES / "attacked", layer.layer, k_est=KEst(number=4)).layers
-        assert layer == alone
+    assert len(verdict.layers) == len(verdict.marked_layers) == 4
+    for examined, layer in zip(verdict.layers, verdict.marked_layers, strict=True):
+        alone = run(FIXTURES / "attacked", layer.layer, k_est=KEst.parse(4))
+        assert alone.layers == (examined,)
+        assert alone.marked_layers == (layer,)
         if layer.layer in cuts:
             tensors = [tensors[layer.layer] for tensors in models]
             expected = oracle(tensors, *cuts[layer.layer], 4)
@@ -188,62 +221,71 @@ def test_every_layer_has_the_scores_that_it_has_alone() -> None:
 
 
 def test_the_ranking_is_by_the_exact_mean_share() -> None:
-    verdict = run(FIXTURES / "attacked", "all")
+    verdict = run(FIXTURES / "attacked")
+    layers = verdict.marked_layers
     exact = {
-        one.id: sum(Fraction(layer.scores[one.id], layer.fragments) for layer in verdict.layers) / 4
+        one.id: sum(Fraction(layer.scores[one.id], layer.fragments) for layer in layers) / 4
         for one in verdict.ranking
     }
     order = sorted(exact, key=lambda name: (-exact[name], name))
     assert [one.id for one in verdict.ranking] == order
-    for one in verdict.ranking:
+    for one, score in zip(verdict.ranking, verdict.deciding.scores, strict=True):
+        assert (one.id, one.score, one.share) == (score.id, score.score, score.share)
         assert one.share == float(exact[one.id])
-        assert one.score == sum(layer.scores[one.id] for layer in verdict.layers)
-        assert one.shares == {
-            layer.layer: layer.scores[one.id] / layer.fragments for layer in verdict.layers
+        assert one.score == sum(layer.scores[one.id] for layer in layers)
+        assert score.by_layer == {
+            layer.layer: layer.scores[one.id] / layer.fragments for layer in layers
         }
     assert {one.id for one in verdict.ranking[:2]} == {"p15", "p18"}
-    found = truth_metrics(verdict, ["p15", "p18"])
+    found = truth_metrics(verdict, ["p15", "p18"]).detectors["mahalanobis"]
     assert found.confidence == pytest.approx(float(exact["p15"] + exact["p18"]) / 2)
 
 
-def result(layer: str, fragments: int, scores: dict[str, int], *, marked: int = 1) -> Any:
-    from ariba_cli.verdicts.verdict import LayerResult
-
+def result(layer: str, fragments: int, scores: dict[str, int], *, marked: int = 1) -> MarkedLayer:
     n = len(scores)
-    return LayerResult(layer, "row", n, fragments, 1, 0, marked, 1, 1.0, 0.0, scores, {})
+    return MarkedLayer(layer, "row", n, fragments, 1, 0, marked, 1, 1.0, 0.0, scores)
+
+
+def counts(layer: str, fragments: int, scores: dict[str, list[int]]) -> LayerCounts:
+    return LayerCounts(layer, fragments, tuple(scores), np.array(list(scores.values())).T)
 
 
 def test_shares_that_are_equal_tie_though_their_floats_differ() -> None:
     """1/10 + 2/10 is 3/10 + 0, and not so in floats."""
-    from ariba_cli.auditing.ranking import rank
-
     one = result("a", 10, {"x": 1, "y": 3, "z": 6})
     other = result("b", 10, {"x": 2, "y": 0, "z": 8})
-    ranking, tie = rank([one, other], 2)
-    assert [(ranked.id, ranked.suspect) for ranked in ranking] == [
-        ("z", True),
-        ("x", True),
-        ("y", False),
+    scores = scores_of_marks([one, other])
+    assert [score.id for score in scores] == ["z", "x", "y"]
+    assert scores[1].share == scores[2].share == 0.15
+    counted = [
+        counts("a", 10, {"x": [1, 1], "y": [3, 3], "z": [6, 6]}),
+        counts("b", 10, {"x": [2, 2], "y": [0, 0], "z": [8, 8]}),
     ]
-    assert tie
-    assert ranking[1].share == ranking[2].share == 0.15
-    assert not rank([one, other], 1)[1]
+    for k_est, suspects, tie in ((2, ["z", "x"], True), (1, ["z"], False)):
+        _, margin = stability_of(counted, suspects, k_est)
+        decision, ranking = top_k("mahalanobis", scores, k_est, margin)
+        assert decision.tie_at_cutoff == tie
+        assert [ranked.id for ranked in ranking if ranked.suspect] == suspects
 
 
 def test_a_share_is_the_mean_of_the_layers_in_which_one_is_scored() -> None:
-    from ariba_cli.auditing.ranking import rank
-
     layers = [
         result("a", 4, {"x": 3, "y": 1, "z": 0}),
         result("b", 2, {"x": 1, "z": 1}),
         result("equal", 2, {"x": 0, "y": 0, "z": 0, "w": 0}, marked=0),
     ]
-    ranking, tie = rank(layers, 1)
-    assert [(one.id, one.share) for one in ranking] == [("x", 0.625), ("y", 0.25), ("z", 0.25)]
-    assert ranking[1].shares == {"a": 0.25}
-    assert not tie
-    assert rank(layers, 2)[1]
-    assert rank(layers[2:], 1) == ((), False)
+    scores = scores_of_marks(layers)
+    assert [(one.id, one.share) for one in scores] == [("x", 0.625), ("y", 0.25), ("z", 0.25)]
+    assert scores[1].by_layer == {"a": 0.25}
+    counted = [
+        counts("a", 4, {"x": [3, 3], "y": [1, 1], "z": [0, 0]}),
+        counts("b", 2, {"x": [1, 1], "z": [1, 1]}),
+    ]
+    margins = [stability_of(counted, [], k_est)[1] for k_est in (1, 2)]
+    assert margins == [0.375, 0]
+    assert scores_of_marks(layers[2:]) == ()
+    decision, ranking = top_k("mahalanobis", (), 1, 0.0)
+    assert (ranking, decision.tie_at_cutoff) == ((), False)
 
 
 def test_who_is_left_out_of_one_layer_stays_in_the_others(tmp_path: Path) -> None:
@@ -272,7 +314,8 @@ def test_who_is_left_out_of_one_layer_stays_in_the_others(tmp_path: Path) -> Non
         "ok",
         "refused",
     ]
-    assert {one.id: sorted(one.shares) for one in verdict.ranking if len(one.shares) < 3} == {
+    scores = verdict.deciding.scores
+    assert {one.id: sorted(one.by_layer) for one in scores if len(one.by_layer) < 3} == {
         "p2": ["conv2.weight", "fc.weight"],
         "p3": ["conv1.weight", "conv2.weight"],
         "p4": ["conv1.weight", "fc.weight"],
@@ -286,6 +329,41 @@ def test_who_is_left_out_of_one_layer_stays_in_the_others(tmp_path: Path) -> Non
     ]
     with pytest.raises(InputError, match=r"p2: 1 NaN in conv1.weight"):
         run(root, "all", strict=True)
+
+
+def spoiled_round(root: Path, count: int, bad: Sequence[tuple[int, str]]) -> Path:
+    """Random models, in which some layers of some participants are not finite."""
+    models = [random_model(seed, 20.0 if not seed else 1.0) for seed in range(count)]
+    for index, layer in bad:
+        models[index][layer][0] = np.nan
+    return write_round(root, models)
+
+
+def test_a_whole_update_is_compared_where_every_layer_of_it_is_there(tmp_path: Path) -> None:
+    root = spoiled_round(tmp_path, 7, [(2, "conv1.weight"), (3, "fc.weight")])
+    verdict = run(
+        root, detectors=make_detectors(["median-distance", "mahalanobis"]), k_est=KEst.parse("20%")
+    )
+    whole, marks = verdict.detectors
+    assert sorted(whole.ids) == ["p0", "p1", "p4", "p5", "p6"]
+    assert sorted(marks.ids) == ["p0", "p1", "p2", "p3", "p4", "p5", "p6"]
+    assert verdict.decision.k_est == len(verdict.suspects) == 2
+    assert verdict.ranking[0].id == "p0"
+    assert [layer.participants for layer in verdict.layers] == [6, 7, 6]
+    detectors = make_detectors(["median-distance"])
+    message = "k_est is 5; with 5 participants scored in all layers it must be between 1 and 4"
+    with pytest.raises(UsageError, match=message):
+        run(root, detectors=detectors, k_est=KEst.parse(5))
+    conv2 = run(root, "conv2", detectors=detectors, k_est=KEst.parse(5))
+    assert len(conv2.ranking) == 7
+
+
+def test_whole_updates_need_three_who_are_in_all_layers(tmp_path: Path) -> None:
+    bad = [(0, "conv1.weight"), (1, "conv1.weight"), (2, "fc.weight"), (3, "fc.weight")]
+    root = spoiled_round(tmp_path, 6, bad)
+    with pytest.raises(InputError, match="2 participants can be scored in all 3 layers"):
+        run(root, detectors=make_detectors(["mahalanobis", "krum"]))
+    assert len(run(root).ranking) == 6
 
 
 def test_the_hash_of_several_layers_is_that_of_their_hashes(root: Path) -> None:
@@ -314,12 +392,15 @@ def test_a_layer_that_is_equal_for_all_counts_for_nobody(tmp_path: Path) -> None
     assert [one.detail for one in verdict.findings if one.kind == "degenerate"] == [
         "all 5 updates are equal in conv1.weight: it ranks nobody"
     ]
-    assert verdict.ranking == tuple(run(tmp_path, "conv2").ranking)
-    assert [layer.marked for layer in verdict.layers] == [0, 32]
+    assert verdict.ranking == run(tmp_path, "conv2").ranking
+    assert [layer.layer for layer in verdict.layers] == ["conv1.weight", "conv2.weight"]
+    assert [(layer.layer, layer.marked) for layer in verdict.marked_layers] == [
+        ("conv2.weight", 32)
+    ]
     for one in models:
         one["conv2.weight"] = models[0]["conv2.weight"]
     verdict = run(write_round(tmp_path, models), "conv?")
-    assert (verdict.ranking, verdict.tie_at_cut) == ((), False)
+    assert (verdict.ranking, verdict.decision.tie_at_cutoff) == ((), False)
     assert "cannot be told apart in any of these layers" in audit_table(
         verdict, Paper(width=100, color=False)
     )
@@ -340,47 +421,47 @@ def test_a_layer_that_too_few_can_be_scored_in_is_left_out(tmp_path: Path) -> No
         run(root, "conv1")
 
 
-@pytest.mark.parametrize(
-    ("percent", "k_est"), [(Fraction(20), 3), (Fraction(10), 2), (Fraction("0.1"), 1)]
-)
+@pytest.mark.parametrize(("percent", "k_est"), [("20%", 3), ("10%", 2), ("0.1%", 1)])
+@pytest.mark.parametrize("asked", [["all"], []])
 def test_a_percentage_is_of_those_who_are_scored_anywhere(
-    tmp_path: Path, percent: Fraction, k_est: int
+    tmp_path: Path, asked: list[str], percent: str, k_est: int
 ) -> None:
     """Eleven, of whom ten are scored in the first layer."""
     models = [random_model(seed) for seed in range(11)]
     models[0]["conv1.weight"][0] = np.nan
     root = write_round(tmp_path, models)
-    verdict = run(root, "all", k_est=KEst(percent=percent))
-    assert verdict.method.k_est == k_est
-    assert [layer.marked for layer in verdict.layers] == [
-        k_est * layer.fragments for layer in verdict.layers
+    verdict = run(root, *asked, k_est=KEst.parse(percent))
+    assert verdict.decision.k_est == len(verdict.suspects) == k_est
+    assert verdict.method.requested.k_est == percent
+    assert [layer.marked for layer in verdict.marked_layers] == [
+        k_est * layer.fragments for layer in verdict.marked_layers
     ]
-    alone = run(root, "conv1", k_est=KEst(percent=percent))
-    assert alone.method.k_est == -(-percent * 10 // 100)
+    alone = run(root, "conv1", k_est=KEst.parse(percent))
+    assert alone.decision.k_est == -(-Fraction(percent.removesuffix("%")) * 10 // 100)
 
 
 def test_a_layer_in_which_k_est_leaves_nobody_is_left_out(tmp_path: Path) -> None:
     models = [random_model(seed) for seed in range(6)]
     models[0]["conv2.weight"][0] = np.nan
     root = write_round(tmp_path, models)
-    assert run(root, "conv?", k_est=KEst(number=4)).method.layers == (
+    assert run(root, "conv?", k_est=KEst.parse(4)).method.layers == (
         "conv1.weight",
         "conv2.weight",
     )
-    verdict = run(root, "conv?", k_est=KEst(number=5))
+    verdict = run(root, "conv?", k_est=KEst.parse(5))
     assert verdict.method.layers == ("conv1.weight",)
-    assert verdict.method.k_est == 5
+    assert verdict.decision.k_est == 5
     (finding,) = (one for one in verdict.findings if one.kind is FindingKind.LAYER_LEFT_OUT)
     message = "5 participants scored in conv2.weight it must be between 1 and 4"
     assert message in finding.detail
     with pytest.raises(InputError, match=message):
-        run(root, "conv2", k_est=KEst(number=5))
+        run(root, "conv2", k_est=KEst.parse(5))
     with pytest.raises(UsageError, match="k_est is 6; with 6 participants"):
-        run(root, "conv?", k_est=KEst(number=6))
+        run(root, "conv?", k_est=KEst.parse(6))
 
 
 def test_a_large_k_est_is_said_once(root: Path) -> None:
-    verdict = run(root, "conv*", k_est=KEst(number=3))
+    verdict = run(root, "conv*", k_est=KEst.parse(3))
     assert said(verdict).count(("large-k-est", None)) == 1
 
 
@@ -388,25 +469,21 @@ def test_the_values_of_one_layer_are_held_at_a_time(root: Path) -> None:
     held: list[weakref.ref[Any]] = []
     alive = []
 
-    class Watching(Mahalanobis):
-        def __call__(
-            self,
-            fragments: Fragments,
-            k_est: int,
-            progress: Progress,
-            /,
-            *,
-            keep_distances: bool = False,
-        ) -> Marks:
-            gc.collect()
-            alive.append(sum(one() is not None for one in held))
-            values = fragments.load(0, 1)
-            held.append(weakref.ref(values if values.base is None else values.base))
-            return super().__call__(fragments, k_est, progress, keep_distances=keep_distances)
+    usual = make_detector()
+    assert isinstance(usual, LayerDetector)
 
-    verdict = run(root, "all", detector=Watching())
-    assert len(verdict.layers) == len(alive) == len(held) == 4
-    assert alive == [0] * 4
+    def watching(
+        fragments: Fragments, k_est: int, progress: Progress, /, *, keep_distances: bool
+    ) -> Marks:
+        gc.collect()
+        alive.append(sum(one() is not None for one in held))
+        values = fragments.load(0, 1)
+        held.append(weakref.ref(values if values.base is None else values.base))
+        return usual.mark(fragments, k_est, progress, keep_distances=keep_distances)
+
+    verdict = run(root, detectors=(replace(usual, mark=watching), make_detector("krum")))
+    assert len(verdict.marked_layers) == len(alive) == len(held) == 5
+    assert alive == [0] * 5
 
 
 def test_a_copy_of_a_whole_model_is_said_in_few_lines(tmp_path: Path) -> None:
@@ -416,7 +493,10 @@ def test_a_copy_of_a_whole_model_is_said_in_few_lines(tmp_path: Path) -> None:
         rng = np.random.default_rng(seed)
         models.append({name: rng.standard_normal((2, 2, 3, 3)) for name in names})
     verdict = run(write_round(tmp_path, models), "all")
-    assert said(verdict) == [("duplicate", "p4")] * 9
+    assert said(verdict) == [("duplicate", None)] * 9
+    copies = [one for one in verdict.findings if one.kind is FindingKind.DUPLICATE]
+    assert [one.layer for one in copies] == names
+    assert {one.group for one in copies} == {("p3", "p4")}
     lines = [
         line
         for line in audit_table(verdict, Paper(width=200, color=False)).splitlines()
@@ -431,19 +511,19 @@ def test_a_copy_of_a_whole_model_is_said_in_few_lines(tmp_path: Path) -> None:
     ("width", "columns"), [(40, False), (65, False), (80, True), (100, True), (200, True)]
 )
 def test_shares_stand_side_by_side_where_they_fit(width: int, columns: bool) -> None:
-    verdict = run(FIXTURES / "attacked", "all")
+    verdict = run(FIXTURES / "attacked")
     table = audit_table(verdict, Paper(width=width, color=False))
     assert max(map(len, table.splitlines())) <= width
     together = " ".join(table.split())
-    first = verdict.ranking[0]
+    first = verdict.deciding.scores[0]
     if columns:
         (row,) = [line for line in table.splitlines() if line.startswith(f"   1  {first.id}")]
-        shown = [f"{first.shares[layer]:.2f}" for layer in verdict.method.layers]
+        shown = [f"{first.by_layer[layer]:.2f}" for layer in verdict.method.layers]
         assert row.split()[-5:] == [*shown, "suspect"]
         assert "highest in" not in together
     elif width > 40:
-        layer = max(first.shares, key=lambda name: first.shares[name])
-        assert f"{first.shares[layer]:.3f} {layer.removesuffix('.weight')} suspect" in together
+        layer = max(first.by_layer, key=lambda name: first.by_layer[name])
+        assert f"{first.by_layer[layer]:.3f} {layer.removesuffix('.weight')} suspect" in together
     assert "Coverage: 4 of 8 layers examined" in together
     ascii_table = audit_table(verdict, Paper(width=width, color=False, encoding="ascii"))
     assert ascii_table.isascii()
@@ -459,3 +539,12 @@ def test_progress_is_that_of_all_layers(root: Path) -> None:
     reading = [one for one in told if one[0].startswith("reading")]
     assert [done for _, done, _ in reading] == list(range(1, 19))
     assert {total for _, _, total in reading} == {18}
+
+
+def test_the_coverage_is_that_of_the_detector_that_decides() -> None:
+    """Whole updates have biases, too; fragments are not cut from them."""
+    for names, examined in ((["mahalanobis", "krum"], 4), (["krum", "mahalanobis"], 8)):
+        settings = AuditSettings(detectors=make_detectors(names))
+        verdict = audit(open_round(FIXTURES / "attacked"), settings)
+        assert len(verdict.layers) == 8
+        assert verdict.coverage.layers_examined == examined

@@ -88,7 +88,7 @@ def test_the_first_line_comes_before_the_second_round_is_read(tmp_path: Path) ->
     _, shown = stream(process)
     with (tmp_path / "list").open("wb", buffering=0) as wanted:
         wanted.write(os.fsencode(CLEAN) + b"\0" + os.fsencode(ATTACKED)[:5])
-        assert shown.readline() == b"round,rank,id,score,share,suspect\n"
+        assert shown.readline().startswith(b"round,rank,id,score,share,suspect,conv1.weight,")
         assert shown.readline().startswith(os.fsencode(CLEAN) + b",1,p")
         wanted.write(os.fsencode(ATTACKED)[5:])
     rest = shown.read()
@@ -115,7 +115,7 @@ def test_a_round_that_cannot_be_audited_does_not_stop_the_others(
 
 
 def test_an_error_outranks_a_condition_and_one_round_makes_it_hold(ariba: Ariba) -> None:
-    condition = ("--fail-on", "share>=0.4", "-f", "csv")
+    condition = ("--layer", "conv2", "--fail-on", "share>=0.4", "-f", "csv")
     done = ariba("audit", CLEAN, ATTACKED, CLEAN, *condition)
     assert done.returncode == 1
     holding = [line for line in done.stderr.decode().splitlines() if "condition" in line]
@@ -127,7 +127,8 @@ def test_an_error_outranks_a_condition_and_one_round_makes_it_hold(ariba: Ariba)
 def test_the_condition_is_on_the_mean_share(ariba: Ariba) -> None:
     highest = json.loads(ariba("audit", ATTACKED, "--layer", "all", "-f", "json").stdout)
     first = highest["result"]["ranking"][0]
-    assert max(first["shares"].values()) > first["share"] + 0.01
+    scores = highest["result"]["detectors"][0]["scores"]
+    assert max(scores[0]["by_layer"].values()) > first["share"] + 0.01
     for share, code in ((first["share"] - 0.001, 1), (first["share"] + 0.001, 0)):
         done = ariba("audit", ATTACKED, "--layer", "all", "--fail-on", f"share>={share:.4f}")
         assert done.returncode == code
@@ -260,7 +261,7 @@ def test_a_run_that_is_ended_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     wanted.write(os.fsencode(CLEAN) + b"\0")
     wanted.flush()
     assert process.stderr is not None
-    assert b"examined conv2.weight" in process.stderr.readline()
+    assert b"examined conv1.weight" in process.stderr.readline()
     process.terminate()
     assert process.wait() == 143
     process.communicate()
@@ -292,7 +293,7 @@ def test_the_truth_is_that_of_each_round(tmp_path: Path, ariba: Ariba) -> None:
     done = ariba("audit", ATTACKED, CLEAN, other, "--truth", "-f", "json")
     assert done.returncode == 2
     assert b"--truth needs a simulated round" in done.stderr
-    assert [one["result"]["evaluation"]["compromised"] for one in lines(done.stdout)] == [
+    assert [one["result"]["truth"]["compromised"] for one in lines(done.stdout)] == [
         ["p15", "p18"],
         ["p00"],
     ]

@@ -159,6 +159,7 @@ def test_attacks_on_mnist_work_and_are_caught(tmp_path: Path) -> None:
         forged = forge(open_round(path), run, tmp_path / trigger, attack, place=place)
         assert forged.after.backdoor_accuracy >= least
         verdict = audit(
-            open_round(tmp_path / trigger), AuditSettings(layers=("conv2",), k_est=KEst(10))
+            open_round(tmp_path / trigger), AuditSettings(layers=("conv2",), k_est=KEst.parse(10))
         )
-        assert truth_metrics(verdict, forged.compromised).caught == 1.0
+        found = truth_metrics(verdict, forged.compromised).detectors["mahalanobis"]
+        assert found.caught == 1.0

@@ -9,15 +9,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ariba_cli.auditing.audit import audit
-from ariba_cli.auditing.ranking import rank
+from ariba_cli.auditing.ranking import scores_of_marks, top_k
 from ariba_cli.auditing.settings import AuditSettings, KEst
-from ariba_cli.auditing.stability import LayerCounts, stability
+from ariba_cli.auditing.stability import LayerCounts, stability_of
+from ariba_cli.detectors import make_detectors
 from ariba_cli.reports.words import stability_in_words
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.scoring import engine
 from ariba_cli.scoring.marks import last_k_est
 from ariba_cli.updates.fragments import FragmentLayout, Fragments
-from ariba_cli.verdicts.verdict import LayerResult, Stability
+from ariba_cli.verdicts.verdict import MarkedLayer, Stability, Verdict
 from tests.conftest import FIXTURES
 from tests.oracle import oracle
 from tests.test_scoring import CLEAR, Layer, layers
@@ -51,9 +52,9 @@ def test_a_k_est_of_its_own_gives_the_same_marks(seed: int) -> None:
         assert engine.score(fragments, k_est).scores.tolist() == counts.tolist()
 
 
-def results(counted: list[LayerCounts], k_est: int) -> list[LayerResult]:
+def results(counted: list[LayerCounts], k_est: int) -> list[MarkedLayer]:
     return [
-        LayerResult(
+        MarkedLayer(
             layer=one.layer,
             fragment="kernel",
             participants=len(one.ids),
@@ -62,13 +63,17 @@ def results(counted: list[LayerCounts], k_est: int) -> list[LayerResult]:
             left_out=0,
             marked=k_est * one.fragments,
             covariance_rank=9,
-            cut_distance=1.0,
-            cut_margin=0.1,
+            cutoff_distance=1.0,
+            cutoff_margin=0.1,
             scores=dict(zip(one.ids, one.by_k_est[k_est - 1].tolist(), strict=True)),
-            tensor_sha256={},
         )
         for one in counted
     ]
+
+
+def named(counted: list[LayerCounts], k_est: int) -> list[str]:
+    """Who is a suspect by the marks for a k̃."""
+    return [one.id for one in scores_of_marks(results(counted, k_est))[:k_est]]
 
 
 @st.composite
@@ -95,18 +100,15 @@ def test_steps_lead_to_the_suspects_that_a_ranking_names(
     drawn: tuple[list[LayerCounts], int],
 ) -> None:
     counted, k_est = drawn
-    ranking, _ = rank(results(counted, k_est), k_est)
-    found = stability(counted, ranking, k_est)
-    assert found is not None
+    found, _ = stability_of(counted, named(counted, k_est), k_est)
     suspects: list[str] = []
     for step in found.steps:
-        expected, _ = rank(results(counted, step.k_est), step.k_est)
-        named = [one.id for one in expected if one.suspect]
+        expected = named(counted, step.k_est)
         assert set(step.leave) <= set(suspects)
         assert not set(step.enter) & set(suspects)
-        assert list(step.enter) == [name for name in named if name not in suspects]
+        assert list(step.enter) == [name for name in expected if name not in suspects]
         suspects = [*(name for name in suspects if name not in step.leave), *step.enter]
-        assert sorted(suspects) == sorted(named)
+        assert sorted(suspects) == sorted(expected)
     last = min(len(one.by_k_est) for one in counted)
     assert [step.k_est for step in found.steps] == list(range(1, last + 1))
 
@@ -117,55 +119,117 @@ def test_who_stays_without_a_layer_is_as_if_it_was_not_there(
     drawn: tuple[list[LayerCounts], int],
 ) -> None:
     counted, k_est = drawn
-    ranking, tie = rank(results(counted, k_est), k_est)
-    found = stability(counted, ranking, k_est)
-    assert found is not None
-    suspects = [one.id for one in ranking if one.suspect]
-    assert (found.share_margin == 0) == tie
-    assert found.share_margin == pytest.approx(ranking[k_est - 1].share - ranking[k_est].share)
+    suspects = named(counted, k_est)
+    found, margin = stability_of(counted, suspects, k_est)
+    scores = scores_of_marks(results(counted, k_est))
+    decision, ranking = top_k("mahalanobis", scores, k_est, margin)
+    assert [one.id for one in ranking if one.suspect] == suspects
+    assert decision.margin == margin
+    assert decision.tie_at_cutoff == (margin == 0)
+    assert margin == pytest.approx(scores[k_est - 1].value - scores[k_est].value)
     assert set(found.without_layer) == ({one.layer for one in counted} if counted[1:] else set())
     for layer, staying in found.without_layer.items():
         others = [one for one in counted if one.layer != layer]
-        still, _ = rank(results(others, k_est), k_est)
-        named = {one.id for one in still if one.suspect}
-        assert list(staying) == [name for name in suspects if name in named]
+        still = named(others, k_est)
+        assert list(staying) == [name for name in suspects if name in still]
 
 
 def test_shares_that_no_float_tells_apart_are_told_apart() -> None:
     large = 3**30
     counts = np.array([[5, 4, 0], [5, 4, 0]])
     counted = [LayerCounts("one", large, ("a", "b", "c"), counts)]
-    ranking, _ = rank(results(counted, 1), 1)
-    found = stability(counted, ranking, 1)
-    assert found is not None
-    assert found.share_margin == float(Fraction(1, large))
+    _, margin = stability_of(counted, ["a"], 1)
+    assert margin == float(Fraction(1, large))
 
 
-def audited(layers: tuple[str, ...], k_est: int) -> Stability:
-    settings = AuditSettings(layers=layers, k_est=KEst(k_est))
-    found = audit(open_round(FIXTURES / "attacked"), settings).stability
+def audited(root: Path, layers: tuple[str, ...], k_est: int | str, *detectors: str) -> Verdict:
+    made = make_detectors(detectors or ("mahalanobis",))
+    settings = AuditSettings(layers=layers, k_est=KEst.parse(k_est), detectors=made)
+    return audit(open_round(root), settings)
+
+
+def stability(verdict: Verdict) -> Stability:
+    found = verdict.deciding.stability
     assert found is not None
     return found
 
 
-@pytest.mark.parametrize("layers", [("conv2",), ("all",)])
+@pytest.mark.parametrize("layers", [("conv2",), ("all",), ()])
 def test_the_steps_of_an_audit_are_its_suspects_for_every_k_est(layers: tuple[str, ...]) -> None:
     suspects: set[str] = set()
-    for step in audited(layers, 4).steps:
+    for step in stability(audited(FIXTURES / "attacked", layers, 4)).steps:
         suspects = (suspects - set(step.leave)) | set(step.enter)
-        settings = AuditSettings(layers=layers, k_est=KEst(step.k_est))
-        verdict = audit(open_round(FIXTURES / "attacked"), settings)
+        verdict = audited(FIXTURES / "attacked", layers, step.k_est)
         assert suspects == {one.id for one in verdict.suspects}
     assert step.k_est == 8
 
 
-def test_a_round_in_which_all_are_equal_has_none(tmp_path: Path) -> None:
+def test_a_percentage_has_the_stability_of_the_number_that_it_means() -> None:
+    by_percentage = audited(FIXTURES / "attacked", ("conv2",), "20%")
+    by_number = audited(FIXTURES / "attacked", ("conv2",), 4)
+    assert by_percentage.decision == by_number.decision
+    assert stability(by_percentage) == stability(by_number)
+
+
+@pytest.mark.parametrize("layers", [("conv2",), ()])
+def test_the_margin_is_that_of_the_shares_at_the_cutoff(layers: tuple[str, ...]) -> None:
+    verdict = audited(FIXTURES / "attacked", layers, 4)
+    last, following = (
+        sum(Fraction(layer.scores[one.id], layer.fragments) for layer in verdict.marked_layers)
+        for one in verdict.ranking[3:5]
+    )
+    assert verdict.decision.margin == float((last - following) / len(verdict.marked_layers))
+    assert not verdict.decision.tie_at_cutoff
+
+
+def test_who_stays_without_a_layer_is_who_stays_in_an_audit_without_it() -> None:
+    verdict = audited(FIXTURES / "attacked", (), 4)
+    without = stability(verdict).without_layer
+    assert tuple(without) == verdict.method.layers
+    for left_out, staying in without.items():
+        others = tuple(name for name in verdict.method.layers if name != left_out)
+        still = {one.id for one in audited(FIXTURES / "attacked", others, 4).suspects}
+        assert list(staying) == [one.id for one in verdict.suspects if one.id in still]
+    said = " ".join(stability_in_words(verdict))
+    kept = set.intersection(*map(set, without.values()))
+    assert f"{len(kept)} of the 4 suspects stay such whichever layer is left out" in said
+
+
+def test_of_a_single_layer_nothing_is_left_out() -> None:
+    verdict = audited(FIXTURES / "attacked", ("conv2",), 4)
+    assert stability(verdict).without_layer == {}
+    assert "whichever layer" not in " ".join(stability_in_words(verdict))
+
+
+def test_every_detector_of_layers_has_a_stability_of_its_own() -> None:
+    root = FIXTURES / "attacked"
+    verdict = audited(root, ("conv2",), 4, "pyod:COPOD", "krum", "mahalanobis")
+    copod, krum, mahalanobis = verdict.detectors
+    assert stability(verdict) == copod.stability != mahalanobis.stability
+    assert krum.stability is None
+    assert mahalanobis.stability == stability(audited(root, ("conv2",), 4))
+
+
+def test_of_whole_updates_the_margin_alone_is_said() -> None:
+    verdict = audited(FIXTURES / "attacked", (), 2, "krum", "mahalanobis")
+    assert verdict.deciding.stability is None
+    second, third = verdict.ranking[1:3]
+    assert verdict.decision.margin == pytest.approx(second.score - third.score)
+    (said,) = stability_in_words(verdict)
+    assert said.startswith("The score of the last suspect exceeds that of the next participant by ")
+
+
+@pytest.mark.parametrize("detector", ["mahalanobis", "krum"])
+def test_a_round_in_which_all_are_equal_has_none(tmp_path: Path, detector: str) -> None:
     values = np.ones((2, 2, 3, 3), np.float32)
     root = write_round(tmp_path, [{"conv.weight": values}] * 4)
-    assert audit(open_round(root), AuditSettings()).stability is None
+    verdict = audited(root, (), 1, detector)
+    assert verdict.deciding.stability is None
+    assert (verdict.decision.margin, verdict.decision.tie_at_cutoff) == (0, False)
+    assert stability_in_words(verdict) == []
 
 
-def test_ties_of_fragments_at_the_cut_are_said(tmp_path: Path) -> None:
+def test_ties_of_fragments_at_the_cutoff_are_said(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     models = [
         {"a.weight": rng.standard_normal((6, 6, 3, 3)), "b.weight": np.zeros((6, 6, 3, 3))}
@@ -173,12 +237,8 @@ def test_ties_of_fragments_at_the_cut_are_said(tmp_path: Path) -> None:
     ]
     models[1]["b.weight"][2, 2:] = 1
     root = write_round(tmp_path / "round", models)
-    verdict = audit(open_round(root), AuditSettings(layers=("all",), k_est=KEst(2)))
-    assert [layer.cut_margin == 0 for layer in verdict.layers] == [False, True]
-    assert verdict.stability is not None
-    said = stability_in_words(verdict, verdict.stability)
-    (tied,) = (line for line in said if "tied at the cut" in line)
+    verdict = audited(root, ("all",), 2)
+    assert [layer.cutoff_margin == 0 for layer in verdict.marked_layers] == [False, True]
+    (tied,) = (line for line in stability_in_words(verdict) if "tied at the cutoff" in line)
     assert tied.startswith("Fragments of b.weight are tied")
-    verdict = audit(open_round(root), AuditSettings(layers=("a",), k_est=KEst(2)))
-    assert verdict.stability is not None
-    assert "tied at the cut" not in " ".join(stability_in_words(verdict, verdict.stability))
+    assert "tied at the cutoff" not in " ".join(stability_in_words(audited(root, ("a",), 2)))

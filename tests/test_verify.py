@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec.structs
+import numpy as np
 import pytest
 
 from ariba_cli.base.errors import InputError
 from ariba_cli.cli.verify import notes
-from ariba_cli.detectors import Detector, make_detector
+from ariba_cli.detectors import make_detector, make_detectors
+from ariba_cli.detectors.declaration import Detector
 from ariba_cli.formats.model import ReadOptions
 from ariba_cli.replay import verify as verifying
 from ariba_cli.replay.report_differences import ReportDifferences
@@ -20,17 +23,19 @@ from ariba_cli.reports.report import Report, parse_report
 from ariba_cli.scoring.devices import AUTO
 from tests.conftest import FIXTURES, Ariba
 from tests.models import random_model, write_flat_round, write_model
-from tests.reports import Json, as_of_1_1, report_bytes, spoiled
+from tests.reports import Json, Spoil, hashed_again, report_bytes, spoiled
 from tests.test_cli_imports import HEAVY, imported
 from tests.test_reports_text import harmless
 
 ATTACKED = FIXTURES / "attacked"
+# All that need neither the global model nor the output layer.
+UPDATES = ("foolsgold", "cosine", "spectral", "krum", "multi-krum", "median-distance")
 IDS = [f"p{index:02}" for index in range(20)]
 
 
 @pytest.fixture(scope="module")
 def data() -> bytes:
-    return report_bytes(ATTACKED)
+    return report_bytes(ATTACKED, layers=("conv2",))
 
 
 @pytest.fixture
@@ -54,18 +59,58 @@ def flip(path: Path, place: int) -> None:
     "settings",
     [
         {},
+        {"layers": ("conv2",)},
         {"layers": ("all",), "truth": True},
         {"layers": ("fc*", "conv1"), "fragment": "block:7"},
-        {"fragment": "filter", "verify_seal": True},
+        {"layers": ("conv2",), "fragment": "filter", "verify_seal": True},
         {"evidence": True},
+        {"excluded": ("p03", "p15")},
+        {"detectors": make_detectors(("krum",), {"f": 2}), "truth": True},
+        {"detectors": make_detectors(("mahalanobis", "norm", "last-bias", "bulyan"))},
+        {"detectors": make_detectors(UPDATES), "excluded": ("p18",), "layers": ("fc*",)},
     ],
 )
 def test_an_unchanged_round_is_the_same(settings: dict[str, Any]) -> None:
     report = parse_report(report_bytes(ATTACKED, **settings))
-    known = report.verdict.evaluation.compromised if report.verdict.evaluation else None
+    known = report.verdict.truth.compromised if report.verdict.truth else None
     done = verified(report, ATTACKED, compromised=known)
     assert not done.differences
     assert (done.whole_files, done.analysed_only) == (21, 0)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["--exclude", "p03", "--exclude", "p15"],
+        ["--detector", "krum", "--detector-arg", "f=2"],
+        ["--detector", "norm", "--detector", "mahalanobis", "--truth"],
+        ["--detector", "pyod:HBOS", "--detector-arg", "n_bins=7", "--fit-sample", "500"],
+    ],
+)
+def test_what_was_asked_for_is_asked_for_again(
+    ariba: Ariba, tmp_path: Path, asked: list[str]
+) -> None:
+    command = ["audit", ATTACKED, "--layer", "conv2", *asked, "-f", "json", "-o", "report.json"]
+    assert ariba(*command).returncode == 0
+    done = ariba("verify", "report.json", ATTACKED)
+    result = json.loads((tmp_path / "report.json").read_bytes())
+    assert (done.returncode, done.stdout) == (0, b""), done.stdout
+    assert f"the same: result_sha256 {result['result_sha256']}" in done.stderr.decode()
+
+
+def test_arrays_are_called_again_what_they_were_called(ariba: Ariba, tmp_path: Path) -> None:
+    for index in range(5):
+        (tmp_path / "round").mkdir(exist_ok=True)
+        with (tmp_path / "round" / f"p{index}.npz").open("wb") as file:
+            np.savez(file, *random_model(index).values())
+    (tmp_path / "names.txt").write_text("one.weight\ntwo.weight\nthree.weight\n")
+    (tmp_path / "others.txt").write_text("one.weight\nthree.weight\ntwo.weight\n")
+    audit = ["audit", "round", "--layer", "two", "--names", "names.txt", "-f", "json"]
+    assert ariba(*audit, "-o", "report.json").returncode == 0
+    assert ariba("verify", "report.json", "round").returncode == 0
+    done = ariba("verify", "report.json", "round", "--names", "others.txt")
+    assert done.returncode == 1
+    assert "p0: other bytes of p0.npz were analysed" in done.stdout.decode()
 
 
 def test_the_command_says_so(ariba: Ariba, path: Path, attacked: Path) -> None:
@@ -174,10 +219,10 @@ def test_a_seal_that_changed_differs(attacked: Path, data: bytes) -> None:
 
 
 def test_another_truth_differs(attacked: Path) -> None:
-    report = parse_report(report_bytes(attacked, truth=True))
+    report = parse_report(report_bytes(attacked, truth=True, layers=("conv2",)))
     found = verified(report, attacked, compromised=("p15", "p01")).differences
     assert found.inputs == found.ranking == ()
-    assert "evaluation.caught: 1.0 now 0.5" in found.rest
+    assert "truth.detectors.mahalanobis.p_m: 1.0 now 0.5" in found.rest
 
 
 def test_of_a_round_without_a_seal_only_what_was_analysed_is_compared(
@@ -232,13 +277,11 @@ def test_a_global_model_of_any_name_is_found_in_the_round(ariba: Ariba, tmp_path
     assert ariba("verify", "report.json", round_).returncode == 0
 
 
-def test_a_report_that_does_not_say_what_was_asked_for(
-    ariba: Ariba, path: Path, data: bytes
-) -> None:
-    path.write_bytes(spoiled(data, as_of_1_1, version="1.1.0"))
+def test_a_report_of_another_schema_is_refused(ariba: Ariba, path: Path, data: bytes) -> None:
+    path.write_bytes(spoiled(data, dict, version="1.2.0"))
     done = ariba("verify", path, ATTACKED)
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"schema version 1.1.0, which does not say what was asked for; audit" in done.stderr
+    assert b"has schema version 1.2.0, and this version of ariba reads 2.0.0" in done.stderr
 
 
 def test_a_report_in_its_round_is_no_participant(ariba: Ariba, tmp_path: Path) -> None:
@@ -259,6 +302,52 @@ def test_what_is_in_the_report_alone_differs(data: bytes) -> None:
     assert found.rest == ("coverage.layers_total: 9 now 8",)
 
 
+def test_another_wording_is_no_difference(data: bytes) -> None:
+    content = json.loads(data)
+    content["words"]["headline"] = "Somebody is named."
+    content["words"]["coverage"] = "A part of the model was examined."
+    done = verified(parse_report(hashed_again(content)), ATTACKED)
+    assert not done.differences
+
+
+def less_by_another(result: Json) -> None:
+    """The last participant has an even lower score, by a detector that does not decide."""
+    result["detectors"][1]["scores"][-1]["score"] /= 2
+
+
+def other_details(result: Json) -> None:
+    result["detectors"][0]["scores"][-1]["details"] = {"more": 1}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "ranking", "rest"),
+    [
+        (less_by_another, (), ("norm: 1 participants have other scores",)),
+        (other_details, ("other scores in single layers, or other details",), ()),
+    ],
+)
+def test_what_a_detector_said_alone_differs(
+    spoil: Spoil, ranking: tuple[str, ...], rest: tuple[str, ...]
+) -> None:
+    detectors = make_detectors(("krum", "norm"))
+    report = spoiled(report_bytes(ATTACKED, detectors=detectors), spoil)
+    found = verified(parse_report(report), ATTACKED).differences
+    assert found.inputs == ()
+    assert tuple(line.partition(": ")[2] for line in found.ranking) == ranking
+    assert found.rest == rest
+
+
+def test_scores_of_whole_updates_are_shown_without_a_share(attacked: Path) -> None:
+    report = parse_report(report_bytes(attacked, detectors=make_detectors(("norm",))))
+    folder = attacked / "participants"
+    shutil.copy(folder / "p15.safetensors", folder / "p03.safetensors")
+    found = verified(report, attacked).differences
+    assert found.inputs[0].startswith("p03: participants/p03.safetensors has other bytes")
+    (line,) = (line for line in found.ranking if line.startswith("p03: "))
+    assert "share" not in line
+    assert line.partition(" now ")[2].startswith("rank 1 with score ")
+
+
 def test_a_detector_is_run_with_what_it_was_given(
     data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,9 +358,13 @@ def test_a_detector_is_run_with_what_it_was_given(
         return make_detector()
 
     def by_pyod(result: Json) -> None:
-        result["method"]["detector"] = "pyod:HBOS"
-        result["method"]["asked"]["detector_arguments"] = {"n_bins": 7, "alpha": 0.25}
-        result["method"]["asked"]["fit_sample"] = 100
+        result["method"]["requested"]["detectors"] = [
+            {
+                "name": "pyod:HBOS",
+                "arguments": {"n_bins": 7, "alpha": 0.25},
+                "fit_sample": 100,
+            }
+        ]
 
     monkeypatch.setattr(verifying, "make_detector", make)
     verified(parse_report(spoiled(data, by_pyod)), ATTACKED)
@@ -290,16 +383,17 @@ def test_a_detector_is_run_with_what_it_was_given(
 )
 def test_why_scores_alone_may_differ(data: bytes, detector: str, numpy: str, why: str) -> None:
     report = parse_report(data)
-    method = replace(
-        report.verdict.method,
-        detector=detector,
-        same_on_every_machine=detector == "mahalanobis",
+    (own,) = report.verdict.detectors
+    verdict = msgspec.structs.replace(
+        report.verdict,
+        decision=msgspec.structs.replace(report.verdict.decision, detector=detector),
+        detectors=(
+            msgspec.structs.replace(
+                own, name=detector, same_on_every_machine=detector == "mahalanobis"
+            ),
+        ),
     )
-    made = replace(
-        report,
-        verdict=replace(report.verdict, method=method),
-        run=replace(report.run, libraries={"numpy": numpy}),
-    )
+    made = replace(report, verdict=verdict, run=replace(report.run, libraries={"numpy": numpy}))
     done = Verification(ReportDifferences((), ("p03: rank 1 now rank 2",), ()), 21, 0)
     assert why in " ".join(notes(made, done, report.run))
     done = Verification(ReportDifferences(("p03: other bytes",), (), ()), 21, 0)

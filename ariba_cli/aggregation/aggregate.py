@@ -233,7 +233,7 @@ def _read(submission: Submission, layers: Sequence[Layer]) -> Values | None:
     for layer in layers:
         wrong = why_not_offered(model, layer)
         if wrong is not None:
-            submission.reject(*wrong)
+            submission.reject(wrong.kind, wrong.detail, layer.name, **wrong.facts)
             return None
     values = {}
     try:
@@ -243,7 +243,12 @@ def _read(submission: Submission, layers: Sequence[Layer]) -> Values | None:
                 flat = model.tensors[stored].values(reading.read(stored))[:]
                 unusable.count(flat)
                 if unusable.found:
-                    submission.reject(FindingKind.NONFINITE, f"{unusable} in {layer.name}")
+                    submission.reject(
+                        FindingKind.NONFINITE,
+                        f"{unusable} in {layer.name}",
+                        layer.name,
+                        **unusable.facts,
+                    )
                     return None
                 values[layer.name] = flat.reshape(layer.shape)
     except RefusedFileError as error:

@@ -1,163 +1,211 @@
-"""The audit: a round → checked inputs → a detector's scores → a ranking with its findings."""
+"""The audit: a round → checked inputs → the scores of detectors → a ranking with its findings."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from ariba_cli.auditing.choice import choose_layers
+from msgspec.structs import replace
+
+from ariba_cli.auditing.choice import Choice, choose_layers
+from ariba_cli.auditing.detection import detector_results, update_plan
 from ariba_cli.auditing.examination import Examined, examine_all
-from ariba_cli.auditing.ranking import rank
+from ariba_cli.auditing.ranking import top_k
 from ariba_cli.auditing.settings import AuditSettings
-from ariba_cli.auditing.stability import stability
 from ariba_cli.base.errors import InputError
+from ariba_cli.base.ids import id_order
 from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.base.visible import visible
+from ariba_cli.detectors.declaration import Scope
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer, agreed_layers
-from ariba_cli.rounds.members import Member
 from ariba_cli.rounds.sealing import NOT_VERIFIED
-from ariba_cli.scoring.marks import Parameter
-from ariba_cli.updates.intake import Submission, open_submissions
-from ariba_cli.verdicts.verdict import (
-    Coverage,
-    Input,
-    LayerResult,
-    Method,
-    RequestedOptions,
-    Verdict,
-)
+from ariba_cli.scoring.gathering import MOST_EXACT
+from ariba_cli.updates.intake import Sent, Submission, open_sent, why_too_few
+from ariba_cli.verdicts.method import Method, RequestedDetector, RequestedOptions
+from ariba_cli.verdicts.verdict import Coverage, ExaminedLayer, Input, Verdict
 
 
 def audit(round_: Round, settings: AuditSettings, progress: Progress = no_progress) -> Verdict:
     """Rank the participants of a round by how backdoored their updates look.
 
-    The global model is not needed: it cancels when the mean is taken away. The values of
-    one layer are held at a time.
+    Parameters
+    ----------
+    round_ : Round
+        Who sent what. The values of one layer are held at a time.
+    settings : AuditSettings
+        What was asked for.
+    progress : Progress, optional
+        Told how far the work is.
 
     Raises
     ------
     UsageError
         When a setting does not fit the round.
     InputError
-        When there is no layer in which at least three participants can be scored, or when one
-        of them has to be left out and `strict` is set.
+        When there is no layer in which at least three participants can be scored, when one of
+        them has to be left out and `strict` is set, or when a detector needs what is not there.
     """
     seal = round_.verify_seal(progress) if settings.verify_seal else NOT_VERIFIED
-    submissions = open_submissions(round_, progress, seal)
-    layers = agreed_layers(
-        [submission.model.tensors for submission in submissions if submission.model is not None],
-        round_.manifest.layers if round_.manifest else (),
+    ids = {member.id for member in round_.participants}
+    _check_known(ids, settings.excluded, "exclude")
+    _check_known(ids, settings.explained, "explain")
+    sent = open_sent(round_, settings.excluded, progress, seal)
+    verdict = audit_sent(sent, settings, progress, where=f"ariba inspect {round_.root}")
+    requested = replace(verdict.method.requested, names=round_.terms.names)
+    method = replace(
+        verdict.method,
+        seal_verified=settings.verify_seal and round_.manifest is not None,
+        requested=requested,
     )
-    where = f"ariba inspect {round_.root}"
-    choice = choose_layers(layers, settings.layers, settings.fragment, where=where)
-    _check_explained(settings.explained, submissions)
-    examined = examine_all(submissions, choice, settings, progress)
-    results = tuple(one.result for one in examined if one.result is not None)
+    return replace(
+        verdict,
+        method=method,
+        inputs=tuple(replace(one, file_sha256=_sealed(round_, one)) for one in verdict.inputs),
+        findings=tuple(dict.fromkeys([*round_.findings, *seal.findings, *verdict.findings])),
+    )
+
+
+def audit_sent(
+    sent: Sent, settings: AuditSettings, progress: Progress = no_progress, *, where: str = "inspect"
+) -> Verdict:
+    """Rank the participants by what they sent, wherever it is; see `audit`.
+
+    Parameters
+    ----------
+    sent : Sent
+        What everybody sent.
+    settings : AuditSettings
+        What was asked for.
+    progress : Progress, optional
+        Told how far the work is.
+    where : str, optional
+        How to list the layers, for errors.
+    """
+    too_few = why_too_few(sent.submissions, "scored")
+    if too_few:
+        raise InputError(too_few)
+    catalogs = [one.model.tensors for one in sent.submissions if one.model is not None]
+    layers = agreed_layers(catalogs, sent.model_order)
+    scopes = {one.declaration.scope for one in settings.detectors}
+    choice = choose_layers(layers, settings.layers, settings.fragment, scopes=scopes, where=where)
+    plan = update_plan(settings.update_detectors, sent, choice)
+    examined = examine_all(sent.submissions, choice, settings, plan, progress)
     k_est = max(one.k_est for one in examined)
-    ranking, tie_at_cut = rank(results, k_est)
-    findings = [*round_.findings, *seal.findings, *choice.findings]
+    results, margins = detector_results(settings.detectors, examined, plan, k_est)
+    decision, ranking = top_k(results[0].name, results[0].scores, k_est, margins[0])
+    findings = list(choice.findings)
     for one in examined:
         findings += [*one.left_out.values(), *one.findings]
+    known = tuple(one.layer for one in examined if one.layer is not None)
     return Verdict(
         method=Method(
-            detector=settings.detector.name,
-            detector_parameters=_parameters(examined),
-            same_on_every_machine=settings.detector.same_on_every_machine,
-            layers=tuple(result.layer for result in results),
+            layers=tuple(one.layer for one in known),
             layer_choice=choice.how,
-            fragment=settings.fragment or _common_fragment(results),
-            k_est=k_est,
-            seal_verified=settings.verify_seal and round_.manifest is not None,
-            asked=RequestedOptions(
-                layers=settings.layers,
-                fragment=settings.fragment,
-                detector_arguments=dict(settings.detector.arguments),
-                fit_sample=settings.detector.most_fitted,
-            ),
+            requested=_requested(settings),
+            inner_products=_inner_products(known) if plan is not None else None,
         ),
-        inputs=_inputs(round_, submissions, examined),
-        layers=results,
+        decision=decision,
+        inputs=_inputs(sent, examined),
+        layers=known,
+        detectors=results,
         ranking=ranking,
-        tie_at_cut=tie_at_cut,
-        coverage=_coverage(layers, results),
+        coverage=_coverage(layers, choice, known, results[0].scope),
         # What is wrong with a file, or with k̃, is found anew in every layer.
         findings=tuple(dict.fromkeys(findings)),
-        stability=stability(
-            [one.counted for one in examined if one.counted is not None], ranking, k_est
-        ),
         evidence=tuple(one.evidence for one in examined if one.evidence is not None),
-        devices=tuple(sorted({one.device for one in examined if one.result is not None})),
+        devices=tuple(sorted({own.device for one in examined for own in one.marked.values()}))
+        or ("cpu",),
     )
 
 
-def _check_explained(explained: Sequence[str], submissions: Sequence[Submission]) -> None:
-    """Raises InputError when somebody is to be explained who sent nothing."""
-    unknown_ids = set(explained) - {one.member.id for one in submissions}
+def _check_known(ids: Collection[str], named: Sequence[str], what: str) -> None:
+    """Raise InputError when somebody is named who sent nothing."""
+    unknown_ids = set(named) - set(ids)
     if unknown_ids:
         raise InputError(
-            f"there is no participant '{visible(min(unknown_ids))}' in the round to explain"
+            f"there is no participant '{visible(min(unknown_ids))}' in the round to {what}"
         )
 
 
-def _parameters(examined: Sequence[Examined]) -> dict[str, Parameter]:
-    """What the detector was run with; what differs between layers is said of the first."""
-    found: dict[str, Parameter] = {}
-    for one in reversed(examined):
-        found.update(one.parameters)
-    return found
+def _requested(settings: AuditSettings) -> RequestedOptions:
+    return RequestedOptions(
+        detectors=tuple(
+            RequestedDetector(one.declaration.name, dict(one.arguments), one.fit_sample)
+            for one in settings.detectors
+        ),
+        k_est=settings.k_est.text,
+        layers=settings.layers,
+        fragment=settings.fragment,
+        excluded=settings.excluded,
+    )
 
 
-def _common_fragment(results: Sequence[LayerResult]) -> str:
-    kinds = {result.fragment for result in results}
-    return kinds.pop() if len(kinds) == 1 else "default"
+def _inner_products(layers: Sequence[ExaminedLayer]) -> str:
+    return "sketch" if any(one.participants > MOST_EXACT for one in layers) else "exact"
 
 
-def _inputs(
-    round_: Round, submissions: Sequence[Submission], examined: Sequence[Examined]
-) -> tuple[Input, ...]:
-    results = [one.result for one in examined if one.result is not None]
+def _inputs(sent: Sent, examined: Sequence[Examined]) -> tuple[Input, ...]:
+    digests = [one.layer.tensor_sha256 for one in examined if one.layer is not None]
     statuses: dict[str, str] = {}
     for one in examined:
         for name, finding in one.left_out.items():
             statuses.setdefault(name, finding.kind.value)
     inputs = [
-        Input(
-            role="participant",
-            id=submission.member.id,
-            path=submission.member.path,
-            bytes=submission.model.bytes if submission.model is not None else None,
-            tensor_sha256=_digest(submission.member.id, results),
-            status=statuses.get(submission.member.id, "ok"),
-            file_sha256=_sealed(round_, submission.member),
+        _input(
+            "participant",
+            one,
+            [digest[one.member.id] for digest in digests if one.member.id in digest],
+            statuses.get(one.member.id, "ok"),
         )
-        for submission in submissions
+        for one in sent.submissions
     ]
-    if round_.global_model is not None:
-        member = round_.global_model
-        sealed = _sealed(round_, member)
-        inputs.insert(0, Input("global", member.id, member.path, None, None, "not-read", sealed))
+    inputs += [_input("participant", one, [], "excluded") for one in sent.excluded]
+    inputs.sort(key=lambda one: id_order(one.id))
+    if sent.global_model is not None:
+        found = [one.of_updates.global_sha256 for one in examined]
+        read = [digest for digest in found if digest is not None]
+        inputs.insert(0, _input("global", sent.global_model, read, "ok" if read else "not-read"))
     return tuple(inputs)
 
 
-def _sealed(round_: Round, member: Member) -> str | None:
-    """What the seal says of the file of a member; None when it says nothing of one file."""
-    listed = None if round_.manifest is None else round_.manifest.files.get(member.path)
+def _input(role: str, one: Submission, digests: Sequence[str], status: str) -> Input:
+    return Input(
+        role=role,
+        id=one.member.id,
+        path=one.member.path,
+        # Of what was not read, the size says nothing.
+        bytes=one.model.bytes if one.model is not None and status != "not-read" else None,
+        tensor_sha256=_digest(digests),
+        status=status,
+    )
+
+
+def _sealed(round_: Round, one: Input) -> str | None:
+    """Return what the seal says of a file; None when it says nothing of one file."""
+    listed = None if round_.manifest is None else round_.manifest.files.get(one.path)
     return None if listed is None else listed.sha256
 
 
-def _digest(name: str, results: Sequence[LayerResult]) -> str | None:
-    """The hash of what was analysed of one participant: of the hashes of several layers."""
-    digests = [one.tensor_sha256[name] for one in results if name in one.tensor_sha256]
-    if not digests or len(results) == 1:
+def _digest(digests: Sequence[str]) -> str | None:
+    """Return the hash of what was analysed of one file: of the hashes of several layers."""
+    if len(digests) <= 1:
         return digests[0] if digests else None
     return hashlib.sha256("".join(f"{digest}\n" for digest in digests).encode()).hexdigest()
 
 
-def _coverage(layers: Sequence[Layer], results: Sequence[LayerResult]) -> Coverage:
+def _coverage(
+    layers: Sequence[Layer], choice: Choice, examined: Sequence[ExaminedLayer], scope: str
+) -> Coverage:
+    """Return how much the detector that decides was fed, which may be less than another was."""
     weights = [layer for layer in layers if layer.is_weight]
-    examined = {result.layer for result in results}
+    fed = {
+        chosen.layer.name
+        for chosen in choice.layers
+        if chosen.cut is not None or scope == Scope.UPDATE
+    }
+    names = {one.layer for one in examined} & fed
     return Coverage(
-        layers_examined=len(examined),
+        layers_examined=len(names),
         layers_total=len(weights),
-        parameters_examined=sum(one.spec.values for one in weights if one.name in examined),
+        parameters_examined=sum(one.spec.values for one in weights if one.name in names),
         parameters_total=sum(layer.spec.values for layer in weights),
     )

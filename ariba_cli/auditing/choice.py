@@ -1,10 +1,11 @@
 """Which layers of a round are examined, and how each of them is cut."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.findings import Finding, FindingKind
+from ariba_cli.detectors.declaration import Scope
 from ariba_cli.rounds.layers import (
     Layer,
     find_layer,
@@ -16,9 +17,8 @@ from ariba_cli.updates.fragments import (
     FragmentLayout,
     TooWideError,
     UnfitLayerError,
-    cut_layer,
     default_fragment,
-    is_convolution,
+    layout_of,
 )
 
 ALL = "all"
@@ -26,11 +26,21 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class ChosenLayer:
-    """One layer to examine: kernel, filter, row or block:D, and how that cuts it."""
+    """One layer to examine.
+
+    Attributes
+    ----------
+    layer : Layer
+        Which one.
+    fragment : str
+        kernel, filter, row or block:D.
+    cut : FragmentLayout, optional
+        How that cuts it; none where it is not cut, and seen as a whole alone.
+    """
 
     layer: Layer
     fragment: str
-    cut: FragmentLayout
+    cut: FragmentLayout | None
 
 
 @dataclass(frozen=True)
@@ -39,9 +49,12 @@ class Choice:
 
     Attributes
     ----------
-    how : `middle` by default, else `named`, by a `pattern`, or `all`, whatever takes most.
-    layers : each once, in model order; at least one.
-    findings : what was meant too, and cannot be examined.
+    how : str
+        `all`, by a `pattern`, or `named`, whatever takes most.
+    layers : tuple of ChosenLayer
+        Each once, in model order; at least one.
+    findings : tuple of Finding
+        What was meant too, and cannot be examined.
     """
 
     how: str
@@ -50,38 +63,48 @@ class Choice:
 
 
 def choose_layers(
-    layers: Sequence[Layer], asked: Sequence[str], fragment: str | None, *, where: str
+    layers: Sequence[Layer],
+    asked: Sequence[str],
+    fragment: str | None,
+    *,
+    scopes: Collection[Scope],
+    where: str,
 ) -> Choice:
     """Find the layers that are asked for.
 
     A layer that is asked for by its name must fit the fragment. Of those that a pattern or
-    `all` means, only those that hold weights and fit it are taken. A name that is in
-    the round goes before what it would mean as a pattern.
+    `all` means, only those that hold weights are taken, and where fragments alone are looked
+    at, those that fit it. A name that is in the round goes before what it would mean as a
+    pattern.
 
     Parameters
     ----------
-    layers : of the round, in model order.
-    asked : names, patterns with `*`, `?` or `[…]`, or `all`; none for the convolution in the
-        middle.
-    fragment : how they are to be cut; None for the default of each.
-    where : how to list the layers, for error messages.
+    layers : sequence of Layer
+        Of the round, in model order.
+    asked : sequence of str
+        Names, patterns with `*`, `?` or `[…]`, or `all`; none for all.
+    fragment : str, optional
+        How they are to be cut; none for the default of each.
+    scopes : collection of Scope
+        What the detectors look at: fragments, whole updates, or both.
+    where : str
+        How to list the layers, for error messages.
 
     Raises
     ------
     UsageError
         When one of them means nothing that can be scored.
     """
-    if not asked:
-        return Choice("middle", (_chosen(_middle_layer(layers), fragment),))
+    asked = asked or (ALL,)
     named = [one for one in asked if named_layer(layers, one) or not _means_several(one)]
     chosen = {}
     for name in named:
         layer = find_layer(layers, name, where=where)
-        chosen[layer.name] = _chosen(layer, fragment)
+        chosen[layer.name] = _chosen(layer, fragment, scopes)
     findings: dict[Finding, None] = {}
     several = [one for one in asked if one not in named]
     for text in several:
-        fitting, too_wide = _fitting(layers, text, fragment, where)
+        fitting, too_wide = _fitting(layers, text, fragment, scopes, where)
         chosen |= {one.layer.name: one for one in fitting}
         findings |= dict.fromkeys(too_wide)
     in_order = tuple(chosen[layer.name] for layer in layers if layer.name in chosen)
@@ -93,24 +116,17 @@ def _means_several(text: str) -> bool:
     return text == ALL or is_pattern(text)
 
 
-def _middle_layer(layers: Sequence[Layer]) -> Layer:
-    """Of L convolutions, the one at index ⌊L/2⌋: Fig. 7d finds the middle to do best."""
-    convolutions = [
-        layer for layer in layers if layer.can_be_scored and is_convolution(layer.shape)
-    ]
-    if not convolutions:
-        some = ", ".join(layer.name for layer in layers[:5])
-        raise UsageError(f"no layer is a convolution; name one with --layer (as {some})")
-    return convolutions[len(convolutions) // 2]
-
-
 def _fitting(
-    layers: Iterable[Layer], text: str, fragment: str | None, where: str
+    layers: Iterable[Layer],
+    text: str,
+    fragment: str | None,
+    scopes: Collection[Scope],
+    where: str,
 ) -> tuple[list[ChosenLayer], list[Finding]]:
-    """What is meant and fits the fragment; what is too wide for one is said.
+    """Return what is meant and can be examined; what is too wide for a fragment is said.
 
     Biases and the like, and what a fragment that was asked for does not fit, are only
-    missing from the coverage.
+    missing from the coverage where nothing but fragments is looked at.
     """
     meant = list(layers) if text == ALL else matching_layers(layers, text)
     fitting: list[ChosenLayer] = []
@@ -120,17 +136,21 @@ def _fitting(
         if not layer.can_be_scored:
             continue
         try:
-            fitting.append(_chosen(layer, fragment))
+            fitting.append(_chosen(layer, fragment, scopes))
         except UnfitLayerError as error:
             reasons.append((layer.spec.values, str(error)))
             if isinstance(error, TooWideError):
-                too_wide.append(Finding(FindingKind.LAYER_LEFT_OUT, str(error)))
+                too_wide.append(Finding(FindingKind.LAYER_LEFT_OUT, str(error), layer=layer.name))
+            if Scope.UPDATE in scopes:
+                fitting.append(ChosenLayer(layer, "", None))
     if not fitting:
         why = f"; {max(reasons)[1]}" if reasons else ""
         raise UsageError(f"no layer that can be scored matches '{text}'{why} ({where} lists them)")
     return fitting, too_wide
 
 
-def _chosen(layer: Layer, fragment: str | None) -> ChosenLayer:
+def _chosen(layer: Layer, fragment: str | None, scopes: Collection[Scope]) -> ChosenLayer:
+    if Scope.LAYER not in scopes:
+        return ChosenLayer(layer, "", None)
     kind = fragment or default_fragment(layer.shape)
-    return ChosenLayer(layer, kind, cut_layer(layer.name, layer.shape, kind))
+    return ChosenLayer(layer, kind, layout_of(layer.name, layer.shape, kind))

@@ -3,36 +3,49 @@
 from collections.abc import Sequence
 
 from ariba_cli.base.errors import InputError
-from ariba_cli.verdicts.verdict import TruthMetrics, Verdict
+from ariba_cli.detectors.declaration import Scope
+from ariba_cli.verdicts.verdict import DetectorResult, Truth, TruthMetrics, Verdict
 
 
-def truth_metrics(verdict: Verdict, compromised: Sequence[str]) -> TruthMetrics:
-    """P_m%, C and AUC (arXiv 2202.04311, Sec. 5.1); a compromised one left out scores 0.
+def truth_metrics(verdict: Verdict, compromised: Sequence[str]) -> Truth:
+    """Return P_m%, C and AUC of each detector (arXiv 2202.04311, Sec. 5.1).
+
+    A compromised participant that was left out has a share of 0.
 
     Raises
     ------
     InputError
         When somebody is named who sent nothing.
     """
-    truth = frozenset(compromised)
-    unknown_ids = truth - {input_.id for input_ in verdict.inputs}
+    unknown_ids = set(compromised) - {one.id for one in verdict.inputs}
     if unknown_ids:
         raise InputError(f"the truth names '{min(unknown_ids)}', who is not in the round")
-    scored = {ranked.id: ranked.share for ranked in verdict.ranking}
-    shares = [scored.get(name, 0.0) for name in compromised]
-    k_est = verdict.method.k_est
-    caught = sum(ranked.id in truth for ranked in verdict.suspects)
-    return TruthMetrics(
+    return Truth(
         compromised=tuple(compromised),
+        detectors={
+            one.name: _metrics(one, compromised, verdict.decision.k_est)
+            for one in verdict.detectors
+        },
+    )
+
+
+def _metrics(found: DetectorResult, compromised: Sequence[str], k_est: int) -> TruthMetrics:
+    truth = frozenset(compromised)
+    values = {one.id: one.value for one in found.scores}
+    least = min(values.values(), default=0.0)
+    bad = [values.get(name, min(0.0, least)) for name in compromised]
+    caught = sum(name in truth for name in found.ids[:k_est])
+    marks = found.scope == Scope.LAYER
+    return TruthMetrics(
         caught=caught / len(truth),
-        confidence=sum(shares) / min(len(truth), k_est),
-        confidence_paper=sum(shares) / k_est,
-        auc=_auc(shares, [ranked.share for ranked in verdict.ranking if ranked.id not in truth]),
+        confidence=sum(bad) / min(len(truth), k_est) if marks else None,
+        confidence_paper=sum(bad) / k_est if marks else None,
+        auc=_auc(bad, [value for name, value in values.items() if name not in truth]),
     )
 
 
 def _auc(compromised: Sequence[float], honest: Sequence[float]) -> float | None:
-    """The Mann-Whitney statistic, as a share of all pairs."""
+    """Return the Mann-Whitney statistic, as a share of all pairs."""
     pairs = len(compromised) * len(honest)
     if pairs == 0:
         return None

@@ -11,7 +11,7 @@ from ariba_cli.auditing.choice import ChosenLayer
 from ariba_cli.scoring.covariance import exact_covariance
 from ariba_cli.scoring.marks import Marks
 from ariba_cli.updates.fragments import Fragments
-from ariba_cli.verdicts.verdict import Fragment, LayerEvidence, Plane
+from ariba_cli.verdicts.evidence import Fragment, LayerEvidence, Plane
 
 Float64 = npt.NDArray[np.float64]
 
@@ -139,6 +139,7 @@ def _drawn_as(chosen: ChosenLayer) -> tuple[int, int]:
         return math.prod(shape[2:-1]), shape[-1]
     if chosen.fragment == "filter":
         return shape[1], math.prod(shape[2:])
+    assert chosen.cut is not None
     columns = min(chosen.cut.dimension, _COLUMNS)
     return math.ceil(chosen.cut.dimension / columns), columns
 

@@ -1,21 +1,36 @@
-"""The examination of layers: read one of every participant, check it, score it, and let it go."""
+"""The examination of layers: read one of every participant, feed all detectors, let it go."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from ariba_cli.auditing.choice import Choice, ChosenLayer
 from ariba_cli.auditing.evidence import Wanted, layer_evidence
-from ariba_cli.auditing.ranking_checks import central_participant, masking_findings
+from ariba_cli.auditing.output_layer import OutputNames
+from ariba_cli.auditing.ranking_checks import (
+    central_participant,
+    degenerate,
+    dominant,
+    duplicates,
+    equal_everywhere,
+    large_k_est,
+)
 from ariba_cli.auditing.settings import AuditSettings, KEst, why_no_k_est
 from ariba_cli.auditing.stability import LayerCounts
 from ariba_cli.base.errors import InputError
 from ariba_cli.base.findings import Finding, FindingKind
+from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.progress import Progress, part_of
-from ariba_cli.scoring.marks import Marks, Parameter
-from ariba_cli.updates.fragments import Fragments
+from ariba_cli.detectors.declaration import LayerDetector
+from ariba_cli.scoring.gathering import Gathered, Origin, gather
+from ariba_cli.scoring.marks import Marks
+from ariba_cli.scoring.update_statistics import Float64, Statistic, squared_distances
+from ariba_cli.updates.fragments import FragmentLayout, Fragments, TensorValues
 from ariba_cli.updates.intake import Submission, differing_scales, offers, why_too_few
-from ariba_cli.updates.reading import LayerValues, LeftOutError, read_layer
-from ariba_cli.verdicts.verdict import LayerEvidence, LayerResult
+from ariba_cli.updates.reading import LayerValues, LeftOutError, read_layer, read_start
+from ariba_cli.verdicts.evidence import LayerEvidence
+from ariba_cli.verdicts.verdict import ExaminedLayer, MarkedLayer
 
 # What is read at a time of a layer that is not held in memory, in bytes: enough for a
 # participant's part to take longer to read than to open, where there are thousands.
@@ -24,160 +39,342 @@ _LEAST_CHUNK_BYTES = 2**16
 
 
 @dataclass(frozen=True)
+class UpdatePlan:
+    """What is gathered of whole updates.
+
+    Attributes
+    ----------
+    gathers : frozenset of Statistic
+        Beside the Gram matrix.
+    global_model : Submission, optional
+        The model that the server sent out.
+    updates_are_deltas : bool
+        Whether participants sent differences to it.
+    output : OutputNames, optional
+        The output layer, where it is wanted.
+    """
+
+    gathers: frozenset[Statistic]
+    global_model: Submission | None
+    updates_are_deltas: bool
+    output: OutputNames | None
+
+
+@dataclass(frozen=True)
+class Marked:
+    """What a detector made of the fragments of one layer.
+
+    Attributes
+    ----------
+    result : MarkedLayer
+        For the report.
+    parameters : dict of str to Parameter
+        What the detector was run with.
+    device : str
+        Where.
+    counts : LayerCounts, optional
+        Its marks for every k̃; none when nobody can be told apart.
+    """
+
+    result: MarkedLayer
+    parameters: Mapping[str, Parameter]
+    device: str
+    counts: LayerCounts | None
+
+
+@dataclass(frozen=True)
+class OfUpdates:
+    """What detectors of scope *update* are fed of one layer.
+
+    Attributes
+    ----------
+    gathered : Gathered, optional
+        None where there is no such detector.
+    bias : float64 array of shape (n, classes), optional
+        The updates of the output layer's bias, if this is it.
+    global_sha256 : str, optional
+        The hash of the bytes of the global model that were analysed.
+    findings : tuple of Finding
+        What is wrong with the global model.
+    """
+
+    gathered: Gathered | None = None
+    bias: Float64 | None = None
+    global_sha256: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
 class Examined:
     """What came of one layer.
 
     Attributes
     ----------
-    result : None when too few could be scored.
-    k_est : k̃; 0 while there is no result.
-    left_out : why, by participant.
-    counted : its marks for every k̃; None when nobody can be told apart.
-    evidence : None then, too, and when none is wanted.
-    parameters : what the detector was run with, on which device.
+    layer : ExaminedLayer, optional
+        None when too few could be scored.
+    ids : tuple of str
+        Who was scored, in id order.
+    k_est : int
+        k̃; 0 while nothing was scored.
+    left_out : dict of str to Finding
+        Why, by participant.
+    findings : tuple of Finding
+        What else was found.
+    marked : dict of str to Marked
+        By detector of scope *layer*.
+    of_updates : OfUpdates
+        For the detectors of scope *update*.
+    evidence : LayerEvidence, optional
+        What pictures are made of, where they are wanted.
     """
 
-    result: LayerResult | None
+    layer: ExaminedLayer | None
     k_est: int
     left_out: dict[str, Finding]
     findings: tuple[Finding, ...]
-    counted: LayerCounts | None = None
+    ids: tuple[str, ...] = ()
+    marked: Mapping[str, Marked] = field(default_factory=dict)
+    of_updates: OfUpdates = OfUpdates()
     evidence: LayerEvidence | None = None
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    device: str = "cpu"
 
 
 def examine_all(
-    submissions: Sequence[Submission], choice: Choice, settings: AuditSettings, progress: Progress
+    submissions: Sequence[Submission],
+    choice: Choice,
+    settings: AuditSettings,
+    plan: UpdatePlan | None,
+    progress: Progress,
 ) -> list[Examined]:
-    """Examine one layer after the other, with the same k̃ in all of them."""
+    """Examine one layer after the other, with the same k̃ in all of them.
+
+    Raises
+    ------
+    InputError
+        When there is none in which enough participants can be scored.
+    """
     wanted = Wanted(settings.explained, len(choice.layers)) if settings.evidence else None
+    offered = [_offering(submissions, chosen) for chosen in choice.layers]
+    k_est = settings.k_est
     examined: list[Examined] = []
     for part, chosen in enumerate(choice.layers):
-        first = part + 1 if settings.k_est.number is None else 0
-        elsewhere = _elsewhere(submissions, choice.layers[first:])
-        step = part_of(progress, part, len(choice.layers))
-        found = _examine(submissions, chosen, settings, elsewhere, wanted, step)
+        # A percentage is of all who may still be scored, a number has to leave one of all.
+        elsewhere = set().union(*offered[part + 1 if k_est.number is None else 0 :])
+        one = _Examination(
+            chosen, replace(settings, k_est=k_est), plan, wanted, frozenset(elsewhere)
+        )
+        found = one.examine(submissions, part_of(progress, part, len(choice.layers)))
         examined.append(found)
-        if found.result is not None:
-            settings = replace(settings, k_est=KEst(found.k_est))
-    if all(one.result is None for one in examined):
+        if found.k_est:
+            k_est = KEst(k_est.text, number=found.k_est)
+    if all(one.layer is None for one in examined):
         raise InputError(examined[0].findings[0].detail)
     return examined
 
 
-def _elsewhere(submissions: Sequence[Submission], layers: Sequence[ChosenLayer]) -> set[str]:
-    """Who may be scored in one of the layers at least, by what the files say of themselves."""
-    return {
-        one.member.id for one in submissions if any(offers(one, chosen.layer) for chosen in layers)
-    }
+def _offering(submissions: Sequence[Submission], chosen: ChosenLayer) -> set[str]:
+    """Return who may be scored in a layer, by what the files say of themselves."""
+    return {one.member.id for one in submissions if offers(one, chosen.layer)}
 
 
-def _examine(
-    submissions: Sequence[Submission],
-    chosen: ChosenLayer,
-    settings: AuditSettings,
-    elsewhere: set[str],
-    wanted: Wanted | None,
-    progress: Progress,
-) -> Examined:
-    """Read one layer of every participant and score it; none of it is held afterwards.
+@dataclass(frozen=True)
+class _Examination:
+    """The examination of one layer.
 
-    Parameters
+    Attributes
     ----------
-    submissions : as they were opened; they stay as they are.
-    settings : with k̃ as a number, unless this is the first layer that is scored.
-    elsewhere : who may be scored in another layer: k̃ has to leave somebody of all, not of
-        those of this layer alone, and a percentage is of all.
-    wanted : what evidence is kept; None for none.
+    elsewhere : frozenset of str
+        Who may be scored in another layer: k̃ has to leave somebody of all, not of those of
+        this layer alone, and a percentage is of all.
     """
-    # What is found in this layer says nothing of the others.
-    submissions = [replace(submission) for submission in submissions]
-    values = read_layer(submissions, chosen.layer, settings.memory, progress)
-    while True:
+
+    chosen: ChosenLayer
+    settings: AuditSettings
+    plan: UpdatePlan | None
+    wanted: Wanted | None
+    elsewhere: frozenset[str]
+
+    def examine(self, submissions: Sequence[Submission], progress: Progress) -> Examined:
+        """Read the layer of every participant and score it; nothing is held afterwards."""
+        # What is found in this layer says nothing of the others.
+        submissions = [replace(submission) for submission in submissions]
+        values = read_layer(submissions, self.chosen.layer, self.settings.memory, progress)
+        while True:
+            try:
+                return self._score(submissions, values, progress)
+            except LeftOutError:
+                values.read_to_the_end(progress)
+                values = values.without_left_out()
+
+    def _score(
+        self, submissions: Sequence[Submission], values: LayerValues, progress: Progress
+    ) -> Examined:
+        """Score what was read.
+
+        Raises
+        ------
+        LeftOutError
+            When one of those that are scored turns out to be unusable.
+        """
+        layer, scored = self.chosen.layer, values.submissions
+        left_out = {one.member.id: one.finding for one in submissions if one.finding is not None}
+        if left_out and self.settings.strict:
+            first = next(iter(left_out.values()))
+            raise InputError(f"{first.participant}: {first.detail} (--strict stops here)")
+        ids = tuple(one.member.id for one in scored)
+        too_few, k_est = why_too_few(submissions, f"scored in {layer.name}"), 0
+        if not too_few:
+            k_est = self.settings.k_est.resolve(len(self.elsewhere.union(ids)), layer.name)
+            too_few = why_no_k_est(k_est, len(ids), layer.name)
+        if too_few:
+            nothing = Finding(FindingKind.LAYER_LEFT_OUT, too_few, layer=layer.name)
+            return Examined(None, 0, left_out, (nothing,))
+        result = Examined(self._facts(submissions, scored), k_est, left_out, (), ids)
+        if len({one.digest for one in scored}) == 1 and scored[0].digest is not None:
+            return replace(result, findings=(equal_everywhere(layer.name, len(ids)),))
+        fragments = self._whole(values)
+        fragments = fragments.with_reference(central_participant(fragments))
+        marks = self._marks(values, fragments.reference, k_est, progress)
+        of_updates = self._gathered(fragments)
+        values.read_to_the_end(progress)
+        if any(one.finding is not None for one in scored):
+            raise LeftOutError
+        marked = {name: self._marked(own, ids) for name, own in marks.items()}
+        findings = [
+            *differing_scales(submissions, layer),
+            *duplicates(scored, layer.name),
+            *dominant(scored, _from_central(fragments, marks, of_updates.gathered), layer.name),
+            *(one for name, own in marked.items() for one in degenerate(name, own.result)),
+            *large_k_est(k_est, len(ids)),
+            *of_updates.findings,
+        ]
+        return replace(
+            result,
+            layer=self._facts(submissions, scored),
+            findings=tuple(findings),
+            marked=marked,
+            of_updates=of_updates,
+            evidence=self._evidence(values, fragments.reference, marks, ids),
+        )
+
+    def _facts(
+        self, submissions: Sequence[Submission], scored: Sequence[Submission]
+    ) -> ExaminedLayer:
+        return ExaminedLayer(
+            layer=self.chosen.layer.name,
+            shape=self.chosen.layer.shape,
+            participants=len(scored),
+            tensor_sha256={
+                one.member.id: one.digest for one in submissions if one.digest is not None
+            },
+        )
+
+    def _whole(self, values: LayerValues) -> Fragments:
+        """Return the values one by one, not cut."""
+        return self._cut(values, FragmentLayout(self.chosen.layer.spec.values, 1))
+
+    def _cut(self, values: LayerValues, layout: FragmentLayout, reference: int = 0) -> Fragments:
+        # A quarter of the memory: one chunk is read while another is scored, in wider numbers.
+        chunk = max(_LEAST_CHUNK_BYTES, min(_CHUNK_BYTES, self.settings.memory // 4))
+        return Fragments(values.tensors, layout, reference, chunk_bytes=chunk)
+
+    def _marks(
+        self, values: LayerValues, reference: int, k_est: int, progress: Progress
+    ) -> dict[str, Marks]:
+        if self.chosen.cut is None:
+            return {}
+        fragments = self._cut(values, self.chosen.cut, reference)
+        pictured = self._pictured
+        return {
+            one.declaration.name: one.mark(
+                fragments, k_est, progress, keep_distances=one is pictured
+            )
+            for one in self.settings.layer_detectors
+        }
+
+    @property
+    def _pictured(self) -> LayerDetector | None:
+        """The detector whose distances pictures show."""
+        detectors = self.settings.layer_detectors
+        return detectors[0] if self.wanted is not None and detectors else None
+
+    def _gathered(self, fragments: Fragments) -> OfUpdates:
+        """Return what detectors of scope *update* are fed."""
+        if self.plan is None:
+            return OfUpdates()
+        layer, model = self.chosen.layer, self.plan.global_model
+        if model is None:
+            return OfUpdates(*self._gather(self.plan, fragments, None))
+        start, own = read_start(model, layer, self.settings.memory)
         try:
-            return _score(submissions, values, chosen, settings, elsewhere, wanted, progress)
+            found = self._gather(self.plan, fragments, start)
         except LeftOutError:
-            values.read_to_the_end(progress)
-            values = values.without_left_out()
+            if own.finding is None:
+                raise
+            found = self._gather(self.plan, fragments, None)
+        if own.finding is None:
+            return OfUpdates(*found, own.digest)
+        why = f"the global model: {own.finding.detail}"
+        finding = Finding(FindingKind.UNUSABLE_GLOBAL, why, layer=layer.name)
+        return OfUpdates(*found, None, (finding,))
+
+    def _gather(
+        self, plan: UpdatePlan, fragments: Fragments, start: TensorValues | None
+    ) -> tuple[Gathered, Float64 | None]:
+        layer, names = self.chosen.layer, plan.output
+        rows = layer.shape[0] if names is not None and layer.name == names.weight else 0
+        origin = Origin(start, plan.updates_are_deltas)
+        gathered = gather(fragments, origin, plan.gathers, rows=rows)
+        bias = None
+        if names is not None and layer.name == names.bias:
+            bias = fragments.load(0, fragments.values).astype(np.float64)
+            if start is not None and not plan.updates_are_deltas:
+                bias -= start[: fragments.values].astype(np.float64)
+        return gathered, bias
+
+    def _marked(self, marks: Marks, ids: tuple[str, ...]) -> Marked:
+        layout = self.chosen.cut
+        assert layout is not None
+        result = MarkedLayer(
+            layer=self.chosen.layer.name,
+            fragment=self.chosen.fragment,
+            participants=len(ids),
+            fragments=layout.fragments,
+            dimension=layout.dimension,
+            left_out=layout.left_out,
+            marked=marks.marked,
+            covariance_rank=marks.covariance_rank,
+            cutoff_distance=marks.cut_distance,
+            cutoff_margin=marks.cut_margin,
+            scores=dict(zip(ids, marks.scores.tolist(), strict=True)),
+        )
+        counts = None
+        if marks.marked:
+            counts = LayerCounts(result.layer, result.fragments, ids, marks.by_k_est)
+        return Marked(result, marks.parameters, marks.device, counts)
+
+    def _evidence(
+        self,
+        values: LayerValues,
+        reference: int,
+        marks: Mapping[str, Marks],
+        ids: tuple[str, ...],
+    ) -> LayerEvidence | None:
+        if self.wanted is None or self._pictured is None or self.chosen.cut is None:
+            return None
+        own = marks[self._pictured.declaration.name]
+        if not own.marked:
+            return None
+        fragments = self._cut(values, self.chosen.cut, reference)
+        return layer_evidence(self.chosen, fragments, own, ids, self.wanted)
 
 
-def _score(
-    submissions: Sequence[Submission],
-    values: LayerValues,
-    chosen: ChosenLayer,
-    settings: AuditSettings,
-    elsewhere: set[str],
-    wanted: Wanted | None,
-    progress: Progress,
-) -> Examined:
-    """Score what was read of a layer; see `_examine`.
-
-    Raises
-    ------
-    LeftOutError
-        When one of those that are scored turns out to be unusable.
-    """
-    layer, scored = chosen.layer, values.submissions
-    left_out = {one.member.id: one.finding for one in submissions if one.finding is not None}
-    if left_out and settings.strict:
-        first = next(iter(left_out.values()))
-        raise InputError(f"{first.participant}: {first.detail} (--strict stops here)")
-    scored_ids = [one.member.id for one in scored]
-    k_est = 0
-    too_few = why_too_few(submissions, f"scored in {layer.name}")
-    if not too_few:
-        k_est = settings.k_est.resolve(len(elsewhere.union(scored_ids)), layer.name)
-        too_few = why_no_k_est(k_est, len(scored), layer.name)
-    if too_few:
-        nothing = Finding(FindingKind.LAYER_LEFT_OUT, too_few)
-        return Examined(None, 0, left_out, (nothing,))
-    fragments = Fragments(values.tensors, chosen.cut, chunk_bytes=_chunk_bytes(settings.memory))
-    fragments = fragments.with_reference(central_participant(fragments))
-    marks = settings.detector(fragments, k_est, progress, keep_distances=wanted is not None)
-    values.read_to_the_end(progress)
-    if any(one.finding is not None for one in scored):
-        raise LeftOutError
-    result = _layer_result(chosen, submissions, scored, marks)
-    findings = (
-        *differing_scales(submissions, layer),
-        *masking_findings(scored, marks, result, k_est),
-    )
-    examined = Examined(
-        result, k_est, left_out, findings, parameters=marks.parameters, device=marks.device
-    )
-    if not marks.marked:
-        return examined
-    evidence = None
-    if wanted is not None:
-        evidence = layer_evidence(chosen, fragments, marks, scored_ids, wanted)
-    counted = LayerCounts(result.layer, result.fragments, tuple(scored_ids), marks.by_k_est)
-    return replace(examined, counted=counted, evidence=evidence)
-
-
-def _chunk_bytes(memory: int) -> int:
-    """A quarter of the memory: one chunk is read while another is scored, in wider numbers."""
-    return max(_LEAST_CHUNK_BYTES, min(_CHUNK_BYTES, memory // 4))
-
-
-def _layer_result(
-    chosen: ChosenLayer,
-    submissions: Sequence[Submission],
-    scored: Sequence[Submission],
-    marks: Marks,
-) -> LayerResult:
-    cut = chosen.cut
-    return LayerResult(
-        layer=chosen.layer.name,
-        fragment=chosen.fragment,
-        participants=len(scored),
-        fragments=cut.fragments,
-        dimension=cut.dimension,
-        left_out=cut.left_out,
-        marked=marks.marked,
-        covariance_rank=marks.covariance_rank,
-        cut_distance=marks.cut_distance,
-        cut_margin=marks.cut_margin,
-        scores={one.member.id: int(score) for one, score in zip(scored, marks.scores, strict=True)},
-        tensor_sha256={one.member.id: one.digest for one in submissions if one.digest is not None},
-    )
+def _from_central(
+    fragments: Fragments, marks: Mapping[str, Marks], gathered: Gathered | None
+) -> Float64:
+    """Return the l2 distance of each participant from the central one, of shape (n,)."""
+    for own in marks.values():
+        return own.from_reference
+    if gathered is None:
+        return np.zeros(fragments.participants)
+    distances: Float64 = np.sqrt(squared_distances(gathered.statistics.gram)[fragments.reference])
+    return distances

@@ -1,22 +1,22 @@
-"""The scores of every layer → one ranking, in exact arithmetic."""
+"""The scores of one detector → the order of the participants, in exact arithmetic."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from ariba_cli.base.ids import id_order
-from ariba_cli.verdicts.verdict import LayerResult, Ranked
+from ariba_cli.detectors.declaration import Scores
+from ariba_cli.verdicts.method import Decision
+from ariba_cli.verdicts.verdict import MarkedLayer, Ranked, Score
+
+# To how many significant digits scores are compared, which are sums of rounded numbers.
+_DIGITS = 6
 
 
-def rank(results: Sequence[LayerResult], k_est: int) -> tuple[tuple[Ranked, ...], bool]:
-    """Order by (−mean share, id); the first k̃ are suspects.
+def scores_of_marks(results: Sequence[MarkedLayer]) -> tuple[Score, ...]:
+    """Order by (−mean share, id).
 
     A participant's mean is over the layers in which it was scored. A layer in which nobody can
-    be told apart counts for nobody.
-
-    Returns
-    -------
-    The ranking, which is empty when there is no other layer; and whether the last suspect
-    and the next participant have the same mean share.
+    be told apart counts for nobody; nobody is scored when there is no other.
     """
     scores: dict[str, int] = {}
     shares: dict[str, dict[str, Fraction]] = {}
@@ -26,16 +26,64 @@ def rank(results: Sequence[LayerResult], k_est: int) -> tuple[tuple[Ranked, ...]
                 scores[name] = scores.get(name, 0) + score
                 shares.setdefault(name, {})[result.layer] = Fraction(score, result.fragments)
     means = {name: sum(own.values(), Fraction()) / len(own) for name, own in shares.items()}
-    order = sorted(means, key=lambda name: (-means[name], id_order(name)))
-    ranking = tuple(
-        Ranked(
-            rank=place,
+    return tuple(
+        Score(
             id=name,
             score=scores[name],
             share=float(means[name]),
-            shares={layer: float(share) for layer, share in shares[name].items()},
-            suspect=place <= k_est,
+            by_layer={layer: float(share) for layer, share in shares[name].items()},
         )
-        for place, name in enumerate(order, 1)
+        for name in sorted(means, key=lambda name: (-means[name], id_order(name)))
     )
-    return ranking, bool(order) and means[order[k_est - 1]] == means[order[k_est]]
+
+
+def scores_of_updates(ids: Sequence[str], found: Scores) -> tuple[Score, ...]:
+    """Order by (−score, id), with scores to six significant digits."""
+    totals = dict(zip(ids, map(_short, found.total.tolist()), strict=True))
+    by_layer: Mapping[str, list[float]] = {
+        layer: list(map(_short, scores.tolist())) for layer, scores in found.by_layer.items()
+    }
+    places = {name: place for place, name in enumerate(ids)}
+    return tuple(
+        Score(
+            id=name,
+            score=totals[name],
+            by_layer={layer: scores[places[name]] for layer, scores in by_layer.items()},
+            details={key: values[places[name]] for key, values in found.details.items()},
+        )
+        for name in sorted(ids, key=lambda name: (-totals[name], id_order(name)))
+    )
+
+
+def top_k(
+    detector: str, scores: Sequence[Score], k_est: int, margin: float
+) -> tuple[Decision, tuple[Ranked, ...]]:
+    """Name the k̃ participants of highest score.
+
+    Parameters
+    ----------
+    detector : str
+        Whose scores these are.
+    scores : sequence of Score
+        The most suspicious first; none when nobody can be told apart.
+    k_est : int
+        k̃.
+    margin : float
+        By how much the k̃-th value exceeds the next.
+    """
+    decision = Decision(
+        rule="top-k",
+        detector=detector,
+        k_est=k_est,
+        margin=margin,
+        tie_at_cutoff=bool(scores) and margin == 0,
+    )
+    ranking = tuple(
+        Ranked(rank=place, id=one.id, score=one.score, share=one.share, suspect=place <= k_est)
+        for place, one in enumerate(scores, 1)
+    )
+    return decision, ranking
+
+
+def _short(score: float) -> float:
+    return float(f"{score:.{_DIGITS}g}")

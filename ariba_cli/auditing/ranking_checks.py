@@ -4,16 +4,18 @@ import statistics
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from ariba_cli.base.findings import Finding, FindingKind
-from ariba_cli.scoring.marks import Marks
+from ariba_cli.base.findings import Fact, Finding, FindingKind
 from ariba_cli.updates.fragments import Fragments
 from ariba_cli.updates.intake import Submission
-from ariba_cli.verdicts.verdict import LayerResult
+from ariba_cli.verdicts.verdict import MarkedLayer
 
 # An update moves the mean by 1/n of itself. From four times the typical difference of
 # two updates, what all others have in common after centring outweighs what they differ in.
 _DOMINANT_SHIFT = 4.0
+# Ids that one finding names.
+_MOST_LISTED = 20
 _SAMPLED_VALUES = 4096
 _SAMPLED_OF_ALL = 2**20
 # A sample is taken in so many places: a file is read at each of them.
@@ -38,62 +40,89 @@ def central_participant(fragments: Fragments) -> int:
     return int(np.argsort(distances, kind="stable")[(len(distances) - 1) // 2])
 
 
-def masking_findings(
-    scored: Sequence[Submission], marks: Marks, result: LayerResult, k_est: int
-) -> list[Finding]:
-    """Whatever of it holds for one layer."""
+def duplicates(scored: Sequence[Submission], layer: str) -> list[Finding]:
+    """Return who sent the same bytes as somebody else, a finding for each group."""
+    groups: dict[str | None, list[str]] = {}
+    for one in scored:
+        groups.setdefault(one.digest, []).append(one.member.id)
     return [
-        *_duplicates(scored, result.layer),
-        *_dominant(scored, marks, result.layer),
-        *_degenerate(result),
-        *_large_k_est(result, k_est),
+        Finding(
+            FindingKind.DUPLICATE,
+            f"{_listed(group)} sent the same {layer}, byte for byte",
+            layer=layer,
+            group=tuple(group),
+        )
+        for group in groups.values()
+        if len(group) > 1
     ]
 
 
-def _duplicates(scored: Sequence[Submission], layer: str) -> list[Finding]:
-    """Participants whose bytes somebody else sent too: a copied or replayed update."""
-    first: dict[str | None, str] = {}
-    findings = []
-    for one in scored:
-        twin = first.setdefault(one.digest, one.member.id)
-        if twin != one.member.id:
-            detail = f"sent the same {layer} as {twin}, byte for byte"
-            findings.append(Finding(FindingKind.DUPLICATE, detail, one.member.id))
-    return findings
+def dominant(
+    scored: Sequence[Submission], from_reference: npt.NDArray[np.float64], layer: str
+) -> list[Finding]:
+    """Return who is so far from the central one that it hides what the others differ in.
 
-
-def _dominant(scored: Sequence[Submission], marks: Marks, layer: str) -> list[Finding]:
-    """Participants so far from the central one that they hide what the others differ in."""
-    typical = statistics.median_low(marks.from_reference.tolist())
+    Parameters
+    ----------
+    scored : sequence of Submission
+        Who is scored, n of them.
+    from_reference : float64 array of shape (n,)
+        The l2 distance of each from the central participant.
+    layer : str
+        In which layer.
+    """
+    typical = statistics.median_low(from_reference.tolist())
     return [
         Finding(
             FindingKind.DOMINANT,
             f"is {distance / typical:.0e} times as far from the others in {layer} as they are "
-            "from each other, and hides what they differ in; audit again without it",
+            "from each other, and hides what they differ in; audit again with --exclude",
             one.member.id,
+            layer,
+            facts={"times": float(f"{distance / typical:.0e}")},
         )
-        for one, distance in zip(scored, marks.from_reference, strict=True)
+        for one, distance in zip(scored, from_reference.tolist(), strict=True)
         if distance > _DOMINANT_SHIFT * len(scored) * typical > 0
     ]
 
 
-def _degenerate(result: LayerResult) -> list[Finding]:
+def equal_everywhere(layer: str, participants: int) -> Finding:
+    """Return that a layer tells nobody apart, since all sent the same."""
+    return Finding(
+        FindingKind.DEGENERATE,
+        f"all {participants} updates are equal in {layer}: it ranks nobody",
+        layer=layer,
+        facts={"participants": participants},
+    )
+
+
+def degenerate(detector: str, result: MarkedLayer) -> list[Finding]:
+    """Return why a detector marks nothing in a layer, where that is so."""
     if result.marked:
         return []
+    if result.covariance_rank == 0:
+        return [equal_everywhere(result.layer, result.participants)]
     if result.covariance_rank is None:
-        detail = f"the detector scores all fragments of {result.layer} alike: nobody is ranked"
-    elif result.covariance_rank:
+        detail = f"{detector} scores all fragments of {result.layer} alike: nobody is ranked"
+    else:
         detail = (
             f"fragments of {result.dimension} values are too wide for {result.participants} "
             f"updates of {result.layer}: all are equally distant, and it ranks nobody"
         )
-    else:
-        detail = f"all {result.participants} updates are equal in {result.layer}: it ranks nobody"
-    return [Finding(FindingKind.DEGENERATE, detail)]
+    facts: dict[str, Fact] = {"detector": detector, "dimension": result.dimension}
+    return [Finding(FindingKind.DEGENERATE, detail, layer=result.layer, facts=facts)]
 
 
-def _large_k_est(result: LayerResult, k_est: int) -> list[Finding]:
-    if 2 * k_est < result.participants:
+def large_k_est(k_est: int, participants: int) -> list[Finding]:
+    """Return that k̃ leaves no honest majority, where that is so."""
+    if 2 * k_est < participants:
         return []
-    detail = f"k_est is {k_est} of {result.participants}: ARIBA assumes an honest majority"
-    return [Finding(FindingKind.LARGE_K_EST, detail)]
+    detail = f"k_est is {k_est} of {participants}: ARIBA assumes an honest majority"
+    facts: dict[str, Fact] = {"k_est": k_est, "participants": participants}
+    return [Finding(FindingKind.LARGE_K_EST, detail, facts=facts)]
+
+
+def _listed(ids: Sequence[str]) -> str:
+    named = ", ".join(ids[:_MOST_LISTED])
+    more = f" and {len(ids) - _MOST_LISTED} more" if len(ids) > _MOST_LISTED else ""
+    return named + more

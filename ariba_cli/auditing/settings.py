@@ -1,26 +1,55 @@
 """What the user of an audit can choose."""
 
 import math
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Self
 
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.machine import memory_bytes
-from ariba_cli.detectors import Detector, make_detector
+from ariba_cli.detectors import make_detectors
+from ariba_cli.detectors.declaration import Detector, LayerDetector, UpdateDetector
+
+DEFAULT_K_EST = "20%"
+_DEFAULT_DETECTORS = ("mahalanobis",)
 
 
 @dataclass(frozen=True)
 class KEst:
-    """k̃, as a number of participants or as a percentage of them.
+    """k̃, as a number of participants or as a percentage of them, which is rounded up.
 
-    A percentage is rounded up; the default is the paper's 10 of 50.
+    Attributes
+    ----------
+    text : str
+        As it was written.
+    number : int, optional
+    percent : Fraction, optional
+        One of the two.
     """
 
+    text: str
     number: int | None = None
-    percent: Fraction = Fraction(20)
+    percent: Fraction | None = None
 
-    def resolve(self, participants: int, layer: str) -> int:
-        """k̃ for that many participants who are scored in a layer.
+    @classmethod
+    def parse(cls, value: int | str) -> Self:
+        """Return the k̃ that is written as `10` or `20%`; the default is the paper's 10 of 50.
+
+        Raises
+        ------
+        UsageError
+            When it is neither.
+        """
+        text = str(value)
+        if re.fullmatch(r"[0-9]{1,9}", text):
+            return cls(text, number=int(text))
+        if re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,9})?%", text):
+            return cls(text, percent=Fraction(text.removesuffix("%")))
+        raise UsageError(f"'{text}' is no k_est; write a number, as 10, or a percentage, as 20%")
+
+    def resolve(self, participants: int, where: str) -> int:
+        """Return k̃ for that many participants who are scored; `where` is for the error.
 
         Raises
         ------
@@ -28,43 +57,61 @@ class KEst:
             When it is not in 1 … n − 1.
         """
         k_est = self.number
-        if k_est is None:
+        if self.percent is not None:
             k_est = math.ceil(self.percent * participants / 100)
-        why_not = why_no_k_est(k_est, participants, layer)
+        assert k_est is not None
+        why_not = why_no_k_est(k_est, participants, where)
         if why_not:
             raise UsageError(why_not)
         return k_est
 
 
-def why_no_k_est(k_est: int, participants: int, layer: str) -> str:
-    """Why k̃ does not leave somebody of those who are scored in a layer; else nothing."""
+def why_no_k_est(k_est: int, participants: int, where: str) -> str:
+    """Return why k̃ does not leave somebody of those who are scored; else nothing."""
     if 1 <= k_est < participants:
         return ""
     return (
-        f"k_est is {k_est}; with {participants} participants scored in {layer} it must be "
+        f"k_est is {k_est}; with {participants} participants scored in {where} it must be "
         f"between 1 and {participants - 1}"
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class AuditSettings:
-    """What the user can choose; None leaves the choice to the round.
+    """What the user can choose.
 
     Attributes
     ----------
-    layers : names, patterns or `all`; none for the convolution in the middle.
-    verify_seal : whether to hash every file that the seal lists.
-    strict : whether to stop when a participant has to be left out.
-    max_memory : how many bytes the values of a layer may take; a quarter of the machine's
-        memory when None. Whatever it is, the result is the same.
-    evidence : whether a sample of what is scored is kept for pictures.
-    explained : who is in it, whatever their score; none without `evidence`.
+    layers : tuple of str
+        Names, patterns or `all`; none for all layers that hold weights.
+    fragment : str, optional
+        How layers are cut; none for the default of each.
+    k_est : KEst
+        How many suspects are named.
+    detectors : tuple of Detector
+        The first decides.
+    excluded : tuple of str
+        The ids of participants who are left out.
+    verify_seal : bool
+        Whether to hash every file that the seal lists.
+    strict : bool
+        Whether to stop when a participant has to be left out.
+    max_memory : int, optional
+        How many bytes the values of a layer may take; a quarter of the machine's memory when
+        None. Whatever it is, the result is the same.
+    evidence : bool
+        Whether a sample of what is scored is kept for pictures.
+    explained : tuple of str
+        Who is in it, whatever their score; none without `evidence`.
     """
 
     layers: tuple[str, ...] = ()
     fragment: str | None = None
-    k_est: KEst = KEst()
-    detector: Detector = field(default_factory=make_detector)
+    k_est: KEst = field(default_factory=lambda: KEst.parse(DEFAULT_K_EST))
+    detectors: tuple[Detector, ...] = field(
+        default_factory=lambda: make_detectors(_DEFAULT_DETECTORS)
+    )
+    excluded: tuple[str, ...] = ()
     verify_seal: bool = False
     strict: bool = False
     max_memory: int | None = None
@@ -75,3 +122,13 @@ class AuditSettings:
     def memory(self) -> int:
         """How many bytes the values of a layer may take."""
         return self.max_memory if self.max_memory is not None else memory_bytes() // 4
+
+    @property
+    def layer_detectors(self) -> tuple[LayerDetector, ...]:
+        """Those that mark the fragments of layers."""
+        return tuple(one for one in self.detectors if isinstance(one, LayerDetector))
+
+    @property
+    def update_detectors(self) -> tuple[UpdateDetector, ...]:
+        """Those that look at whole updates."""
+        return tuple(one for one in self.detectors if isinstance(one, UpdateDetector))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.base.ids import id_order
-from ariba_cli.verdicts.verdict import KEstStep, Ranked, Stability
+from ariba_cli.verdicts.verdict import KEstStep, Stability
 
 # Sums up to it are exact in int64, and larger ones are left to Python's integers.
 _MOST_INT64 = 2**62
@@ -69,29 +69,33 @@ class _Shares:
         return numerators
 
 
-def stability(
-    layers: Sequence[LayerCounts], ranking: Sequence[Ranked], k_est: int
-) -> Stability | None:
-    """What would have become of the suspects under other choices.
+def stability_of(
+    layers: Sequence[LayerCounts], suspects: Sequence[str], k_est: int
+) -> tuple[Stability, float]:
+    """Find what would have become of the suspects under other choices.
 
     Parameters
     ----------
-    layers : those in which participants can be told apart.
-    ranking : by the mean share over these layers, for k̃ = k_est.
+    layers : sequence of LayerCounts
+        Those in which participants can be told apart; at least one.
+    suspects : sequence of str
+        The k̃ participants of highest mean share over these layers.
+    k_est : int
+        k̃.
 
     Returns
     -------
-    None when nobody is ranked.
+    Stability
+        By k̃ and by layer.
+    float
+        By how much the k̃-th mean share exceeds the next.
     """
-    if not ranking:
-        return None
     shares = _Shares(layers)
-    suspects = [ranked.id for ranked in ranking if ranked.suspect]
-    return Stability(
-        share_margin=shares.margin(k_est),
+    found = Stability(
         steps=_steps(shares, min(len(layer.by_k_est) for layer in layers)),
         without_layer=_without_layer(layers, suspects, k_est),
     )
+    return found, shares.margin(k_est)
 
 
 def _steps(shares: _Shares, last: int) -> tuple[KEstStep, ...]:

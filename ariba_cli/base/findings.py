@@ -1,7 +1,10 @@
 """What is wrong with an input, in words that every room and every report shares."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+# What a finding says in numbers and codes.
+Fact = str | int | float | tuple[int, ...]
 
 
 class FindingKind(StrEnum):
@@ -18,10 +21,11 @@ class FindingKind(StrEnum):
     DEGENERATE = "degenerate"
     LARGE_K_EST = "large-k-est"
     LAYER_LEFT_OUT = "layer-left-out"
+    SEVERAL_GLOBALS = "several-globals"
+    UNUSABLE_GLOBAL = "unusable-global"
     UNSEALED = "unsealed"
     SEAL_BROKEN = "seal-broken"
     UNLISTED_FILE = "unlisted-file"
-    SEVERAL_GLOBALS = "several-globals"
 
 
 # What can be found anew in every layer.
@@ -37,6 +41,7 @@ PER_LAYER = frozenset(
         FindingKind.DEGENERATE,
         FindingKind.LARGE_K_EST,
         FindingKind.LAYER_LEFT_OUT,
+        FindingKind.UNUSABLE_GLOBAL,
     }
 )
 BROKEN_SEAL = (FindingKind.SEAL_BROKEN, FindingKind.UNLISTED_FILE)
@@ -48,11 +53,24 @@ class Finding:
 
     Attributes
     ----------
-    kind : what sort of thing.
-    detail : what and where, in one line that starts in lower case.
-    participant : whose file it is, or None when the round as a whole is meant.
+    kind : FindingKind
+        What sort of thing.
+    detail : str
+        What and where, in one line that starts in lower case. It is no part of what is
+        hashed in a report, nor of what makes two findings equal.
+    participant : str, optional
+        Whose file it is; none when the round as a whole is meant, or a group.
+    layer : str, optional
+        In which layer it was found.
+    group : tuple of str
+        The ids of several participants who are meant together.
+    facts : dict of str to Fact
+        What the detail says in numbers.
     """
 
     kind: FindingKind
-    detail: str
+    detail: str = field(compare=False)
     participant: str | None = None
+    layer: str | None = None
+    group: tuple[str, ...] = ()
+    facts: dict[str, Fact] = field(default_factory=dict, hash=False)

@@ -1,18 +1,23 @@
 """`ariba aggregate`: make the next global model of a round."""
 
+import difflib
 import os
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ariba_cli.base.errors import UsageError
 from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.base.visible import visible
 from ariba_cli.cli.options import shared as options
+from ariba_cli.cli.options.groups import grouped
 
 if TYPE_CHECKING:
     from ariba_cli.aggregation.aggregate import Aggregation
+    from ariba_cli.rounds.directory import Round
     from ariba_cli.runs.run_file import Run
 
 
@@ -23,6 +28,7 @@ class Weighting(StrEnum):
     SAMPLES = "samples"
 
 
+@grouped
 def aggregate(
     round_path: options.RoundArgument,
     out: Annotated[
@@ -30,10 +36,11 @@ def aggregate(
         typer.Option("--out", metavar="FILE", help="The model file to make.", show_default=False),
     ],
     drop: Annotated[
-        Path | None,
+        list[str] | None,
         typer.Option(
-            metavar="REPORT.json",
-            help="Leave out the suspects of this report of ariba audit -f json.",
+            metavar="ID|REPORT.json",
+            help="Leave out this participant, or the suspects of this report of ariba audit -f "
+            "json. What names a file is a report. Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -60,17 +67,14 @@ def aggregate(
     names: options.NamesOption = None,
     global_model: options.GlobalOption = None,
     strict: options.StrictOption = False,
-    max_file_bytes: options.MaxFileBytesOption = options.LIMITS.file_bytes,
-    timeout: options.TimeoutOption = options.LIMITS.seconds,
-    color: options.ColorOption = options.Color.AUTO,
-    quiet: options.QuietOption = False,
-    verbose: options.VerboseOption = False,
+    files: options.FileLimits = options.FILE_LIMITS,
+    messages: options.Messages = options.MESSAGES,
 ) -> None:
     """Average the updates of a round into the next global model (FedAvg).
 
     Writes θ + η Σ w_i (θ_i − θ) as safetensors; without a global model the mean of the
     weights. An update that cannot be used as a whole, or is not finite, is left out. Prints
-    who was left out, a line for each with a tab and why: suspect, or the kind of finding.
+    who was left out, a line for each with a tab and why: suspect, dropped, or the kind of finding.
 
     Example: ariba audit runs/demo/attacked -f json -o report.json
 
@@ -80,26 +84,29 @@ def aggregate(
     with defer_signals():
         from ariba_cli.aggregation.aggregate import aggregate_round
         from ariba_cli.replay.suspects import read_suspects
-        from ariba_cli.reports.words import finding_in_words
+        from ariba_cli.reports.finding_words import finding_in_words
         from ariba_cli.rounds.directory import open_round
 
-    console = options.make_console(color, quiet, verbose)
-    terms = options.make_terms(max_file_bytes, timeout, names)
+    console = messages.console()
+    terms = files.read_options(names)
+    reports = [Path(one) for one in drop or () if os.path.lexists(one)]
+    named = [one for one in drop or () if not os.path.lexists(one)]
     round_ = open_round(
-        round_path, terms, global_path=global_model, not_models=options.paths(names, drop)
+        round_path, terms, global_path=global_model, not_models=options.paths(names, *reports)
     )
+    _check_named(named, round_)
     by_samples = weighting is Weighting.SAMPLES
     run = _run(round_path, needed=by_samples) if eta is None or by_samples else None
     if eta is None:
         eta = 1.0 if run is None else run.settings.eta
-    dropped = read_suspects(drop, round_) if drop is not None else ()
+    suspects = [name for path in reports for name in read_suspects(path, round_)]
     with console.progress() as progress:
         done = aggregate_round(
             round_,
             out,
             eta=eta,
             samples=run.samples if run is not None and by_samples else None,
-            dropped=dropped,
+            dropped=tuple(dict.fromkeys([*named, *suspects])),
             strict=strict,
             progress=progress,
         )
@@ -110,7 +117,7 @@ def aggregate(
     console.note(
         f"averaged {len(done.averaged)} of {len(round_.participants)} with eta {eta:g}; wrote {out}"
     )
-    console.data(_left_out(done))
+    console.data(_left_out(done, suspects))
 
 
 def _run(round_path: Path, *, needed: bool) -> "Run | None":
@@ -124,8 +131,20 @@ def _run(round_path: Path, *, needed: bool) -> "Run | None":
     return read_run_at(path, to_know=to_know)
 
 
-def _left_out(done: "Aggregation") -> bytes:
-    """Who was left out and why, those who were dropped first."""
-    reasons = dict.fromkeys(done.dropped, "suspect")
+def _check_named(named: Sequence[str], round_: "Round") -> None:
+    """Raise UsageError when somebody is to be dropped who is neither there nor a report."""
+    ids = [member.id for member in round_.participants]
+    for name in named:
+        if name not in ids:
+            near = difflib.get_close_matches(name, ids, n=1)
+            hint = f"; did you mean '{visible(near[0])}'?" if near else ""
+            raise UsageError(
+                f"--drop '{name}' is neither a participant of the round nor a report{hint}"
+            )
+
+
+def _left_out(done: "Aggregation", suspects: Collection[str]) -> bytes:
+    """Return who was left out and why, those who were dropped first."""
+    reasons = {name: "suspect" if name in suspects else "dropped" for name in done.dropped}
     reasons |= {str(one.participant): one.kind.value for one in done.findings}
     return "".join(f"{visible(name)}\t{why}\n" for name, why in reasons.items()).encode()

@@ -7,8 +7,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-import ariba_cli
 from ariba_cli.base.errors import AribaError
+from ariba_cli.base.version import VERSION
 from ariba_cli.cli.aggregate import aggregate
 from ariba_cli.cli.attack import attack
 from ariba_cli.cli.audit import audit
@@ -84,7 +84,7 @@ class Stopped(BaseException):
 def _print_version(context: typer.Context, wanted: bool) -> None:
     # Not while a shell completes what follows.
     if wanted and not context.resilient_parsing:
-        typer.echo(f"ariba {ariba_cli.__version__}")
+        typer.echo(f"ariba {VERSION}")
         raise typer.Exit
 
 

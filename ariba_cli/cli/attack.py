@@ -10,9 +10,11 @@ from ariba_cli.cli.libraries import import_training_libraries
 from ariba_cli.cli.options import attack as attack_options
 from ariba_cli.cli.options import shared as options
 from ariba_cli.cli.options import training as training_options
+from ariba_cli.cli.options.groups import grouped
 from ariba_cli.cli.options.training import EngineName
 
 
+@grouped
 def attack(
     context: typer.Context,
     round_path: options.RoundArgument,
@@ -41,9 +43,7 @@ def attack(
     download: training_options.DownloadOption = False,
     seed: options.SeedOption = 0,
     resume: options.ResumeOption = False,
-    color: options.ColorOption = options.Color.AUTO,
-    quiet: options.QuietOption = False,
-    verbose: options.VerboseOption = False,
+    messages: options.Messages = options.MESSAGES,
 ) -> None:
     """Take a saved honest round and write it again with participants compromised.
 
@@ -63,7 +63,7 @@ def attack(
         from ariba_cli.runs.forging import forge
         from ariba_cli.runs.run_file import read_run
 
-    console = options.make_console(color, quiet, verbose)
+    console = messages.console()
     named, strategies = attack_options.names(compromised), attack_options.strategies(strategy)
     attack_options.check_heeded(context, strategies)
     round_ = open_round(round_path)

@@ -1,8 +1,9 @@
 """`ariba audit`: rank the participants of a round, or of several."""
 
 import re
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,10 +14,8 @@ from ariba_cli.cli.options import choices
 from ariba_cli.cli.options import detectors as detector_options
 from ariba_cli.cli.options import shared as options
 from ariba_cli.cli.options.conditions import conditions_in_words, parse_condition
+from ariba_cli.cli.options.groups import grouped
 from ariba_cli.cli.verdicts import AuditFormat
-
-if TYPE_CHECKING:
-    from ariba_cli.auditing.settings import KEst
 
 _UNITS = {"": 1, "b": 1} | {
     f"{prefix}{suffix}": base ** (power + 1)
@@ -26,6 +25,7 @@ _UNITS = {"": 1, "b": 1} | {
 _LEAST_MEMORY = 2**20
 
 
+@grouped
 def audit(
     round_paths: Annotated[
         list[Path] | None,
@@ -41,7 +41,7 @@ def audit(
             metavar="NAME",
             help="A layer to examine, as layer3.0.conv1; a pattern, as 'layer3.*.conv?'; or all. "
             "Repeatable: each is scored by itself, and the ranking is by the mean share. "
-            "[default: the middle convolution]",
+            "[default: all layers that hold weights]",
             show_default=False,
             autocompletion=choices.layers,
         ),
@@ -59,12 +59,12 @@ def audit(
         typer.Option(
             metavar="KIND",
             help="How to cut the layers: kernel, filter, row, or block:D for D values. "
-            "[default: kernel for convolutions, else row]",
+            "[default: kernel for convolutions, else row; block:64 where these are too wide]",
             show_default=False,
             autocompletion=choices.fragments,
         ),
     ] = None,
-    detector: detector_options.DetectorOption = "mahalanobis",
+    detector: detector_options.DetectorOption = ["mahalanobis"],  # noqa: B006
     detector_arg: detector_options.DetectorArgOption = None,
     fit_sample: detector_options.FitSampleOption = None,
     device: detector_options.DeviceOption = "auto",
@@ -91,6 +91,14 @@ def audit(
             metavar="ID",
             help="Show the most distant fragments of this participant, beside typical ones. "
             "Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    top: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|all",
+            help="How many participants the table shows. [default: the suspects and the next ten]",
             show_default=False,
         ),
     ] = None,
@@ -121,6 +129,14 @@ def audit(
             show_default=False,
         ),
     ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="Leave this participant out, as if it had sent nothing. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     names: options.NamesOption = None,
     global_model: options.GlobalOption = None,
     verify_seal: Annotated[
@@ -129,22 +145,20 @@ def audit(
     ] = False,
     strict: options.StrictOption = False,
     max_memory: options.MaxMemoryOption = None,
-    max_file_bytes: options.MaxFileBytesOption = options.LIMITS.file_bytes,
-    timeout: options.TimeoutOption = options.LIMITS.seconds,
+    files: options.FileLimits = options.FILE_LIMITS,
     truth: Annotated[
         bool,
         typer.Option("--truth", help="Measure the verdict against truth.json (simulated rounds)."),
     ] = False,
     reproducible: options.ReproducibleOption = False,
-    color: options.ColorOption = options.Color.AUTO,
-    quiet: options.QuietOption = False,
-    verbose: options.VerboseOption = False,
+    messages: options.Messages = options.MESSAGES,
 ) -> None:
     """Rank the participants of a round by how backdoored their updates look.
 
     k_est participants are named as suspects in every round, also in a clean one: the
     shares say how much stands behind it, and only the examined layers speak. An HDF5 file
-    with a group per participant can stand for the directory.
+    with a group per participant can stand for the directory. Of several detectors the first
+    decides who is named; the ranks that the others give stand beside it.
 
     Of several rounds, one that cannot be audited is an error on stderr, and the others are
     audited all the same. JSON is then one line a round, written as soon as it is done.
@@ -154,7 +168,7 @@ def audit(
 
     Example: ariba audit runs/demo/attacked --layer conv2 --k-est 10
 
-    Example: ariba audit runs/demo/attacked --layer all
+    Example: ariba audit runs/demo/attacked --detector krum --detector norm
 
     Example: ariba audit runs/demo/attacked --verify-seal --fail-on unsealed
     --fail-on 'share>=0.7' --fail-on tie
@@ -164,39 +178,38 @@ def audit(
     Example: find runs -name 'round_*' -print0 | ariba audit --files0-from - -f json
     """
     with defer_signals():
-        from ariba_cli.auditing.settings import AuditSettings
         from ariba_cli.cli.auditing import Auditing
         from ariba_cli.cli.options.given import given_rounds
         from ariba_cli.cli.output import deliver_all
         from ariba_cli.cli.verdicts import Verdicts
-        from ariba_cli.detectors import make_detector
-        from ariba_cli.scoring.devices import DeviceChoice
 
-    console = options.make_console(color, quiet, verbose)
-    arguments = detector_options.parse_arguments(detector_arg or ())
-    with defer_signals():
-        chosen = make_detector(detector, arguments, fit_sample, DeviceChoice(device, console.note))
-    given = given_rounds(round_paths or (), files0_from)
+    console = messages.console()
     conditions = [parse_condition(text) for text in fail_on or ()]
+    given = given_rounds(round_paths or (), files0_from)
     auditing = Auditing(
-        settings=AuditSettings(
-            layers=tuple(layer or ()),
-            fragment=fragment,
-            k_est=parse_k_est(k_est),
+        asked={
+            "layers": tuple(layer or ()),
+            "fragment": fragment,
+            "k_est": k_est,
+            "detectors": tuple(detector),
+            "detector_arguments": detector_options.parse_arguments(detector_arg or ()),
+            "fit_sample": fit_sample,
+            "device": device,
+            "exclude": tuple(exclude or ()),
+            "global_model": global_model,
+            "not_models": options.paths(names),
+            "options": files.read_options(names),
             # What is asked of a seal is not known before it is verified.
-            verify_seal=verify_seal or any(one.needs_seal for one in conditions),
-            strict=strict,
-            detector=chosen,
-            max_memory=None if max_memory is None else parse_bytes(max_memory),
-            evidence=evidence or html is not None or bool(explain),
-            explained=tuple(explain or ()),
-        ),
-        terms=options.make_terms(max_file_bytes, timeout, names),
-        global_model=global_model,
-        not_models=options.paths(names),
-        truth=truth,
-        conditions=conditions,
+            "verify_seal": verify_seal or any(one.needs_seal for one in conditions),
+            "strict": strict,
+            "max_memory": None if max_memory is None else parse_bytes(max_memory),
+            "evidence": evidence or html is not None or bool(explain),
+            "explain": tuple(explain or ()),
+            "truth": truth,
+            "notice": console.note,
+        },
         outputs=options.paths(output, html),
+        conditions=conditions,
         console=console,
     )
     several = files0_from is not None or len(round_paths or ()) > 1
@@ -217,6 +230,7 @@ def audit(
         evidence=evidence or bool(explain),
         explained=explain or (),
         page=html,
+        top=None if top is None else parse_top(top),
     )
     if several:
         total = len(round_paths) if round_paths else None
@@ -230,23 +244,19 @@ def audit(
         raise typer.Exit(Exit.CONDITION_HOLDS)
 
 
-def parse_k_est(text: str) -> "KEst":
-    """`10` or `20%`.
+def parse_top(text: str) -> int:
+    """Return how many participants `10` or `all` stands for.
 
     Raises
     ------
     UsageError
         When it is neither.
     """
-    from fractions import Fraction
-
-    from ariba_cli.auditing.settings import KEst
-
-    if re.fullmatch(r"[0-9]{1,9}", text):
-        return KEst(number=int(text))
-    if re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,9})?%", text):
-        return KEst(percent=Fraction(text.removesuffix("%")))
-    raise UsageError(f"'{text}' is no k_est; write a number, as 10, or a percentage, as 20%")
+    if text == "all":
+        return sys.maxsize
+    if re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        return int(text)
+    raise UsageError(f"--top is '{text}'; write a number of participants, or all")
 
 
 def parse_bytes(text: str) -> int:

@@ -1,47 +1,50 @@
 """One round audited after the other, and what came of them together."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ariba_cli.auditing.audit import audit
-from ariba_cli.auditing.evaluation import truth_metrics
-from ariba_cli.auditing.settings import AuditSettings
-from ariba_cli.base.errors import AribaError, InputError
+from ariba_cli.api.auditing import audit
+from ariba_cli.base.errors import AribaError
 from ariba_cli.base.progress import Progress
 from ariba_cli.cli.console import Console
 from ariba_cli.cli.exits import Exit
 from ariba_cli.cli.options.conditions import Condition
 from ariba_cli.cli.output import Stopwatch
 from ariba_cli.cli.verdicts import Verdicts
-from ariba_cli.formats.model import ReadOptions
-from ariba_cli.reports.words import cut_in_words
-from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.truth import read_truth
-from ariba_cli.verdicts.verdict import Verdict
+from ariba_cli.reports.words import cutoff_in_words
+from ariba_cli.rounds.directory import check_apart
+
+if TYPE_CHECKING:
+    from ariba_cli.verdicts.verdict import MarkedLayer
 
 
 @dataclass
 class Auditing:
-    """Audits rounds under the same terms.
+    """Audits rounds in the same way.
 
     Attributes
     ----------
-    truth : whether each verdict is measured against the truth beside its round.
-    outputs : what is written beside, and must not lie among the updates of a round.
-    failed : how many rounds could not be audited so far.
-    holding : whether a condition held in any round.
+    asked : dict of str to Any
+        The options of `ariba_cli.audit`.
+    outputs : tuple of paths
+        What is written beside, and must not lie among the updates of a round.
+    conditions : sequence of Condition
+        Of `--fail-on`.
+    console : Console
+        Where things are said.
+    failed : int
+        How many rounds could not be audited so far.
+    holding : bool
+        Whether a condition held in any round.
     """
 
-    settings: AuditSettings
-    terms: ReadOptions
-    global_model: Path | None
-    not_models: tuple[Path, ...]
-    truth: bool
-    conditions: Sequence[Condition]
+    asked: dict[str, Any]
     outputs: tuple[Path, ...]
+    conditions: Sequence[Condition]
     console: Console
     failed: int = 0
     holding: bool = False
@@ -88,12 +91,15 @@ class Auditing:
         self, path: Path, verdicts: Verdicts, progress: Progress, which: str
     ) -> Iterator[bytes]:
         stopwatch = Stopwatch()
-        verdict = self._verdict(path, progress)
+        for output in self.outputs:
+            check_apart(path, output)
+        verdict = audit(path, **self.asked, progress=progress)
+        marked = {layer.layer: layer for layer in verdict.marked_layers}
         for layer in verdict.layers:
+            own = marked.get(layer.layer)
             self.console.detail(
-                f"{which}examined {layer.layer} of {layer.participants} participants: "
-                f"{layer.fragments * layer.participants:,} fragments of {layer.dimension} values, "
-                f"{layer.marked:,} marked from {cut_in_words(verdict)} {layer.cut_distance:.6g}"
+                f"{which}examined {layer.layer} of {layer.participants} participants"
+                + ("" if own is None else f": {_marks_in_words(own, cutoff_in_words(verdict))}")
             )
         data = verdicts.encode(path, verdict, stopwatch)
         holding = [condition.text for condition in self.conditions if condition.holds(verdict)]
@@ -102,20 +108,12 @@ class Auditing:
         if holding:
             self.console.note(f"{which}condition holds: {', '.join(holding)}")
 
-    def _verdict(self, path: Path, progress: Progress) -> Verdict:
-        try:
-            round_ = open_round(
-                path, self.terms, global_path=self.global_model, not_models=self.not_models
-            )
-            for output in self.outputs:
-                round_.check_apart(output)
-            known = read_truth(path) if self.truth else None
-            verdict = audit(round_, self.settings, progress)
-        except OSError as error:
-            raise InputError(f"'{error.filename or path}': {error.strerror}") from error
-        if known is None:
-            return verdict
-        return replace(verdict, evaluation=truth_metrics(verdict, known.compromised))
+
+def _marks_in_words(layer: "MarkedLayer", what: str) -> str:
+    return (
+        f"{layer.fragments * layer.participants:,} fragments of {layer.dimension} values, "
+        f"{layer.marked:,} marked from {what} {layer.cutoff_distance:.6g}"
+    )
 
 
 def _of_rounds(progress: Progress, number: int, total: int | None) -> Progress:

@@ -48,7 +48,7 @@ def completion(
     In ~/.config/fish/config.fish: ariba completion fish | source
     """
     script = resources.files("ariba_cli.cli") / "shells" / f"ariba.{shell.value}"
-    console = options.make_console(options.Color.AUTO, quiet=False, verbose=False)
+    console = options.MESSAGES.console()
     console.data(script.read_bytes())
 
 

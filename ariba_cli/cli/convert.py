@@ -8,6 +8,7 @@ import typer
 
 from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.cli.options import shared as options
+from ariba_cli.cli.options.groups import grouped
 
 
 class Kind(StrEnum):
@@ -17,6 +18,7 @@ class Kind(StrEnum):
     DIFFERENCE = "difference"
 
 
+@grouped
 def convert(
     source: Annotated[
         Path,
@@ -47,11 +49,8 @@ def convert(
     ] = Kind.WEIGHTS,
     strict: options.StrictOption = False,
     resume: options.ResumeOption = False,
-    max_file_bytes: options.MaxFileBytesOption = options.LIMITS.file_bytes,
-    timeout: options.TimeoutOption = options.LIMITS.seconds,
-    color: options.ColorOption = options.Color.AUTO,
-    quiet: options.QuietOption = False,
-    verbose: options.VerboseOption = False,
+    files: options.FileLimits = options.FILE_LIMITS,
+    messages: options.Messages = options.MESSAGES,
 ) -> None:
     """Write any directory of updates again as a sealed round of safetensors.
 
@@ -63,13 +62,13 @@ def convert(
     """
     with defer_signals():
         from ariba_cli.files.partial import check_free
-        from ariba_cli.reports.words import finding_in_words
+        from ariba_cli.reports.finding_words import finding_in_words
         from ariba_cli.rounds.conversion import convert as run_conversion
         from ariba_cli.rounds.directory import open_round
 
-    console = options.make_console(color, quiet, verbose)
+    console = messages.console()
     check_free(out)
-    terms = options.make_terms(max_file_bytes, timeout, names, trust_pickles=trust_pickles)
+    terms = files.read_options(names, trust_pickles=trust_pickles)
     round_ = open_round(source, terms, global_path=global_model, not_models=options.paths(names))
     round_.check_apart(out)
     with console.progress() as progress:

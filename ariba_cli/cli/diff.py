@@ -9,6 +9,7 @@ import typer
 from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.cli.exits import Exit
 from ariba_cli.cli.options import shared as options
+from ariba_cli.cli.options.groups import grouped
 
 
 class DiffFormat(StrEnum):
@@ -18,6 +19,7 @@ class DiffFormat(StrEnum):
     JSON = "json"
 
 
+@grouped
 def diff(
     first_path: Annotated[
         Path,
@@ -36,9 +38,7 @@ def diff(
     ] = DiffFormat.TABLE,
     output: options.OutputOption = None,
     reproducible: options.ReproducibleOption = False,
-    color: options.ColorOption = options.Color.AUTO,
-    quiet: options.QuietOption = False,
-    verbose: options.VerboseOption = False,
+    messages: options.Messages = options.MESSAGES,
 ) -> None:
     """Show who moved between two reports: of two rounds, or of a round audited in two ways.
 
@@ -59,7 +59,7 @@ def diff(
         from ariba_cli.verdicts.comparison import compare
 
     stopwatch = Stopwatch()
-    console = options.make_console(color, quiet, verbose)
+    console = messages.console()
     console.detail(f"reading {first_path} and {second_path}")
     first, second = read_report(first_path), read_report(second_path)
     found = compare(first.verdict, second.verdict)

@@ -11,6 +11,7 @@ from ariba_cli.cli.libraries import import_training_libraries
 from ariba_cli.cli.options import choices
 from ariba_cli.cli.options import shared as options
 from ariba_cli.cli.options import training as training_options
+from ariba_cli.cli.options.groups import grouped
 from ariba_cli.cli.options.training import EngineName
 
 
@@ -21,6 +22,7 @@ class EvaluateFormat(StrEnum):
     JSON = "json"
 
 
+@grouped
 def evaluate(
     model: Annotated[
         Path,
@@ -91,12 +93,9 @@ def evaluate(
     ] = EvaluateFormat.TABLE,
     names: options.NamesOption = None,
     output: options.OutputOption = None,
-    max_file_bytes: options.MaxFileBytesOption = options.LIMITS.file_bytes,
-    timeout: options.TimeoutOption = options.LIMITS.seconds,
+    files: options.FileLimits = options.FILE_LIMITS,
     reproducible: options.ReproducibleOption = False,
-    color: options.ColorOption = options.Color.AUTO,
-    quiet: options.QuietOption = False,
-    verbose: options.VerboseOption = False,
+    messages: options.Messages = options.MESSAGES,
 ) -> None:
     """Measure a model on the test set: accuracy, loss, every class, and backdoors (X'%).
 
@@ -114,7 +113,7 @@ def evaluate(
         from ariba_cli.runs.run_file import nearest_path, read_run_at
 
     stopwatch = Stopwatch()
-    console = options.make_console(color, quiet, verbose)
+    console = messages.console()
     run_path = run_path or nearest_path(model)
     console.detail(f"the run is that of {run_path}")
     run = read_run_at(run_path, to_know="the data and the model")
@@ -125,7 +124,7 @@ def evaluate(
         backdoor_images=attack.backdoor_images if backdoor_images is None else backdoor_images,
         seed=attack.seed if seed is None else seed,
     )
-    terms = options.make_terms(max_file_bytes, timeout, names)
+    terms = files.read_options(names)
     import_training_libraries()
     place = training_options.place(
         run.settings.dataset,

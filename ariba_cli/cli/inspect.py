@@ -8,6 +8,7 @@ import typer
 
 from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.cli.options import shared as options
+from ariba_cli.cli.options.groups import grouped
 
 
 class InspectFormat(StrEnum):
@@ -17,6 +18,7 @@ class InspectFormat(StrEnum):
     JSON = "json"
 
 
+@grouped
 def inspect(
     path: Annotated[
         Path,
@@ -42,13 +44,10 @@ def inspect(
             help="Print only what the seal says of each file, for sha256sum -c in the round.",
         ),
     ] = False,
-    max_file_bytes: options.MaxFileBytesOption = options.LIMITS.file_bytes,
-    timeout: options.TimeoutOption = options.LIMITS.seconds,
+    files: options.FileLimits = options.FILE_LIMITS,
     output: options.OutputOption = None,
     reproducible: options.ReproducibleOption = False,
-    color: options.ColorOption = options.Color.AUTO,
-    quiet: options.QuietOption = False,
-    verbose: options.VerboseOption = False,
+    messages: options.Messages = options.MESSAGES,
 ) -> None:
     """Show what is in a model or a round: seal, participants, layers, norms, findings.
 
@@ -61,7 +60,7 @@ def inspect(
     with defer_signals():
         from ariba_cli.cli.output import Stopwatch, deliver
         from ariba_cli.reports.sha256sums import sha256sums as list_hashes
-        from ariba_cli.rounds.directory import is_one_model, open_round
+        from ariba_cli.rounds.directory import check_apart, is_one_model, open_round
         from ariba_cli.rounds.inspection import (
             InspectedFile,
             InspectedRound,
@@ -70,9 +69,11 @@ def inspect(
         )
 
     stopwatch = Stopwatch()
-    console = options.make_console(color, quiet, verbose)
-    terms = options.make_terms(max_file_bytes, timeout, names)
+    console = messages.console()
+    terms = files.read_options(names)
     console.detail(f"reading {path}")
+    if output is not None:
+        check_apart(path, output)
     if sha256sums:
         for_terminal = output is None and console.on_terminal
         deliver(list_hashes(open_round(path, terms), for_terminal=for_terminal), output, console)

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import ariba_cli
 from ariba_cli.base.errors import OutputError, UsageError
+from ariba_cli.base.version import VERSION
 from ariba_cli.cli.console import Console
 from ariba_cli.reports.canonical import RunRecord
 
@@ -36,10 +36,12 @@ class Stopwatch:
             epoch = 0
         started = self._started if epoch is None else datetime.fromtimestamp(epoch, UTC)
         return RunRecord(
-            ariba=ariba_cli.__version__,
+            ariba=VERSION,
             python=platform.python_version(),
             libraries={
-                name: sys.modules[name].__version__ for name in _LIBRARIES if name in sys.modules
+                name: str(sys.modules[name].__version__)
+                for name in _LIBRARIES
+                if name in sys.modules
             },
             argv=sys.argv[1:],
             started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),

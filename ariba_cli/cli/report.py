@@ -8,6 +8,7 @@ import typer
 
 from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.cli.options import shared as options
+from ariba_cli.cli.options.groups import grouped
 
 if TYPE_CHECKING:
     from ariba_cli.cli.console import Console
@@ -25,6 +26,7 @@ class ReportFormat(StrEnum):
     INTOTO = "intoto"
 
 
+@grouped
 def report(
     report_path: options.ReportArgument,
     format_: Annotated[
@@ -40,21 +42,18 @@ def report(
         ),
     ] = ReportFormat.TABLE,
     output: options.OutputOption = None,
-    color: options.ColorOption = options.Color.AUTO,
-    quiet: options.QuietOption = False,
-    verbose: options.VerboseOption = False,
+    messages: options.Messages = options.MESSAGES,
 ) -> None:
     """Write a report of an audit in another format, without its round.
 
     Everything comes from the JSON, whose result_sha256 is checked first. sha256sums and
-    intoto need the hash of every whole file, which the report on a sealed round has; ariba
-    convert seals any round. The hashes are those of the seal: ariba audit --verify-seal
-    checks them, and so does ariba verify. A Statement says that an audit of these files
-    found this result; sign it with a tool of your own, as cosign.
+    intoto need a report of an audit with --verify-seal, which has hashed every file that the
+    seal lists; ariba convert seals any round. A Statement says that an audit of these files
+    found this result; sign it with a tool of your own, such as cosign.
 
     Exit codes: 0 written; 2 it could not be.
 
-    Example: ariba audit runs/demo/attacked -f json -o report.json
+    Example: ariba audit runs/demo/attacked --verify-seal -f json -o report.json
 
     Example: ariba report report.json -f html -o report.html
 
@@ -64,7 +63,7 @@ def report(
         from ariba_cli.cli.output import deliver
         from ariba_cli.reports.report import read_content, report_of
 
-    console = options.make_console(color, quiet, verbose)
+    console = messages.console()
     console.detail(f"reading {report_path}")
     content = read_content(report_path)
     found = report_of(content, name=f"'{report_path}'")

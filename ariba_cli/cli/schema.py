@@ -38,5 +38,5 @@ def schema(
         data = "".join(f"{name}\t{version}\n" for name, version in versions().items()).encode()
     else:
         data = published_schema(name)
-    console = options.make_console(options.Color.AUTO, quiet=False, verbose=False)
+    console = options.MESSAGES.console()
     deliver(data, output, console)

@@ -13,6 +13,7 @@ from ariba_cli.cli.options import attack as attack_options
 from ariba_cli.cli.options import choices
 from ariba_cli.cli.options import shared as options
 from ariba_cli.cli.options import training as training_options
+from ariba_cli.cli.options.groups import grouped
 from ariba_cli.cli.options.training import EngineName
 
 
@@ -39,6 +40,7 @@ _OF_AN_ATTACK = (
 )
 
 
+@grouped
 def simulate(
     context: typer.Context,
     out: Annotated[
@@ -137,9 +139,7 @@ def simulate(
     ] = ModelFormat.SAFETENSORS,
     seed: options.SeedOption = 0,
     resume: options.ResumeOption = False,
-    color: options.ColorOption = options.Color.AUTO,
-    quiet: options.QuietOption = False,
-    verbose: options.VerboseOption = False,
+    messages: options.Messages = options.MESSAGES,
 ) -> None:
     """Train a federation to near convergence and write its rounds.
 
@@ -162,7 +162,7 @@ def simulate(
         from ariba_cli.runs.plan import Plan, parse_keep
         from ariba_cli.runs.simulation import simulate as run_simulation
 
-    console = options.make_console(color, quiet, verbose)
+    console = messages.console()
     registered(DATASETS, dataset, kind="data set")
     default = DEFAULTS[dataset]
     settings = FederationSettings(

@@ -1,7 +1,6 @@
 """How verdicts go out, in any format, of one round or of several."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +32,7 @@ class Verdicts:
     evidence : whether the evidence in a verdict is for JSON, and not for the page alone.
     explained : whom tables explain.
     page : the file of an HTML page that is written, too.
+    top : how many participants tables show; see `audit_table`.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Verdicts:
         evidence: bool = False,
         explained: Sequence[str] = (),
         page: Path | None = None,
+        top: int | None = None,
     ) -> None:
         self._format = format_
         self._console = console
@@ -55,6 +56,7 @@ class Verdicts:
         self._evidence = evidence
         self._explained = explained
         self._page = page
+        self._top = top
         self._csv: AuditCsv | None = None
         self._started = False
 
@@ -92,6 +94,8 @@ class Verdicts:
         deliver(audit_html(parse_report(audit_json(verdict, run))), page, self._console)
 
     def _as_json(self, _: Path, verdict: "Verdict", run: "RunRecord") -> bytes:
+        from msgspec.structs import replace
+
         from ariba_cli.reports.audit_json import audit_json
 
         if not self._evidence:
@@ -100,7 +104,8 @@ class Verdicts:
 
     def _as_csv(self, path: Path, verdict: "Verdict", _: "RunRecord") -> bytes:
         from ariba_cli.reports.audit_csv import AuditCsv
-        from ariba_cli.reports.words import coverage_in_words, findings_in_words
+        from ariba_cli.reports.finding_words import findings_in_words
+        from ariba_cli.reports.words import coverage_in_words
 
         table = self._csv or AuditCsv(verdict, with_round=self._several)
         rows = table.rows(verdict, str(path))
@@ -118,5 +123,7 @@ class Verdicts:
         paper = self._console.paper(for_file=self._for_file)
         heading = str(path) if self._several else None
         between = "\n" if self._started else ""
-        table = audit_table(verdict, paper, heading=heading, explained=self._explained)
+        table = audit_table(
+            verdict, paper, heading=heading, explained=self._explained, top=self._top
+        )
         return paper.encode(between + table)

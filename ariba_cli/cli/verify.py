@@ -11,6 +11,7 @@ from ariba_cli.base.visible import visible
 from ariba_cli.cli.audit import parse_bytes
 from ariba_cli.cli.exits import Exit
 from ariba_cli.cli.options import shared as options
+from ariba_cli.cli.options.groups import grouped
 
 if TYPE_CHECKING:
     from ariba_cli.replay.verify import Verification
@@ -21,17 +22,15 @@ if TYPE_CHECKING:
 _MOST_LINES = 20
 
 
+@grouped
 def verify(
     report_path: options.ReportArgument,
     round_path: options.RoundArgument,
     names: options.NamesOption = None,
     global_model: options.GlobalOption = None,
     max_memory: options.MaxMemoryOption = None,
-    max_file_bytes: options.MaxFileBytesOption = options.LIMITS.file_bytes,
-    timeout: options.TimeoutOption = options.LIMITS.seconds,
-    color: options.ColorOption = options.Color.AUTO,
-    quiet: options.QuietOption = False,
-    verbose: options.VerboseOption = False,
+    files: options.FileLimits = options.FILE_LIMITS,
+    messages: options.Messages = options.MESSAGES,
 ) -> None:
     """Audit a round again as its report says it was, and compare.
 
@@ -41,7 +40,7 @@ def verify(
     inputs, then ranks and scores, then the rest. Evidence for pictures is not gathered again.
 
     Exit codes: 0 everything is the same; 1 something is different; 2 it could not be told: an
-    input is missing, or the report cannot be read or does not say what was asked for.
+    input is missing, or the report cannot be read.
 
     Example: ariba audit runs/demo/attacked -f json -o report.json
 
@@ -55,8 +54,8 @@ def verify(
         from ariba_cli.scoring.devices import DeviceChoice
 
     stopwatch = Stopwatch()
-    console = options.make_console(color, quiet, verbose)
-    terms = options.make_terms(max_file_bytes, timeout, names)
+    console = messages.console()
+    terms = files.read_options(names)
     console.detail(f"reading {report_path}")
     report = read_report(report_path, terms.limits)
     console.detail(f"hashing the inputs of {round_path}, and auditing it again")
@@ -68,7 +67,7 @@ def verify(
             global_path=global_model,
             not_models=options.paths(names, report_path),
         )
-        known = read_truth(round_path) if report.verdict.evaluation is not None else None
+        known = read_truth(round_path) if report.verdict.truth is not None else None
         with console.progress() as progress:
             done = verify(
                 report,
@@ -112,10 +111,11 @@ def notes(report: "Report", done: "Verification", now: "RunRecord") -> Iterator[
     if done.differences.inputs:
         return
     others = _other_versions(report.run, now)
-    if not report.verdict.method.same_on_every_machine:
+    unsteady = [one.name for one in report.verdict.detectors if not one.same_on_every_machine]
+    if unsteady:
         versions = f" ({', '.join(others)})" if others else ", though their versions are the same"
         yield (
-            f"the scores of {report.verdict.method.detector} come from floating-point libraries: "
+            f"the scores of {', '.join(unsteady)} come from floating-point libraries: "
             f"their versions, or the machine, may be why{versions}"
         )
     elif others:

@@ -1,91 +1,165 @@
-"""Detectors, one file each: the updates of a layer → a score per participant.
+"""Detectors, one file each: updates → a score per participant.
 
-A new detector is a file here, a line in `DETECTORS`, and a row in the test that covers
-all detectors.
+Each file has a `FAMILY`: a declaration, and what makes the detector of its arguments. A new
+detector is a file here, a line in `DETECTORS`, and a row in the table of `test_detectors.py`;
+lists, help, completion, tables and reports are made of the declarations.
 """
 
-from collections.abc import Callable, Mapping
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from ariba_cli.base.errors import UsageError
-from ariba_cli.base.progress import Progress
-from ariba_cli.detectors import mahalanobis, pyod
+from ariba_cli.base.parameters import Parameter
+from ariba_cli.detectors.declaration import Declaration, Detector, Setting
 from ariba_cli.scoring.devices import AUTO, DeviceChoice
-from ariba_cli.scoring.marks import Marks, Parameter
-from ariba_cli.updates.fragments import Fragments
 
 
-class Detector(Protocol):
-    """Scores participants by one layer of their updates.
-
-    Attributes
-    ----------
-    name : as it stands in the report.
-    same_on_every_machine : whether its marks are.
-    arguments : what it was given beside its defaults.
-    most_fitted : on how many fragments it is fitted, at most; None for its default.
-    """
+class Family(Protocol):
+    """What makes a detector."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def declaration(self) -> Declaration:
+        """What there is to know of it."""
+        ...
 
-    @property
-    def same_on_every_machine(self) -> bool: ...  # noqa: D102
+    def make(self, variant: str, setting: Setting, /) -> Detector:
+        """Return the detector; `variant` is what follows a colon in its name.
 
-    @property
-    def arguments(self) -> Mapping[str, Parameter]: ...  # noqa: D102
-
-    @property
-    def most_fitted(self) -> int | None: ...  # noqa: D102
-
-    def __call__(
-        self,
-        fragments: Fragments,
-        k_est: int,
-        progress: Progress,
-        /,
-        *,
-        keep_distances: bool = False,
-    ) -> Marks:
-        """Score the fragments of n participants, in id order; k_est is k̃.
-
-        Parameters
-        ----------
-        keep_distances : whether the distance of every fragment is wanted, too.
+        Raises
+        ------
+        UsageError
+            When there is no such variant, or it does not take the setting.
         """
         ...
 
 
-# What makes each detector: of what follows a colon in its name, of its arguments, and of
-# how many fragments it may be fitted on, and where.
-Maker = Callable[[str, Mapping[str, Parameter], int | None, DeviceChoice], Detector]
+# The module of each, by the name under which it is asked for; imported when it is.
+DETECTORS = {
+    "mahalanobis": "mahalanobis",
+    "norm": "norm",
+    "krum": "krum",
+    "multi-krum": "multi_krum",
+    "bulyan": "bulyan",
+    "foolsgold": "foolsgold",
+    "cosine": "cosine",
+    "spectral": "spectral",
+    "last-bias": "last_bias",
+    "median-distance": "median_distance",
+    "sign": "sign",
+    "pyod": "pyod",
+}
+DEFAULT = "mahalanobis"
+# These are named with what follows a colon.
+WITH_VARIANTS = frozenset({"pyod"})
+LISTED = "ariba audit --list-detectors shows all"
 
-DETECTORS: dict[str, Maker] = {"mahalanobis": mahalanobis.make, "pyod": pyod.make}
+
+def family(name: str) -> Family:
+    """Return what makes the detectors of that name, without a colon.
+
+    Raises
+    ------
+    UsageError
+        When there is none.
+    """
+    if name not in DETECTORS:
+        near = difflib.get_close_matches(name, DETECTORS, n=1)
+        plain = [one for one in DETECTORS if one not in WITH_VARIANTS]
+        hint = f"use one of {', '.join(plain)}, or pyod:NAME, such as pyod:ECOD"
+        if near:
+            hint = f"did you mean '{near[0]}'?"
+        raise UsageError(f"there is no detector '{name}'; {hint} ({LISTED})")
+    found: Family = importlib.import_module(f"{__name__}.{DETECTORS[name]}").FAMILY
+    return found
 
 
 def make_detector(
-    name: str = "mahalanobis",
+    name: str = DEFAULT,
     arguments: Mapping[str, Parameter] | None = None,
     fit_sample: int | None = None,
-    placement: DeviceChoice = AUTO,
+    device: DeviceChoice = AUTO,
 ) -> Detector:
-    """The detector of that name, such as `mahalanobis` or `pyod:ECOD`.
+    """Return the detector of that name, such as `mahalanobis` or `pyod:ECOD`.
 
     Parameters
     ----------
-    arguments : what it takes beside the defaults, by name.
-    fit_sample : on how many fragments to fit it, at most; None leaves that to the detector.
-    placement : where it works.
+    name : str
+        As in `DETECTORS`, with a variant after a colon where it takes one.
+    arguments : dict of str to Parameter, optional
+        What it takes beside its defaults.
+    fit_sample : int, optional
+        On how many fragments to fit it, at most.
+    device : DeviceChoice, optional
+        Where it works.
 
     Raises
     ------
     UsageError
         When there is none of that name, or it does not take them.
     """
-    family, _, variant = name.partition(":")
-    if family not in DETECTORS:
-        raise UsageError(
-            f"there is no detector '{name}'; use mahalanobis or pyod:NAME, as pyod:ECOD "
-            "(ariba audit --list-detectors shows all)"
+    first, colon, variant = name.partition(":")
+    made = family(first)
+    if colon and first not in WITH_VARIANTS:
+        raise UsageError(f"there is no detector '{name}'; use {first}")
+    return made.make(variant, Setting(arguments or {}, fit_sample, device))
+
+
+def make_detectors(
+    names: Sequence[str],
+    arguments: Mapping[str, Parameter] | None = None,
+    fit_sample: int | None = None,
+    device: DeviceChoice = AUTO,
+) -> tuple[Detector, ...]:
+    """Return several detectors; an argument goes to each of them that takes it.
+
+    Raises
+    ------
+    UsageError
+        When there is none, one is named twice, or an argument or the fit sample is for none of
+        them.
+    """
+    given = dict(arguments or {})
+    if len(names) == 1:
+        return (make_detector(names[0], given, fit_sample, device),)
+    takes = {name: [key for key in given if _takes(name, key)] for name in names}
+    unknown = [key for key in given if not any(key in keys for keys in takes.values())]
+    if unknown:
+        raise UsageError(f"none of {', '.join(names)} takes an argument '{unknown[0]}'")
+    fitted = [name for name in names if name.partition(":")[0] in WITH_VARIANTS]
+    if fit_sample is not None and not fitted:
+        raise UsageError("--fit-sample is for --detector pyod:NAME, and there is none")
+    return all_different(
+        make_detector(
+            name,
+            {key: given[key] for key in takes[name]},
+            fit_sample if name in fitted else None,
+            device,
         )
-    return DETECTORS[family](variant, arguments or {}, fit_sample, placement)
+        for name in names
+    )
+
+
+def all_different(detectors: Iterable[Detector]) -> tuple[Detector, ...]:
+    """Return several detectors, each of which has a name of its own.
+
+    Raises
+    ------
+    UsageError
+        When there is none, or one is named twice, be it in another case.
+    """
+    found = tuple(detectors)
+    if not found:
+        raise UsageError(f"no detector is named; name one ({LISTED})")
+    if len({one.declaration.name for one in found}) < len(found):
+        raise UsageError("a detector is named twice; name each once")
+    return found
+
+
+def _takes(name: str, key: str) -> bool:
+    """Whether a detector takes an argument of that name."""
+    first, _, variant = name.partition(":")
+    made = family(first)
+    options = getattr(made, "options_of", lambda _: made.declaration.options or {})
+    return key in options(variant)

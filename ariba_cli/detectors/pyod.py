@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ariba_cli.base.errors import UsageError
+from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.progress import Progress
+from ariba_cli.detectors.declaration import Declaration, LayerDetector, Scope, Setting
 from ariba_cli.scoring import pyod as engine
-from ariba_cli.scoring.devices import DeviceChoice
-from ariba_cli.scoring.marks import Marks, Parameter
+from ariba_cli.scoring.marks import Marks
 from ariba_cli.scoring.pyod_catalogue import CATALOGUE, Known, Rows, find
 from ariba_cli.updates.fragments import Fragments
 
@@ -20,17 +21,73 @@ _DEFAULT_SEED = 0
 _MOST_SEED = 2**32 - 1
 
 
+DECLARATION = Declaration(
+    name="pyod",
+    scope=Scope.LAYER,
+    summary="the part of an update's fragments that a detector of PyOD finds most unusual",
+    equation="S_i/m, the share of the k̃·m marks; marked are fragments of highest decision score",
+    source="Zhao et al., PyOD, 2019",
+    score="share",
+    same_on_every_machine=False,
+)
+
+
+class Pyod:
+    """Makes any detector that PyOD has, called by its name in any case."""
+
+    declaration = DECLARATION
+
+    def make(self, variant: str, setting: Setting) -> LayerDetector:
+        """Return the detector.
+
+        Raises
+        ------
+        UsageError
+            When there is none, when it cannot be used here or lacks a package, or when it does
+            not take these arguments.
+        """
+        label = find(variant)
+        name = f"pyod:{label}"
+        if setting.device.device not in ("auto", "cpu"):
+            raise UsageError(f"{name} takes no --device; it is for mahalanobis")
+        kind = _imported(name, CATALOGUE[label], label)
+        taken = _arguments_of(kind)
+        unknown = [key for key in setting.arguments if key not in taken]
+        if unknown:
+            raise UsageError(
+                f"{name} takes no argument '{unknown[0]}'; it takes {', '.join(taken)}"
+            )
+        marking = _Marking(
+            name, CATALOGUE[label], kind, dict(setting.arguments), setting.fit_sample
+        )
+        declaration = replace(DECLARATION, name=name)
+        return LayerDetector(declaration, marking, marking.arguments, setting.fit_sample)
+
+    def options_of(self, variant: str) -> list[str]:
+        """Return what the detector takes by name."""
+        label = find(variant)
+        return _arguments_of(_imported(f"pyod:{label}", CATALOGUE[label], label))
+
+
+FAMILY = Pyod()
+
+
 @dataclass(frozen=True)
-class PyodDetector:
-    """Scores participants by how many of their fragments PyOD finds unusual; see `Detector`.
+class _Marking:
+    """Marks the fragments that PyOD finds unusual; see `Mark`.
 
     Attributes
     ----------
-    name : `pyod:` and PyOD's own name.
-    known : what is known of it.
-    kind : its class.
-    arguments : what it is given beside its defaults.
-    most_fitted : on how many fragments to fit it, at most; None for what takes a minute.
+    name : str
+        `pyod:` and PyOD's own name.
+    known : Known
+        What is known of it.
+    kind : callable
+        Its class.
+    arguments : dict of str to Parameter
+        What it is given beside its defaults.
+    most_fitted : int, optional
+        On how many fragments to fit it, at most.
     """
 
     name: str
@@ -38,7 +95,6 @@ class PyodDetector:
     kind: Callable[..., engine.Estimator]
     arguments: Mapping[str, Parameter]
     most_fitted: int | None
-    same_on_every_machine: bool = False
 
     def __call__(
         self,
@@ -49,7 +105,7 @@ class PyodDetector:
         *,
         keep_distances: bool = False,
     ) -> Marks:
-        """Score the fragments of n participants, in id order.
+        """Mark the fragments of n participants, in id order.
 
         Raises
         ------
@@ -63,9 +119,8 @@ class PyodDetector:
                 "try --fragment block:1, or another detector (ariba audit --list-detectors)"
             )
         given = self._estimator_arguments(dimension, k_est / fragments.participants)
-        fitted = self.known.fit_sample(fragments.total, dimension)
-        if self.most_fitted is not None:
-            fitted = min(self.most_fitted, fragments.total)
+        most = self.known.fit_sample if self.most_fitted is None else self.most_fitted
+        fitted = min(most, fragments.total)
         plan = engine.Plan(
             name=self.name,
             build=lambda: self.kind(**given),
@@ -88,7 +143,7 @@ class PyodDetector:
         return seed
 
     def _estimator_arguments(self, dimension: int, contamination: float) -> dict[str, Parameter]:
-        """What it is made with: what is known of the layer, as far as it takes that."""
+        """Return what it is made with: what is known of the layer, as far as it takes that."""
         taken = _arguments_of(self.kind)
         known: dict[str, Parameter] = {
             "contamination": min(contamination, _MOST_CONTAMINATION),
@@ -97,32 +152,6 @@ class PyodDetector:
         }
         fitting = {key: value for key, value in known.items() if key in taken}
         return {**fitting, **self.arguments}
-
-
-def make(
-    variant: str,
-    arguments: Mapping[str, Parameter],
-    fit_sample: int | None,
-    placement: DeviceChoice,
-) -> PyodDetector:
-    """The detector that PyOD calls by that name, in any case.
-
-    Raises
-    ------
-    UsageError
-        When there is none, when it cannot be used here or lacks a package, or when it does
-        not take these arguments.
-    """
-    label = find(variant)
-    if placement.device not in ("auto", "cpu"):
-        raise UsageError(f"pyod:{label} takes no --device; it is for mahalanobis")
-    name, known = f"pyod:{label}", CATALOGUE[label]
-    kind = _imported(name, known, label)
-    taken = _arguments_of(kind)
-    unknown = [key for key in arguments if key not in taken]
-    if unknown:
-        raise UsageError(f"{name} takes no argument '{unknown[0]}'; it takes {', '.join(taken)}")
-    return PyodDetector(name, known, kind, dict(arguments), fit_sample)
 
 
 def _imported(name: str, known: Known, label: str) -> Callable[..., engine.Estimator]:

@@ -1,13 +1,21 @@
 """What two reports on the same round say differently, in words: none of it should be there."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from ariba_cli.reports.finding_words import finding_in_words
 from ariba_cli.reports.report import Report
-from ariba_cli.reports.words import finding_in_words
 from ariba_cli.verdicts.comparison import compare
-from ariba_cli.verdicts.verdict import Input, LayerResult, Ranked, Verdict
+from ariba_cli.verdicts.verdict import (
+    DetectorResult,
+    Input,
+    MarkedLayer,
+    Ranked,
+    Score,
+    Verdict,
+    plain,
+)
 
 # The role and the id of an input.
 Key = tuple[str, str]
@@ -26,18 +34,21 @@ class ReportDifferences:
 
 
 def key_of(one: Input) -> Key:
-    """What an input is known by."""
+    """Return what an input is known by."""
     return one.role, one.id
 
 
 def report_differences(
     before: Report, now: Report, changed: Mapping[Key, str]
 ) -> ReportDifferences:
-    """What is not as it was before.
+    """Return what is not as it was before.
 
     Parameters
     ----------
-    changed : in words, which files are known to have other bytes.
+    before, now : Report
+        The report, and that of the same audit run again.
+    changed : dict of Key to str
+        In words, which files are known to have other bytes.
     """
     first, second = before.verdict, now.verdict
     found = ReportDifferences(
@@ -66,11 +77,14 @@ def _inputs(first: Verdict, second: Verdict, changed: Mapping[Key, str]) -> Iter
 
 
 def _input(one: Input, now: Input, *, known: bool) -> Iterator[str]:
-    """What differs in one input.
+    """Yield what differs in one input.
 
     Parameters
     ----------
-    known : whether it was said already that the whole file has other bytes.
+    one, now : Input
+        Before, and now.
+    known : bool
+        Whether it was said already that the whole file has other bytes.
     """
     if one.path != now.path:
         yield f"{one.id}: was {one.path}, is {now.path}"
@@ -89,56 +103,93 @@ def _input(one: Input, now: Input, *, known: bool) -> Iterator[str]:
 
 
 def _ranking(first: Verdict, second: Verdict) -> Iterator[str]:
+    before, now = ({one.id: one for one in each.deciding.scores} for each in (first, second))
     for one in compare(first, second).participants:
         if one.first != one.second:
-            was, is_ = _place(one.first), _place(one.second)
-            how = f"{was} now {is_}" if was != is_ else "other shares in single layers"
-            yield f"{one.id}: {how}"
+            yield f"{one.id}: {_place(one.first)} now {_place(one.second)}"
+        elif before.get(one.id) != now.get(one.id):
+            yield f"{one.id}: other scores in single layers, or other details"
 
 
 def _place(ranked: Ranked | None) -> str:
     if ranked is None:
         return "not ranked"
+    share = "" if ranked.share is None else f" and share {ranked.share:.6g}"
     suspect = " (suspect)" if ranked.suspect else ""
-    return f"rank {ranked.rank} with score {ranked.score} and share {ranked.share:.6g}{suspect}"
+    return f"rank {ranked.rank} with score {ranked.score:.6g}{share}{suspect}"
 
 
 def _rest(first: Verdict, second: Verdict) -> Iterator[str]:
-    yield from _values("method", asdict(first.method), asdict(second.method))
+    yield from _values("method", plain(first.method), plain(second.method))
+    yield from _values("decision", plain(first.decision), plain(second.decision))
     layers = {layer.layer: layer for layer in second.layers}
     for layer in first.layers:
         if layer.layer in layers:
-            yield from _layer(layer, layers[layer.layer])
-    yield from _values("coverage", asdict(first.coverage), asdict(second.coverage))
-    yield from _values("tie_at_cut", first.tie_at_cut, second.tie_at_cut)
+            was, is_ = plain(layer), plain(layers[layer.layer])
+            yield from _values(layer.layer, *_without(was, is_, "tensor_sha256"))
+    detectors = {one.name: one for one in second.detectors}
+    for one in first.detectors:
+        if one.name in detectors:
+            decides = one.name == first.decision.detector
+            yield from _detector(one, detectors[one.name], scores=not decides)
+    yield from _values("coverage", plain(first.coverage), plain(second.coverage))
     compared = compare(first, second)
     for finding in compared.new:
         yield f"new finding: {finding_in_words(finding)}"
     for finding in compared.gone:
         yield f"gone finding: {finding_in_words(finding)}"
-    for name in ("evaluation", "stability"):
-        was, is_ = getattr(first, name), getattr(second, name)
-        yield from _values(
-            name, None if was is None else asdict(was), None if is_ is None else asdict(is_)
-        )
+    truths = (None if one.truth is None else plain(one.truth) for one in (first, second))
+    yield from _values("truth", *truths)
 
 
-def _layer(first: LayerResult, second: LayerResult) -> Iterator[str]:
-    """What differs in a layer beside scores and hashes, which the participants have said."""
-    said = ("scores", "tensor_sha256")
-    was, is_ = (
-        {key: value for key, value in asdict(one).items() if key not in said}
-        for one in (first, second)
-    )
-    yield from _values(first.layer, was, is_)
+def _detector(first: DetectorResult, second: DetectorResult, *, scores: bool) -> Iterator[str]:
+    """Yield what differs in what a detector says.
+
+    Parameters
+    ----------
+    first, second : DetectorResult
+        Before, and now.
+    scores : bool
+        Whether its scores count; not where the ranking has said it already.
+    """
+    said = ("scores", "layers")
+    yield from _values(first.name, *_without(plain(first), plain(second), *said))
+    if scores and first.scores != second.scores:
+        was, is_ = (_by_id(one.scores) for one in (first, second))
+        others = sum(was.get(name) != is_.get(name) for name in was.keys() | is_.keys())
+        where = f"{others} participants have other scores" if others else "another order"
+        yield f"{first.name}: {where}"
+    layers = {layer.layer: layer for layer in second.layers}
+    for layer in first.layers:
+        if layer.layer in layers:
+            yield from _layer(f"{first.name}.{layer.layer}", layer, layers[layer.layer])
+
+
+def _by_id(scores: tuple[Score, ...]) -> dict[str, Score]:
+    return {one.id: one for one in scores}
+
+
+def _layer(name: str, first: MarkedLayer, second: MarkedLayer) -> Iterator[str]:
+    """Yield what differs in a layer beside who has how many marks, which is counted."""
+    yield from _values(name, *_without(plain(first), plain(second), "scores"))
     if first.scores != second.scores:
         names = first.scores.keys() | second.scores.keys()
         others = sum(first.scores.get(name) != second.scores.get(name) for name in names)
-        yield f"{first.layer}: {others} participants have other scores"
+        yield f"{name}: {others} participants have other scores"
+
+
+def _without(
+    was: dict[str, Any], is_: dict[str, Any], *keys: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return both without what is said elsewhere."""
+    first, second = (
+        {key: value for key, value in one.items() if key not in keys} for one in (was, is_)
+    )
+    return first, second
 
 
 def _values(name: str, was: Any, is_: Any) -> Iterator[str]:
-    """Every single value that differs, by where it is."""
+    """Yield every single value that differs, by where it is."""
     if was == is_:
         return
     if isinstance(was, dict) and isinstance(is_, dict):

@@ -13,7 +13,7 @@ from ariba_cli.verdicts.verdict import Verdict
 
 
 def read_suspects(path: Path, round_: Round) -> tuple[str, ...]:
-    """The suspects that an audit of this round has named, in the order of its ranking.
+    """Return the suspects that an audit of this round has named, in the order of its ranking.
 
     The bytes of every layer that was audited are hashed again.
 
@@ -32,7 +32,7 @@ def read_suspects(path: Path, round_: Round) -> tuple[str, ...]:
 
 
 def _difference(verdict: Verdict, round_: Round) -> str:
-    """What a report says that the round does not, or the other way round; nothing if all fits.
+    """Return how a report and a round differ, in words; nothing if they do not.
 
     Rounds of one run have the same participants, and only the bytes tell them apart.
     """
@@ -42,10 +42,13 @@ def _difference(verdict: Verdict, round_: Round) -> str:
         return f"it speaks of '{min(audited - ids)}', who is not in this one"
     if ids - audited:
         return f"it does not speak of '{min(ids - audited)}'"
+    # Who was left out on request had no say in what the layers are.
+    excluded = {one.id for one in verdict.inputs if one.status == "excluded"}
+    members = [member for member in round_.participants if member.id not in excluded]
     # The report has no hash of what is refused, or it can no longer be read.
     models = {
         member.id: model
-        for member, model in round_.open_members(round_.participants)
+        for member, model in round_.open_members(members)
         if not isinstance(model, Finding)
     }
     order = round_.manifest.layers if round_.manifest else ()
@@ -63,7 +66,7 @@ def _difference(verdict: Verdict, round_: Round) -> str:
 
 
 def _sha256(model: Model, stored: str) -> str | None:
-    """The hash of a tensor's bytes; None when they cannot be read."""
+    """Return the hash of a tensor's bytes; None when they cannot be read."""
     digest = hashlib.sha256()
     try:
         with model.reading() as reading:

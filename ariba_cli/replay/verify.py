@@ -2,8 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from pathlib import Path, PurePosixPath
+
+from msgspec.structs import replace
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.evaluation import truth_metrics
@@ -21,6 +24,7 @@ from ariba_cli.reports.report import Report, parse_report
 from ariba_cli.rounds.directory import Round, open_round
 from ariba_cli.rounds.members import Member
 from ariba_cli.scoring.devices import AUTO, DeviceChoice
+from ariba_cli.verdicts.method import Method
 from ariba_cli.verdicts.verdict import Input, Verdict
 
 
@@ -30,9 +34,12 @@ class Verification:
 
     Attributes
     ----------
-    differences : none when everything is as the report says.
-    whole_files : how many inputs were compared byte for byte.
-    analysed_only : of how many only what was analysed, if anything, was compared.
+    differences : ReportDifferences
+        None when everything is as the report says.
+    whole_files : int
+        How many inputs were compared byte for byte.
+    analysed_only : int
+        Of how many only what was analysed, if anything, was compared.
     """
 
     differences: ReportDifferences
@@ -48,13 +55,31 @@ def open_reported_round(
     global_path: Path | None = None,
     not_models: tuple[Path, ...] = (),
 ) -> Round:
-    """The round of a report, with the global model where the report says that it was.
+    """Open the round of a report as it was opened for the audit.
+
+    The global model is where the report says that it was, and arrays without names are called
+    what they were called unless `terms` say otherwise.
+
+    Parameters
+    ----------
+    path : Path
+        Where the round is.
+    verdict : Verdict
+        What the report says.
+    terms : ReadOptions
+        Under which files are opened.
+    global_path : Path, optional
+        The global model, where it was named.
+    not_models : tuple of Path
+        Files that are no updates, though they may lie in the round.
 
     Raises
     ------
     InputError
         When there is no round, or the global model lay outside and was not named.
     """
+    if terms.names is None:
+        terms = replace_fields(terms, names=verdict.method.requested.names)
     round_ = open_round(path, terms, global_path=global_path, not_models=not_models)
     reported = next((one.path for one in verdict.inputs if one.role == "global"), None)
     found = None if round_.global_model is None else round_.global_model.path
@@ -84,15 +109,26 @@ def verify(
 
     Parameters
     ----------
-    compromised : the truth, when the report has an evaluation.
+    report : Report
+        What the audit found then.
+    round_ : Round
+        As `open_reported_round` opens it.
+    compromised : sequence of str, optional
+        The truth, when the report has measured by it.
+    max_memory : int, optional
+        See `AuditSettings`.
+    placement : DeviceChoice, optional
+        Where detectors work.
+    progress : Progress, optional
+        Told how far the work is.
 
     Raises
     ------
     UsageError, InputError
-        When it cannot be done: an input is missing or cannot be read, the report does not
-        say what was asked for, or nothing has changed and yet no audit is possible.
+        When it cannot be done: an input is missing or cannot be read, or nothing has changed and
+        yet no audit is possible.
     """
-    settings = _settings(report, max_memory, placement)
+    settings = _settings(report.verdict.method, max_memory, placement)
     members = _members(report.verdict, round_)
     changed = _changed_files(report.verdict, round_, members, part_of(progress, 0, 2))
     whole = sum(one.file_sha256 is not None for one in report.verdict.inputs)
@@ -109,27 +145,25 @@ def verify(
     return Verification(found, whole, len(report.verdict.inputs) - whole)
 
 
-def _settings(report: Report, max_memory: int | None, placement: DeviceChoice) -> AuditSettings:
-    method = report.verdict.method
-    asked = method.asked
-    if asked is None:
-        raise InputError(
-            f"the report has schema version {report.schema_version}, which does not say what was "
-            "asked for; audit the round again"
-        )
-    detector = make_detector(method.detector, asked.detector_arguments, asked.fit_sample, placement)
+def _settings(method: Method, max_memory: int | None, placement: DeviceChoice) -> AuditSettings:
+    """Return what was asked for when the report was made."""
+    requested = method.requested
     return AuditSettings(
-        layers=asked.layers,
-        fragment=asked.fragment,
-        k_est=KEst(method.k_est),
-        detector=detector,
+        layers=requested.layers,
+        fragment=requested.fragment,
+        k_est=KEst.parse(requested.k_est),
+        detectors=tuple(
+            make_detector(one.name, one.arguments, one.fit_sample, placement)
+            for one in requested.detectors
+        ),
+        excluded=requested.excluded,
         verify_seal=method.seal_verified,
         max_memory=max_memory,
     )
 
 
 def _members(verdict: Verdict, round_: Round) -> dict[Key, Member]:
-    """The inputs of the report, as they are in the round."""
+    """Return the inputs of the report, as they are in the round."""
     members: dict[Key, Member] = {("participant", one.id): one for one in round_.participants}
     if round_.global_model is not None:
         members["global", round_.global_model.id] = round_.global_model
@@ -146,7 +180,7 @@ def _members(verdict: Verdict, round_: Round) -> dict[Key, Member]:
 def _changed_files(
     verdict: Verdict, round_: Round, members: dict[Key, Member], progress: Progress
 ) -> dict[Key, str]:
-    """In words, which files have other bytes than the report says, or are none any longer."""
+    """Return, in words, which files are no longer what the report says."""
     inputs = verdict.inputs
 
     def compare(one: Input) -> str:
@@ -163,7 +197,7 @@ def _changed_files(
 
 
 def _changed_file(one: Input, path: str, round_: Round) -> str:
-    """In words, what has become of a file; nothing if it is what it was, as far as is known."""
+    """Return, in words, how a file has changed; nothing if no change is known."""
     where = round_.root / path
     if one.file_sha256 is None and (one.bytes is None or os.path.isdir(where)):
         return ""
@@ -185,17 +219,17 @@ def _audited_again(
     compromised: Sequence[str] | None,
     progress: Progress,
 ) -> Report:
-    """What the report would say now, with the digits that it would have."""
+    """Return what the report would say now, with the digits that it would have."""
     verdict = audit(round_, settings, progress)
     if compromised is not None:
-        verdict = replace(verdict, evaluation=truth_metrics(verdict, compromised))
+        verdict = replace(verdict, truth=truth_metrics(verdict, compromised))
     return parse_report(audit_json(verdict, report.run))
 
 
 def _unreadable(
     verdict: Verdict, round_: Round, members: dict[Key, Member], known: dict[Key, str]
 ) -> dict[Key, str]:
-    """In words, what else can no longer be opened, and could be when it was audited."""
+    """Return, in words, which other files could be opened for the audit, and no longer can."""
     found = {}
     for one in verdict.inputs:
         if one.role != "participant" or one.bytes is None or key_of(one) in known:
@@ -209,7 +243,7 @@ def _unreadable(
 
 
 def _no_longer(one: Input, path: str, error: RefusedFileError) -> str:
-    """In words, why a file is not what was audited.
+    """Return, in words, why a file is not what was audited.
 
     Raises
     ------

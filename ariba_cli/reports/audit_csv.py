@@ -16,28 +16,33 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d",
 class AuditCsv:
     """The rankings of one or several rounds below one header.
 
-    A line a participant: rank, id, score, share and suspect, and after these the share in each
-    of several layers.
+    A line a participant: rank, id, score, share and suspect; after these the value in each of
+    several layers, and the score by each of the other detectors.
 
     Parameters
     ----------
-    first : the verdict whose layers get a column each, where there are several of them.
-    with_round : whether the first column says which round a line is of.
+    first : Verdict
+        Whose layers and detectors get a column each, where there are several of them.
+    with_round : bool
+        Whether the first column says which round a line is of.
     """
 
     def __init__(self, first: Verdict, *, with_round: bool) -> None:
         layers = [layer.layer for layer in first.layers]
         self._layers = layers if len(layers) > 1 else []
+        self._others = [one.name for one in first.detectors if one is not first.deciding]
         self._with_round = with_round
 
     @property
     def header(self) -> bytes:
         """The names of the columns."""
         start = ["round"] if self._with_round else []
-        return _line([*start, "rank", "id", "score", "share", "suspect", *map(_cell, self._layers)])
+        layers = map(_cell, self._layers)
+        columns = ("rank", "id", "score", "share", "suspect")
+        return _line([*start, *columns, *layers, *self._others])
 
     def rows(self, verdict: Verdict, name: str) -> bytes:
-        """The lines of one round.
+        """Return the lines of one round.
 
         Raises
         ------
@@ -51,23 +56,25 @@ class AuditCsv:
                 f"it has a layer '{unknown[0]}' that the first round lacks, and CSV has one "
                 "header; use -f json"
             )
-        return b"".join(self._row(ranked, name) for ranked in verdict.ranking)
+        own = {one.id: one for one in verdict.deciding.scores}
+        others = {
+            one.name: {score.id: score.value for score in one.scores} for one in verdict.detectors
+        }
+        lines = []
+        for ranked in verdict.ranking:
+            by_layer = own[ranked.id].by_layer
+            values = [by_layer.get(layer) for layer in self._layers]
+            values += [others.get(other, {}).get(ranked.id) for other in self._others]
+            lines.append(self._row(ranked, values, name))
+        return b"".join(lines)
 
-    def _row(self, ranked: Ranked, name: str) -> bytes:
+    def _row(self, ranked: Ranked, values: Sequence[float | None], name: str) -> bytes:
         start = [_cell(name)] if self._with_round else []
+        share = "" if ranked.share is None else rounded(ranked.share)
         suspect = "yes" if ranked.suspect else "no"
-        shares = [ranked.shares.get(layer) for layer in self._layers]
-        return _line(
-            [
-                *start,
-                ranked.rank,
-                _cell(ranked.id),
-                ranked.score,
-                rounded(ranked.share),
-                suspect,
-                *("" if share is None else rounded(share) for share in shares),
-            ]
-        )
+        known = ["" if value is None else rounded(value) for value in values]
+        score = rounded(ranked.score)
+        return _line([*start, ranked.rank, _cell(ranked.id), score, share, suspect, *known])
 
 
 def _line(cells: Sequence[object]) -> bytes:

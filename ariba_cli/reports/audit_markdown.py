@@ -13,13 +13,16 @@ from ariba_cli.reports.report import Report
 from ariba_cli.reports.words import (
     always_in_words,
     coverage_in_words,
-    evaluation_in_words,
     expected_share,
     machines_in_words,
+    marks_fragments,
     nobody_in_words,
+    other_machines,
     seal_in_words,
     stability_in_words,
     tie_in_words,
+    truth_in_words,
+    value_in_words,
 )
 from ariba_cli.verdicts.verdict import Ranked, Verdict
 
@@ -63,46 +66,44 @@ def _codes(texts: Iterable[str]) -> str:
 def _suspects(verdict: Verdict) -> str:
     if not verdict.ranking:
         return f"**{nobody_in_words(verdict)}**"
-    tie = f" {tie_in_words(verdict)}" if verdict.tie_at_cut else ""
+    tie = f" {tie_in_words(verdict)}" if verdict.decision.tie_at_cutoff else ""
     names = _codes(ranked.id for ranked in verdict.suspects)
     return f"**Suspects:** {names}.{tie} {always_in_words(verdict)}"
 
 
 def _ranking(verdict: Verdict) -> Iterator[str]:
-    yield "| rank | participant | score | share | |"
-    yield "| ---: | --- | ---: | ---: | --- |"
+    marks = marks_fragments(verdict)
+    headers = ["rank", "participant", "score", *(["share"] if marks else []), ""]
+    yield f"| {' | '.join(headers)} |"
+    yield f"| ---: | --- | ---: |{' ---: |' if marks else ''} --- |"
     shown = verdict.ranking[: min(len(verdict.suspects) + _NEXT, _MOST_ROWS)]
     for ranked in shown:
         yield _row(ranked, verdict)
     rest = verdict.ranking[len(shown) :]
     if rest:
         yield ""
-        shares = f"{rest[-1].share:.3f} to {rest[0].share:.3f}"
-        yield f"And {len(rest):,} more with shares from {shares}."
+        ends = " to ".join(value_in_words(verdict, one.value) for one in (rest[-1], rest[0]))
+        yield f"And {len(rest):,} more with {'shares' if marks else 'scores'} from {ends}."
 
 
 def _row(ranked: Ranked, verdict: Verdict) -> str:
-    cells = (
-        str(ranked.rank),
-        code(ranked.id),
-        f"{ranked.score:,}",
-        f"{ranked.share:.3f}",
-        standing(ranked, verdict),
-    )
-    return f"| {' | '.join(cells)} |"
+    marks = marks_fragments(verdict)
+    score = f"{ranked.score:,}" if marks else value_in_words(verdict, ranked.value)
+    cells = [str(ranked.rank), code(ranked.id), score]
+    cells += [value_in_words(verdict, ranked.value)] if marks else []
+    return f"| {' | '.join([*cells, standing(ranked, verdict)])} |"
 
 
 def _notes(verdict: Verdict) -> Iterator[str]:
     yield f"Coverage: {coverage_in_words(verdict)}."
-    if verdict.ranking:
-        yield f"If nobody stood out, every share would be about {expected_share(verdict):.3g}."
-    if verdict.stability is not None:
-        yield from stability_in_words(verdict, verdict.stability, code)
-    if verdict.evaluation is not None:
-        yield evaluation_in_words(verdict.evaluation)
+    expected = expected_share(verdict)
+    if verdict.ranking and expected is not None:
+        yield f"If nobody stood out, every share would be about {expected:.3g}."
+    yield from stability_in_words(verdict, code)
+    yield from truth_in_words(verdict)
     if verdict.method.seal_verified:
         yield seal_in_words(verdict)
-    if not verdict.method.same_on_every_machine:
+    if other_machines(verdict):
         yield machines_in_words(verdict)
 
 
@@ -112,13 +113,12 @@ def _finding(finding: Finding) -> str:
 
 
 def _method(report: Report) -> Iterator[str]:
-    method = report.verdict.method
-    yield (
-        f"detector {code(method.detector)}, fragment {code(method.fragment)}, "
-        f"k_est {method.k_est}, layers: {_codes(method.layers)}"
-    )
-    given = method.detector_parameters
-    if given:
-        yield f"parameters: {_codes(f'{key}={value}' for key, value in given.items())}"
+    verdict = report.verdict
+    for one in verdict.detectors:
+        given = _codes(f"{key}={value}" for key, value in one.parameters.items())
+        yield f"detector {code(one.name)}{f', parameters: {given}' if given else ''}"
+    fragments = dict.fromkeys(layer.fragment for layer in verdict.marked_layers)
+    cut = f"fragment {_codes(fragments)}, " if fragments else ""
+    yield f"{cut}k_est {verdict.decision.k_est}, layers: {_codes(verdict.method.layers)}"
     yield f"ariba {code(report.run.ariba)}, schema {code(report.schema_version)}"
     yield f"result_sha256 {code(report.result_sha256)}"

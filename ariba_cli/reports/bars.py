@@ -1,40 +1,69 @@
-"""The bar of a share, and what stands behind it: what the tables of an audit have in common."""
+"""The bar of a score, and what stands behind it: what the tables of an audit have in common."""
+
+from dataclasses import dataclass
 
 from ariba_cli.base.visible import visible
 from ariba_cli.reports.text import Paper
+from ariba_cli.reports.words import expected_share
 from ariba_cli.verdicts.verdict import Ranked, Verdict
 
 _NARROWEST = 10
 _WIDEST = 50
 
 
-def room_for_bar(verdict: Verdict, paper: Paper, beside: int) -> int:
-    """How many cells are left for a bar where all columns but the names' take so many."""
-    longest = max(len(visible(ranked.id)) for ranked in verdict.ranking)
+@dataclass(frozen=True)
+class Bars:
+    """The bars of a ranking, on one scale.
+
+    Attributes
+    ----------
+    largest : float
+        The value of a bar that takes all of the width; shares are on a scale up to 1.
+    line : float, optional
+        The share that everybody would have if nobody stood out.
+    """
+
+    largest: float
+    line: float | None
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> "Bars":
+        """Return the scale for a ranking that is not empty."""
+        line = expected_share(verdict)
+        largest = 1.0 if line is not None else max(one.value for one in verdict.ranking)
+        return cls(largest, line)
+
+    def header(self, paper: Paper, *, short: bool = False) -> str:
+        """Return what the upright line of the bars stands for; nothing where there is none."""
+        if self.line is None:
+            return ""
+        name = "| k/n" if paper.ascii_only else "│ k̃/n"
+        return name if short else f"{name} = {self.line:.3g}"
+
+    def draw(self, value: float, width: int, *, ascii_only: bool) -> str:
+        """Return a bar of `width` cells; what is below zero has none."""
+        full, mark = ("#", "|") if ascii_only else ("━", "│")
+        part = value / self.largest if self.largest > 0 else 0.0
+        cells = [full if cell < round(part * width) else " " for cell in range(width)]
+        if self.line is not None:
+            cells[min(int(self.line * width), width - 1)] = mark
+        return "".join(cells)
+
+
+def room_for_bar(ids: list[str], paper: Paper, beside: int) -> int:
+    """Return how many cells are left for a bar where all columns but the ids' take so many."""
+    longest = max(len(visible(name)) for name in ids)
     return paper.width - beside - max(longest, len("participant"))
 
 
 def bar_width(room: int) -> int:
-    """How many of those it takes; too few are no bar."""
+    """Return how many of those it takes; too few are no bar."""
     return min(max(room, _NARROWEST), _WIDEST)
 
 
-def bar_header(line: float, paper: Paper) -> str:
-    """What the upright line of the bars stands for."""
-    return f"| k/n = {line:.3g}" if paper.ascii_only else f"│ k̃/n = {line:.3g}"
-
-
-def share_bar(share: float, line: float, width: int, *, ascii_only: bool) -> str:
-    """A bar of `width` cells for a share in [0, 1], with an upright line at `line`."""
-    full, mark = ("#", "|") if ascii_only else ("━", "│")
-    cells = [full if cell < round(share * width) else " " for cell in range(width)]
-    cells[min(int(line * width), width - 1)] = mark
-    return "".join(cells)
-
-
 def standing(ranked: Ranked, verdict: Verdict) -> str:
-    """Whether it is a suspect, and whether it is known to be compromised."""
+    """Return whether it is a suspect, and whether it is known to be compromised."""
     words = ["suspect"] if ranked.suspect else []
-    if verdict.evaluation is not None and ranked.id in verdict.evaluation.compromised:
+    if ranked.id in verdict.compromised:
         words.append("compromised")
     return ", ".join(words)

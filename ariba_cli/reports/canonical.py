@@ -33,14 +33,27 @@ def document(
     result: dict[str, Any],
     run: RunRecord,
     *,
+    words: dict[str, Any] | None = None,
     evidence: list[Any] | None = None,
     one_line: bool = False,
 ) -> bytes:
-    """The bytes of a report: indented, or one line of a stream of them.
+    """Return the bytes of a report: indented, or one line of a stream of them.
 
     Parameters
     ----------
-    evidence : what pictures are made of beside the result; has a hash of its own.
+    schema_version : str
+        Of the report's schema.
+    result : dict
+        What is the same everywhere: codes, ids and numbers.
+    run : RunRecord
+        How it was run.
+    words : dict, optional
+        Sentences about the result. They have a hash of their own, so that a better wording
+        changes no result.
+    evidence : list, optional
+        What pictures are made of; it has a hash of its own, too.
+    one_line : bool, optional
+        Whether it is one of a stream of reports.
     """
     content = {
         "schema_version": schema_version,
@@ -48,9 +61,10 @@ def document(
         "result_sha256": hashlib.sha256(canonical_bytes(result)).hexdigest(),
         "run": {key: value for key, value in asdict(run).items() if value is not None},
     }
-    if evidence:
-        content["evidence"] = evidence
-        content["evidence_sha256"] = hashlib.sha256(canonical_bytes(evidence)).hexdigest()
+    for name, part in (("words", words), ("evidence", evidence)):
+        if part:
+            content[name] = part
+            content[f"{name}_sha256"] = hashlib.sha256(canonical_bytes(part)).hexdigest()
     if one_line:
         return canonical_bytes(content) + b"\n"
     text = json.dumps(content, sort_keys=True, ensure_ascii=True, allow_nan=False, indent=2)

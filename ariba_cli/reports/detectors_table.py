@@ -1,45 +1,46 @@
-"""The detectors → the table of what they cost."""
+"""The detectors → the table of what they look at, and what they need."""
 
 from typing import TYPE_CHECKING
 
+from ariba_cli.detectors import DETECTORS, WITH_VARIANTS, family
+from ariba_cli.detectors.declaration import Declaration
 from ariba_cli.reports.text import Paper, plain_table, render, sentence
-from ariba_cli.scoring.pyod_catalogue import (
-    CATALOGUE,
-    OF_NO_USE,
-    SHOWN_DIMENSION,
-    SHOWN_FRAGMENTS,
-    Known,
-)
+from ariba_cli.scoring.pyod_catalogue import CATALOGUE, OF_NO_USE, Known
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-# The least time that each word is for.
-_WORDS = {600.0: "an hour or more", 60.0: "minutes", 10.0: "a minute", 1.0: "seconds"}
-
 
 def detectors_table(paper: Paper) -> str:
-    """Every detector with what it takes by default, sorted by name."""
+    """Return every detector with what it is fed, what it looks at, and what else it needs."""
     from rich.text import Text
 
     table = plain_table(
-        ("detector", "left"),
-        ("takes", "left"),
-        ("fit sample", "right"),
-        ("fitting", "left"),
-        ("scoring", "left"),
-        ("needs", "left"),
+        ("detector", "left"), ("scope", "left"), ("looks at", "left"), ("needs", "left")
     )
-    table.add_row("mahalanobis", "less than a second", "all", "n", "1", "")
+    for name in DETECTORS:
+        if name not in WITH_VARIANTS:
+            declared = family(name).declaration
+            table.add_row(name, declared.scope, Text(declared.summary), _needs(declared))
+    pyod = plain_table(("detector of PyOD", "left"), ("fit sample", "right"), ("needs", "left"))
     for label in sorted(CATALOGUE, key=str.lower):
-        table.add_row(f"pyod:{label}", *map(Text, _row(CATALOGUE[label])))
+        known = CATALOGUE[label]
+        pyod.add_row(f"pyod:{label}", f"{known.fit_sample:,}", _pyod_needs(known))
     parts: list[RenderableType] = [
         table,
         "",
         sentence(
-            f"For {SHOWN_FRAGMENTS:,} fragments of {SHOWN_DIMENSION} values on two cores, with "
-            "the default arguments and the fit sample that is shown. Scoring time grows with the "
-            "number of fragments; under fitting and scoring is how both grow with the fit sample n."
+            "A detector of scope layer marks fragments of each layer; one of scope update compares "
+            "whole updates, and each layer by itself. An integer in brackets is given by "
+            "--detector-arg KEY=N."
+        ),
+        "",
+        pyod,
+        "",
+        sentence(
+            f"{family('pyod').declaration.summary[0].upper()}"
+            f"{family('pyod').declaration.summary[1:]} (scope layer). The fit sample is the number "
+            "of fragments on which it is fitted by default, at most."
         ),
         sentence(
             "Of no use here, since they need labels, other detectors, time series, graphs, text, "
@@ -49,23 +50,10 @@ def detectors_table(paper: Paper) -> str:
     return render(parts, paper)
 
 
-def _row(known: Known) -> tuple[str, str, str, str, str]:
-    fitted = known.fit_sample(SHOWN_FRAGMENTS, SHOWN_DIMENSION)
-    seconds = known.cost.fit_seconds(fitted) + known.cost.score_seconds(fitted)
-    needs = list(known.needs)
-    if known.one_value:
-        needs.append("--fragment block:1")
-    return (
-        _in_words(seconds),
-        f"{fitted:,}" if fitted < SHOWN_FRAGMENTS else "all",
-        known.cost.fit_growth.value,
-        known.cost.score_growth.value,
-        ", ".join(needs),
-    )
+def _needs(declared: Declaration) -> str:
+    needs = [need.value.replace("-", " ") for need in sorted(declared.needs)]
+    return ", ".join([*needs, *(f"[{key}]" for key in declared.options or {})])
 
 
-def _in_words(seconds: float) -> str:
-    for least, words in _WORDS.items():
-        if seconds >= least:
-            return words
-    return "less than a second"
+def _pyod_needs(known: Known) -> str:
+    return ", ".join([*known.needs, *(["--fragment block:1"] if known.one_value else [])])

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ariba_cli.base.visible import visible
+from ariba_cli.reports.finding_words import findings_in_words
 from ariba_cli.reports.text import Paper, plain_table, render, sentence
-from ariba_cli.reports.words import findings_in_words
 from ariba_cli.verdicts.comparison import Change, Comparison, Movement
 from ariba_cli.verdicts.verdict import Ranked
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def diff_table(comparison: Comparison, paper: Paper) -> str:
-    """Everybody who has another place, and in words what else is different."""
+    """Return everybody who has another place, and in words what else is different."""
     parts: list[RenderableType] = []
     if comparison.moved:
         parts += [_movements(comparison, paper), ""]
@@ -30,22 +30,26 @@ def diff_table(comparison: Comparison, paper: Paper) -> str:
 
 def _movements(comparison: Comparison, paper: Paper) -> "Table":
     arrow = "->" if paper.ascii_only else "→"
-    table = plain_table(
-        ("participant", "left"), ("rank", "right"), ("share", "right"), ("", "left")
-    )
+    places = [place for one in comparison.moved for place in (one.first, one.second) if place]
+    what = "share" if all(place.share is not None for place in places) else "score"
+    table = plain_table(("participant", "left"), ("rank", "right"), (what, "right"), ("", "left"))
     for one in comparison.moved:
         ranks = _two(one, arrow, lambda ranked: str(ranked.rank))
-        shares = _two(one, arrow, lambda ranked: f"{ranked.share:.3f}")
+        values = _two(one, arrow, _value_in_words)
         suspect = one.second is not None and one.second.suspect
         style = "bold red" if suspect and not (one.first and one.first.suspect) else ""
         name = sentence(visible(one.id))
-        table.add_row(name, ranks, shares, _standing(one, comparison), style=style)
+        table.add_row(name, ranks, values, _standing(one, comparison), style=style)
     return table
 
 
 def _two(one: Movement, arrow: str, show: Callable[[Ranked], str]) -> str:
     first, second = ("-" if place is None else show(place) for place in (one.first, one.second))
     return first if first == second else f"{first} {arrow} {second}"
+
+
+def _value_in_words(ranked: Ranked) -> str:
+    return f"{ranked.score:.4g}" if ranked.share is None else f"{ranked.share:.3f}"
 
 
 def _standing(one: Movement, comparison: Comparison) -> str:
@@ -94,9 +98,9 @@ def _change_in_words(change: Change) -> str:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, list):
+    if isinstance(value, list) and value:
         return ", ".join(map(str, value))
-    return "none" if value is None else str(value)
+    return "none" if value in (None, []) else str(value)
 
 
 def _names(ids: Sequence[str]) -> str:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from ariba_cli.base.visible import visible
 from ariba_cli.reports.text import Paper, sentence
-from ariba_cli.reports.words import cut_in_words
-from ariba_cli.verdicts.verdict import Fragment, LayerEvidence, Verdict
+from ariba_cli.reports.words import cutoff_in_words, value_in_words, value_name
+from ariba_cli.verdicts.evidence import Fragment, LayerEvidence
+from ariba_cli.verdicts.verdict import Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -42,23 +43,30 @@ def explanation(verdict: Verdict, identifier: str, paper: Paper) -> "list[Render
 
 
 def _place_in_words(verdict: Verdict, identifier: str) -> str:
-    """Where somebody is in the ranking."""
+    """Return where somebody is in the ranking, and which of its fragments are marked."""
     name = visible(identifier)
     ranked = next((one for one in verdict.ranking if one.id == identifier), None)
     if ranked is None:
-        scored = any(identifier in layer.scores for layer in verdict.layers)
+        scored = any(one.id == identifier and one.status == "ok" for one in verdict.inputs)
         alike = "the updates cannot be told apart in the layers in which it was scored"
         return f"{name} is not ranked: {alike if scored else 'it was scored in no layer'}."
     what = "a suspect" if ranked.suspect else "no suspect"
+    place = f"{name} is {what}, rank {ranked.rank} with {value_name(verdict)} "
+    place += value_in_words(verdict, ranked.value)
     marks = ", ".join(
         f"{layer.scores[identifier]:,} of {layer.fragments:,} fragments of {visible(layer.layer)}"
-        for layer in verdict.layers
+        for layer in verdict.marked_layers
         if layer.marked and identifier in layer.scores
     )
-    return (
-        f"{name} is {what}, rank {ranked.rank} with share {ranked.share:.3f}: marked are {marks}. "
-        "Its most distant:"
+    if marks:
+        return f"{place}: marked are {marks}. Its most distant:"
+    score = next(one for one in verdict.deciding.scores if one.id == identifier)
+    layers = ", ".join(
+        f"{visible(layer)} {value_in_words(verdict, value)}"
+        for layer, value in sorted(score.by_layer.items(), key=lambda one: -one[1])[:_SHOWN]
     )
+    details = "".join(f"; {key} {value}" for key, value in sorted(score.details.items()))
+    return f"{place}; highest in {layers}{visible(details)}."
 
 
 def _unusual(fragment: Fragment) -> tuple[float, float]:
@@ -78,7 +86,7 @@ def _fragment_in_words(verdict: Verdict, layer: LayerEvidence, fragment: Fragmen
         "" if fragment.times_median is None else f", {fragment.times_median:,.1f} times the median"
     )
     place = f"{visible(layer.layer)} [{', '.join(map(str, fragment.index))}]"
-    return f"  {place}: {cut_in_words(verdict)} {fragment.distance:,.3g}{times}"
+    return f"  {place}: {cutoff_in_words(verdict)} {fragment.distance:,.3g}{times}"
 
 
 def _maps(identifier: str, layer: LayerEvidence, fragment: Fragment, paper: Paper) -> list[str]:

@@ -1,27 +1,18 @@
-"""What is in a file or a round → JSON, schema `inspect-1.1.0`."""
+"""What is in a file or a round → JSON, schema `inspect-2.0.0`."""
 
 from dataclasses import asdict
 from typing import Any
 
-from ariba_cli.reports.canonical import RunRecord, document, rounded
+from ariba_cli.reports.canonical import RunRecord, document, rounded_all
 from ariba_cli.rounds.inspection import InspectedFile, InspectedRound
 
-SCHEMA_VERSION = "1.1.0"
+SCHEMA_VERSION = "2.0.0"
 
 
 def inspect_json(found: InspectedFile | InspectedRound, run: RunRecord) -> bytes:
-    """The bytes of the report."""
-    kind = "file" if isinstance(found, InspectedFile) else "round"
-    return document(SCHEMA_VERSION, {"type": kind, **_rounded(asdict(found))}, run)
-
-
-def _rounded(value: Any) -> Any:
-    match value:
-        case float():
-            return rounded(value)
-        case dict():
-            return {key: _rounded(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_rounded(item) for item in value]
-        case _:
-            return value
+    """Return the bytes of the report; what findings say in words is no part of its result."""
+    result: dict[str, Any] = rounded_all(asdict(found))
+    if isinstance(found, InspectedFile):
+        return document(SCHEMA_VERSION, {"type": "file", **result}, run)
+    words = {"findings": [finding.pop("detail") for finding in result["findings"]]}
+    return document(SCHEMA_VERSION, {"type": "round", **result}, run, words=words)

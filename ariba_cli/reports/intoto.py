@@ -12,16 +12,19 @@ PREDICATE_TYPE = "urn:ariba:predicate:audit:v1"
 
 
 def intoto_statement(verdict: Verdict, content: dict[str, Any]) -> bytes:
-    """That an audit of these files has found this.
+    """Return the Statement that an audit of these files has found this.
 
     Parameters
     ----------
-    content : the JSON of the report, whose result the predicate has as it stands there.
+    verdict : Verdict
+        What was found.
+    content : dict
+        The JSON of the report, whose result the predicate has as it stands there.
 
     Raises
     ------
     InputError
-        When the report does not have the hash of every whole file.
+        When the audit has not verified the seal, or the seal is broken or lacks a file.
     """
     statement = {
         "_type": STATEMENT_TYPE,

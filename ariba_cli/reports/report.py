@@ -14,7 +14,7 @@ from ariba_cli.files.opening import read_small
 from ariba_cli.files.strict_json import parse_object
 from ariba_cli.reports.audit_json import SCHEMA_VERSION
 from ariba_cli.reports.canonical import RunRecord, canonical_bytes
-from ariba_cli.verdicts.validity import why_unsound
+from ariba_cli.verdicts.validity import why_invalid
 from ariba_cli.verdicts.verdict import Verdict
 
 # How it is called where its file is not known.
@@ -58,8 +58,7 @@ def read_content(path: Path, limits: Limits | None = None) -> dict[str, Any]:
 def parse_report(data: bytes, *, name: str = _UNNAMED) -> Report:
     """The report that these bytes are.
 
-    What a newer version of the schema has added is passed over, and what an older one lacks
-    has its default.
+    What a newer version of the schema has added is passed over.
 
     Parameters
     ----------
@@ -82,8 +81,8 @@ def report_of(content: dict[str, Any], *, name: str = _UNNAMED) -> Report:
     try:
         run = msgspec.convert(content.get("run"), RunRecord)
         verdict = msgspec.convert(_verdict_fields(content, run), Verdict)
-        reason = why_unsound(verdict)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        reason = why_invalid(verdict)
+    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
         reason = visible(str(error)[:_MOST_QUOTED])
     if reason:
         raise InputError(f"{name} is no report of an audit: {reason}; {_advice(content)}")
@@ -104,7 +103,7 @@ def _checked(data: bytes, name: str) -> dict[str, Any]:
             f"{name} has schema version {_shown(version)}, and this version of ariba reads "
             f"{SCHEMA_VERSION}; {_AGAIN}"
         )
-    for part in ("result", "evidence"):
+    for part in ("result", "words", "evidence"):
         if part in content and _sha256(content[part], name) != content.get(f"{part}_sha256"):
             raise InputError(
                 f"{name} is not as it was written: its {part}_sha256 is not that of its {part}; "
@@ -141,19 +140,22 @@ def _sha256(part: Any, name: str) -> str:
 
 
 def _verdict_fields(content: dict[str, Any], run: RunRecord) -> dict[str, Any]:
-    """What a `Verdict` is made of, where the report says it in other places or words."""
-    result = content.get("result")
-    if not isinstance(result, dict):
-        raise ValueError("it has no result")
-    fields = {
+    """Return what a `Verdict` is made of, where the report has it in other places."""
+    result, words = content.get("result"), content.get("words")
+    if not isinstance(result, dict) or not isinstance(words, dict):
+        raise ValueError("it has no result, or no words")
+    findings, sentences = result.get("findings"), words.get("findings")
+    if not isinstance(findings, list) or not isinstance(sentences, list):
+        raise ValueError("it has no findings, or no words for them")
+    return {
         **result,
+        "findings": [
+            {**finding, "detail": detail}
+            for finding, detail in zip(findings, sentences, strict=True)
+        ],
         "evidence": content.get("evidence", []),
         "devices": run.device.split(", "),
     }
-    evaluation = result.get("evaluation")
-    if isinstance(evaluation, dict) and "p_m" in evaluation:
-        fields["evaluation"] = {**evaluation, "caught": evaluation["p_m"]}
-    return fields
 
 
 def _advice(content: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ariba_cli.base.errors import InputError
+from ariba_cli.base.findings import BROKEN_SEAL
 from ariba_cli.base.visible import visible
 from ariba_cli.verdicts.verdict import Verdict
 
@@ -15,12 +16,15 @@ _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", "\r": r"\r"})
 
 
 def sha256sums(round_: "Round", *, for_terminal: bool) -> bytes:
-    """A line for every file that the seal lists.
+    """Return a line for every file that the seal lists.
 
     Parameters
     ----------
-    for_terminal : whether somebody looks at it, instead of `sha256sum`, which wants every
-        byte of every name.
+    round_ : Round
+        Whose seal it is.
+    for_terminal : bool
+        Whether somebody looks at it, instead of `sha256sum`, which wants every byte of every
+        name.
 
     Raises
     ------
@@ -35,32 +39,48 @@ def sha256sums(round_: "Round", *, for_terminal: bool) -> bytes:
 
 
 def sha256sums_of_inputs(verdict: Verdict, *, for_terminal: bool) -> bytes:
-    """A line for the file of every participant, and of the global model; see `sha256sums`.
+    """Return a line for the file of every participant, and of the global model.
 
     Raises
     ------
     InputError
-        When the report does not have the hash of every whole file.
+        As `hashes_of_inputs` does.
     """
     return _lines(hashes_of_inputs(verdict), for_terminal=for_terminal)
 
 
 def hashes_of_inputs(verdict: Verdict) -> dict[str, str]:
-    """The sha256 of every input, a whole file, by its path in the round.
+    """Return the sha256 of every input, a whole file, by its path in the round.
+
+    They are those of the seal, and only where the audit has found them to be right do they say
+    anything of the files that it read.
 
     Raises
     ------
     InputError
-        When the report does not have the hash of every whole file.
+        When the audit has not verified the seal, has found it broken, or the seal does not list
+        every file.
     """
+    broken = next((one for one in verdict.findings if one.kind in BROKEN_SEAL), None)
+    if broken is not None:
+        raise InputError(
+            f"the seal of the round is broken: {broken.detail}; put the round right, and audit it "
+            "with --verify-seal"
+        )
     hashes: dict[str, str] = {}
     for one in verdict.inputs:
         if one.file_sha256 is None:
             raise InputError(
                 f"the report has no hash of the whole file '{one.path}', as no seal of its round "
-                "lists it; write the round again with ariba convert, and audit that"
+                "lists it; write the round again with ariba convert, and audit that with "
+                "--verify-seal"
             )
         hashes[one.path] = one.file_sha256
+    if not verdict.method.seal_verified:
+        raise InputError(
+            "the report only repeats what the seal of its round says, as nobody hashed the files; "
+            "audit the round with --verify-seal"
+        )
     return hashes
 
 

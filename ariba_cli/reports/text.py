@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ariba_cli.base.findings import Finding
-from ariba_cli.reports.words import findings_in_words
+from ariba_cli.reports.finding_words import findings_in_words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -50,6 +50,15 @@ def render(parts: "list[RenderableType]", paper: Paper) -> str:
     for part in parts:
         console.print(part)
     return "".join(line.rstrip() + "\n" for line in buffer.getvalue().splitlines())
+
+
+# Below it, wide tables would break their words.
+_WIDE = 64
+
+
+def is_narrow(paper: Paper) -> bool:
+    """Return whether wide tables would break their words."""
+    return paper.width < _WIDE
 
 
 def plain_table(*columns: tuple[str, str]) -> "Table":

@@ -1,14 +1,13 @@
 """Sentences that several reports share."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
-from ariba_cli.base.findings import BROKEN_SEAL, PER_LAYER, Finding, FindingKind
+from ariba_cli.base.findings import BROKEN_SEAL
 from ariba_cli.base.visible import visible
-from ariba_cli.verdicts.verdict import Stability, TruthMetrics, Verdict
+from ariba_cli.verdicts.verdict import TruthMetrics, Verdict
 
-_MOST_ALIKE = 3
 _MOST_NAMES = 6
+_MOST_SUSPECTS = 50
 
 
 def coverage_in_words(verdict: Verdict) -> str:
@@ -21,83 +20,115 @@ def coverage_in_words(verdict: Verdict) -> str:
     )
 
 
-def suspects_in_words(verdict: Verdict) -> str:
-    """Who the suspects are, and that somebody always is."""
+def headline_in_words(verdict: Verdict) -> str:
+    """Return who the suspects are, and that somebody always is."""
     if not verdict.ranking:
         return nobody_in_words(verdict)
-    names = ", ".join(visible(ranked.id) for ranked in verdict.suspects)
-    tie = f" {tie_in_words(verdict)}" if verdict.tie_at_cut else ""
+    names = _names([ranked.id for ranked in verdict.suspects], visible, most=_MOST_SUSPECTS)
+    tie = f" {tie_in_words(verdict)}" if verdict.decision.tie_at_cutoff else ""
     return f"Suspects: {names}.{tie} {always_in_words(verdict)}"
 
 
 def nobody_in_words(verdict: Verdict) -> str:
-    """Why there is no ranking."""
+    """Return why there is no ranking."""
     where = "any of these layers" if len(verdict.layers) > 1 else "this layer"
     return f"Nobody is ranked: the updates cannot be told apart in {where}."
 
 
 def always_in_words(verdict: Verdict) -> str:
-    """What it means to be a suspect: somebody always is."""
-    count, what = verdict.method.k_est, _ranked_by(verdict)
+    """Return what it means to be a suspect: somebody always is."""
+    count, what = verdict.decision.k_est, _ranked_by(verdict)
     if count == 1:
         return f"The highest {what} is always named, in a clean round too."
     return f"The {count:,} highest {what}s are always named, in a clean round too."
 
 
 def tie_in_words(verdict: Verdict) -> str:
-    """That the last suspect could as well be another."""
+    """Return that the last suspect could as well be another."""
     return f"The last of them has the same {_ranked_by(verdict)} as the next participant."
 
 
-def expected_share(verdict: Verdict) -> float:
-    """k̃/n, the share that everybody would have if nobody stood out: the mean over the layers."""
-    counts = [layer.participants for layer in verdict.layers if layer.marked]
-    return sum(verdict.method.k_est / count for count in counts) / len(counts)
+def marks_fragments(verdict: Verdict) -> bool:
+    """Return whether the detector that decides marks fragments of layers."""
+    return verdict.deciding.scope == "layer"
+
+
+def expected_share(verdict: Verdict) -> float | None:
+    """Return k̃/n, the share that everybody would have if nobody stood out.
+
+    Of several layers it is the mean; None where the detector that decides marks no fragments.
+    """
+    counts = [layer.participants for layer in verdict.marked_layers if layer.marked]
+    if not counts:
+        return None
+    return sum(verdict.decision.k_est / count for count in counts) / len(counts)
+
+
+def value_name(verdict: Verdict) -> str:
+    """Return what the scores of the detector that decides are called."""
+    return score_name(verdict.decision.detector)
+
+
+def score_name(detector: str) -> str:
+    """Return what the scores of a detector are called."""
+    # Imported here, as every command imports this module, and detectors import NumPy.
+    from ariba_cli.detectors import DETECTORS, family
+
+    name = detector.partition(":")[0]
+    return family(name).declaration.score if name in DETECTORS else "score"
+
+
+def value_in_words(verdict: Verdict, value: float) -> str:
+    """Return a share with three decimals, and any other score with four digits."""
+    return f"{value:.3f}" if marks_fragments(verdict) else f"{value:.4g}"
 
 
 def known_in_words(verdict: Verdict) -> list[str]:
-    """What the numbers say, a sentence each."""
+    """Return what the numbers say, a sentence each."""
     lines = [nobody_in_words(verdict)]
     if verdict.ranking:
-        lines = [_scored_in_words(verdict), _shares_in_words(verdict)]
-    if verdict.stability is not None:
-        lines += stability_in_words(verdict, verdict.stability)
-    if verdict.evaluation is not None:
-        lines.append(evaluation_in_words(verdict.evaluation))
+        lines = [_scored_in_words(verdict), _values_in_words(verdict)]
+    lines += stability_in_words(verdict)
+    lines += truth_in_words(verdict)
     if verdict.method.seal_verified:
         lines.append(seal_in_words(verdict))
     return lines
 
 
 def unknown_in_words(verdict: Verdict) -> list[str]:
-    """What the numbers do not say, a sentence each."""
+    """Return what the numbers do not say, a sentence each."""
     coverage = coverage_in_words(verdict)
     lines = [f"What is in the rest of the model: {coverage}."]
     if verdict.ranking:
         lines = [
             f"Whether anybody is compromised. {always_in_words(verdict)}",
-            "Whether everybody else is honest: k_est is an estimate, and who ranks below the cut "
-            "is not cleared.",
+            "Whether everybody else is honest: k_est is an estimate, and who ranks below the "
+            "suspects is not cleared.",
             *lines,
             "Whether somebody hides: an attacker whose update is no larger than those of unlike "
             "honest participants may rank among them.",
         ]
-    if not verdict.method.same_on_every_machine:
+    if other_machines(verdict):
         lines.append(machines_in_words(verdict))
     return lines
 
 
-def stability_in_words(
-    verdict: Verdict, stability: Stability, shown: Callable[[str], str] = visible
-) -> list[str]:
-    """How far the suspects depend on k̃ and on each layer, a sentence each.
+def stability_in_words(verdict: Verdict, shown: Callable[[str], str] = visible) -> list[str]:
+    """Return how far the suspects depend on k̃ and on each layer, a sentence each.
 
     Parameters
     ----------
-    shown : makes a name safe where it is to stand.
+    verdict : Verdict
+        What was found; of an empty ranking there is nothing to say.
+    shown : callable, optional
+        Makes a name safe where it is to stand.
     """
-    k_est = verdict.method.k_est
-    lines = [_margin_in_words(verdict, stability)]
+    if not verdict.ranking:
+        return []
+    k_est, stability = verdict.decision.k_est, verdict.deciding.stability
+    lines = [_margin_in_words(verdict)]
+    if stability is None:
+        return lines
     steps = {step.k_est: step for step in stability.steps}
     fewer, more = steps.get(k_est), steps.get(k_est + 1)
     if k_est > 1 and fewer is not None:
@@ -112,36 +143,45 @@ def stability_in_words(
             f"{len(kept):,} of the {len(verdict.suspects):,} suspects stay such whichever layer is "
             "left out."
         )
-    tied = [layer.layer for layer in verdict.layers if layer.marked and layer.cut_margin == 0]
+    tied = [one.layer for one in verdict.marked_layers if one.marked and one.cutoff_margin == 0]
     if tied:
         lines.append(
-            f"Fragments of {_names(tied, shown)} are tied at the cut: which of them are marked is "
-            "decided by the order of the ids, and says nothing of whose they are."
+            f"Fragments of {_names(tied, shown)} are tied at the cutoff: which of them are marked "
+            "is decided by the order of the ids, and says nothing of whose they are."
         )
     return lines
 
 
-def evaluation_in_words(evaluation: TruthMetrics) -> str:
-    """How good the verdict is, where the truth is known."""
-    auc = "not defined" if evaluation.auc is None else f"{evaluation.auc:.3f}"
-    return (
-        f"Truth: {evaluation.caught:.0%} of the {len(evaluation.compromised)} compromised are "
-        f"suspects; confidence C {evaluation.confidence:.3f} (as in the paper "
-        f"{evaluation.confidence_paper:.3f}); AUC {auc}."
-    )
+def truth_in_words(verdict: Verdict) -> list[str]:
+    """Return how good each detector is, where the truth is known."""
+    truth = verdict.truth
+    if truth is None:
+        return []
+    several = len(verdict.detectors) > 1
+    return [
+        f"Truth{f' ({one.name})' if several else ''}: "
+        f"{_metrics_in_words(truth.detectors[one.name], len(truth.compromised))}"
+        for one in verdict.detectors
+    ]
 
 
-def cut_in_words(verdict: Verdict) -> str:
-    """What the number at the cut is."""
-    return "distance" if verdict.method.same_on_every_machine else "decision score"
+def cutoff_in_words(verdict: Verdict) -> str:
+    """Return what the number at the cutoff of the marks is."""
+    return "distance" if verdict.deciding.same_on_every_machine else "decision score"
 
 
 def machines_in_words(verdict: Verdict) -> str:
-    """What of the result another machine may not find again."""
+    """Return what of the result another machine may not find again."""
+    names = _names(other_machines(verdict), visible)
     return (
-        f"The scores of {verdict.method.detector} come from floating-point libraries: with other "
-        "versions, or on another machine, other fragments may be marked at the cut."
+        f"The scores of {names} come from floating-point libraries: with other versions, or on "
+        "another machine, other fragments may be marked at the cutoff."
     )
+
+
+def other_machines(verdict: Verdict) -> list[str]:
+    """Return the detectors whose scores another machine may not find again."""
+    return [one.name for one in verdict.detectors if not one.same_on_every_machine]
 
 
 def seal_in_words(verdict: Verdict) -> str:
@@ -151,70 +191,63 @@ def seal_in_words(verdict: Verdict) -> str:
     return f"Seal: every listed file was hashed again; {result}."
 
 
-def findings_in_words(findings: Sequence[Finding]) -> list[str]:
-    """The findings, one a line.
-
-    What is wrong with one participant in many layers is said of the first few of them.
-    """
-    alike = Counter((finding.kind, finding.participant) for finding in findings)
-    said: Counter[tuple[FindingKind, str | None]] = Counter()
-    lines = []
-    for finding in findings:
-        key = finding.kind, finding.participant
-        said[key] += 1
-        if finding.kind in PER_LAYER and said[key] > _MOST_ALIKE:
-            continue
-        lines.append(finding_in_words(finding))
-        if finding.kind in PER_LAYER and said[key] == _MOST_ALIKE < alike[key]:
-            lines[-1] += f" (and {alike[key] - _MOST_ALIKE} more like it; -f json lists them)"
-    return lines
-
-
-def finding_in_words(finding: Finding) -> str:
-    """A finding in one line."""
-    who = f"{visible(finding.participant)}: " if finding.participant is not None else ""
-    return f"{finding.kind}: {who}{visible(finding.detail)}"
-
-
 def _ranked_by(verdict: Verdict) -> str:
-    return "share" if len(verdict.layers) > 1 else "score"
+    return "share" if marks_fragments(verdict) and len(verdict.marked_layers) > 1 else "score"
+
+
+def _metrics_in_words(metrics: TruthMetrics, compromised: int) -> str:
+    auc = "not defined" if metrics.auc is None else f"{metrics.auc:.3f}"
+    confidence = ""
+    if metrics.confidence is not None and metrics.confidence_paper is not None:
+        confidence = (
+            f"confidence C {metrics.confidence:.3f} (as in the paper "
+            f"{metrics.confidence_paper:.3f}); "
+        )
+    caught = f"{metrics.caught:.0%} of the {compromised} compromised are suspects"
+    return f"{caught}; {confidence}AUC {auc}."
 
 
 def _scored_in_words(verdict: Verdict) -> str:
     scored = len(verdict.ranking)
-    sent = sum(input_.role == "participant" for input_ in verdict.inputs)
-    kept_out = "" if scored == sent else "; the others were kept out, see the findings"
+    sent = sum(one.role == "participant" for one in verdict.inputs)
+    kept_out = "" if scored == sent else "; the others were kept out, see the inputs and findings"
     return f"{scored:,} of {sent:,} participants were scored{kept_out}."
 
 
-def _shares_in_words(verdict: Verdict) -> str:
-    shares = [ranked.share for ranked in verdict.suspects]
-    rest = [ranked.share for ranked in verdict.ranking if not ranked.suspect]
-    least, highest = f"{shares[-1]:.3f}", f"{shares[0]:.3f}"
+def _values_in_words(verdict: Verdict) -> str:
+    named = [value_in_words(verdict, one.value) for one in verdict.suspects]
+    rest = [one for one in verdict.ranking if not one.suspect]
+    least, highest = named[-1], named[0]
     own = highest if least == highest else f"{least} to {highest}"
-    others = f"; the highest of anybody else is {rest[0]:.3f}" if rest else ""
+    others = ""
+    if rest:
+        others = f"; the highest of anybody else is {value_in_words(verdict, rest[0].value)}"
+    expected = expected_share(verdict)
+    if expected is None:
+        return f"Scores of suspects ({value_name(verdict)}): {own}{others}."
     return (
         f"Shares of suspects: {own}{others}. If nobody stood out, everybody's would "
-        f"be about k_est/n = {expected_share(verdict):.3g}."
+        f"be about k_est/n = {expected:.3g}."
     )
 
 
-def _margin_in_words(verdict: Verdict, stability: Stability) -> str:
-    if verdict.tie_at_cut:
+def _margin_in_words(verdict: Verdict) -> str:
+    what = "share" if marks_fragments(verdict) else "score"
+    if verdict.decision.tie_at_cutoff:
         return (
-            "The last suspect and the next participant have the same share; who is named is "
+            f"The last suspect and the next participant have the same {what}; who is named is "
             "decided by the order of the ids."
         )
     return (
-        "The share of the last suspect exceeds that of the next participant by "
-        f"{stability.share_margin:.3g}."
+        f"The {what} of the last suspect exceeds that of the next participant by "
+        f"{verdict.decision.margin:.3g}."
     )
 
 
 def _change_in_words(
     named: Sequence[str], not_named: Sequence[str], shown: Callable[[str], str]
 ) -> str:
-    """Who else would be a suspect, and who would not."""
+    """Return who else would be a suspect, and who would not."""
     parts = []
     if named:
         parts.append(f"{_names(named, shown)} would be named too")
@@ -223,7 +256,7 @@ def _change_in_words(
     return ", and ".join(parts) or "the suspects would be the same"
 
 
-def _names(ids: Sequence[str], shown: Callable[[str], str]) -> str:
-    """The first few ids, and how many more there are."""
-    names = ", ".join(map(shown, ids[:_MOST_NAMES]))
-    return names if len(ids) <= _MOST_NAMES else f"{names} and {len(ids) - _MOST_NAMES} more"
+def _names(ids: Sequence[str], shown: Callable[[str], str], most: int = _MOST_NAMES) -> str:
+    """Return the first few ids, and how many more there are."""
+    names = ", ".join(map(shown, ids[:most]))
+    return names if len(ids) <= most else f"{names} and {len(ids) - most:,} more"

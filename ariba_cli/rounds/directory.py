@@ -129,21 +129,9 @@ class Round:
             progress("opening", done, len(members))
 
     def check_apart(self, out: Path) -> None:
-        """Refuse to write among the updates of the round, where it would be taken for one.
-
-        Raises
-        ------
-        OutputError
-            When `out` would lie in the round, and its updates are files or folders there.
-        """
-        root = os.path.realpath(self.root)
-        in_one_file = all(member.group is not None for member in self.participants)
-        inside = os.path.realpath(out.parent)
-        if not in_one_file and (inside == root or inside.startswith(f"{root}{os.sep}")):
-            raise OutputError(
-                f"'{out}' would lie among the updates of the round and be taken for one; name "
-                "another place"
-            )
+        """Refuse to write among the updates of the round; see `check_apart`."""
+        if not all(member.group is not None for member in self.participants):
+            check_apart(self.root, out)
 
     def verify_seal(self, progress: Progress = no_progress) -> VerifiedSeal:
         """Hash every file that the seal lists.
@@ -183,6 +171,22 @@ class Round:
             for path in (name, name.rpartition("/")[0])
             if path in ids
         }
+
+
+def check_apart(root: Path, out: Path) -> None:
+    """Refuse to write into the directory of a round, where it would be taken for an update.
+
+    Raises
+    ------
+    OutputError
+        When `out` would lie in it, and it is a directory.
+    """
+    inside, within = os.path.realpath(out.parent), os.path.realpath(root)
+    if os.path.isdir(root) and (inside == within or inside.startswith(f"{within}{os.sep}")):
+        raise OutputError(
+            f"'{out}' would lie among the updates of the round and be taken for one; name "
+            "another place"
+        )
 
 
 def open_round(

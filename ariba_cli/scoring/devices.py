@@ -3,12 +3,14 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ariba_cli.base.machine import is_gpu
 from ariba_cli.base.progress import no_message
-from ariba_cli.scoring.cpu import Cpu
-from ariba_cli.scoring.processor import Processor
-from ariba_cli.updates.fragments import Fragments
+
+if TYPE_CHECKING:
+    from ariba_cli.scoring.processor import Processor
+    from ariba_cli.updates.fragments import Fragments
 
 # What a driver for NVIDIA's cards makes, and costs nothing to look for.
 _DRIVER = "/dev/nvidiactl"
@@ -29,7 +31,7 @@ class DeviceChoice:
     device: str = "auto"
     notice: Callable[[str], None] = no_message
 
-    def processor(self, fragments: Fragments) -> Processor:
+    def processor(self, fragments: "Fragments") -> "Processor":
         """The processor to score these fragments on.
 
         Raises
@@ -42,6 +44,8 @@ class DeviceChoice:
             size = fragments.total * fragments.cut.dimension * fragments.dtype.itemsize
             device = "cuda" if size >= _WORTH_A_CARD and os.path.exists(_DRIVER) else "cpu"
         if not is_gpu(device):
+            from ariba_cli.scoring.cpu import Cpu
+
             return Cpu()
         from ariba_cli.scoring.gpu import Gpu
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.base.parameters import Parameter
+
 # To how many significant digits a report gives them. A margin is the difference of two
 # nearly equal distances: a tenth of it is all that an unhurried reader can use.
 DISTANCE_DIGITS = 6
@@ -14,9 +16,6 @@ MARGIN_DIGITS = 2
 _DOUBT = 2.5
 
 Counts = npt.NDArray[np.integer]
-
-# The value of a parameter, as it stands in a report.
-Parameter = str | int | float | bool | None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class Statistic(StrEnum):
 
     MEDIAN = "median"
     SIGNS = "signs"
+    OUTPUT = "output"
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,55 @@ class UpdateStatistics:
             agreement=_sum(self.agreement, other.agreement),
             with_majority=self.with_majority + other.with_majority,
         )
+
+
+@dataclass(frozen=True)
+class OutputLayer:
+    """What n updates do to the rows and biases of the output layer, a class each.
+
+    Attributes
+    ----------
+    layer, bias_layer : str
+        The names of the weight and of the bias.
+    row_squares : float64 array of shape (n, classes)
+        ‖row c of δ_i‖².
+    bias : float64 array of shape (n, classes)
+        δ_i of the bias.
+    """
+
+    layer: str
+    bias_layer: str
+    row_squares: Float64
+    bias: Float64
+
+    def keeping(self, which: Sequence[int]) -> "OutputLayer":
+        """Return what some of the participants do."""
+        index = np.asarray(which, dtype=np.intp)
+        return OutputLayer(self.layer, self.bias_layer, self.row_squares[index], self.bias[index])
+
+
+@dataclass(frozen=True)
+class Updates:
+    """All that a detector of scope *update* is fed.
+
+    Attributes
+    ----------
+    total : UpdateStatistics
+        Of all examined layers together.
+    layers : dict of str to UpdateStatistics
+        Of each of them, in model order, for the same participants.
+    output : OutputLayer, optional
+        Where it was asked for, and the model has one.
+    """
+
+    total: UpdateStatistics
+    layers: dict[str, UpdateStatistics]
+    output: OutputLayer | None = None
+
+    @property
+    def participants(self) -> int:
+        """How many there are, n."""
+        return self.total.participants
 
 
 def squared_distances(gram: Float64) -> Float64:

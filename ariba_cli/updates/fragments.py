@@ -18,6 +18,7 @@ Indices = npt.NDArray[np.integer]
 
 # The covariance of fragments of d values has d² entries, so wider ones are refused.
 WIDEST_FRAGMENT = 2500
+WIDE_FRAGMENT = "block:64"
 
 # Values of each participant that chance comes from.
 _STARTING_VALUES = 64
@@ -53,11 +54,16 @@ def is_convolution(shape: Sequence[int]) -> bool:
 
 
 def default_fragment(shape: Sequence[int]) -> str:
-    """`kernel` for a convolution, `row` for every other weight matrix."""
-    return "kernel" if is_convolution(shape) else "row"
+    """Return how a layer is cut unless something else is asked for.
+
+    That is by `kernel` for a convolution and by `row` for every other weight matrix; where
+    these are too wide, in blocks of 64 values.
+    """
+    kind, width = ("kernel", shape[2:]) if is_convolution(shape) else ("row", shape[1:])
+    return kind if math.prod(width) <= WIDEST_FRAGMENT else WIDE_FRAGMENT
 
 
-def cut_layer(layer: str, shape: Sequence[int], fragment: str) -> FragmentLayout:
+def layout_of(layer: str, shape: Sequence[int], fragment: str) -> FragmentLayout:
     """How to cut a layer of this shape.
 
     Parameters

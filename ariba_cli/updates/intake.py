@@ -1,12 +1,12 @@
 """What each participant sent, as far as it can be used: checked before any mean is taken."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from ariba_cli.base.errors import InputError
-from ariba_cli.base.findings import Finding, FindingKind
-from ariba_cli.base.progress import Progress
+from ariba_cli.base.findings import Fact, Finding, FindingKind
+from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.formats.model import Model
 from ariba_cli.formats.peft import Change
 from ariba_cli.rounds.directory import Round
@@ -33,35 +33,69 @@ class Submission:
     finding: Finding | None = None
     digest: str | None = None
 
-    def reject(self, kind: FindingKind, detail: str) -> None:
+    def reject(
+        self, kind: FindingKind, detail: str, layer: str | None = None, **facts: Fact
+    ) -> None:
         """Leave the participant out."""
-        self.finding = Finding(kind, detail, self.member.id)
+        self.finding = Finding(kind, detail, self.member.id, layer, facts=facts)
 
 
-def open_submissions(
-    round_: Round, progress: Progress, seal: VerifiedSeal = NOT_VERIFIED
-) -> list[Submission]:
-    """List the tensors of what every participant sent.
+@dataclass(frozen=True)
+class Sent:
+    """What everybody sent in one round, before any of it is read.
+
+    Attributes
+    ----------
+    submissions : list of Submission
+        Of every participant, in id order, but for those who are excluded.
+    excluded : tuple of Submission
+        Of those, who are not opened.
+    global_model : Submission, optional
+        What the server sent out, where it is there.
+    model_order : sequence of str
+        The names of the model's tensors in its order, as far as that is known.
+    updates_are_deltas : bool
+        Whether participants sent differences to the global model.
+    """
+
+    submissions: list[Submission]
+    excluded: tuple[Submission, ...] = ()
+    global_model: Submission | None = None
+    model_order: Sequence[str] = ()
+    updates_are_deltas: bool = False
+
+
+def open_sent(
+    round_: Round,
+    excluded: Collection[str],
+    progress: Progress,
+    seal: VerifiedSeal = NOT_VERIFIED,
+) -> Sent:
+    """List the tensors of what every participant sent, and of the global model.
 
     Parameters
     ----------
     round_ : Round
         Who the participants are, and where their files.
+    excluded : collection of str
+        The ids of those who are left out.
     progress : Progress
         Told how many files were opened.
-    seal : VerifiedSeal
+    seal : VerifiedSeal, optional
         What came of verifying the seal: whose files have changed since is left out.
-
-    Raises
-    ------
-    InputError
-        When too few can be opened.
     """
-    submissions = submissions_of(round_, round_.participants, progress, seal)
-    too_few = why_too_few(submissions, "scored")
-    if too_few:
-        raise InputError(too_few)
-    return submissions
+    members = [one for one in round_.participants if one.id not in excluded]
+    model = None
+    if round_.global_model is not None:
+        model = submissions_of(round_, [round_.global_model], no_progress, seal)[0]
+    manifest = round_.manifest
+    return Sent(
+        submissions=submissions_of(round_, members, progress, seal),
+        excluded=tuple(Submission(one) for one in round_.participants if one.id in excluded),
+        global_model=model,
+        model_order=manifest.layers if manifest else (),
+        updates_are_deltas=manifest is not None and manifest.kind == "difference",
+    )
 
 
 def submissions_of(
@@ -102,17 +136,26 @@ def offers(submission: Submission, layer: Layer) -> bool:
     return submission.model is not None and why_not_offered(submission.model, layer) is None
 
 
-def why_not_offered(model: Model, layer: Layer) -> tuple[FindingKind, str] | None:
-    """What is wrong with how a model says that it holds a layer; None when nothing is."""
+class Objection(NamedTuple):
+    """What is wrong with how a model says that it holds a layer."""
+
+    kind: FindingKind
+    detail: str
+    facts: dict[str, Fact]
+
+
+def why_not_offered(model: Model, layer: Layer) -> Objection | None:
+    """Return what is wrong with how a model says that it holds a layer; None if nothing is."""
     name = layer.name_in(model.tensors)
     if name is None:
-        return FindingKind.MISSING_LAYER, f"has no {layer.name}"
+        return Objection(FindingKind.MISSING_LAYER, f"has no {layer.name}", {})
     spec = model.tensors[name].spec
     if spec.shape != layer.shape:
         detail = f"{layer.name} has shape {spec.shape}, the others have {layer.shape}"
-        return FindingKind.WRONG_SHAPE, detail
+        return Objection(FindingKind.WRONG_SHAPE, detail, {"shape": spec.shape})
     if not spec.is_float:
-        return FindingKind.WRONG_TYPE, f"{layer.name} is of type {spec.dtype}"
+        detail = f"{layer.name} is of type {spec.dtype}"
+        return Objection(FindingKind.WRONG_TYPE, detail, {"type": spec.dtype})
     return None
 
 
@@ -137,6 +180,8 @@ def differing_scales(submissions: Sequence[Submission], layer: Layer) -> list[Fi
             FindingKind.WRONG_SCALE,
             f"scales {layer.name} by {scale:g} and most by {usual:g}; it is scored as it says",
             identifier,
+            layer.name,
+            facts={"scale": scale, "usual": usual},
         )
         for identifier, scale in scales.items()
         if scale != usual

@@ -3,14 +3,14 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.base.aligned import aligned
 from ariba_cli.base.errors import InputError, RefusedFileError
-from ariba_cli.base.findings import FindingKind
+from ariba_cli.base.findings import Fact, FindingKind
 from ariba_cli.base.parallel import one_blas_thread, thread_map
 from ariba_cli.base.progress import Progress
 from ariba_cli.files.opening import enough_memory
@@ -153,7 +153,7 @@ class _Offered:
             return None
         wrong = why_not_offered(model, layer)
         if wrong is not None:
-            submission.reject(*wrong)
+            submission.reject(wrong.kind, wrong.detail, layer.name, **wrong.facts)
             return None
         return cls(submission, model, str(layer.name_in(model.tensors)), layer.name)
 
@@ -219,7 +219,12 @@ class _Offered:
         """Say what came of reading all of it."""
         self.submission.digest = digest
         if unusable.found:
-            self.submission.reject(FindingKind.NONFINITE, f"{unusable} in {self.layer}")
+            self.submission.reject(
+                FindingKind.NONFINITE,
+                f"{unusable} in {self.layer}",
+                self.layer,
+                **unusable.facts,
+            )
 
 
 class LazyTensor:
@@ -298,6 +303,11 @@ class NonFiniteCounter:
         """Whether there are any."""
         return any(self._counts.values())
 
+    @property
+    def facts(self) -> dict[str, Fact]:
+        """How many of each kind, by the kinds' short names."""
+        return dict(zip(("nan", "inf", "beyond"), self._counts.values(), strict=True))
+
     def __str__(self) -> str:
         """How many of each kind."""
         return ", ".join(f"{count:,} {kind}" for kind, count in self._counts.items() if count)
@@ -314,6 +324,38 @@ class NonFiniteCounter:
             large = np.isfinite(block) & (np.abs(block) > LARGEST_VALUE)
             for kind, found in zip(self._counts, (nan, inf, large), strict=True):
                 self._counts[kind] += int(np.count_nonzero(found))
+
+
+def read_start(
+    model: Submission, layer: Layer, memory: int
+) -> tuple[TensorValues | None, Submission]:
+    """Read one layer of the global model, and check it as those of participants are.
+
+    Parameters
+    ----------
+    model : Submission
+        The global model; it is left as it is.
+    layer : Layer
+        Which tensor, as most participants have it.
+    memory : int
+        How many bytes the values may take; those that do not fit are read from the file
+        each time, and checked when they are first gone through in order.
+
+    Returns
+    -------
+    TensorValues, optional
+        The values of θ^t; None when they are of no use.
+    Submission
+        What is known of this layer of it: its hash, or what is wrong with it.
+    """
+    own = replace(model)
+    offered = _Offered.of(own, layer)
+    if offered is None:
+        return None, own
+    tensor = offered.tensor
+    if tensor.spec.values * offered.dtype.itemsize > memory and in_one_piece(tensor):
+        return LazyTensor(offered), own
+    return offered.read(offered.buffer()), own
 
 
 def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int) -> bool:

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from ariba_cli.base.findings import Finding
 from ariba_cli.base.ids import id_order
-from ariba_cli.verdicts.verdict import Method, Ranked, Verdict
+from ariba_cli.verdicts.method import RequestedDetector
+from ariba_cli.verdicts.verdict import DetectorResult, Ranked, Verdict
 
 _Any = TypeVar("_Any")
 
@@ -40,10 +41,16 @@ class Comparison:
 
     Attributes
     ----------
-    participants : of both; by the second ranking, then by the first, then by id.
-    entered, left : who became a suspect, and who no longer is one.
-    only_in_first, only_in_second : who sent nothing to the other round, in id order.
-    new, gone : the findings that only the second has, and those that only the first has.
+    participants : tuple of Movement
+        Of both; by the second ranking, then by the first, then by id.
+    entered, left : tuple of str
+        Who became a suspect, and who no longer is one.
+    only_in_first, only_in_second : tuple of str
+        Who sent nothing to the other round, in id order.
+    parameters : tuple of Change
+        What decides a result beside the round, and is not the same.
+    new, gone : tuple of Finding
+        The findings that only the second has, and those that only the first has.
     """
 
     participants: tuple[Movement, ...]
@@ -67,7 +74,7 @@ class Comparison:
 
 
 def compare(first: Verdict, second: Verdict) -> Comparison:
-    """What the second says that the first does not, and the other way round."""
+    """Return what the second says that the first does not, and the other way round."""
     one, other = _ranking(first), _ranking(second)
     sent, sent_later = _participants(first), _participants(second)
     rest = sorted((sent | sent_later) - one.keys() - other.keys(), key=id_order)
@@ -79,7 +86,7 @@ def compare(first: Verdict, second: Verdict) -> Comparison:
         left=_without(suspects, later),
         only_in_first=tuple(sorted(sent - sent_later, key=id_order)),
         only_in_second=tuple(sorted(sent_later - sent, key=id_order)),
-        parameters=_changes(_parameters(first.method), _parameters(second.method)),
+        parameters=_changes(_parameters(first), _parameters(second)),
         new=_without(second.findings, first.findings),
         gone=_without(first.findings, second.findings),
     )
@@ -106,17 +113,38 @@ def _without(several: Iterable[_Any], others: Iterable[_Any]) -> tuple[_Any, ...
     return tuple(one for one in several if one not in known)
 
 
-def _parameters(method: Method) -> dict[str, Any]:
-    """What decides a result beside the round."""
-    own = {
-        "detector": method.detector,
+def _parameters(verdict: Verdict) -> dict[str, Any]:
+    """Return what decides a result beside the round."""
+    method, requested = verdict.method, verdict.method.requested
+    found = {
+        "detectors": [one.name for one in verdict.detectors],
+        "rule": verdict.decision.rule,
+        "decided by": verdict.decision.detector,
+        "k_est": verdict.decision.k_est,
         "layers": list(method.layers),
         "layer_choice": method.layer_choice,
-        "fragment": method.fragment,
-        "k_est": method.k_est,
+        "fragment": requested.fragment,
+        "excluded": sorted(requested.excluded, key=id_order),
         "seal_verified": method.seal_verified,
+        "inner_products": method.inner_products,
     }
-    return own | {f"detector_parameters.{k}": v for k, v in method.detector_parameters.items()}
+    for asked in requested.detectors:
+        found |= _arguments(asked)
+    for one in verdict.detectors:
+        found |= _settled(one)
+    return found
+
+
+def _arguments(asked: RequestedDetector) -> dict[str, Any]:
+    """Return what a detector was given; nothing of what was left to its defaults."""
+    given: dict[str, Any] = dict(asked.arguments)
+    if asked.fit_sample is not None:
+        given["fit_sample"] = asked.fit_sample
+    return {f"{asked.name}.arguments.{key}": value for key, value in given.items()}
+
+
+def _settled(one: DetectorResult) -> dict[str, Any]:
+    return {f"{one.name}.parameters.{key}": value for key, value in one.parameters.items()}
 
 
 def _changes(first: dict[str, Any], second: dict[str, Any]) -> tuple[Change, ...]:

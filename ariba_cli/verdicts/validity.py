@@ -1,48 +1,78 @@
 """Whether what a report says fits together, so that whoever shows it need not ask."""
 
+import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
+from msgspec.structs import replace
+
+from ariba_cli.base.ids import id_order
+from ariba_cli.verdicts.evidence import LayerEvidence
+from ariba_cli.verdicts.method import Decision, Method
 from ariba_cli.verdicts.verdict import (
-    LayerEvidence,
-    LayerResult,
-    Method,
-    Ranked,
+    DetectorResult,
+    ExaminedLayer,
+    MarkedLayer,
+    Score,
     Stability,
+    Truth,
     Verdict,
+    plain,
 )
 
-_WORD = re.compile(r"[a-z]{1,40}(:[A-Za-z0-9]{1,40}(_[A-Za-z0-9]{1,40})?)?")
+# Words of ours, and after a colon the names of others, such as those of PyOD.
+_WORD = re.compile(r"[a-z]{1,40}(-[a-z]{1,40}){0,4}(:[A-Za-z0-9]{1,40}(_[A-Za-z0-9]{1,40})?)?")
 # What no name of a file has become: those were bytes, which surrogates of their own stand for.
 _NO_BYTES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _LARGEST = 2**63
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_SCOPES = ("layer", "update")
 
 
-def why_unsound(verdict: Verdict) -> str:
-    """What does not fit together in a verdict that was read; nothing if all does."""
+def why_invalid(verdict: Verdict) -> str:
+    """Return what does not fit together in a verdict that was read; nothing if all does."""
     return next(_reasons(verdict), "")
 
 
 def _reasons(verdict: Verdict) -> Iterator[str]:
     ids = [one.id for one in verdict.inputs if one.role == "participant"]
     names = [layer.layer for layer in verdict.layers]
-    ranked = [one.id for one in verdict.ranking]
+    detectors = [one.name for one in verdict.detectors]
     if not names:
         yield "it has no layer"
-    for what, several in (("participant", ids), ("layer", names), ("place of a", ranked)):
+    for what, several in (("participant", ids), ("layer", names), ("detector", detectors)):
         if len(set(several)) < len(several):
             yield f"it has a {what} twice"
+    # Of evidence only what is drawn is looked at.
+    if not _are_numbers(plain(replace(verdict, evidence=()))):
+        yield "it has a number that nothing can be counted to"
+    known, layers = frozenset(ids), {layer.layer: layer for layer in verdict.layers}
     yield from _of_inputs(verdict)
-    yield from _of_method(verdict.method)
-    known, layers = frozenset(ids), frozenset(names)
+    yield from _of_method(verdict.method, names, known)
     for layer in verdict.layers:
-        yield from _of_layer(layer, verdict)
-    yield from _of_ranking(verdict, known, layers)
-    if verdict.stability is not None:
-        yield from _of_stability(verdict.stability, known, layers)
+        yield from _of_examined(layer, verdict.decision.k_est, known)
+    for detector in verdict.detectors:
+        yield from _of_detector(detector, layers, known)
+    yield from _of_decision(verdict.decision, verdict)
+    if verdict.truth is not None:
+        yield from _of_truth(verdict.truth, detectors, known)
     for evidence in verdict.evidence:
         yield from _of_evidence(evidence, known, layers)
+
+
+def _are_numbers(content: Any) -> bool:
+    """Return whether all numbers are finite, and all integers such as other programs have."""
+    match content:
+        case dict():
+            return all(map(_are_numbers, content.values()))
+        case list() | tuple():
+            return all(map(_are_numbers, content))
+        case int():
+            return -_LARGEST <= content <= _LARGEST
+        case float():
+            return math.isfinite(content)
+    return True
 
 
 def _of_inputs(verdict: Verdict) -> Iterator[str]:
@@ -54,65 +84,133 @@ def _of_inputs(verdict: Verdict) -> Iterator[str]:
         yield "it has a hash that is no sha256"
 
 
-def _of_method(method: Method) -> Iterator[str]:
+def _of_method(method: Method, layers: list[str], known: frozenset[str]) -> Iterator[str]:
     # Words of ours, that no participant has chosen: they are shown as they are.
-    for word in (method.detector, method.layer_choice, method.fragment):
-        if not _WORD.fullmatch(word):
+    for word in (method.layer_choice, method.inner_products):
+        if word is not None and not _WORD.fullmatch(word):
             yield "its method is none of ariba"
-    if method.k_est < 1:
-        yield "its k_est is less than 1"
+    if list(method.layers) != layers:
+        yield "its method has other layers than it has"
+    yield from _unknown_ids(method.requested.excluded, known)
 
 
-def _of_layer(layer: LayerResult, verdict: Verdict) -> Iterator[str]:
+def _of_examined(layer: ExaminedLayer, k_est: int, known: frozenset[str]) -> Iterator[str]:
+    if layer.participants <= k_est or min(layer.shape, default=1) < 1:
+        yield "it has a layer that nobody can be scored in"
+    if layer.participants > len(layer.tensor_sha256):
+        yield "it has a layer without the hash of what was scored"
+    yield from _unknown_ids(layer.tensor_sha256, known)
+
+
+def _of_detector(
+    detector: DetectorResult, layers: dict[str, ExaminedLayer], known: frozenset[str]
+) -> Iterator[str]:
+    if not _WORD.fullmatch(detector.name) or detector.scope not in _SCOPES:
+        yield "its detector is none of ariba"
+    yield from _unknown_ids(detector.ids, known)
+    if len(set(detector.ids)) < len(detector.ids):
+        yield "it has a place of a participant twice"
+    read = {name for layer in layers.values() for name in layer.tensor_sha256}
+    if not read.issuperset(detector.ids):
+        yield "it has a score without the hash of what was scored"
+    in_layers = detector.scope == "layer"
+    # Shares were rounded: those that are equal now may be in an order that says they were not.
+    places = [(-one.value, b"" if in_layers else id_order(one.id)) for one in detector.scores]
+    if places != sorted(places):
+        yield "its scores are not in order"
+    if not all(one.by_layer.keys() <= layers.keys() for one in detector.scores):
+        yield "it has a share in no layer of it"
+    if in_layers:
+        yield from _of_marks(detector, layers, known)
+    elif detector.layers or detector.stability is not None:
+        yield "it has marks of a detector that marks nothing"
+    elif any(one.share is not None for one in detector.scores):
+        yield "it has shares of a detector that has none"
+
+
+def _of_marks(
+    detector: DetectorResult, layers: dict[str, ExaminedLayer], known: frozenset[str]
+) -> Iterator[str]:
+    """Yield what does not fit in what a detector of scope *layer* says."""
+    marked = [layer.layer for layer in detector.layers]
+    if len(set(marked)) < len(marked):
+        yield "it has a layer twice"
+    for one in detector.scores:
+        yield from _of_shares(one, marked)
+    for layer in detector.layers:
+        if layer.layer in layers:
+            yield from _of_layer(layer, layers[layer.layer], detector)
+        else:
+            yield "it has marks in a layer that it lacks"
+    if detector.scores and not any(layer.marked for layer in detector.layers):
+        yield "it has a ranking, and nobody was marked"
+    if detector.stability is not None:
+        yield from _of_stability(detector.stability, known, marked)
+
+
+def _of_shares(one: Score, layers: Collection[str]) -> Iterator[str]:
+    if not one.by_layer or not all(layer in layers for layer in one.by_layer):
+        yield "it has a share in no layer of it"
+    if one.share is None or not all(
+        0 <= share <= 1 for share in (one.share, *one.by_layer.values())
+    ):
+        yield "it has a share that is not between 0 and 1"
+    if type(one.score) is not int or one.score < 0:
+        yield "it has a number that nothing can be counted to"
+
+
+def _of_layer(
+    layer: MarkedLayer, examined: ExaminedLayer, detector: DetectorResult
+) -> Iterator[str]:
     if not _WORD.fullmatch(layer.fragment):
         yield "it has a layer that was cut in no way of ariba"
-    if layer.participants <= verdict.method.k_est or min(layer.fragments, layer.dimension) < 1:
+    if min(layer.fragments, layer.dimension) < 1:
         yield "it has a layer that nobody can be scored in"
-    if layer.participants != len(layer.scores):
+    if not layer.participants == len(layer.scores) == examined.participants:
         yield "it has a layer with scores of more or fewer than its participants"
-    numbers = (
-        layer.fragments,
-        layer.dimension,
-        layer.left_out,
-        layer.marked,
-        *layer.scores.values(),
-    )
-    if not all(0 <= number <= _LARGEST for number in numbers):
+    if min(layer.left_out, layer.marked, *layer.scores.values()) < 0:
         yield "it has a number that nothing can be counted to"
-    if not layer.scores.keys() <= layer.tensor_sha256.keys():
+    if not layer.scores.keys() <= examined.tensor_sha256.keys():
         yield "it has a score without the hash of what was scored"
     # Of several layers, a table looks for the highest share in each.
-    shares = [one.shares for one in verdict.ranking]
-    compared = bool(shares) or len(verdict.layers) > 1
-    if layer.marked and compared and not any(layer.layer in one for one in shares):
+    compared = bool(detector.scores) or len(detector.layers) > 1
+    if (
+        layer.marked
+        and compared
+        and not any(layer.layer in one.by_layer for one in detector.scores)
+    ):
         yield "it has marks of nobody"
-    fitted = verdict.method.detector_parameters.get("fit_sample")
-    if layer.covariance_rank is None and type(fitted) is not int:
-        yield "it does not say what its detector was fitted on"
 
 
-def _of_ranking(verdict: Verdict, known: frozenset[str], layers: frozenset[str]) -> Iterator[str]:
-    k_est = verdict.method.k_est
+def _of_decision(decision: Decision, verdict: Verdict) -> Iterator[str]:
+    if not _WORD.fullmatch(decision.rule):
+        yield "its method is none of ariba"
+    if decision.k_est < 1:
+        yield "its k_est is less than 1"
+    if decision.margin < 0:
+        yield "its last suspect has a lower score than the next participant"
+    deciding = next((one for one in verdict.detectors if one.name == decision.detector), None)
+    if deciding is None:
+        yield "it was decided by a detector that it lacks"
+        return
+    ranked = [(one.id, one.score, one.share) for one in verdict.ranking]
+    if ranked != [(one.id, one.score, one.share) for one in deciding.scores]:
+        yield "its ranking is not that of the detector that decides"
     for place, one in enumerate(verdict.ranking, 1):
-        yield from _of_place(one, known, layers)
-        if (one.rank, one.suspect) != (place, place <= k_est):
+        if (one.rank, one.suspect) != (place, place <= decision.k_est):
             yield "its ranking is not in order, or others than the first are suspects"
-    if 0 < len(verdict.ranking) <= k_est:
+    if 0 < len(verdict.ranking) <= decision.k_est:
         yield "all who are ranked are suspects"
-    if verdict.ranking and not any(layer.marked for layer in verdict.layers):
-        yield "it has a ranking, and nobody was marked"
 
 
-def _of_place(ranked: Ranked, known: frozenset[str], layers: frozenset[str]) -> Iterator[str]:
-    yield from _unknown_ids([ranked.id], known)
-    if not ranked.shares or not ranked.shares.keys() <= layers:
-        yield "it has a share in no layer of it"
-    if not all(0 <= share <= 1 for share in (ranked.share, *ranked.shares.values())):
-        yield "it has a share that is not between 0 and 1"
+def _of_truth(truth: Truth, detectors: Collection[str], known: frozenset[str]) -> Iterator[str]:
+    yield from _unknown_ids(truth.compromised, known)
+    if truth.detectors.keys() != set(detectors):
+        yield "its truth is not about its detectors"
 
 
 def _of_stability(
-    stability: Stability, known: frozenset[str], layers: frozenset[str]
+    stability: Stability, known: frozenset[str], layers: Collection[str]
 ) -> Iterator[str]:
     # Pictures count from the first to the last.
     if any(step.k_est != k_est for k_est, step in enumerate(stability.steps, 1)):
@@ -121,12 +219,12 @@ def _of_stability(
         yield from _unknown_ids((*step.enter, *step.leave), known)
     for suspects in stability.without_layer.values():
         yield from _unknown_ids(suspects, known)
-    if not stability.without_layer.keys() <= layers:
+    if not all(layer in layers for layer in stability.without_layer):
         yield "its stability speaks of a layer that it lacks"
 
 
 def _of_evidence(
-    evidence: LayerEvidence, known: frozenset[str], layers: frozenset[str]
+    evidence: LayerEvidence, known: frozenset[str], layers: Collection[str]
 ) -> Iterator[str]:
     yield from _unknown_ids(evidence.most_distant, known)
     fragments = [one for several in evidence.most_distant.values() for one in several]

@@ -1,71 +1,37 @@
-"""What an audit found, with its parameters and its inputs: plain frozen data."""
+"""What an audit found, with its parameters and its inputs: plain frozen data.
 
-from dataclasses import dataclass, field
+Everything in it but `evidence`, `devices` and the words of findings is the `result` of a
+report: codes, ids and numbers, which are hashed.
+"""
+
+from typing import Any
+
+from msgspec import Struct, field
 
 from ariba_cli.base.findings import Finding
+from ariba_cli.base.parameters import Parameter
+from ariba_cli.verdicts.evidence import LayerEvidence
+from ariba_cli.verdicts.method import Decision, Method
 
 
-@dataclass(frozen=True)
-class RequestedOptions:
-    """What was chosen in so many words: with it the same audit can be run again.
-
-    Attributes
-    ----------
-    layers : names, patterns or `all`; none for the convolution in the middle.
-    fragment : kernel, filter, row or block:D; None for the default of each layer.
-    detector_arguments : what the detector was given beside its defaults.
-    fit_sample : on how many fragments it was to be fitted, at most; None for its default.
-    """
-
-    layers: tuple[str, ...] = ()
-    fragment: str | None = None
-    detector_arguments: dict[str, str | int | float | bool | None] = field(default_factory=dict)
-    fit_sample: int | None = None
-
-
-@dataclass(frozen=True)
-class Method:
-    """The parameters that decide the result.
-
-    Attributes
-    ----------
-    detector : its name in the registry.
-    layers : the layers that were examined, in model order.
-    layer_choice : `named` by the user, by a `pattern`, `all`, or the `middle` convolution by
-        default.
-    fragment : kernel, filter, row or block:D; `default` when it was left to the layers, and
-        they have more than one.
-    k_est : k̃, how many suspects are named.
-    seal_verified : whether every file that the seal lists was hashed again.
-    detector_parameters : what else the detector was run with; empty where it has no choices.
-    same_on_every_machine : whether the result is, to the byte; not where the detector
-        reckons with floating-point libraries.
-    asked : None in reports of schema 1.1.
-    """
-
-    detector: str
-    layers: tuple[str, ...]
-    layer_choice: str
-    fragment: str
-    k_est: int
-    seal_verified: bool = False
-    detector_parameters: dict[str, str | int | float | bool | None] = field(default_factory=dict)
-    same_on_every_machine: bool = True
-    asked: RequestedOptions | None = None
-
-
-@dataclass(frozen=True)
-class Input:
+class Input(Struct, frozen=True):
     """One file of the round.
 
     Attributes
     ----------
-    role : `participant` or `global`.
-    bytes : the size of the file; None when it could not be opened.
-    tensor_sha256 : the hash of the bytes that were analysed; None when none were. For several
-        layers it is that of their own hashes in hex, a line each, in the order of the layers.
-    status : `ok`, `not-read`, or the kind of the first finding that kept it out of a layer.
-    file_sha256 : the hash of the whole file, as the seal has it; None where there is no seal.
+    role : str
+        `participant` or `global`.
+    id, path : str
+        Whose it is, and where in the round.
+    bytes : int, optional
+        The size of the file; none when it could not be opened.
+    tensor_sha256 : str, optional
+        The hash of the bytes that were analysed; none when none were. For several layers it
+        is that of their own hashes in hex, a line each, in the order of the layers.
+    status : str
+        `ok`, `not-read`, `excluded`, or the kind of the first finding that kept it out.
+    file_sha256 : str, optional
+        The hash of the whole file, as the seal has it; none where there is no seal.
     """
 
     role: str
@@ -77,22 +43,51 @@ class Input:
     file_sha256: str | None = None
 
 
-@dataclass(frozen=True)
-class LayerResult:
-    """What the detector says of one layer.
+class ExaminedLayer(Struct, frozen=True):
+    """A layer that was examined.
 
     Attributes
     ----------
-    fragment : kernel, filter, row or block:D.
-    participants, fragments, dimension : n, m and d.
-    left_out : values per participant that fill no fragment.
-    marked : how many fragments were marked, k̃·m.
-    covariance_rank : of d dimensions, how many the fragments fill; None for a detector that
-        takes no covariance.
-    cut_distance : the least distance, or other score of a fragment, that was marked.
-    cut_margin : by what share of it the next one is smaller.
-    scores : S_i by participant.
-    tensor_sha256 : the hash of the bytes of everybody whose layer was read.
+    layer : str
+        Its name.
+    shape : tuple of int
+        Its shape.
+    participants : int
+        How many of them hold it, and can be scored in it.
+    tensor_sha256 : dict of str to str
+        The hash of the bytes of everybody whose layer was read.
+    """
+
+    layer: str
+    shape: tuple[int, ...]
+    participants: int
+    tensor_sha256: dict[str, str]
+
+
+class MarkedLayer(Struct, frozen=True):
+    """What a detector of scope *layer* says of one layer.
+
+    Attributes
+    ----------
+    layer : str
+        Its name.
+    fragment : str
+        kernel, filter, row or block:D.
+    participants, fragments, dimension : int
+        n, m and d.
+    left_out : int
+        Values per participant that fill no fragment.
+    marked : int
+        How many fragments were marked, k̃·m; 0 when nobody can be told apart.
+    covariance_rank : int, optional
+        Of d dimensions, how many the fragments fill; none for a detector that takes no
+        covariance.
+    cutoff_distance : float
+        The least distance, or other score of a fragment, that was marked.
+    cutoff_margin : float
+        By what share of it the next one is smaller.
+    scores : dict of str to int
+        S_i by participant.
     """
 
     layer: str
@@ -103,70 +98,52 @@ class LayerResult:
     left_out: int
     marked: int
     covariance_rank: int | None
-    cut_distance: float
-    cut_margin: float
+    cutoff_distance: float
+    cutoff_margin: float
     scores: dict[str, int]
-    tensor_sha256: dict[str, str]
 
 
-@dataclass(frozen=True)
-class Ranked:
-    """A participant's place.
+class Score(Struct, frozen=True):
+    """What a detector says of one participant; higher is more suspicious.
 
     Attributes
     ----------
-    score : Σ S_i over the layers.
-    share : the mean of S_i / m over the layers in which it was scored.
-    shares : S_i / m by layer; a layer in which nobody can be told apart is not there.
+    id : str
+        The participant.
+    score : int or float
+        Of scope *layer* Σ S_i over the layers; else as the detector defines it.
+    share : float, optional
+        Of scope *layer* the mean of S_i/m over the layers in which it was scored, by which
+        participants are ordered.
+    by_layer : dict of str to float
+        S_i/m, or the score, of each layer by itself; without layers that say nothing.
+    details : dict of str to Parameter
+        What else the detector says of it.
     """
 
-    rank: int
     id: str
-    score: int
-    share: float
-    shares: dict[str, float]
-    suspect: bool
+    score: int | float
+    share: float | None = None
+    by_layer: dict[str, float] = {}
+    details: dict[str, Parameter] = {}
+
+    @property
+    def value(self) -> float:
+        """By what participants are ordered."""
+        return self.score if self.share is None else self.share
 
 
-@dataclass(frozen=True)
-class Coverage:
-    """How much of the model was examined."""
-
-    layers_examined: int
-    layers_total: int
-    parameters_examined: int
-    parameters_total: int
-
-
-@dataclass(frozen=True)
-class TruthMetrics:
-    """How good the verdict is, where the truth is known.
-
-    Attributes
-    ----------
-    compromised : who was.
-    caught : P_m%, the share of the compromised that are suspects, in [0, 1].
-    confidence : C = Σ_{i∈P_m} S_i / (min(k, k̃)·m), with the mean share for S_i / m.
-    confidence_paper : the paper's C = Σ_{i∈P_m} S_i / (k̃·m), at most k/k̃.
-    auc : the probability that a compromised participant outscores an honest one, a tie
-        counting half; None when one of the two groups was not scored.
-    """
-
-    compromised: tuple[str, ...]
-    caught: float
-    confidence: float
-    confidence_paper: float
-    auc: float | None
-
-
-@dataclass(frozen=True)
-class KEstStep:
+class KEstStep(Struct, frozen=True):
     """How the suspects for one k̃ differ from those for a k̃ that is less by one.
 
     Attributes
     ----------
-    enter : who becomes a suspect, in the order of the ranking for that k̃.
-    leave : who no longer is one, in id order.
+    k_est : int
+        k̃.
+    enter : tuple of str
+        Who becomes a suspect, in the order of the ranking for that k̃.
+    leave : tuple of str
+        Who no longer is one, in id order.
     """
 
     k_est: int
@@ -174,113 +151,197 @@ class KEstStep:
     leave: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Stability:
-    """How far the suspects depend on k̃, and on each layer.
+class Stability(Struct, frozen=True):
+    """How far the suspects of marks depend on k̃, and on each layer.
 
     Attributes
     ----------
-    share_margin : by how much the share of the last suspect exceeds that of the next
-        participant.
-    steps : for every k̃ from 1 to twice that of the audit, or to n − 1: k̃·m fragments of each
+    steps : tuple of KEstStep
+        For every k̃ from 1 to twice that of the audit, or to n − 1: k̃·m fragments of each
         layer are marked anew, and the k̃ participants of highest share are the suspects.
-    without_layer : of several layers, by each that is left out, which suspects stay such.
+    without_layer : dict of str to tuple of str
+        Of several layers, by each that is left out, which suspects stay such.
     """
 
-    share_margin: float
     steps: tuple[KEstStep, ...]
     without_layer: dict[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True)
-class Fragment:
-    """A fragment of δ̂_i that made a participant a suspect, beside a typical one.
+class DetectorResult(Struct, frozen=True):
+    """What one detector says of everybody.
 
     Attributes
     ----------
-    index : its place in the layer: (out, in) of a kernel, else its number alone.
-    distance : its distance, or other score of a fragment.
-    times_median : how many times the median of all distances of the layer that is; None where
-        the median is not positive.
-    values : its first values.
-    typical_id : another participant, not among the k̃ most marked, whose fragment in the same
-        place has the median distance of theirs; the same one where there is no other.
-    typical_distance, typical_values : of that one.
+    name : str
+        Its name in the registry.
+    scope : str
+        `layer` or `update`.
+    same_on_every_machine : bool
+        Whether its scores are, to the byte; not where it relies on floating-point libraries.
+    parameters : dict of str to Parameter
+        What it was run with, its defaults included.
+    scores : tuple of Score
+        Of everybody who was scored, the most suspicious first; none where nobody can be
+        told apart.
+    layers : tuple of MarkedLayer
+        The details of scope *layer*.
+    stability : Stability, optional
+        Of scope *layer*, where somebody is ranked.
     """
 
-    index: tuple[int, ...]
-    distance: float
-    times_median: float | None
-    values: tuple[float, ...]
-    typical_id: str
-    typical_distance: float
-    typical_values: tuple[float, ...]
+    name: str
+    scope: str
+    scores: tuple[Score, ...]
+    same_on_every_machine: bool = True
+    parameters: dict[str, Parameter] = {}
+    layers: tuple[MarkedLayer, ...] = ()
+    stability: Stability | None = None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The participants, the most suspicious first."""
+        return tuple(one.id for one in self.scores)
 
 
-@dataclass(frozen=True)
-class Plane:
-    """Fragments in the plane of their first two principal components (Fig. 3c).
+class Ranked(Struct, frozen=True):
+    """A participant's place, by the detector that decides.
 
     Attributes
     ----------
-    explained : the share of all variance along each of the two.
-    fragments : the numbers of the fragments that were sampled, the same of everybody.
-    points : by participant x and y of each of them in turn, in standard deviations of all
-        fragments along the first component.
+    rank : int
+        From 1 on.
+    id : str
+        The participant.
+    score : int or float
+    share : float, optional
+        As in `Score`.
+    suspect : bool
+        Whether the decision names it.
     """
 
-    explained: tuple[float, ...]
-    fragments: tuple[int, ...]
-    points: dict[str, tuple[float, ...]]
+    rank: int
+    id: str
+    score: int | float
+    share: float | None
+    suspect: bool
+
+    @property
+    def value(self) -> float:
+        """By what participants are ordered."""
+        return self.score if self.share is None else self.share
 
 
-@dataclass(frozen=True)
-class LayerEvidence:
-    """What pictures of one layer are made of.
+class Coverage(Struct, frozen=True):
+    """How much of the model was examined: layers that hold weights, and their parameters."""
+
+    layers_examined: int
+    layers_total: int
+    parameters_examined: int
+    parameters_total: int
+
+
+class TruthMetrics(Struct, frozen=True):
+    """How good a detector is, where the truth is known.
 
     Attributes
     ----------
-    shape : rows and columns of the values of a fragment, as it is drawn; where only its first
-        values are kept, the last row may be short.
-    median_distance : of all fragments of the layer.
-    most_distant : the fragments of largest distance, by participant: of those who have most
-        marks, the first first, and of whom else it was asked for.
-    plane : None where all fragments lie on a line.
+    caught : float
+        P_m%, the share of the compromised that are among its k̃ first, in [0, 1].
+    confidence : float, optional
+        C = Σ_{i∈P_m} S_i / (min(k, k̃)·m), with the mean share for S_i/m; of scope *layer*.
+    confidence_paper : float, optional
+        The paper's C = Σ_{i∈P_m} S_i / (k̃·m), at most k/k̃.
+    auc : float, optional
+        The probability that a compromised participant outscores an honest one, a tie
+        counting half; none when one of the two groups was not scored.
     """
 
-    layer: str
-    shape: tuple[int, int]
-    median_distance: float
-    most_distant: dict[str, tuple[Fragment, ...]]
-    plane: Plane | None
+    caught: float = field(name="p_m")
+    confidence: float | None
+    confidence_paper: float | None
+    auc: float | None
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Truth(Struct, frozen=True):
+    """A verdict held against the truth of a simulation.
+
+    Attributes
+    ----------
+    compromised : tuple of str
+        Who was.
+    detectors : dict of str to TruthMetrics
+        How good each detector is.
+    """
+
+    compromised: tuple[str, ...]
+    detectors: dict[str, TruthMetrics]
+
+
+class Verdict(Struct, frozen=True):
     """What an audit found.
 
     Attributes
     ----------
-    ranking : empty when the updates cannot be told apart.
-    stability : None where nobody is ranked, and in reports of schema 1.1.
-    evidence : a sample of what was scored, by layer; empty unless it was asked for.
-    devices : where the layers were scored, which changes nothing.
-    tie_at_cut : whether the last suspect and the next participant have the same mean share.
+    method : Method
+        How it came about.
+    decision : Decision
+        By which rule suspects are named.
+    inputs : tuple of Input
+        The files of the round.
+    layers : tuple of ExaminedLayer
+        In model order.
+    detectors : tuple of DetectorResult
+        In the order in which they were asked for.
+    ranking : tuple of Ranked
+        By the detector that decides; empty when the updates cannot be told apart.
+    coverage : Coverage
+        How much of the model was examined.
+    findings : tuple of Finding
+        What is wrong with the inputs.
+    truth : Truth, optional
+        How good the detectors are, where that was measured.
+    evidence : tuple of LayerEvidence
+        A sample of what was scored, by layer; empty unless it was asked for.
+    devices : tuple of str
+        Where the layers were scored, which changes nothing.
     """
 
     method: Method
+    decision: Decision
     inputs: tuple[Input, ...]
-    layers: tuple[LayerResult, ...]
+    layers: tuple[ExaminedLayer, ...]
+    detectors: tuple[DetectorResult, ...]
     ranking: tuple[Ranked, ...]
-    tie_at_cut: bool
     coverage: Coverage
     findings: tuple[Finding, ...]
-    evaluation: TruthMetrics | None = None
-    stability: Stability | None = None
+    truth: Truth | None = None
     evidence: tuple[LayerEvidence, ...] = ()
     devices: tuple[str, ...] = ("cpu",)
 
     @property
     def suspects(self) -> tuple[Ranked, ...]:
-        """The k̃ participants of highest score."""
+        """The participants that the decision names."""
         return tuple(ranked for ranked in self.ranking if ranked.suspect)
+
+    @property
+    def deciding(self) -> DetectorResult:
+        """The detector whose scores decide."""
+        return next(one for one in self.detectors if one.name == self.decision.detector)
+
+    @property
+    def marked_layers(self) -> tuple[MarkedLayer, ...]:
+        """The details of the detector that decides, where it marks fragments."""
+        return self.deciding.layers
+
+    @property
+    def compromised(self) -> frozenset[str]:
+        """Who is known to be compromised."""
+        return frozenset() if self.truth is None else frozenset(self.truth.compromised)
+
+
+def plain(struct: Struct) -> dict[str, Any]:
+    """Return a struct as dicts, lists and plain values, by the names that JSON has."""
+    from msgspec import to_builtins
+
+    found: dict[str, Any] = to_builtins(struct)
+    return found

@@ -139,12 +139,13 @@ def _cell(
 
 def _audited(report: Mapping[str, Any]) -> dict[str, Any]:
     result = report["result"]
-    truth = result.get("evaluation", {})
+    truth = result.get("truth", {})
     compromised = truth.get("compromised", ())
+    metrics = truth.get("detectors", {}).get(result["decision"]["detector"], {})
     measures = ("confidence", "confidence_paper", "p_m", "auc")
     return {
-        **{name: truth.get(name) for name in measures},
-        "k_est": result["method"]["k_est"],
+        **{name: metrics.get(name) for name in measures},
+        "k_est": result["decision"]["k_est"],
         "layers": tuple(result["method"]["layers"]),
         "result_sha256": report["result_sha256"],
         "ranking": tuple(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.auditing.settings import KEst
+from ariba_cli.detectors import make_detectors
 from ariba_cli.federated.federation import Federation, FederationSettings
 from ariba_cli.files.atomic import FileDigest
 from ariba_cli.formats import ENCODERS
@@ -238,9 +239,14 @@ def reports() -> dict[str, bytes]:
     """Of one layer and of several, with a truth, and with evidence."""
     attacked, clean = FIXTURES / "attacked", FIXTURES / "clean"
     return {
-        "one": report_bytes(attacked, truth=True, layers=("conv2",), k_est=KEst(2)),
-        "several": report_bytes(clean, layers=("conv1", "fc2"), k_est=KEst(3)),
-        "evidence": report_bytes(attacked, layers=("conv1",), k_est=KEst(2), evidence=True),
+        "one": report_bytes(attacked, truth=True, layers=("conv2",), k_est=KEst.parse(2)),
+        "several": report_bytes(clean, layers=("conv1", "fc2"), k_est=KEst.parse(3)),
+        "updates": report_bytes(
+            attacked,
+            detectors=make_detectors(["krum", "last-bias", "mahalanobis"]),
+            k_est=KEst.parse(2),
+        ),
+        "evidence": report_bytes(attacked, layers=("conv1",), k_est=KEst.parse(2), evidence=True),
     }
 
 

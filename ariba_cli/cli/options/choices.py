@@ -17,11 +17,11 @@ def conditions() -> list[str]:
 
 def detectors() -> list[str]:
     """Every detector that can be named."""
-    from ariba_cli.detectors import DETECTORS
+    from ariba_cli.detectors import DETECTORS, WITH_VARIANTS
     from ariba_cli.scoring.pyod_catalogue import CATALOGUE
 
     variants = [f"pyod:{name}" for name in sorted(CATALOGUE, key=str.lower)]
-    return [*(name for name in DETECTORS if name != "pyod"), *variants]
+    return [*(name for name in DETECTORS if name not in WITH_VARIANTS), *variants]
 
 
 def triggers() -> list[str]:

@@ -44,7 +44,8 @@ class Form:
     ----------
     start : all of it, or what stands before the number.
     says : when it holds, in words; nothing where the name of a finding says it.
-    make : what it asks of a verdict, for a number from 0 to 1 where one belongs to it.
+    make : what it asks of a verdict, for a number where one belongs to it.
+    takes_number : whether one does.
     needs_seal : see `Condition`.
     """
 
@@ -70,26 +71,28 @@ class Form:
 
 
 def _share(least: float) -> Holds:
-    return lambda verdict: any(ranked.share >= least for ranked in verdict.ranking)
+    # Where nobody can be told apart there is no share, and nothing was ruled out.
+    return lambda verdict: (
+        not verdict.ranking or any((one.share or 0.0) >= least for one in verdict.ranking)
+    )
 
 
 def _margin(least: float) -> Holds:
-    # Where nobody is ranked there is no cut; that is the finding `degenerate`.
-    return lambda verdict: verdict.stability is not None and verdict.stability.share_margin < least
+    return lambda verdict: not verdict.ranking or verdict.decision.margin < least
 
 
 def _tie(_: float) -> Holds:
-    return lambda verdict: verdict.tie_at_cut
+    return lambda verdict: verdict.decision.tie_at_cutoff
 
 
 def _found(kinds: Collection[FindingKind]) -> Callable[[float], Holds]:
     return lambda _: lambda verdict: any(found.kind in kinds for found in verdict.findings)
 
 
-_OF_THE_SEAL = {FindingKind.UNSEALED, *BROKEN_SEAL}
-
 # Whoever sends something else than the layer is left out as those are whose file is
 # refused, and a broken seal is none.
+_OF_THE_SEAL = {FindingKind.UNSEALED, *BROKEN_SEAL}
+
 _GROUPS = {
     "refused": (
         "also a layer that is missing or unlike the others'",
@@ -106,10 +109,15 @@ _GROUPS = {
 }
 
 FORMS = (
-    Form("share>=", "the highest share, of several layers the mean", _share, takes_number=True),
+    Form(
+        "share>=",
+        "the highest share, of several layers the mean; also where nobody is ranked",
+        _share,
+        takes_number=True,
+    ),
     Form(
         "margin<",
-        "by how much the last suspect's share exceeds the next one's",
+        "by how much the last suspect's share or score exceeds the next one's",
         _margin,
         takes_number=True,
     ),

@@ -9,10 +9,10 @@ import typer
 
 from ariba_cli.base.errors import UsageError
 from ariba_cli.cli.options import choices
-from ariba_cli.cli.options.shared import Color, make_console
+from ariba_cli.cli.options.shared import MESSAGES
 
 if TYPE_CHECKING:
-    from ariba_cli.scoring.marks import Parameter
+    from ariba_cli.base.parameters import Parameter
 
 _WORDS = {"true": True, "false": False, "none": None}
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
@@ -63,18 +63,19 @@ def _list_detectors(context: typer.Context, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
         from ariba_cli.reports.detectors_table import detectors_table
 
-        console = make_console(Color.AUTO, quiet=False, verbose=False)
+        console = MESSAGES.console()
         paper = console.paper(for_file=False)
         console.data(paper.encode(detectors_table(paper)))
         raise typer.Exit
 
 
 DetectorOption = Annotated[
-    str,
+    list[str],
     typer.Option(
         metavar="NAME",
-        help="What marks fragments: mahalanobis, or pyod:NAME for a detector of PyOD, as "
-        "pyod:ECOD; --list-detectors shows all.",
+        help="What scores participants: mahalanobis, which is the paper's, norm, krum and others, "
+        "or pyod:NAME for a detector of PyOD, as pyod:ECOD; --list-detectors shows all. "
+        "Repeatable: the first decides, and the others stand beside it.",
         autocompletion=choices.detectors,
     ),
 ]
@@ -83,7 +84,7 @@ DetectorArgOption = Annotated[
     typer.Option(
         "--detector-arg",
         metavar="KEY=VALUE",
-        help="An argument for the detector of PyOD, as n_neighbors=10. Repeatable.",
+        help="An argument for whichever detector takes it, as f=10 or n_neighbors=10. Repeatable.",
         show_default=False,
     ),
 ]
@@ -93,7 +94,7 @@ FitSampleOption = Annotated[
         metavar="N",
         min=2,
         help="On how many fragments, at most, the detector of PyOD is fitted. "
-        "[default: what takes about a minute]",
+        "[default: by detector]",
         show_default=False,
     ),
 ]
@@ -113,6 +114,6 @@ ListDetectorsOption = Annotated[
         callback=_list_detectors,
         is_eager=True,
         show_envvar=False,
-        help="Show all detectors with what they cost, and exit.",
+        help="Show all detectors with what they look at and need, and exit.",
     ),
 ]

@@ -1,7 +1,7 @@
 """Options that several commands share: one definition, one spelling."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -119,23 +119,43 @@ VerboseOption = Annotated[
 ]
 
 
-def make_terms(
-    max_file_bytes: int, timeout: float, names: Path | None, *, trust_pickles: bool = False
-) -> "ReadOptions":
-    """The terms that the shared options ask for."""
-    from ariba_cli.formats.model import ReadOptions
-    from ariba_cli.rounds.names import read_names
+@dataclass(frozen=True)
+class FileLimits:
+    """Options for files that others wrote: how large they may be, and how long they may take."""
 
-    limits = replace(LIMITS, file_bytes=max_file_bytes, seconds=timeout)
-    given = None if names is None else read_names(names, limits)
-    return ReadOptions(limits, given, trust_pickles)
+    max_file_bytes: MaxFileBytesOption = LIMITS.file_bytes
+    timeout: TimeoutOption = LIMITS.seconds
+
+    def read_options(self, names: Path | None, *, trust_pickles: bool = False) -> "ReadOptions":
+        """Return the terms under which such files are read."""
+        from ariba_cli.formats.model import ReadOptions
+        from ariba_cli.rounds.names import read_names
+
+        limits = replace(LIMITS, file_bytes=self.max_file_bytes, seconds=self.timeout)
+        given = None if names is None else read_names(names, limits)
+        return ReadOptions(limits, given, trust_pickles)
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Options for what is said on stderr, and in which colours."""
+
+    color: ColorOption = Color.AUTO
+    quiet: QuietOption = False
+    verbose: VerboseOption = False
+
+    def console(self) -> Console:
+        """Return the console that says it."""
+        return Console(
+            Environment.of_process(), color=self.color, quiet=self.quiet, verbose=self.verbose
+        )
+
+
+# What a command takes where none of them is given.
+FILE_LIMITS = FileLimits()
+MESSAGES = Messages()
 
 
 def paths(*given: Path | None) -> tuple[Path, ...]:
-    """Those that were given."""
+    """Return those that were given."""
     return tuple(path for path in given if path is not None)
-
-
-def make_console(color: Color, quiet: bool, verbose: bool) -> Console:
-    """The console that the shared options ask for."""
-    return Console(Environment.of_process(), color=color, quiet=quiet, verbose=verbose)

@@ -11,22 +11,22 @@ _MOST_ON_PAPER = 300
 
 
 def section(anchor: str, heading: str, *children: Child) -> Element:
-    """A section of the page, which can be linked to by `anchor`."""
+    """Return a section of the page, which can be linked to by `anchor`."""
     return element("section", {"id": anchor}, element("h2", {}, heading), *children)
 
 
 def paragraph(text: str) -> Element:
-    """A paragraph of plain text."""
+    """Return a paragraph of plain text."""
     return element("p", {}, text)
 
 
 def note(text: str) -> Element:
-    """A paragraph that explains what is beside it."""
+    """Return a paragraph that explains what is beside it."""
     return element("p", {"class": "note"}, text)
 
 
 def bullets(lines: Iterable[Child]) -> Element:
-    """A list, an item a line."""
+    """Return a list, an item a line."""
     return element("ul", {}, *(element("li", {}, line) for line in lines))
 
 
@@ -38,13 +38,20 @@ def table(
     heading: int = 0,
     kind: str = "plain",
 ) -> Element:
-    """A table in a box of its own, which scrolls if it is too wide.
+    """Return a table in a box of its own, which scrolls if it is too wide.
 
     Parameters
     ----------
-    right : the columns of numbers, from 1.
-    heading : the column that says what a row is of, from 0.
-    kind : the class of the table.
+    headers : sequence of str
+        What stands above the columns.
+    rows : iterable of sequence of Child
+        The cells of each row.
+    right : sequence of int, optional
+        The columns of numbers, from 1.
+    heading : int, optional
+        The column that says what a row is of, from 0.
+    kind : str, optional
+        The class of the table.
     """
     classes = " ".join([kind, *(f"r{column}" for column in right)])
     head = element("tr", {}, *(element("th", {"scope": "col"}, header) for header in headers))
@@ -65,7 +72,7 @@ def _row(row: Row, heading: int) -> Element:
 
 
 def pairs(rows: Iterable[tuple[str, Child]]) -> Element:
-    """Names and what they stand for, a line each."""
+    """Return names and what they stand for, a line each."""
     node = element("dl", {})
     for name, value in rows:
         append(node, element("dt", {}, name))
@@ -74,28 +81,28 @@ def pairs(rows: Iterable[tuple[str, Child]]) -> Element:
 
 
 def scrolling(*children: Child) -> Element:
-    """A box that is scrolled by itself, also by the keyboard."""
+    """Return a box that is scrolled by itself, also by the keyboard."""
     return element("div", {"class": "scroll", "tabindex": 0}, *children)
 
 
 def folded(summary: str, *children: Child, rows: int = 0) -> Element:
-    """What is shown on request, and on paper, unless it is a table of very many rows."""
+    """Return what is shown on request, and on paper, unless it is a table of very many rows."""
     attributes = {"class": "long"} if rows > _MOST_ON_PAPER else {}
     return element("details", attributes, element("summary", {}, summary), *children)
 
 
 def figure(picture: Child, *caption: Child) -> Element:
-    """A picture with what it shows below it."""
+    """Return a picture with what it shows below it."""
     return element("figure", {}, picture, element("figcaption", {}, *caption))
 
 
 def code(text: str) -> Element:
-    """Text that is copied to the letter."""
+    """Return text that is copied to the letter."""
     return element("code", {}, text)
 
 
 def count(number: int, one: str, several: str | None = None) -> str:
-    """A number with its noun.
+    """Return a number with its noun.
 
     >>> count(1, "layer"), count(1200, "layer")
     ('1 layer', '1,200 layers')

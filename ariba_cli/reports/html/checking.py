@@ -11,7 +11,7 @@ from ariba_cli.reports.report import Report
 
 
 def checking_section(report: Report) -> Element:
-    """The command that audits the round again, the hash, and the record of the run."""
+    """Return the command that audits the round again, the hash, and the record of the run."""
     text = (
         "This page is drawn from a JSON report. With that report and the round, the audit can be "
         "run again and compared:"

@@ -18,7 +18,7 @@ DOT = "h0"
 
 
 def svg(width: float, height: float, title: str, *children: Child, kind: str = "chart") -> Element:
-    """A picture of that many pixels, with a title for those who do not see it."""
+    """Return a picture of that many pixels, with a title for those who do not see it."""
     attributes: Attributes = {
         "class": kind,
         "role": "img",
@@ -30,36 +30,36 @@ def svg(width: float, height: float, title: str, *children: Child, kind: str = "
 
 
 def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Element:
-    """A straight line."""
+    """Return a straight line."""
     return element("line", {"class": kind, "x1": x1, "y1": y1, "x2": x2, "y2": y2})
 
 
 def rectangle(
     x: float, y: float, width: float, height: float, kind: str, tip: str | None = None
 ) -> Element:
-    """A rectangle, and what is said of it when one points at it."""
+    """Return a rectangle, and what is said of it when one points at it."""
     attributes: Attributes = {"class": kind, "x": x, "y": y, "width": width, "height": height}
     return _with_tip(element("rect", attributes), tip)
 
 
 def path(data: str, kind: str, tip: str | None = None) -> Element:
-    """Whatever the data of the path draw."""
+    """Return whatever the data of the path draw."""
     return _with_tip(element("path", {"class": kind, "d": data}), tip)
 
 
 def label(x: float, y: float, text: str, kind: str = "") -> Element:
-    """Text, whose class says on which side of the point it stands."""
+    """Return text, whose class says on which side of the point it stands."""
     return element("text", {"class": kind, "x": x, "y": y} if kind else {"x": x, "y": y}, text)
 
 
 def slanted(x: float, y: float, text: str, kind: str) -> Element:
-    """Text that rises towards the point at which it ends."""
+    """Return text that rises towards the point at which it ends."""
     turn = f"rotate(-45 {number(x)} {number(y)})"
     return element("text", {"class": kind, "x": x, "y": y, "transform": turn}, text)
 
 
 def at(x: float, y: float, shape: str) -> str:
-    """Path data of a shape at a point.
+    """Return path data of a shape at a point.
 
     >>> at(1.0, 2.0, DOT)
     'M1.0 2.0h0'
@@ -68,7 +68,7 @@ def at(x: float, y: float, shape: str) -> str:
 
 
 def swatch(shape: str, kind: str) -> Element:
-    """A shape as it stands in a legend."""
+    """Return a shape as it stands in a legend."""
     attributes: Attributes = {
         "class": "swatch",
         "width": 14,
@@ -80,7 +80,7 @@ def swatch(shape: str, kind: str) -> Element:
 
 
 def legend(*entries: tuple[Element, str]) -> Element:
-    """What the shapes stand for."""
+    """Return a list of what the shapes stand for."""
     node = element("ul", {"class": "legend"})
     for picture, text in entries:
         picture.tail = None

@@ -1,39 +1,49 @@
 """Which layers are shown where there are many of them."""
 
+import math
 from collections.abc import Sequence
 
-from ariba_cli.verdicts.verdict import LayerEvidence, Verdict
+from ariba_cli.reports.html.people import values_by_layer
+from ariba_cli.reports.words import marks_fragments
+from ariba_cli.verdicts.evidence import LayerEvidence
+from ariba_cli.verdicts.verdict import Verdict
 
 _MOST_LAYERS = 8
 _MOST_OPEN = 2
 
 
 def layers_to_draw(verdict: Verdict) -> tuple[LayerEvidence, ...]:
-    """In model order, the layers in which a suspect has the highest shares."""
+    """Return, in model order, the layers in which a suspect has the highest values."""
     return _of(verdict, _MOST_LAYERS)
 
 
 def layers_to_open(verdict: Verdict) -> tuple[LayerEvidence, ...]:
-    """Those of them whose pictures are seen without asking for them."""
+    """Return those of them whose pictures are seen without asking for them."""
     return _of(verdict, _MOST_OPEN)
 
 
 def left_out_in_words(verdict: Verdict) -> str | None:
-    """That not all layers are drawn; None where all are."""
+    """Return that not all layers are drawn; None where all are."""
     if len(verdict.evidence) <= _MOST_LAYERS:
         return None
     return (
         f"Drawn are the {_MOST_LAYERS} of {len(verdict.evidence):,} layers in which a suspect has "
-        "the highest shares; the JSON report has the others."
+        f"the highest {values_in_words(verdict)}; the JSON report has the others."
     )
 
 
+def values_in_words(verdict: Verdict) -> str:
+    """Return what the values by layer of the detector that decides are: shares, or scores."""
+    return "shares" if marks_fragments(verdict) else "scores"
+
+
 def most_telling(verdict: Verdict, layers: Sequence[str], count: int) -> list[int]:
-    """The places, in order, of the layers in which a suspect has the highest shares."""
-    highest = dict.fromkeys(layers, 0.0)
+    """Return the places, in order, of the layers in which a suspect has the highest values."""
+    highest = dict.fromkeys(layers, -math.inf)
+    by_layer = values_by_layer(verdict)
     for ranked in verdict.suspects:
-        for layer, share in ranked.shares.items():
-            highest[layer] = max(highest.get(layer, 0.0), share)
+        for layer, value in by_layer.get(ranked.id, {}).items():
+            highest[layer] = max(highest.get(layer, -math.inf), value)
     order = sorted(range(len(layers)), key=lambda place: (-highest[layers[place]], place))
     return sorted(order[:count])
 

@@ -10,10 +10,11 @@ from ariba_cli.reports.html.blocks import count, folded, note, paragraph, sectio
 from ariba_cli.verdicts.verdict import Verdict
 
 _MOST_OPEN = 40
+_MOST_NAMED = 12
 
 
 def findings_section(verdict: Verdict) -> Element:
-    """The findings one by one; the first of them if there are many, and all on request."""
+    """Return the findings one by one: the first of them if there are many, and all on request."""
     findings = verdict.findings
     if not findings:
         return section("findings", "Findings", paragraph("Nothing is wrong with any input."))
@@ -30,11 +31,22 @@ def findings_section(verdict: Verdict) -> Element:
     return section("findings", "Findings", *children)
 
 
+def _whose(finding: Finding) -> str:
+    """Return whom a finding is about: one participant, several, or the round."""
+    if finding.participant is not None:
+        return visible(finding.participant)
+    if not finding.group:
+        return "the round"
+    names = ", ".join(map(visible, finding.group[:_MOST_NAMED]))
+    hidden = len(finding.group) - _MOST_NAMED
+    return f"{names} and {hidden:,} more" if hidden > 0 else names
+
+
 def _table(findings: Sequence[Finding]) -> Element:
     rows = (
         (
             visible(finding.kind),
-            "the round" if finding.participant is None else visible(finding.participant),
+            _whose(finding),
             visible(finding.detail),
         )
         for finding in findings

@@ -19,17 +19,23 @@ _SMALLEST_CELL = 3
 
 
 def largest(groups: Iterable[Sequence[float]]) -> float:
-    """The absolute value at the ends of the scale."""
+    """Return the absolute value at the ends of the scale."""
     return max((abs(value) for group in groups for value in group), default=0.0)
 
 
 def heat_map(values: Sequence[float], shape: tuple[int, int], limit: float, title: str) -> Element:
-    """The values row by row; the last row may be short.
+    """Return a picture of the values row by row; the last row may be short.
 
     Parameters
     ----------
-    shape : rows and columns.
-    limit : the absolute value at the ends of the scale.
+    values : sequence of float
+        What is drawn.
+    shape : tuple of int
+        Rows and columns.
+    limit : float
+        The absolute value at the ends of the scale.
+    title : str
+        What it is a picture of.
     """
     columns = max(min(shape[1], len(values)), 1)
     rows = max(-(-len(values) // columns), 1)
@@ -40,7 +46,7 @@ def heat_map(values: Sequence[float], shape: tuple[int, int], limit: float, titl
 
 
 def _tipped(values: Sequence[float], columns: int, cell: float, limit: float) -> list[Child]:
-    """A rectangle a value, which tells the value when one points at it."""
+    """Return a rectangle a value, which tells the value when one points at it."""
     parts: list[Child] = []
     dashes = ""
     for place, value in enumerate(values):
@@ -56,7 +62,7 @@ def _tipped(values: Sequence[float], columns: int, cell: float, limit: float) ->
 
 
 def _plain(values: Sequence[float], columns: int, cell: float, limit: float) -> list[Child]:
-    """A path a level, which takes a tenth of the bytes."""
+    """Return a path a level, which takes a tenth of the bytes."""
     square = f"h{number(cell)}v{number(cell)}h{number(-cell)}z"
     squares: dict[int, str] = {}
     for place, value in enumerate(values):
@@ -67,14 +73,14 @@ def _plain(values: Sequence[float], columns: int, cell: float, limit: float) -> 
 
 
 def level_of(value: float, limit: float) -> int:
-    """Which of the levels from −10 to 10 a value has."""
+    """Return which of the levels from −10 to 10 a value has."""
     if not limit or not math.isfinite(value):
         return 0
     return round(max(-1.0, min(value / limit, 1.0)) * LEVELS)
 
 
 def scale_legend(limit: float) -> Element:
-    """The scale with the values at its ends and in its middle."""
+    """Return the scale with the values at its ends."""
     cell = 9
     bar = svg(
         (2 * LEVELS + 1) * cell,

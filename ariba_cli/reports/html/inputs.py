@@ -13,7 +13,7 @@ _MOST_OPEN = 12
 
 
 def inputs_section(verdict: Verdict) -> Element:
-    """Every file of the round: whose it is, whether it was audited, and its hashes."""
+    """Return every file of the round: whose it is, whether it was audited, and its hashes."""
     inputs = verdict.inputs
     kinds = Counter(input_.status for input_ in inputs)
     statuses = ", ".join(f"{number:,} {visible(kind)}" for kind, number in sorted(kinds.items()))
@@ -45,7 +45,7 @@ def _row(input_: Input) -> tuple[Child, ...]:
 
 
 def _hashes(input_: Input) -> Element:
-    """The hashes that are known, a line each."""
+    """Return the hashes that are known, a line each."""
     node = element("td", {})
     for what, sha256 in (("tensors", input_.tensor_sha256), ("file", input_.file_sha256)):
         if sha256 is not None:

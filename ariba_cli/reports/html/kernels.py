@@ -2,6 +2,7 @@
 
 from xml.etree.ElementTree import Element
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import folded, note, section
 from ariba_cli.reports.html.evidence import (
     layers_to_draw,
@@ -10,8 +11,10 @@ from ariba_cli.reports.html.evidence import (
 )
 from ariba_cli.reports.html.heat import heat_map, largest, scale_legend
 from ariba_cli.reports.html.markup import Child, append, element, short
-from ariba_cli.reports.html.people import order
-from ariba_cli.verdicts.verdict import Fragment, LayerEvidence, Verdict
+from ariba_cli.reports.html.people import order, values_by_layer
+from ariba_cli.reports.words import marks_fragments, value_in_words, value_name
+from ariba_cli.verdicts.evidence import Fragment, LayerEvidence
+from ariba_cli.verdicts.verdict import Verdict
 
 _NAME = 40
 _LAYER = 60
@@ -21,7 +24,7 @@ _MANY_VALUES = 64
 
 
 def kernels_section(verdict: Verdict) -> Element | None:
-    """What made the suspects such, in pictures; None where there is nothing to draw."""
+    """Return the fragments that stand out, in pictures; None where there is nothing to draw."""
     drawn = [one for one in layers_to_draw(verdict) if one.most_distant]
     if not drawn:
         return None
@@ -29,7 +32,7 @@ def kernels_section(verdict: Verdict) -> Element | None:
         "Left, the fragments of largest distance; right, the fragment in the same place of a "
         "typical participant, that is, the one with the median distance of those who are not "
         "marked most. Values are differences from the mean of all participants, on one scale a "
-        "layer; a dash marks values well below zero."
+        f"layer; a dash marks values well below zero.{_whose_distances(verdict)}"
     )
     children: list[Child] = [note(text)]
     left_out = left_out_in_words(verdict)
@@ -40,6 +43,15 @@ def kernels_section(verdict: Verdict) -> Element | None:
         layer = _layer(one, verdict)
         children.append(layer if one.layer in opened else folded(short(one.layer, _LAYER), layer))
     return section("kernels", "Most distant fragments", *children)
+
+
+def _whose_distances(verdict: Verdict) -> str:
+    """Return whose distances these are, where another detector decides."""
+    if marks_fragments(verdict):
+        return ""
+    other = next((own.name for own in verdict.detectors if own.scope == "layer"), None)
+    named = "a detector" if other is None else visible(other)
+    return f" Distances and marks are those of {named}, which does not decide who is named."
 
 
 def _layer(evidence: LayerEvidence, verdict: Verdict) -> Element:
@@ -66,22 +78,21 @@ def _person(
     limit: float,
     verdict: Verdict,
 ) -> Element:
-    share = next(
-        (ranked.shares.get(evidence.layer) for ranked in verdict.ranking if ranked.id == name), None
-    )
+    value = values_by_layer(verdict).get(name, {}).get(evidence.layer)
     suspect = any(ranked.id == name for ranked in verdict.suspects)
     kind = "suspect" if suspect else "other"
     title = element(
         "h4", {}, element("span", {"class": kind}, f"{'▲ ' if suspect else ''}{short(name, _NAME)}")
     )
-    if share is not None:
-        append(title, element("span", {"class": "share"}, f"share {share:.3f}"))
+    if value is not None:
+        shown = f"{value_name(verdict)} {value_in_words(verdict, value)}"
+        append(title, element("span", {"class": "share"}, shown))
     cards = (_card(one, evidence.shape, limit) for one in fragments)
     return element("div", {"class": "person"}, title, element("div", {"class": "cards"}, *cards))
 
 
 def _card(fragment: Fragment, shape: tuple[int, int], limit: float) -> Element:
-    """One fragment beside the typical one."""
+    """Return one fragment beside the typical one."""
     place = _place(fragment.index)
     times = "" if fragment.times_median is None else f"{fragment.times_median:.3g}× median"
     typical = short(fragment.typical_id, 18)
@@ -105,7 +116,7 @@ def _card(fragment: Fragment, shape: tuple[int, int], limit: float) -> Element:
 
 
 def _place(index: tuple[int, ...]) -> str:
-    """Where in the layer: the output and input channel of a kernel, else a number.
+    """Return where in the layer it is: output and input channel of a kernel, else a number.
 
     >>> _place((12, 3)), _place((7,))
     ('out 12, in 3', 'no. 7')

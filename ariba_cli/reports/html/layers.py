@@ -1,14 +1,16 @@
-"""Several layers: the share of each participant in each, as a table that is a heat map (7d)."""
+"""Several layers: what is said of each participant in each, as a table that is a heat map."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import count, folded, note, section, table
-from ariba_cli.reports.html.evidence import most_telling
+from ariba_cli.reports.html.evidence import most_telling, values_in_words
 from ariba_cli.reports.html.markup import Child, element, short
-from ariba_cli.reports.html.people import shown
-from ariba_cli.verdicts.verdict import LayerResult, Ranked, Verdict
+from ariba_cli.reports.html.people import shown, values_by_layer
+from ariba_cli.reports.words import marks_fragments, value_name
+from ariba_cli.verdicts.verdict import ExaminedLayer, MarkedLayer, Ranked, Verdict
 
 _MOST_SUSPECTS = 40
 _MOST_LAYERS = 60
@@ -17,26 +19,34 @@ _NAME = 24
 
 
 def layers_section(verdict: Verdict) -> Element | None:
-    """Who stands out in which layer; None where there is one layer, or nobody is ranked."""
-    if len(verdict.layers) < 2 or not verdict.ranking:
+    """Return who stands out in which layer; None for one layer, or where nobody is ranked."""
+    names = layer_names(verdict)
+    if len(names) < 2 or not verdict.ranking:
         return None
-    text = (
-        "The share of a participant's fragments that is marked, by layer. Each layer is scored "
-        "by itself, and the ranking goes by the mean. The stronger the colour, the more is marked."
-    )
     people = shown(verdict, suspects=_MOST_SUSPECTS)
-    children: list[Child] = [note(text), _heat(people.all, verdict)]
-    if len(verdict.layers) > _MOST_LAYERS:
-        text = f"Shown are the {_MOST_LAYERS} layers in which a suspect has the highest shares."
+    children: list[Child] = [note(_explanation(verdict)), _heat(people.all, verdict)]
+    if len(names) > _MOST_LAYERS:
+        text = (
+            f"Shown are the {_MOST_LAYERS} layers in which a suspect has the highest "
+            f"{values_in_words(verdict)}."
+        )
         children.append(note(text))
     if people.left_out:
         children.append(note(f"Another {count(people.left_out, 'participant')} not shown here."))
-    children.append(folded(f"The {len(verdict.layers)} layers", layers_table(verdict)))
+    children.append(folded(f"The {len(names):,} layers", layers_table(verdict)))
     return section("layers", "Layers", *children)
 
 
+def layer_names(verdict: Verdict) -> list[str]:
+    """Return the layers of the detector that decides, in model order."""
+    return [one.layer for one in verdict.marked_layers or verdict.layers]
+
+
 def layers_table(verdict: Verdict) -> Element:
-    """What every layer is, and where its cut is."""
+    """Return what every layer is, and where its cutoff is if fragments of it were marked."""
+    if not verdict.marked_layers:
+        examined = (_examined(place, layer) for place, layer in enumerate(verdict.layers, 1))
+        return table(("", "layer", "shape", "participants n"), examined, right=(1, 4), heading=1)
     headers = (
         "",
         "layer",
@@ -47,14 +57,19 @@ def layers_table(verdict: Verdict) -> Element:
         "left out",
         "marked k̃·m",
         "rank",
-        "cut at",
+        "cutoff at",
         "margin",
     )
-    rows = (_facts(place, layer) for place, layer in enumerate(verdict.layers, 1))
-    return table(headers, rows, right=(1, 4, 5, 6, 7, 8, 9, 10, 11), heading=1)
+    marked = (_marked(place, layer) for place, layer in enumerate(verdict.marked_layers, 1))
+    return table(headers, marked, right=(1, 4, 5, 6, 7, 8, 9, 10, 11), heading=1)
 
 
-def _facts(place: int, layer: LayerResult) -> tuple[str, ...]:
+def _examined(place: int, layer: ExaminedLayer) -> tuple[str, ...]:
+    shape = " × ".join(map(str, layer.shape)) or "one value"
+    return str(place), visible(layer.layer), shape, f"{layer.participants:,}"
+
+
+def _marked(place: int, layer: MarkedLayer) -> tuple[str, ...]:
     rank = "–" if layer.covariance_rank is None else f"{layer.covariance_rank:,}"
     return (
         str(place),
@@ -66,30 +81,87 @@ def _facts(place: int, layer: LayerResult) -> tuple[str, ...]:
         f"{layer.left_out:,}",
         f"{layer.marked:,}",
         rank,
-        f"{layer.cut_distance:.6g}",
-        f"{layer.cut_margin:.2g}",
+        f"{layer.cutoff_distance:.6g}",
+        f"{layer.cutoff_margin:.2g}",
     )
 
 
-def _heat(people: tuple[Ranked, ...], verdict: Verdict) -> Element:
-    columns = most_telling(verdict, [layer.layer for layer in verdict.layers], _MOST_LAYERS)
-    headers = ["participant", "mean"]
-    for place in columns:
-        name = verdict.layers[place].layer.removesuffix(".weight")
-        headers.append(f"{place + 1} {short(name, _NAME)}")
-    names = [verdict.layers[place].layer for place in columns]
-    return table(headers, (_row(ranked, names) for ranked in people), kind="heatmap")
+def _explanation(verdict: Verdict) -> str:
+    if marks_fragments(verdict):
+        return (
+            "The share of a participant's fragments that is marked, by layer. Each layer is "
+            "scored by itself, and the ranking goes by the mean. The stronger the colour, the more "
+            "is marked."
+        )
+    return (
+        f"The score of each layer by itself ({value_name(verdict)}), beside that of whole updates, "
+        "by which the ranking goes and which is no mean of the others. The stronger the colour, "
+        "the nearer to the largest score in that column."
+    )
 
 
-def _row(ranked: Ranked, layers: Sequence[str]) -> list[Child]:
+@dataclass(frozen=True)
+class _Column:
+    """One column of the heat map.
+
+    Attributes
+    ----------
+    header : str
+        What stands above it.
+    values : dict of str to float
+        By participant; who was not scored is not in it.
+    limit : float
+        The value of the strongest colour.
+    decimals : str
+        How values are written.
+    """
+
+    header: str
+    values: Mapping[str, float]
+    limit: float
+    decimals: str
+
+    def cell(self, name: str) -> Element:
+        """Return the cell of a participant."""
+        value = self.values.get(name)
+        if value is None:
+            return element("td", {"class": "none"}, "–")
+        part = value / self.limit if self.limit > 0 else 0.0
+        level = round(min(max(part, 0.0), 1.0) * _LEVELS)
+        return element("td", {"class": f"s{level}"}, format(value, self.decimals))
+
+
+def _heat(people: Sequence[Ranked], verdict: Verdict) -> Element:
+    columns = _columns(verdict)
+    headers = ["participant", *(column.header for column in columns)]
+    rows = ([_name(ranked), *(column.cell(ranked.id) for column in columns)] for ranked in people)
+    return table(headers, rows, kind="heatmap")
+
+
+def _columns(verdict: Verdict) -> list[_Column]:
+    """Return the column by which people are ranked, and one for each layer that is shown."""
+    names = layer_names(verdict)
+    marks = marks_fragments(verdict)
+    by_layer = values_by_layer(verdict)
+    means = {ranked.id: ranked.value for ranked in verdict.ranking}
+    found = [("mean" if marks else "whole update", means)]
+    for place in most_telling(verdict, names, _MOST_LAYERS):
+        layer = names[place]
+        header = f"{place + 1} {short(layer.removesuffix('.weight'), _NAME)}"
+        values = {name: own[layer] for name, own in by_layer.items() if layer in own}
+        found.append((header, values))
+    return [
+        _Column(
+            header=header,
+            values=values,
+            limit=1.0 if marks else max(values.values(), default=0.0),
+            decimals=".2f" if marks else ".3g",
+        )
+        for header, values in found
+    ]
+
+
+def _name(ranked: Ranked) -> Element:
     kind = "suspect" if ranked.suspect else "other"
     mark = "▲ " if ranked.suspect else ""
-    name = element("span", {"class": kind}, f"{mark}{visible(ranked.id)}")
-    return [name, _cell(ranked.share), *(_cell(ranked.shares.get(layer)) for layer in layers)]
-
-
-def _cell(share: float | None) -> Element:
-    if share is None:
-        return element("td", {"class": "none"}, "–")
-    level = round(min(max(share, 0.0), 1.0) * _LEVELS)
-    return element("td", {"class": f"s{level}"}, f"{share:.2f}")
+    return element("span", {"class": kind}, f"{mark}{visible(ranked.id)}")

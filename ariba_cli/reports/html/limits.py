@@ -3,10 +3,18 @@
 from xml.etree.ElementTree import Element
 
 from ariba_cli.reports.html.blocks import bullets, note, section
+from ariba_cli.reports.words import marks_fragments
+from ariba_cli.verdicts.verdict import Verdict
 
-_LIMITS = (
+_ALWAYS = (
     "It always names k̃ participants. A clean round has suspects too, and nothing in their scores "
-    "alone says that it is clean.",
+    "alone says that it is clean."
+)
+_ESTIMATE = (
+    "k̃ is an estimate. If more are compromised than k̃, some of them are not among the suspects."
+)
+_OF_MARKS = (
+    _ALWAYS,
     "It sees the layers that were examined. In a measured attack the compromised changed only "
     "linear layers and took their convolutions from an honest update: the convolutions showed "
     "nothing, and the backdoor worked every time.",
@@ -19,15 +27,29 @@ _LIMITS = (
     "their size, honest participants ranked above them (AUC 0.10 to 0.33).",
     "It says who, and not what: an odd update may come from rare data, a fault, or another "
     "number of training steps as well as from a backdoor.",
-    "k̃ is an estimate. If more are compromised than k̃, some of them are not among the suspects.",
+    _ESTIMATE,
+)
+_OF_UPDATES = (
+    _ALWAYS,
+    "It compares whole updates, over the layers that were examined. What is in other layers is "
+    "not seen, and a small change in one layer can be lost in the rest.",
+    "It does not see attackers whose updates are as long as honest ones and point the same way.",
+    "Honest participants with unusual data look like attackers: their updates are unlike those of "
+    "the others, too.",
+    "It says who, and not what: an odd update may come from rare data, a fault, or another "
+    "number of training steps as well as from a backdoor.",
+    _ESTIMATE,
+)
+_MEASURED = (
+    "Measured on MNIST with 50 participants, 5 of them compromised where nothing else is said, "
+    "k̃ = 10 and a network of 4 layers. AUC is the probability that a compromised participant "
+    "ranks above an honest one."
 )
 
 
-def limits_section() -> Element:
-    """What was measured of the blind spots."""
-    text = (
-        "Measured on MNIST with 50 participants, 5 of them compromised where nothing else is said, "
-        "k̃ = 10 and a network of 4 layers. AUC is the probability that a compromised participant "
-        "ranks above an honest one."
-    )
-    return section("limits", "Limits of the method", bullets(_LIMITS), note(text))
+def limits_section(verdict: Verdict) -> Element:
+    """Return the blind spots of marks, with what was measured, or those of whole updates."""
+    heading = "Limits of the method"
+    if marks_fragments(verdict):
+        return section("limits", heading, bullets(_OF_MARKS), note(_MEASURED))
+    return section("limits", heading, bullets(_OF_UPDATES))

@@ -20,12 +20,16 @@ Attributes = Mapping[str, str | float]
 
 
 def element(tag: str, attributes: Attributes, *children: Child) -> Element:
-    """An element with its attributes and what is in it.
+    """Return an element with its attributes and what is in it.
 
     Parameters
     ----------
-    attributes : by name; numbers are written as `number` does.
-    children : elements, and text, in which what cannot be seen is written as an escape.
+    tag : str
+        Its name.
+    attributes : dict of str to str or float
+        By name; numbers are written as `number` does.
+    *children : Child
+        Elements, and text, in which what cannot be seen is written as an escape.
 
     Raises
     ------
@@ -58,7 +62,7 @@ def append(node: Element, child: Child) -> None:
 
 
 def style(sheet: str) -> Element:
-    """A style sheet, which is written as it is."""
+    """Return a style sheet, which is written as it is."""
     node = Element("style")
     node.text = sheet
     node.tail = "\n"
@@ -66,12 +70,12 @@ def style(sheet: str) -> Element:
 
 
 def serialise(html: Element) -> bytes:
-    """The bytes of a page."""
+    """Return the bytes of a page."""
     return ("<!DOCTYPE html>\n" + tostring(html, encoding="unicode", method="html")).encode("utf-8")
 
 
 def number(value: float) -> str:
-    """A number as it stands in attributes: with one decimal, unless it has none.
+    """Return a number as it stands in attributes: with one decimal, unless it has none.
 
     >>> number(3), number(2.25), number(-0.01)
     ('3', '2.2', '0.0')
@@ -83,7 +87,9 @@ def number(value: float) -> str:
 
 
 def short(text: str, length: int) -> str:
-    """Untrusted text in so many characters, its middle left out: names often differ at the end.
+    """Return untrusted text in so many characters; names often differ at the end.
+
+    What is left out is their middle.
 
     >>> short("participant-0042", 9)
     'part…0042'
@@ -96,7 +102,7 @@ def short(text: str, length: int) -> str:
 
 
 def _shown(text: str) -> str:
-    """The text as `visible` has it, with the spaces that separate it from what is beside it."""
+    """Return the text as `visible` has it, with the spaces at its ends."""
     if text.isascii() and text.isprintable():
         return text
     core = text.strip(" ")

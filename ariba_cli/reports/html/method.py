@@ -4,84 +4,144 @@ import json
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
+from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.visible import visible
+from ariba_cli.detectors import DETECTORS, family
+from ariba_cli.detectors.declaration import Declaration
 from ariba_cli.reports.html.blocks import code, pairs, paragraph, section
-from ariba_cli.reports.html.layers import layers_table
+from ariba_cli.reports.html.layers import layer_names, layers_table
 from ariba_cli.reports.html.markup import Child, element
-from ariba_cli.reports.words import coverage_in_words
-from ariba_cli.verdicts.verdict import Method, RequestedOptions, Verdict
+from ariba_cli.reports.words import coverage_in_words, marks_fragments
+from ariba_cli.verdicts.method import RequestedOptions
+from ariba_cli.verdicts.verdict import DetectorResult, Verdict
 
 _CHOICES = {
-    "middle": "the convolution in the middle, by default",
     "named": "named by the user",
     "pattern": "by a pattern that the user gave",
-    "all": "all layers that can be cut",
+    "all": "all layers that can be examined",
+}
+_PRODUCTS = {
+    "exact": "exact",
+    "sketch": "found from a sketch of each update",
 }
 _MOST_NAMED = 12
 
 
 def method_section(verdict: Verdict) -> Element:
-    """The method in words, the parameters, and the numbers of each layer."""
-    text = (
+    """Return the method in words, the parameters, and the numbers of each layer."""
+    text = _marks_in_words(verdict) if marks_fragments(verdict) else _updates_in_words(verdict)
+    layers: list[Child] = []
+    # Of several layers that are ranked, the table stands with their shares or scores.
+    if len(layer_names(verdict)) == 1 or not verdict.ranking:
+        layers = [element("h3", {}, "Layers"), layers_table(verdict)]
+    return section(
+        "method",
+        "Method",
+        paragraph(text),
+        pairs(_parameters(verdict)),
+        *_detectors(verdict),
+        element("h3", {}, "What was asked for"),
+        pairs(_requested(verdict.method.requested)),
+        *layers,
+    )
+
+
+def _marks_in_words(verdict: Verdict) -> str:
+    return (
         "From each update the mean of all updates is taken away. A layer of what is left is cut "
         "into m fragments of d values for each of n participants. "
         f"{_distance(verdict)} The k̃·m fragments of largest distance are marked. "
         "The score of a participant is the number of its marks, and the k̃ participants of "
         "highest score are the suspects (ARIBA, arXiv 2202.04311, Algorithms 1 and 2)."
     )
-    layers: list[Child] = []
-    # Of several layers that are ranked, the table stands with their shares.
-    if len(verdict.layers) == 1 or not verdict.ranking:
-        layers = [element("h3", {}, "Layers"), layers_table(verdict)]
-    return section("method", "Method", paragraph(text), pairs(_parameters(verdict)), *layers)
+
+
+def _updates_in_words(verdict: Verdict) -> str:
+    return (
+        "The whole updates of n participants are compared, over all layers that were examined, by "
+        f"the detector {visible(verdict.decision.detector)}. The k̃ participants of highest score "
+        "are the suspects."
+    )
 
 
 def _distance(verdict: Verdict) -> str:
-    if any(layer.covariance_rank is not None for layer in verdict.layers):
+    if verdict.deciding.same_on_every_machine:
         return (
             "The distance of a fragment is its Mahalanobis distance from zero, with the "
             "covariance of all fragments."
         )
     return (
         "The distance of a fragment is the decision score of the detector "
-        f"{visible(verdict.method.detector)}, fitted on a sample of all fragments."
+        f"{visible(verdict.decision.detector)}, fitted on a sample of all fragments."
     )
 
 
 def _parameters(verdict: Verdict) -> Iterator[tuple[str, Child]]:
     method = verdict.method
-    yield "detector", visible(method.detector)
+    yield "decided by", visible(verdict.decision.detector)
     choice = visible(_CHOICES.get(method.layer_choice, method.layer_choice))
     yield "layers", f"{_some(method.layers)} ({choice})"
-    yield "fragment", visible(method.fragment)
-    yield "k̃", f"{method.k_est:,}"
-    for name, value in sorted(method.detector_parameters.items()):
-        yield visible(name), code(visible(json.dumps(value, ensure_ascii=False)))
-    yield from _asked(method.asked)
+    fragments = sorted({layer.fragment for layer in verdict.marked_layers})
+    if fragments:
+        yield "fragment", _some(tuple(fragments))
+    yield "k̃", f"{verdict.decision.k_est:,}"
+    if method.inner_products is not None:
+        yield "inner products", visible(_PRODUCTS.get(method.inner_products, method.inner_products))
     yield "coverage", coverage_in_words(verdict)
     yield "seal", "every listed file hashed again" if method.seal_verified else "not verified"
-    yield "same on every machine", _yes(method)
 
 
-def _asked(asked: RequestedOptions | None) -> Iterator[tuple[str, Child]]:
-    """What was asked for, where it is more than the defaults."""
-    if asked is None:
-        return
-    if asked.layers:
-        yield "asked for layers", _some(asked.layers)
-    if asked.fragment is not None:
-        yield "asked for fragment", visible(asked.fragment)
-    for name, value in sorted(asked.detector_arguments.items()):
-        shown = visible(json.dumps(value, ensure_ascii=False))
-        yield f"asked for {visible(name)}", code(shown)
-    if asked.fit_sample is not None:
-        yield "asked for fit sample", f"{asked.fit_sample:,}"
+def _detectors(verdict: Verdict) -> Iterator[Child]:
+    """Yield a heading and what there is to know of each detector."""
+    for own in verdict.detectors:
+        yield element("h3", {}, f"Detector {visible(own.name)}")
+        yield pairs(_detector(own))
+
+
+def _detector(own: DetectorResult) -> Iterator[tuple[str, Child]]:
+    declared = _declaration(own.name)
+    if declared is None:
+        yield "looks at", "unknown to this version of ariba"
+    else:
+        yield "looks at", declared.summary
+        yield "score", declared.equation
+        yield "source", declared.source
+    yield "scope", visible(own.scope)
+    for name, value in sorted(own.parameters.items()):
+        yield visible(name), _json(value)
+    same = "yes, to the byte" if own.same_on_every_machine else "no, see the verdict"
+    yield "same on every machine", same
+
+
+def _declaration(name: str) -> Declaration | None:
+    """Return what is known of a detector; None where a newer version made the report."""
+    first = name.partition(":")[0]
+    return family(first).declaration if first in DETECTORS else None
+
+
+def _requested(requested: RequestedOptions) -> Iterator[tuple[str, Child]]:
+    """Yield what was asked for; options that were left at their defaults are left out."""
+    yield "detectors", _some(tuple(one.name for one in requested.detectors))
+    for one in requested.detectors:
+        for name, value in sorted(one.arguments.items()):
+            yield f"{visible(name)} of {visible(one.name)}", _json(value)
+        if one.fit_sample is not None:
+            yield f"fit sample of {visible(one.name)}", f"{one.fit_sample:,}"
+    yield "k_est", visible(requested.k_est)
+    if requested.layers:
+        yield "layers", _some(requested.layers)
+    if requested.fragment is not None:
+        yield "fragment", visible(requested.fragment)
+    if requested.excluded:
+        yield "excluded", _some(requested.excluded)
+    if requested.names is not None:
+        yield "names of arrays", f"{len(requested.names):,} given"
+
+
+def _json(value: Parameter) -> Element:
+    return code(visible(json.dumps(value, ensure_ascii=False)))
 
 
 def _some(names: tuple[str, ...]) -> str:
     first = ", ".join(map(visible, names[:_MOST_NAMED]))
     return first if len(names) <= _MOST_NAMED else f"{first} and {len(names) - _MOST_NAMED} more"
-
-
-def _yes(method: Method) -> str:
-    return "yes, to the byte" if method.same_on_every_machine else "no, see the verdict"

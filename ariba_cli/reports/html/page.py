@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import count, paragraph, section
 from ariba_cli.reports.html.checking import checking_section
+from ariba_cli.reports.html.detectors import detectors_section
 from ariba_cli.reports.html.findings import findings_section
 from ariba_cli.reports.html.inputs import inputs_section
 from ariba_cli.reports.html.kernels import kernels_section
@@ -22,25 +23,28 @@ from ariba_cli.reports.html.scores import scores_section
 from ariba_cli.reports.html.stability import stability_section
 from ariba_cli.reports.html.summary import summary_section
 from ariba_cli.reports.report import Report
+from ariba_cli.reports.words import marks_fragments
 from ariba_cli.verdicts.verdict import Verdict
 
 _NAME = 60
 
 
 def audit_html(report: Report) -> bytes:
-    """A report as one page that needs nothing else: no script, nothing that is loaded.
+    """Return a report as one page that needs nothing else: no script, nothing that is loaded.
 
     The same report gives the same bytes. Whatever came from the round is text, and nothing
     but text, in which `visible` writes an escape for what cannot be seen.
 
     Parameters
     ----------
-    report : a verdict and how it came about. Sections whose data it lacks are left out, or say
-        so in a line.
+    report : Report
+        A verdict and how it came about. Sections whose data it lacks are left out, or say so in
+        a line.
 
     Returns
     -------
-    HTML in UTF-8.
+    bytes
+        HTML in UTF-8.
     """
     sections = _sections(report)
     html = element("html", {"lang": "en"}, _head(report), _body(report, sections))
@@ -53,33 +57,27 @@ def _sections(report: Report) -> list[Element]:
         summary_section(verdict),
         ranking_section(verdict),
         scores_section(verdict),
+        detectors_section(verdict),
         *_evidence(verdict),
         layers_section(verdict),
-        stability_section(verdict) or _without_stability(verdict),
+        stability_section(verdict),
         method_section(verdict),
         inputs_section(verdict),
         findings_section(verdict),
-        limits_section(),
+        limits_section(verdict),
         checking_section(report),
     ]
     return [one for one in sections if one is not None]
 
 
 def _evidence(verdict: Verdict) -> list[Element | None]:
-    """Pictures of fragments, or why there are none."""
+    """Return pictures of fragments, or why there are none."""
     if verdict.evidence:
         return [plane_section(verdict), kernels_section(verdict)]
-    if not verdict.ranking:
+    if not verdict.ranking or not marks_fragments(verdict):
         return []
     text = "This report holds no sample of the fragments, so that they cannot be drawn."
     return [section("plane", "Fragments", paragraph(text))]
-
-
-def _without_stability(verdict: Verdict) -> Element | None:
-    if not verdict.ranking:
-        return None
-    text = "This report does not say how far the suspects depend on k̃ or on a layer."
-    return section("stability", "Stability", paragraph(text))
 
 
 def _head(report: Report) -> Element:
@@ -121,7 +119,7 @@ def _body(report: Report, sections: list[Element]) -> Element:
 
 
 def _round_name(report: Report) -> str:
-    """The last part of the path of the round, which others than the user may have chosen."""
+    """Return the last part of the path of the round, which others may have chosen."""
     name = PurePosixPath(report.run.round or "").name
     return short(name, _NAME) if name else "a round"
 
@@ -132,7 +130,7 @@ def _facts(report: Report) -> str:
     examined = short(layers[0], _NAME) if len(layers) == 1 else count(len(layers), "layer")
     participants = count(sum(one.role == "participant" for one in verdict.inputs), "participant")
     return " · ".join(
-        (participants, examined, f"k̃ = {verdict.method.k_est:,}", visible(report.run.started))
+        (participants, examined, f"k̃ = {verdict.decision.k_est:,}", visible(report.run.started))
     )
 
 

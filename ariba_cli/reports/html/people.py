@@ -18,9 +18,12 @@ class Shown:
 
     Attributes
     ----------
-    suspects : the first of them.
-    next_ones : who follows the last suspect in the ranking.
-    left_out : how many others were ranked.
+    suspects : tuple of Ranked
+        The first of them.
+    next_ones : tuple of Ranked
+        Who follows the last suspect in the ranking.
+    left_out : int
+        How many others were ranked.
     """
 
     suspects: tuple[Ranked, ...]
@@ -29,12 +32,12 @@ class Shown:
 
     @property
     def all(self) -> tuple[Ranked, ...]:
-        """Both, in the order of the ranking."""
+        """Return both, in the order of the ranking."""
         return self.suspects + self.next_ones
 
 
 def shown(verdict: Verdict, *, suspects: int = _MOST_SUSPECTS) -> Shown:
-    """The first suspects, and as many of the next participants, within limits."""
+    """Return the first suspects, and as many of the next participants, within limits."""
     named = verdict.suspects
     count = min(max(len(named), _FEWEST_NEXT), _MOST_NEXT)
     next_ones = verdict.ranking[len(named) : len(named) + count]
@@ -43,19 +46,24 @@ def shown(verdict: Verdict, *, suspects: int = _MOST_SUSPECTS) -> Shown:
 
 
 def standing_mark(ranked: Ranked, verdict: Verdict) -> Element:
-    """Whether it is a suspect, and whether it is known to be compromised.
+    """Return whether somebody is a suspect, and whether it is known to be compromised.
 
     Shapes say it too, for those who see the colours alike.
     """
     node = element("span", {"class": "suspect" if ranked.suspect else "other"})
     if ranked.suspect:
         append(node, "▲ suspect")
-    if verdict.evaluation is not None and ranked.id in verdict.evaluation.compromised:
+    if ranked.id in verdict.compromised:
         append(node, element("span", {"class": "known"}, "◆ compromised"))
     return node
 
 
 def order(ids: Sequence[str], verdict: Verdict) -> list[str]:
-    """The ids in the order of the ranking; who was not ranked comes last."""
+    """Return the ids in the order of the ranking; who was not ranked comes last."""
     places = {ranked.id: ranked.rank for ranked in verdict.ranking}
     return sorted(ids, key=lambda name: (places.get(name, len(places) + 1), name))
+
+
+def values_by_layer(verdict: Verdict) -> dict[str, dict[str, float]]:
+    """Return, by participant, what the detector that decides says of each layer."""
+    return {score.id: score.by_layer for score in verdict.deciding.scores}

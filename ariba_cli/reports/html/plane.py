@@ -20,7 +20,9 @@ from ariba_cli.reports.html.drawing import (
 )
 from ariba_cli.reports.html.evidence import layers_to_draw, left_out_in_words
 from ariba_cli.reports.html.markup import Child, element, short
-from ariba_cli.verdicts.verdict import Plane, Verdict
+from ariba_cli.reports.words import marks_fragments
+from ariba_cli.verdicts.evidence import Plane
+from ariba_cli.verdicts.verdict import Verdict
 
 Point = tuple[float, float]
 
@@ -47,14 +49,14 @@ class _Group:
 
 
 def plane_section(verdict: Verdict) -> Element | None:
-    """A picture a layer; None where there is nothing to draw."""
+    """Return a picture a layer; None where there is nothing to draw."""
     drawn = [one for one in layers_to_draw(verdict) if one.plane is not None]
     if not drawn:
         return None
     text = (
         "A sample of the fragments, the same places of everybody, seen along the two directions "
         "in which all fragments vary most. One unit is a standard deviation along the first. "
-        "Marks do not depend on this view: distances take all directions into account."
+        f"{_what_decides(verdict)}"
     )
     children: list[Child] = [note(text), _legend(verdict)]
     left_out = left_out_in_words(verdict)
@@ -63,6 +65,12 @@ def plane_section(verdict: Verdict) -> Element | None:
     figures = (_layer(one.layer, one.plane, verdict) for one in drawn if one.plane is not None)
     children.append(element("div", {"class": "pictures"}, *figures))
     return section("plane", "Fragments", *children)
+
+
+def _what_decides(verdict: Verdict) -> str:
+    if marks_fragments(verdict):
+        return "Marks do not depend on this view: distances take all directions into account."
+    return "The suspects are named by their whole updates, and not by this view."
 
 
 def _layer(name: str, plane: Plane, verdict: Verdict) -> Element:
@@ -82,7 +90,7 @@ def _layer(name: str, plane: Plane, verdict: Verdict) -> Element:
 
 
 def _groups(plane: Plane, verdict: Verdict) -> list[_Group]:
-    """The others first, then the suspects: the first of them each with a shape of its own."""
+    """Return the others first, then the suspects, the first of them with shapes of their own."""
     suspects = [ranked.id for ranked in verdict.suspects]
     others = sorted(plane.points.keys() - set(suspects))
     groups = [_group(plane, others, DOT, "dot")]
@@ -106,7 +114,7 @@ def _group(
 
 
 def _limit(points: Sequence[Point], part: float) -> float:
-    """How far that part of the points reaches from the middle."""
+    """Return how far that part of the points reaches from the middle."""
     reach = sorted(max(abs(x), abs(y)) for x, y in points)
     return reach[max(int(len(reach) * part) - 1, 0)] if reach else 0.0
 
@@ -135,7 +143,7 @@ def _picture(groups: Sequence[_Group], limit: float, plane: Plane, title: str) -
 
 
 def _axes(limit: float, plane: Plane) -> list[Child]:
-    """The reach of the picture in standard deviations, at its edges."""
+    """Return the reach of the picture in standard deviations, at its edges."""
     middle = _MARGIN + _SIZE / 2
     below = _MARGIN + _SIZE + 16
     reach = f"{limit * _SIZE / (_SIZE - 16):.3g}"
@@ -161,7 +169,7 @@ def _caption(plane: Plane) -> str:
 
 
 def _legend(verdict: Verdict) -> Element:
-    """The suspects in the order of the ranking, then the others."""
+    """Return the suspects in the order of the ranking, then the others."""
     suspects = verdict.suspects
     entries = [
         (swatch(SHAPES[place], f"point c{place}"), short(ranked.id, _NAME))

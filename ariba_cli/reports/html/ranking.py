@@ -7,15 +7,15 @@ from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import count, folded, note, section, table
 from ariba_cli.reports.html.markup import Child, element
 from ariba_cli.reports.html.people import shown, standing_mark
-from ariba_cli.reports.words import expected_share
+from ariba_cli.reports.words import expected_share, value_in_words, value_name
 from ariba_cli.verdicts.verdict import Ranked, Verdict
 
-_HEADERS = ("rank", "participant", "score", "share", "× k̃/n", "")
-_NUMBERS = (1, 3, 4, 5)
+_HEADERS_OF_MARKS = ("rank", "participant", "score", "share", "× k̃/n", "")
+_NUMBERS_OF_MARKS = (1, 3, 4, 5)
 
 
 def ranking_section(verdict: Verdict) -> Element | None:
-    """Who ranks where; None where nobody is ranked."""
+    """Return who ranks where; None where nobody is ranked."""
     if not verdict.ranking:
         return None
     people = shown(verdict)
@@ -35,8 +35,14 @@ def ranking_section(verdict: Verdict) -> Element | None:
 
 
 def _explanation(verdict: Verdict) -> str:
-    line = f"k̃/n = {expected_share(verdict):.3g}"
-    if len(verdict.layers) > 1:
+    expected = expected_share(verdict)
+    if expected is None:
+        return (
+            f"The score is called {value_name(verdict)} and is found from the whole update; the "
+            "method says how. The higher it is, the more suspicious the participant."
+        )
+    line = f"k̃/n = {expected:.3g}"
+    if len(verdict.marked_layers) > 1:
         return (
             "The score is the number of marked fragments in all layers. The ranking goes by the "
             "share, the mean over the layers of what part of a participant's fragments is marked. "
@@ -55,16 +61,29 @@ def _part(heading: str, people: Sequence[Ranked], verdict: Verdict) -> Element:
 
 def _table(people: Sequence[Ranked], verdict: Verdict) -> Element:
     line = expected_share(verdict)
-    rows = (_row(ranked, line, verdict) for ranked in people)
-    return table(_HEADERS, rows, right=_NUMBERS, heading=1, kind="ranking")
+    if line is None:
+        headers = ("rank", "participant", value_name(verdict), "")
+        plain = (_row(ranked, verdict) for ranked in people)
+        return table(headers, plain, right=(1, 3), heading=1, kind="ranking")
+    marked = (_row_of_marks(ranked, line, verdict) for ranked in people)
+    return table(_HEADERS_OF_MARKS, marked, right=_NUMBERS_OF_MARKS, heading=1, kind="ranking")
 
 
-def _row(ranked: Ranked, line: float, verdict: Verdict) -> tuple[Child, ...]:
+def _row(ranked: Ranked, verdict: Verdict) -> tuple[Child, ...]:
+    return (
+        str(ranked.rank),
+        visible(ranked.id),
+        value_in_words(verdict, ranked.value),
+        standing_mark(ranked, verdict),
+    )
+
+
+def _row_of_marks(ranked: Ranked, line: float, verdict: Verdict) -> tuple[Child, ...]:
     return (
         str(ranked.rank),
         visible(ranked.id),
         f"{ranked.score:,}",
-        f"{ranked.share:.3f}",
-        f"{ranked.share / line:.2f}",
+        value_in_words(verdict, ranked.value),
+        f"{ranked.value / line:.2f}",
         standing_mark(ranked, verdict),
     )

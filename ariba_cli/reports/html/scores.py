@@ -1,11 +1,12 @@
-"""The shares as bars in the order of the ranking, with k̃/n and the cut (Fig. 6a)."""
+"""The shares, or scores, as bars in the order of the ranking, with the cutoff (Fig. 6a)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from ariba_cli.base.visible import visible
-from ariba_cli.reports.html.blocks import count, figure, scrolling, section
+from ariba_cli.reports.html.blocks import count, figure, note, scrolling, section
 from ariba_cli.reports.html.drawing import (
     SHAPES,
     at,
@@ -19,7 +20,7 @@ from ariba_cli.reports.html.drawing import (
     swatch,
 )
 from ariba_cli.reports.html.markup import Child, short
-from ariba_cli.reports.words import expected_share
+from ariba_cli.reports.words import expected_share, marks_fragments, value_in_words, value_name
 from ariba_cli.verdicts.verdict import Ranked, Verdict
 
 # Beyond so many participants, the first of them get a bar each, and all a profile.
@@ -45,16 +46,34 @@ _AXES = (
     (1.0, 0.2),
 )
 _BELOW = 26
+# Scores have as many ticks at most; numbers beyond these are drawn as if they were none.
+_MOST_TICKS = 6
+_LEAST, _LARGEST = 1e-300, 1e300
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """The axes: how many places there are, how wide each is, the share at the top, the ticks."""
+    """The axes.
+
+    Attributes
+    ----------
+    places : int
+        How many there are.
+    step : float
+        How wide each is.
+    top : float
+        The share or score at the top.
+    tick : float
+        The distance of the ticks.
+    decimals : str
+        How the numbers at the ticks are written.
+    """
 
     places: int
     step: float
     top: float
     tick: float
+    decimals: str
 
     @property
     def right(self) -> float:
@@ -63,12 +82,13 @@ class _Frame:
     def x(self, place: float) -> float:
         return _LEFT + place * self.step
 
-    def y(self, share: float) -> float:
-        return _TOP + _HEIGHT * (1 - share / self.top)
+    def y(self, value: float) -> float:
+        """Return the height of a value; one below zero has a bar that is empty."""
+        return _TOP + _HEIGHT * (1 - min(max(value, 0.0), self.top) / self.top)
 
 
 def scores_section(verdict: Verdict) -> Element | None:
-    """The shares in pictures; None where nobody is ranked."""
+    """Return the shares or scores in pictures; None where nobody is ranked."""
     if not verdict.ranking:
         return None
     everybody = verdict.ranking
@@ -81,17 +101,27 @@ def scores_section(verdict: Verdict) -> Element | None:
             figure(scrolling(_bars(everybody[:_FIRST_BARS], verdict)), first, _legend(verdict)),
             figure(scrolling(_profile(verdict)), profile),
         ]
-    return section("scores", "Scores", *pictures)
+    return section("scores", "Scores", *_notes(verdict), *pictures)
+
+
+def _notes(verdict: Verdict) -> list[Child]:
+    """Return what the heights are, where they are no shares."""
+    if marks_fragments(verdict):
+        return []
+    text = f"The height of a bar is the score of a whole update ({value_name(verdict)})."
+    if any(ranked.value < 0 for ranked in verdict.ranking):
+        text += " A score below zero has an empty bar."
+    return [note(text)]
 
 
 def _bars(people: Sequence[Ranked], verdict: Verdict) -> Element:
     step = min(max(_ROOM / len(people), _NARROWEST), _WIDEST)
-    frame = _Frame(len(people), step, *_axis(verdict))
+    frame = _frame(len(people), step, verdict)
     named = step >= _NAMED
-    compromised = _compromised(verdict)
+    compromised = verdict.compromised
     parts: list[Child] = []
     for place, ranked in enumerate(people):
-        parts.append(_bar(frame, place, ranked))
+        parts.append(_bar(frame, place, ranked, verdict))
         if ranked.id in compromised:
             parts.append(path(at(frame.x(place + 0.5), _TOP + _HEIGHT + 7, SHAPES[2]), "truth"))
         if named:
@@ -101,7 +131,8 @@ def _bars(people: Sequence[Ranked], verdict: Verdict) -> Element:
             parts.append(slanted(frame.x(place + 0.5) + 4, y, short(ranked.id, _NAME), kind))
     longest = max(len(short(ranked.id, _NAME)) for ranked in people) if named else 0
     height = _TOP + _HEIGHT + _BELOW + longest * 4.5
-    title = f"Shares of {count(len(people), 'participant')}, with k̃/n and the cut"
+    lines = "k̃/n and the cutoff" if marks_fragments(verdict) else "the cutoff"
+    title = f"{_what(verdict)} of {count(len(people), 'participant')}, with {lines}"
     return svg(
         frame.right + _RIGHT,
         height,
@@ -112,29 +143,30 @@ def _bars(people: Sequence[Ranked], verdict: Verdict) -> Element:
     )
 
 
-def _bar(frame: _Frame, place: int, ranked: Ranked) -> Element:
+def _bar(frame: _Frame, place: int, ranked: Ranked, verdict: Verdict) -> Element:
     gap = min(frame.step * 0.22, 4.0)
-    top = frame.y(ranked.share)
+    top = frame.y(ranked.value)
     word = "suspect" if ranked.suspect else "other"
     standing = ", suspect" if ranked.suspect else ""
-    tip = f"{ranked.rank}. {visible(ranked.id)}: share {ranked.share:.3f}, {ranked.score:,}"
+    value = f"{value_name(verdict)} {value_in_words(verdict, ranked.value)}"
+    marked = f", {ranked.score:,} marked" if marks_fragments(verdict) else ""
     return rectangle(
         frame.x(place) + gap / 2,
         top,
         frame.step - gap,
         _TOP + _HEIGHT - top,
         f"bar {word}",
-        f"{tip} marked{standing}",
+        f"{ranked.rank}. {visible(ranked.id)}: {value}{marked}{standing}",
     )
 
 
 def _profile(verdict: Verdict) -> Element:
-    """The shares of everybody as two areas; neighbours of the same standing share a step.
+    """Return the values of everybody as two areas; neighbours of the same standing share a step.
 
     A step is as high as the highest of them, so that nobody who stands out is lost.
     """
     ranking = verdict.ranking
-    frame = _Frame(len(ranking), _ROOM / len(ranking), *_axis(verdict))
+    frame = _frame(len(ranking), _ROOM / len(ranking), verdict)
     size = -(-len(ranking) // _MOST_STEPS)
     named = len(verdict.suspects)
     areas = [
@@ -148,7 +180,7 @@ def _profile(verdict: Verdict) -> Element:
     return svg(
         frame.right + _RIGHT,
         _TOP + _HEIGHT + _BELOW,
-        f"Shares of all {len(ranking):,} participants by rank",
+        f"{_what(verdict)} of all {len(ranking):,} participants by rank",
         *_grid(frame),
         *areas,
         *ticks,
@@ -160,7 +192,7 @@ def _area(frame: _Frame, people: Sequence[Ranked], first: int, size: int) -> str
     base = _TOP + _HEIGHT
     corners = [at(frame.x(first), base, "")]
     for start in range(0, len(people), size):
-        y = frame.y(people[start].share)
+        y = frame.y(people[start].value)
         end = first + min(start + size, len(people))
         corners.append(f"L{at(frame.x(first + start), y, '')[1:]}")
         corners.append(f"L{at(frame.x(end), y, '')[1:]}")
@@ -171,27 +203,31 @@ def _area(frame: _Frame, people: Sequence[Ranked], first: int, size: int) -> str
 def _grid(frame: _Frame) -> list[Child]:
     parts: list[Child] = []
     for index in range(round(frame.top / frame.tick) + 1):
-        share = index * frame.tick
-        y = frame.y(share)
+        value = index * frame.tick
+        y = frame.y(value)
         parts.append(line(_LEFT, y, frame.right, y, "axis" if index == 0 else "grid"))
-        parts.append(label(_LEFT - 8, y + 4, f"{share:.2f}", "end"))
+        parts.append(label(_LEFT - 8, y + 4, format(value, frame.decimals), "end"))
     return parts
 
 
 def _lines(frame: _Frame, verdict: Verdict) -> list[Child]:
-    """The share k̃/n, and the cut between the last suspect and the next participant."""
+    """Return the share k̃/n, and the cutoff between the last suspect and the next participant."""
+    parts: list[Child] = []
     expected = expected_share(verdict)
-    y = frame.y(expected)
-    parts: list[Child] = [
-        line(_LEFT, y, frame.right + 6, y, "expected"),
-        label(frame.right + 10, y + 4, f"k̃/n = {expected:.3g}", "strong"),
-    ]
+    if expected is not None:
+        y = frame.y(expected)
+        parts += [
+            line(_LEFT, y, frame.right + 6, y, "expected"),
+            label(frame.right + 10, y + 4, f"k̃/n = {expected:.3g}", "strong"),
+        ]
     named = len(verdict.suspects)
     if named <= frame.places:
         x = frame.x(named)
         kind = "start" if x < frame.right - 120 else "end"
         parts.append(line(x, _TOP - 8, x, _TOP + _HEIGHT + 4, "cut"))
-        parts.append(label(x + (6 if kind == "start" else -6), 14, f"cut at k̃ = {named:,}", kind))
+        parts.append(
+            label(x + (6 if kind == "start" else -6), 14, f"cutoff at k̃ = {named:,}", kind)
+        )
     return parts
 
 
@@ -199,27 +235,45 @@ def _legend(verdict: Verdict) -> Element:
     entries = [
         (swatch("m-6 -5h12v10h-12z", "bar suspect"), "suspect"),
         (swatch("m-6 -5h12v10h-12z", "bar other"), "not a suspect"),
-        (swatch("m-7 0h14", "expected"), "k̃/n, if nobody stood out"),
-        (swatch("m0 -7v14", "cut"), "cut between the last suspect and the next"),
     ]
-    if _compromised(verdict):
+    if expected_share(verdict) is not None:
+        entries.append((swatch("m-7 0h14", "expected"), "k̃/n, if nobody stood out"))
+    entries.append((swatch("m0 -7v14", "cut"), "cutoff between the last suspect and the next"))
+    if verdict.compromised:
         entries.append((swatch(SHAPES[2], "truth"), "known to be compromised"))
     return legend(*entries)
 
 
-def _compromised(verdict: Verdict) -> frozenset[str]:
-    truth = verdict.evaluation
-    return frozenset(truth.compromised) if truth is not None else frozenset()
+def _what(verdict: Verdict) -> str:
+    return "Shares" if marks_fragments(verdict) else "Scores"
 
 
-def _axis(verdict: Verdict) -> tuple[float, float]:
-    """A round share above all bars and the line, and the distance of ticks."""
-    highest = max(verdict.ranking[0].share, expected_share(verdict)) * 1.04
-    return next((axis for axis in _AXES if axis[0] >= highest), _AXES[-1])
+def _frame(places: int, step: float, verdict: Verdict) -> _Frame:
+    """Return axes that reach above all bars and the line."""
+    highest = max(verdict.ranking[0].value, expected_share(verdict) or 0.0)
+    if marks_fragments(verdict):
+        top, tick = next((axis for axis in _AXES if axis[0] >= highest * 1.04), _AXES[-1])
+        return _Frame(places, step, top, tick, ".2f")
+    return _Frame(places, step, *axis_of_scores(highest), ".3g")
+
+
+def axis_of_scores(highest: float) -> tuple[float, float]:
+    """Return a round score above the highest, and the distance of ticks, which is round too.
+
+    >>> axis_of_scores(7.5), axis_of_scores(-1.0)
+    ((8.0, 2.0), (1.0, 0.5))
+    """
+    if highest < _LEAST:
+        return 1.0, 0.5
+    reach = min(highest, _LARGEST) * 1.04
+    unit = 10.0 ** math.floor(math.log10(reach))
+    steps = (factor * unit for factor in (0.1, 0.2, 0.5, 1.0, 2.0))
+    tick = next(step for step in steps if math.ceil(reach / step) <= _MOST_TICKS)
+    return math.ceil(reach / tick) * tick, tick
 
 
 def _round_step(length: int) -> int:
-    """A round distance of ticks, of which there are at most ten."""
+    """Return a round distance of ticks, of which there are at most ten."""
     step = 10
     while length // step > 10:
         step *= 2 if str(step).startswith("1") else 5

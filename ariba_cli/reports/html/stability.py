@@ -24,11 +24,11 @@ _NAME = 20
 
 
 def stability_section(verdict: Verdict) -> Element | None:
-    """Who would be a suspect for another k̃, or without a layer; None where it is not known."""
-    stability = verdict.stability
-    if stability is None:
+    """Return who would be a suspect for another k̃, or without a layer; None if not known."""
+    stability = verdict.deciding.stability
+    if stability is None or not verdict.ranking:
         return None
-    children: list[Child] = [bullets(stability_in_words(verdict, stability))]
+    children: list[Child] = [bullets(stability_in_words(verdict))]
     if stability.steps:
         children.append(_by_k_est(stability.steps, verdict))
     if stability.without_layer:
@@ -38,7 +38,7 @@ def stability_section(verdict: Verdict) -> Element | None:
 
 
 def spans(steps: Sequence[KEstStep]) -> dict[str, list[Span]]:
-    """From which k̃ to which everybody is a suspect who ever is.
+    """Return from which k̃ to which everybody is a suspect who ever is.
 
     >>> spans([KEstStep(1, ("a",), ()), KEstStep(2, ("b", "c"), ("a",))])
     {'a': [(1, 1)], 'b': [(2, 2)], 'c': [(2, 2)]}
@@ -58,10 +58,10 @@ def spans(steps: Sequence[KEstStep]) -> dict[str, list[Span]]:
 
 
 def _by_k_est(steps: Sequence[KEstStep], verdict: Verdict) -> Element:
-    """A row for everybody who is a suspect for some k̃, with a bar from where to where."""
+    """Return a row for everybody who is a suspect for some k̃, with a bar from where to where."""
     found = spans(steps)
     rows = sorted(order(list(found), verdict), key=lambda name: found[name][0][0])
-    shown = _nearest_to_cut(rows, found, verdict.method.k_est)
+    shown = _nearest_to_cutoff(rows, found, verdict.decision.k_est)
     first, last = steps[0].k_est, steps[-1].k_est
     step = min(_ROOM / (last - first + 1), _WIDEST)
     left = 16 + _LETTER * max((len(short(name, _NAME)) for name in shown), default=0)
@@ -77,17 +77,17 @@ def _by_k_est(steps: Sequence[KEstStep], verdict: Verdict) -> Element:
             tip = f"{visible(name)}: a suspect for k̃ from {since:,} to {until:,}"
             width = max((until - since + 1) * step - 1, 1.0)
             parts.append(rectangle(x, y + 4, width, _ROW - 8, f"bar {word}", tip))
-    x = left + (verdict.method.k_est - first + 1) * step
+    x = left + (verdict.decision.k_est - first + 1) * step
     parts.append(line(x, _TOP - 4, x, height + 4, "cut"))
     right = left + (last - first + 1) * step + _RIGHT
     picture = svg(right, height + 10, "From which k̃ on each participant is a suspect", *parts)
     return figure(scrolling(picture), *_caption(len(shown), len(rows), verdict))
 
 
-def _nearest_to_cut(
+def _nearest_to_cutoff(
     rows: Sequence[str], found: Mapping[str, Sequence[Span]], k_est: int
 ) -> Sequence[str]:
-    """Of those in the order in which they enter, the ones for whom k̃ decides."""
+    """Return, of those in the order in which they enter, the ones for whom k̃ decides."""
     inside = sum(found[name][0][0] <= k_est for name in rows)
     start = max(min(inside - _MOST_ROWS // 2, len(rows) - _MOST_ROWS), 0)
     return rows[start : start + _MOST_ROWS]
@@ -96,17 +96,17 @@ def _nearest_to_cut(
 def _caption(shown: int, all_: int, verdict: Verdict) -> list[Child]:
     text = "Left to right, k̃ grows from 1; a bar shows for which k̃ a participant is a suspect."
     if shown < all_:
-        text += f" Shown are the {shown} of {all_:,} who enter nearest to the cut."
+        text += f" Shown are the {shown} of {all_:,} who enter nearest to the cutoff."
     entries = legend(
         (swatch("m-6 -4h12v8h-12z", "bar suspect"), "suspect of this audit"),
         (swatch("m-6 -4h12v8h-12z", "bar other"), "suspect for another k̃ only"),
-        (swatch("m0 -7v14", "cut"), f"k̃ = {verdict.method.k_est:,}, this audit"),
+        (swatch("m0 -7v14", "cut"), f"k̃ = {verdict.decision.k_est:,}, this audit"),
     )
     return [text, entries]
 
 
 def _axis(steps: Sequence[KEstStep], step: float, left: float, height: float) -> list[Child]:
-    """The numbers k̃ above the rows, as many as there is room for."""
+    """Return the numbers k̃ above the rows, as many as there is room for."""
     first, last = steps[0].k_est, steps[-1].k_est
     every = next(every for every in _round_numbers() if every * step >= 26)
     parts: list[Child] = [label(left - 10, _TOP - 12, "k̃", "end strong")]
@@ -123,7 +123,7 @@ def _round_numbers() -> list[int]:
 
 
 def _by_layer(stability: Stability, verdict: Verdict) -> Element:
-    """Whether each suspect stays one, by the layer that is left out."""
+    """Return whether each suspect stays one, by the layer that is left out."""
     people = verdict.suspects[:_MOST_ROWS]
     kept = {layer: set(ids) for layer, ids in stability.without_layer.items()}
     telling = [layer for layer, ids in kept.items() if len(ids) < len(verdict.suspects)]

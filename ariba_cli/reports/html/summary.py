@@ -2,13 +2,16 @@
 
 from xml.etree.ElementTree import Element
 
-from ariba_cli.reports.html.blocks import bullets, count, section
+from ariba_cli.reports.html.blocks import bullets, count, note, section
 from ariba_cli.reports.html.markup import Child, append, element, short
 from ariba_cli.reports.words import (
     always_in_words,
     known_in_words,
     nobody_in_words,
+    tie_in_words,
     unknown_in_words,
+    value_in_words,
+    value_name,
 )
 from ariba_cli.verdicts.verdict import Verdict
 
@@ -17,7 +20,7 @@ _LONGEST = 40
 
 
 def summary_section(verdict: Verdict) -> Element:
-    """Who the suspects are, beside what that means and what it does not."""
+    """Return who the suspects are, beside what that means and what it does not."""
     return section("verdict", "Verdict", *_headline(verdict), _both_sides(verdict))
 
 
@@ -29,19 +32,21 @@ def _headline(verdict: Verdict) -> list[Child]:
         f"{len(verdict.suspects):,} of {count(len(verdict.ranking), 'participant')} "
         f"{'are' if many else 'is'} named as {'suspects' if many else 'suspect'}."
     )
+    tie = f"{tie_in_words(verdict)} " if verdict.decision.tie_at_cutoff else ""
     return [
         element("p", {"class": "lead"}, lead),
         _names(verdict),
-        element("p", {"class": "strong"}, always_in_words(verdict)),
+        element("p", {"class": "strong"}, f"{tie}{always_in_words(verdict)}"),
+        note(f"Beside each name stands its {value_name(verdict)}."),
     ]
 
 
 def _names(verdict: Verdict) -> Element:
-    """The suspects with their shares, the first ones if there are many."""
+    """Return the suspects with their values, the first ones if there are many."""
     node = element("ol", {"class": "names"})
     for ranked in verdict.suspects[:_MOST_NAMED]:
         name = element("b", {}, short(ranked.id, _LONGEST))
-        share = element("span", {"class": "share"}, f"{ranked.share:.3f}")
+        share = element("span", {"class": "share"}, value_in_words(verdict, ranked.value))
         append(node, element("li", {}, element("i", {"aria-hidden": "true"}, "▲"), name, share))
     hidden = len(verdict.suspects) - _MOST_NAMED
     if hidden > 0:

@@ -1,0 +1,216 @@
+"""Audits of a round on disk, and of updates in memory."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from ariba_cli.api.arguments import (
+    Detectors,
+    PathText,
+    Tensors,
+    chosen_detectors,
+    named_tensors,
+    several,
+)
+from ariba_cli.api.verdict import Verdict, with_record
+from ariba_cli.auditing.audit import audit as audit_round
+from ariba_cli.auditing.audit import audit_sent
+from ariba_cli.auditing.evaluation import truth_metrics
+from ariba_cli.auditing.settings import DEFAULT_K_EST, AuditSettings, KEst
+from ariba_cli.base.errors import InputError, UsageError
+from ariba_cli.base.ids import id_order
+from ariba_cli.base.parameters import Parameter
+from ariba_cli.base.progress import Progress, no_progress
+from ariba_cli.base.visible import visible
+from ariba_cli.detectors import DEFAULT
+from ariba_cli.formats.memory import model_in_memory
+from ariba_cli.formats.model import ReadOptions
+from ariba_cli.rounds import directory
+from ariba_cli.rounds.members import GLOBAL_STEM, Member
+from ariba_cli.rounds.truth import read_truth
+from ariba_cli.scoring.devices import DeviceChoice
+from ariba_cli.updates.intake import Sent, Submission
+
+
+def audit(
+    path: PathText,
+    *,
+    layers: str | Sequence[str] = (),
+    fragment: str | None = None,
+    k_est: int | str = DEFAULT_K_EST,
+    detectors: Detectors = DEFAULT,
+    detector_arguments: Mapping[str, Parameter] | None = None,
+    fit_sample: int | None = None,
+    device: str = "auto",
+    exclude: str | Sequence[str] = (),
+    global_model: PathText | None = None,
+    not_models: Sequence[PathText] = (),
+    options: ReadOptions | None = None,
+    verify_seal: bool = False,
+    strict: bool = False,
+    max_memory: int | None = None,
+    evidence: bool = False,
+    explain: Sequence[str] = (),
+    truth: bool = False,
+    progress: Progress = no_progress,
+    notice: Callable[[str], None] | None = None,
+) -> Verdict:
+    """Audit a round on disk: rank its participants by how backdoored their updates look.
+
+    Parameters
+    ----------
+    path : str or path
+        The directory of a round, or an HDF5 file that holds it.
+    layers : str or sequence of str, optional
+        Names, patterns or `all`; all layers that hold weights by default.
+    fragment : str, optional
+        kernel, filter, row or block:D; by default by the layer's shape.
+    k_est : int or str, optional
+        How many suspects are named, as a number or as a percentage such as `"20%"`.
+    detectors : str, sequence of str, or dict, optional
+        Their names; the first decides. A dict gives each its own arguments.
+    detector_arguments : dict, optional
+        Arguments for whichever of the detectors takes them.
+    fit_sample : int, optional
+        On how many fragments a detector of PyOD is fitted, at most.
+    device : str, optional
+        `auto`, `cpu`, `cuda` or `cuda:N`.
+    exclude : str or sequence of str, optional
+        The ids of participants to leave out.
+    global_model : str or path, optional
+        The model that the server sent out; by default what is called `global` in the round.
+    not_models : sequence of paths, optional
+        Files in the round that are no updates.
+    options : ReadOptions, optional
+        Limits, and the names of arrays without names.
+    verify_seal, strict, evidence, truth : bool, optional
+        Hash every file that the seal lists; stop when a participant has to be left out; keep
+        what pictures are made of; measure the verdict against `truth.json`.
+    max_memory : int, optional
+        How many bytes of a layer to hold in memory.
+    explain : sequence of str, optional
+        Whose most distant fragments are kept, with `evidence`.
+    progress : callable, optional
+        Called with what is done, how many steps of it are done, and how many there are.
+    notice : callable, optional
+        Called with what should be known of how it goes.
+
+    Raises
+    ------
+    AribaError
+        When it cannot be done; the message says what to do next.
+
+    Examples
+    --------
+    >>> import ariba_cli as ariba
+    >>> verdict = ariba.audit("fixtures/attacked", detectors=["krum", "norm"], k_est=2)
+    >>> sorted(one.id for one in verdict.suspects)
+    ['p15', 'p18']
+    """
+    started, ticks = datetime.now(UTC), time.perf_counter()
+    choice = DeviceChoice(device) if notice is None else DeviceChoice(device, notice)
+    settings = AuditSettings(
+        layers=several(layers),
+        fragment=fragment,
+        k_est=KEst.parse(k_est),
+        detectors=chosen_detectors(detectors, detector_arguments, fit_sample, choice),
+        excluded=several(exclude),
+        verify_seal=verify_seal,
+        strict=strict,
+        max_memory=max_memory,
+        evidence=evidence,
+        explained=tuple(explain),
+    )
+    root = Path(path)
+    try:
+        round_ = directory.open_round(
+            root,
+            options,
+            global_path=None if global_model is None else Path(global_model),
+            not_models=tuple(map(Path, not_models)),
+        )
+        known = read_truth(root) if truth else None
+        found = audit_round(round_, settings, progress)
+    except OSError as error:
+        raise InputError(f"'{error.filename or root}': {error.strerror}") from error
+    if known is not None:
+        found = replace(found, truth=truth_metrics(found, known.compromised))
+    return with_record(found, started, ticks, str(path))
+
+
+def score(
+    updates: Mapping[str, Tensors],
+    *,
+    global_model: Tensors | None = None,
+    deltas: bool = False,
+    layers: str | Sequence[str] = (),
+    fragment: str | None = None,
+    k_est: int | str = DEFAULT_K_EST,
+    detectors: Detectors = DEFAULT,
+    detector_arguments: Mapping[str, Parameter] | None = None,
+    exclude: str | Sequence[str] = (),
+    progress: Progress = no_progress,
+) -> Verdict:
+    """Audit updates that are in memory.
+
+    Parameters
+    ----------
+    updates : dict of str to tensors
+        By participant, the arrays of its model by name, or a single array.
+    global_model : tensors, optional
+        The model that the server sent out.
+    deltas : bool, optional
+        Whether the updates are differences to it, and not weights.
+    layers, fragment, k_est, detectors, detector_arguments, exclude, progress
+        As in `audit`.
+
+    Raises
+    ------
+    AribaError
+        When it cannot be done; the message says what to do next.
+
+    Examples
+    --------
+    >>> import numpy as np, ariba_cli as ariba
+    >>> draw = np.random.default_rng(0)
+    >>> updates = {f"p{i}": draw.standard_normal((8, 4)) for i in range(6)}
+    >>> updates["p3"] *= 10
+    >>> ariba.score(updates, k_est=1).suspects[0].id
+    'p3'
+    """
+    started, ticks = datetime.now(UTC), time.perf_counter()
+    excluded = several(exclude)
+    settings = AuditSettings(
+        layers=several(layers),
+        fragment=fragment,
+        k_est=KEst.parse(k_est),
+        detectors=chosen_detectors(detectors, detector_arguments, None, DeviceChoice()),
+        excluded=excluded,
+    )
+    unknown = [name for name in excluded if name not in updates]
+    if unknown:
+        raise UsageError(f"there is no participant '{visible(unknown[0])}' to exclude")
+    sent = {
+        name: Submission(Member(name, name), model_in_memory(named_tensors(updates[name])))
+        for name in sorted(updates, key=id_order)
+    }
+    model = None
+    if global_model is not None:
+        member = Member(GLOBAL_STEM, GLOBAL_STEM)
+        model = Submission(member, model_in_memory(named_tensors(global_model)))
+    found = audit_sent(
+        Sent(
+            submissions=[one for name, one in sent.items() if name not in excluded],
+            excluded=tuple(Submission(Member(name, name)) for name in excluded),
+            global_model=model,
+            model_order=list(named_tensors(next(iter(updates.values()), {}))),
+            updates_are_deltas=deltas,
+        ),
+        settings,
+        progress,
+        where="the keys of the updates",
+    )
+    return with_record(found, started, ticks, None)

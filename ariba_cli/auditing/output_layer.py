@@ -1,0 +1,39 @@
+"""Which layer of a model tells classes apart, as far as shapes and names show it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ariba_cli.rounds.layers import Layer
+
+_WEIGHT, _BIAS = ".weight", ".bias"
+
+
+class OutputNames(NamedTuple):
+    """The names of the weight, with a row for each class, and of the bias."""
+
+    weight: str
+    bias: str
+
+
+def output_names(layers: Sequence[Layer]) -> OutputNames | None:
+    """Find the output layer: a weight matrix with a bias whose outputs no other layer takes.
+
+    Of several the last in model order is taken, and so it is where none is left over, as in
+    a network whose width equals the number of its classes.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        Those that are examined, in model order.
+    """
+    shapes = {layer.name: layer.shape for layer in layers}
+    inputs = {shape[1] for shape in shapes.values() if len(shape) >= 2}
+    found = [
+        OutputNames(name, bias)
+        for name, shape in shapes.items()
+        if len(shape) == 2 and shapes.get(bias := name.removesuffix(_WEIGHT) + _BIAS) == (shape[0],)
+    ]
+    last = [names for names in found if shapes[names.weight][0] not in inputs]
+    if not found:
+        return None
+    return (last or found)[-1]

@@ -1,0 +1,3 @@
+"""The value of a parameter of a detector."""
+
+Parameter = str | int | float | bool | None

@@ -1,0 +1,99 @@
+"""How a result came about: what was asked for, and by which rule suspects are named."""
+
+from msgspec import Struct
+
+from ariba_cli.base.parameters import Parameter
+
+
+class RequestedDetector(Struct, frozen=True):
+    """A detector as it was asked for.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the registry.
+    arguments : dict of str to Parameter
+        What it was given beside its defaults.
+    fit_sample : int, optional
+        On how many fragments it was to be fitted, at most.
+    """
+
+    name: str
+    arguments: dict[str, Parameter] = {}
+    fit_sample: int | None = None
+
+
+class RequestedOptions(Struct, frozen=True):
+    """What was chosen in so many words: with it the same audit can be run again.
+
+    Attributes
+    ----------
+    detectors : tuple of RequestedDetector
+        In the order in which they were named; the first decides.
+    k_est : str
+        A number or a percentage, such as `10` or `20%`.
+    layers : tuple of str
+        Names, patterns or `all`; none for all layers that hold weights.
+    fragment : str, optional
+        kernel, filter, row or block:D; none for the default of each layer.
+    excluded : tuple of str
+        The ids of participants that were left out on request.
+    names : tuple of str, optional
+        What arrays without names are called.
+    """
+
+    detectors: tuple[RequestedDetector, ...]
+    k_est: str
+    layers: tuple[str, ...] = ()
+    fragment: str | None = None
+    excluded: tuple[str, ...] = ()
+    names: tuple[str, ...] | None = None
+
+
+class Method(Struct, frozen=True):
+    """How the result came about.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        The layers that were examined, in model order.
+    layer_choice : str
+        `named` by the user, by a `pattern`, or `all`.
+    seal_verified : bool
+        Whether every file that the seal lists was hashed again.
+    inner_products : str, optional
+        How those of whole updates were found: `exact`, or from a `sketch` of each; none
+        where no detector needed them.
+    requested : RequestedOptions
+        What was asked for.
+    """
+
+    layers: tuple[str, ...]
+    layer_choice: str
+    requested: RequestedOptions
+    seal_verified: bool = False
+    inner_products: str | None = None
+
+
+class Decision(Struct, frozen=True):
+    """By which rule suspects are named.
+
+    Attributes
+    ----------
+    rule : str
+        `top-k`: the k̃ participants of highest score.
+    detector : str
+        Whose scores decide.
+    k_est : int
+        k̃.
+    margin : float
+        By how much the last suspect's score, or share, exceeds that of the next participant.
+    tie_at_cutoff : bool
+        Whether they are equal, and the order of the ids decides.
+    """
+
+    rule: str
+    detector: str
+    k_est: int
+    margin: float = 0.0
+    tie_at_cutoff: bool = False

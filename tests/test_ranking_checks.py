@@ -1,0 +1,69 @@
+"""What can keep a ranking from meaning what it says: where each check begins to speak."""
+
+import numpy as np
+import pytest
+
+from ariba_cli.auditing.ranking_checks import central_participant, dominant, duplicates
+from ariba_cli.rounds.members import Member
+from ariba_cli.updates.fragments import FragmentLayout, Fragments
+from ariba_cli.updates.intake import Submission
+
+
+def submissions(*digests: str) -> list[Submission]:
+    return [
+        Submission(Member(f"p{index}", f"p{index}"), digest=digest)
+        for index, digest in enumerate(digests)
+    ]
+
+
+def test_an_update_is_dominant_from_four_times_n_typical_distances_on() -> None:
+    """It then moves the mean by more than four times what two updates differ in."""
+    several = submissions(*"abcdefgh")
+    distances = np.full(8, 1.0)
+    distances[3] = 4 * 8 * 1.0
+    assert dominant(several, distances, "w") == []
+    distances[3] = 4 * 8 * 1.01
+    (found,) = dominant(several, distances, "w")
+    assert (found.participant, found.facts) == ("p3", {"times": 30.0})
+
+
+def test_nobody_is_dominant_where_most_are_equal() -> None:
+    distances = np.zeros(8)
+    distances[3] = 1.0
+    assert dominant(submissions(*"abcdefgh"), distances, "w") == []
+
+
+def test_copies_are_one_finding_for_each_group() -> None:
+    found = duplicates(submissions(*"abacbd"), "w")
+    assert [one.group for one in found] == [("p0", "p2"), ("p1", "p4")]
+    assert {one.participant for one in found} == {None}
+
+
+def seeds_of_central(monkeypatch: pytest.MonkeyPatch, values: np.ndarray) -> list[object]:
+    """Return from what the places of the sample were drawn."""
+    seeds: list[object] = []
+    real = np.random.default_rng
+
+    def noted(seed: int) -> np.random.Generator:
+        seeds.append(seed)
+        return real(seed)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(np.random, "default_rng", noted)
+        central_participant(Fragments(values, FragmentLayout(values.shape[1], 1)))
+    return seeds
+
+
+def test_nobody_can_know_where_the_sample_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever knew it could be central there, and extreme everywhere else."""
+    values = np.random.default_rng(0).standard_normal((6, 500))
+    before = seeds_of_central(monkeypatch, values)
+    assert seeds_of_central(monkeypatch, values) == before
+    values[4, 0] += 1
+    assert seeds_of_central(monkeypatch, values) != before
+
+
+def test_the_central_one_is_like_most_others() -> None:
+    values = np.random.default_rng(0).standard_normal((9, 500))
+    values[[0, 1, 7, 8]] += 50
+    assert central_participant(Fragments(values, FragmentLayout(500, 1))) in range(2, 7)
