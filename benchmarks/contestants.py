@@ -61,19 +61,19 @@ def ours(task: Task) -> Run:
     """`ariba audit` without its command line: from opening the round to the ranking."""
     from ariba_cli.auditing.audit import audit
     from ariba_cli.auditing.settings import AuditSettings, KEst
-    from ariba_cli.detectors import make_detector
+    from ariba_cli.detectors import make_detectors
     from ariba_cli.rounds.directory import open_round
     from ariba_cli.scoring.devices import DeviceChoice
 
     settings = AuditSettings(
-        layers=task.layers,
-        k_est=KEst(number=task.k_est),
-        detector=make_detector(placement=DeviceChoice(task.device)),
+        layers=() if task.whole else task.layers,
+        k_est=KEst.parse(task.k_est),
+        detectors=make_detectors(task.detectors, device=DeviceChoice(task.device)),
     )
 
     def run() -> Scores:
         verdict = audit(open_round(Path(task.root)), settings)
-        return {result.layer: list(result.scores.values()) for result in verdict.layers}
+        return {result.layer: list(result.scores.values()) for result in verdict.marked_layers}
 
     return run
 

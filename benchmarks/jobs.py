@@ -19,6 +19,24 @@ from benchmarks.workers import Whole, whole_process
 _LARGE = "layer4.1.conv1.weight"
 _MIDDLE = "layer3.0.conv1.weight"
 
+_OF_UPDATES = (
+    "norm",
+    "krum",
+    "multi-krum",
+    "bulyan",
+    "foolsgold",
+    "cosine",
+    "spectral",
+    "last-bias",
+    "median-distance",
+    "sign",
+)
+_DETECTORS = {
+    "mahalanobis": ("mahalanobis",),
+    "all of scope update": _OF_UPDATES,
+    "both": ("mahalanobis", *_OF_UPDATES),
+}
+
 # More than any of these rounds takes.
 _UNLIMITED = "1000GB"
 _BOUND = "512MB"
@@ -80,6 +98,23 @@ def layers(bench: Bench) -> Table:
     timed = in_turns("ours", task, bench.repeats)
     title = f"{spec.participants} × all {len(task.layers)} layers of 3×3, open to ranking"
     return Table("layers", title, (yardstick_row([timed.row]), timed.row))
+
+
+def detectors(bench: Bench) -> Table:
+    """The whole model by fragments, by whole updates, and by both in one reading."""
+    spec = bench.rounds.resnet
+    names = [name for name, shape in spec.tensors().items() if shape and "running" not in name]
+    rows: list[Row] = []
+    for name, chosen in _DETECTORS.items():
+        task = replace(bench.task(spec, names), detectors=chosen, whole=True)
+        rows.append(replace(in_turns("ours", task, bench.repeats).row, name=name))
+    by_fragments, by_updates, _ = rows
+    notes: tuple[str, ...] = ()
+    if by_fragments.ratio and by_updates.ratio:
+        times = by_updates.ratio / by_fragments.ratio
+        notes = (f"all of scope update take {times:.2f} times as long as mahalanobis",)
+    title = f"{spec.participants} × all layers, open to ranking"
+    return Table("detectors", title, (yardstick_row(rows), *rows), notes)
 
 
 def process(bench: Bench) -> Table:
@@ -226,6 +261,7 @@ def _whole_row(name: str, size: int, runs: Sequence[Whole]) -> Row:
 JOBS: Mapping[str, Callable[[Bench], Table]] = {
     "layer": layer,
     "layers": layers,
+    "detectors": detectors,
     "process": process,
     "memory": memory,
     "cold": cold,

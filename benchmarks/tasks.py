@@ -27,12 +27,16 @@ class Task:
     root : the directory of the round.
     layers : tensor names, as they are in the files.
     device : where our engine scores; see `ariba_cli.scoring.devices`.
+    detectors : whose scores are found; the first decides.
+    whole : whether our engine chooses the layers, and takes all; `layers` are then what is read.
     """
 
     root: str
     layers: tuple[str, ...]
     k_est: int
     device: str = "auto"
+    detectors: tuple[str, ...] = ("mahalanobis",)
+    whole: bool = False
 
     def __str__(self) -> str:
         """How much is to be read, in words."""
