@@ -624,3 +624,20 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, saved: Path) -> None:
 
 def test_nothing_heavy_is_imported(tmp_path: Path, saved: Path) -> None:
     assert not imported("aggregate", saved, "--out", tmp_path / "out") & (HEAVY | {"h5py", "rich"})
+
+
+def test_participants_are_dropped_by_id(tmp_path: Path, attacked: Path, ariba: Ariba) -> None:
+    command = ("aggregate", attacked, "--drop", "p15", "--drop", "p18")
+    done = ariba(*command, "--out", "out.safetensors")
+    assert (done.returncode, done.stdout.decode().split("\n")[:2]) == (
+        0,
+        ["p15\tdropped", "p18\tdropped"],
+    )
+    assert_same(
+        read(tmp_path / "out.safetensors"),
+        aggregated(attacked, tmp_path / "out", dropped=["p15", "p18"]),
+    )
+    wrong = ariba("aggregate", attacked, "--drop", "p99", "--out", "other.safetensors")
+    assert wrong.returncode == 2
+    assert b"p99" in wrong.stderr
+    assert not (tmp_path / "other.safetensors").exists()

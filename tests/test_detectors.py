@@ -284,3 +284,28 @@ def test_leaving_somebody_out_is_as_if_nothing_had_been_sent() -> None:
         rest = {one: own for one, own in updates.items() if one != "p04"}
         assert without.ranking == ariba.score(rest, deltas=True, k_est=2, detectors=name).ranking
         assert next(one.status for one in without.inputs if one.id == "p04") == "excluded"
+
+
+def test_memory_does_not_change_a_score() -> None:
+    names = [name for name in DETECTORS if name not in WITH_VARIANTS]
+    expected = ariba.audit(FIXTURES / "attacked", detectors=names)
+    for most in (2**12, 2**17):
+        found = ariba.audit(FIXTURES / "attacked", detectors=names, max_memory=most)
+        assert found.detectors == expected.detectors
+
+
+def test_of_many_participants_a_sketch_is_compared_and_the_report_says_so() -> None:
+    rng = np.random.default_rng(0)
+    updates = {f"p{i:03}": rng.standard_normal((16, 64)) for i in range(260)}
+    for name in ("p017", "p200"):
+        updates[name] = updates["p017"] * 1.01
+        updates[name][0] += 30
+    for names in (["krum", "mahalanobis"], ["foolsgold"], ["median-distance"]):
+        found = ariba.score(updates, deltas=True, detectors=names, k_est=2)
+        assert found.method.inner_products == "sketch"
+        assert {one.id for one in found.suspects} == {"p017", "p200"}
+        again = ariba.score(updates, deltas=True, detectors=names, k_est=2)
+        assert again.detectors == found.detectors
+    fewer = dict(list(updates.items())[:250])
+    assert ariba.score(fewer, detectors="krum", k_est=2).method.inner_products == "exact"
+    assert ariba.score(fewer, k_est=2).method.inner_products is None

@@ -92,3 +92,43 @@ def test_whoever_sends_another_layer_is_refused_as_others_are(tmp_path: Path, ar
     for model in ({"a": np.ones(3)}, {"conv2.weight": np.ones(3)}):
         write_model(tmp_path / "round" / "p9.safetensors", model)
         assert ariba("audit", "round", *condition).returncode == 1
+
+
+def test_whoever_is_excluded_is_in_the_report_and_in_no_ranking(ariba: Ariba) -> None:
+    command = ("audit", FIXTURES / "attacked", "--exclude", "p15", "--exclude", "p03")
+    result = json.loads(ariba(*command, "-f", "json").stdout)["result"]
+    excluded = [one["id"] for one in result["inputs"] if one["status"] == "excluded"]
+    assert excluded == ["p03", "p15"]
+    assert sorted(result["method"]["requested"]["excluded"]) == excluded
+    ranked = {one["id"] for one in result["ranking"]}
+    assert len(ranked) == 18
+    assert not ranked & set(excluded)
+    wrong = ariba("audit", FIXTURES / "attacked", "--exclude", "p99")
+    assert (wrong.returncode, wrong.stderr.decode()) == (
+        2,
+        "error: there is no participant 'p99' in the round to exclude\n",
+    )
+
+
+def test_a_table_shows_as_many_as_are_asked_for(ariba: Ariba) -> None:
+    for top, rows in (("3", 3), ("all", 20), (None, 14)):
+        asked = () if top is None else ("--top", top)
+        shown = ariba("audit", FIXTURES / "attacked", *asked).stdout.decode()
+        lines = [line.split() for line in shown.splitlines()]
+        named = [line for line in lines if len(line) > 1 and line[1].startswith("p")]
+        assert sum(line[0].isdecimal() for line in named) == rows
+        assert ("--top all shows them" in shown) == (rows < 20)
+    assert b"--top" in ariba("audit", FIXTURES / "attacked", "--top", "0").stderr
+
+
+def test_nothing_is_written_among_the_updates_that_are_read(attacked: Path, ariba: Ariba) -> None:
+    before = sorted(path.name for path in attacked.rglob("*"))
+    for command in (
+        ("audit", attacked, "-f", "json", "-o", attacked / "report.json"),
+        ("audit", attacked, "--html", attacked / "participants" / "p.html"),
+        ("inspect", attacked, "-f", "json", "-o", attacked / "contents.json"),
+    ):
+        done = ariba(*command)
+        assert done.returncode == 2
+        assert b"would lie among the updates" in done.stderr
+    assert sorted(path.name for path in attacked.rglob("*")) == before
