@@ -295,3 +295,38 @@ def test_names_never_become_paths(root: Path, tmp_path: Path, ariba: Ariba) -> N
     assert len(written) == 4 + len(NAMES) - len(NAMES[::3])
     assert all(re.fullmatch(r"[A-Za-z0-9._%-]+", name) for name in written)
     assert len({name.lower() for name in written}) >= len(written) - 1
+
+
+def test_no_name_spells_the_escape_of_another(tmp_path: Path, ariba: Ariba) -> None:
+    """A control character is shown as an escape, a backslash as two, each once and everywhere."""
+    root = write_flat_round(tmp_path / "round", 4)
+    for name in ("\x1b", r"\x1b"):
+        write_model(root / f"ü{name}.safetensors", random_model(9))
+        (root / f"é{name}.safetensors").write_bytes(b"not a model")
+    sealed, report = tmp_path / "sealed", tmp_path / "report.json"
+    chosen = ("--layer", "conv2", "--layer", "fc")
+    shown = {
+        "table": ariba("audit", root, *chosen)[1],
+        "csv": "".join(ariba("audit", root, *chosen, "-f", "csv")[1:]),
+        "inspect": ariba("inspect", root)[1],
+        "convert": ariba("convert", root, "--out", sealed)[2],
+    }
+    ariba("audit", root, *chosen, "-f", "json", "--evidence", "-o", report)
+    for format_ in ("table", "csv", "markdown", "html"):
+        shown[f"report {format_}"] = "".join(ariba("report", report, "-f", format_)[1:])
+    for what, text in shown.items():
+        letters = "é" if what == "convert" else "üé"
+        for letter in letters:
+            # Whatever lies between the first letter and what is spelt is a name's backslashes.
+            found = set(re.findall(rf"{letter}(\\*)x1b", text))
+            assert found == {"\\", "\\\\"}, what
+    for name in ("\x1b", r"\x1b"):
+        _, _, error = ariba("audit", root, "--explain", f"nobody{name}")
+        once = name.replace("\\", r"\\").replace("\x1b", r"\x1b")
+        assert f"no participant 'nobody{once}' in" in error
+
+
+def test_what_a_stream_cannot_show_is_an_escape_too() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    console.say(stream, "ü\x1b and \\x1b")
+    assert stream.buffer.getvalue() == rb"\xfc\x1b and \\x1b" + b"\n"

@@ -1,12 +1,34 @@
 """What no terminal may be made to obey."""
 
+import re
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ariba_cli.base.visible import visible
+from ariba_cli.base.visible import harmless, visible
+
+
+@given(st.text(alphabet=st.sampled_from("\\x1b\x1bn\n u0e\ue000")), st.text())
+def test_no_text_looks_like_another(first: str, second: str) -> None:
+    """It can be read back: no name spells the escape in another."""
+    for text in (first, second):
+        assert read_back(visible(text)) == text
+        assert harmless(visible(text)) == visible(text)
+
+
+def read_back(shown: str) -> str:
+    """Return the text that was shown so."""
+    number = r"x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})"
+    escape = re.compile(rf"\\(?:(\\)|([nrt])|{number})")
+
+    def character(found: re.Match[str]) -> str:
+        if found[1] or found[2]:
+            return found[1] or {"n": "\n", "r": "\r", "t": "\t"}[found[2]]
+        return chr(int(found[3] or found[4] or found[5], 16))
+
+    return escape.sub(character, shown)
 
 
 @given(st.text())
@@ -42,6 +64,8 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
         (" p03", r"\x20p03"),
         ("p03   9  suspect", r"p03 \x20\x209 \x20suspect"),
         (" ", r"\x20"),
+        (r"p03\x1b", r"p03\\x1b"),
+        ("\\", r"\\"),
     ],
 )
 def test_the_rest_is_escaped(text: str, shown: str) -> None:

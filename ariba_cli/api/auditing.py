@@ -24,7 +24,6 @@ from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.base.ids import id_order
 from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.progress import Progress, no_progress
-from ariba_cli.base.visible import visible
 from ariba_cli.detectors import DEFAULT
 from ariba_cli.formats.memory import model_in_memory
 from ariba_cli.formats.model import ReadOptions
@@ -192,7 +191,7 @@ def score(
     )
     unknown = [name for name in excluded if name not in updates]
     if unknown:
-        raise UsageError(f"there is no participant '{visible(unknown[0])}' to exclude")
+        raise UsageError(f"there is no participant '{unknown[0]}' to exclude")
     sent = {
         name: Submission(Member(name, name), model_in_memory(named_tensors(updates[name])))
         for name in sorted(updates, key=id_order)

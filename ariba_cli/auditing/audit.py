@@ -13,7 +13,6 @@ from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.base.errors import InputError
 from ariba_cli.base.ids import id_order
 from ariba_cli.base.progress import Progress, no_progress
-from ariba_cli.base.visible import visible
 from ariba_cli.detectors.declaration import Scope
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer, agreed_layers
@@ -121,9 +120,7 @@ def _check_known(ids: Collection[str], named: Sequence[str], what: str) -> None:
     """Raise InputError when somebody is named who sent nothing."""
     unknown_ids = set(named) - set(ids)
     if unknown_ids:
-        raise InputError(
-            f"there is no participant '{visible(min(unknown_ids))}' in the round to {what}"
-        )
+        raise InputError(f"there is no participant '{min(unknown_ids)}' in the round to {what}")
 
 
 def _requested(settings: AuditSettings) -> RequestedOptions:

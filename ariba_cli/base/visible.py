@@ -19,10 +19,27 @@ _SPACES = re.compile("^ +| +$|(?<= ) +")
 
 
 def visible(text: str) -> str:
-    r"""The text with everything that a terminal might obey, or not show, written as an escape.
+    r"""Return the text with all that a terminal might obey, or not show, written as an escape.
 
-    >>> visible("p03\x1b[2J")
-    'p03\\x1b[2J'
+    A backslash of its own becomes two, so that no text spells another's escape. What has been
+    made visible once is better shown by `harmless`: here it would get more backslashes.
+
+    >>> print(visible("p03\x1b[2J"))
+    p03\x1b[2J
+    >>> print(visible(r"p03\x1b[2J"))
+    p03\\x1b[2J
+    """
+    return harmless(text.replace("\\", r"\\"))
+
+
+def harmless(text: str) -> str:
+    r"""Return the same as `visible`, but with backslashes as they are.
+
+    It is a second fence around texts that have been made visible already: those it does not
+    change.
+
+    >>> print(harmless(visible("p03\x1b[2J")))
+    p03\x1b[2J
     """
     shown = "".join(map(_visible_character, text))
     return _SPACES.sub(lambda spaces: r"\x20" * len(spaces[0]), shown)

@@ -111,7 +111,7 @@ def aggregate(
             progress=progress,
         )
     for finding in (*round_.findings, *done.findings):
-        console.warn(finding_in_words(finding))
+        console.warn(finding_in_words(finding, str))
     if done.kept:
         console.note(f"as in the global model: {', '.join(done.kept)}")
     console.note(
@@ -137,7 +137,7 @@ def _check_named(named: Sequence[str], round_: "Round") -> None:
     for name in named:
         if name not in ids:
             near = difflib.get_close_matches(name, ids, n=1)
-            hint = f"; did you mean '{visible(near[0])}'?" if near else ""
+            hint = f"; did you mean '{near[0]}'?" if near else ""
             raise UsageError(
                 f"--drop '{name}' is neither a participant of the round nor a report{hint}"
             )

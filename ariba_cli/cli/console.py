@@ -138,10 +138,10 @@ class Console:
 
 def say(stream: TextIO, message: str) -> None:
     """Write one line that no terminal can be made to obey."""
+    encoding = stream.encoding or "utf-8"
+    shown = visible(message).encode(encoding, "backslashreplace").decode(encoding)
     try:
-        print(visible(message), file=stream, flush=True)
-    except UnicodeEncodeError:
-        say(stream, ascii(message)[1:-1])
+        print(shown, file=stream, flush=True)
     except OSError:
         # Nobody can be told that nobody can be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -76,6 +76,6 @@ def convert(
             round_, out, kind=kind.value, strict=strict, resume=resume, progress=progress
         )
     for finding in done.refused:
-        console.warn(finding_in_words(finding))
+        console.warn(finding_in_words(finding, str))
     console.note(f"{len(done.participants)} converted, {len(done.refused)} refused")
     console.data(f"{out}\n".encode("utf-8", "surrogateescape"))

@@ -112,7 +112,7 @@ class Verdicts:
         self._csv = table
         # A table of numbers has no place for what is wrong with them.
         which = f"{path}: " if self._several else ""
-        for line in findings_in_words(verdict.findings):
+        for line in findings_in_words(verdict.findings, str):
             self._console.warn(which + line)
         self._console.note(f"{which}coverage: {coverage_in_words(verdict)}")
         return rows if self._started else table.header + rows

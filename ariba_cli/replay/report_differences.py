@@ -135,9 +135,9 @@ def _rest(first: Verdict, second: Verdict) -> Iterator[str]:
     yield from _values("coverage", plain(first.coverage), plain(second.coverage))
     compared = compare(first, second)
     for finding in compared.new:
-        yield f"new finding: {finding_in_words(finding)}"
+        yield f"new finding: {finding_in_words(finding, str)}"
     for finding in compared.gone:
-        yield f"gone finding: {finding_in_words(finding)}"
+        yield f"gone finding: {finding_in_words(finding, str)}"
     truths = (None if one.truth is None else plain(one.truth) for one in (first, second))
     yield from _values("truth", *truths)
 

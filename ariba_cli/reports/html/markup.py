@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, tostring
 
-from ariba_cli.base.visible import visible
+from ariba_cli.base.visible import harmless, visible
 
 # What the values of attributes are made of here. Nobody's name is ever in one.
 _VALUE = re.compile(r"[A-Za-z0-9 .,:;#()'/=+-]*")
@@ -29,7 +29,8 @@ def element(tag: str, attributes: Attributes, *children: Child) -> Element:
     attributes : dict of str to str or float
         By name; numbers are written as `number` does.
     *children : Child
-        Elements, and text, in which what cannot be seen is written as an escape.
+        Elements, and text: that of others as `visible` has it. What cannot be seen in any
+        text is written as an escape.
 
     Raises
     ------
@@ -102,10 +103,10 @@ def short(text: str, length: int) -> str:
 
 
 def _shown(text: str) -> str:
-    """Return the text as `visible` has it, with the spaces at its ends."""
+    """Return the text as `harmless` has it, with the spaces at its ends."""
     if text.isascii() and text.isprintable():
         return text
     core = text.strip(" ")
     start = " " if text.startswith(" ") else ""
     end = " " if core and text.endswith(" ") else ""
-    return start + visible(core) + end
+    return start + harmless(core) + end
