@@ -74,7 +74,7 @@ def verify(
                 round_,
                 compromised=None if known is None else known.compromised,
                 max_memory=None if max_memory is None else parse_bytes(max_memory),
-                placement=DeviceChoice("auto", console.note),
+                device=DeviceChoice("auto", console.note),
                 progress=progress,
             )
     except OSError as error:

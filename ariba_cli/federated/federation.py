@@ -170,7 +170,7 @@ class Federation:
         weights: Weights | None = None,
         *,
         finished: int = 0,
-        intruder: UpdateHook | None = None,
+        hook: UpdateHook | None = None,
         progress: Progress = no_progress,
     ) -> Iterator[TrainedRound]:
         """Train round after round: from scratch, or from the weights after a finished round.
@@ -192,7 +192,7 @@ class Federation:
             def told(done: int, before: int = before, what: str = what) -> None:
                 progress(what, before + done, total)
 
-            trained = self._trained_round(number, weights, intruder, told)
+            trained = self._trained_round(number, weights, hook, told)
             weights, quality = trained.following, trained.quality
             state = f"accuracy {quality.accuracy:.3f}, loss {quality.loss:.3f}"
             progress(f"round {number}, {state}", number * settings.participants, total)
@@ -204,15 +204,15 @@ class Federation:
         self,
         number: int,
         weights: Weights,
-        intruder: UpdateHook | None,
+        hook: UpdateHook | None,
         told: Callable[[int], None],
     ) -> TrainedRound:
-        compromised = intruder.compromised_in(number) if intruder is not None else ()
+        compromised = hook.compromised_in(number) if hook is not None else ()
         honest = [name for name in self.ids if name not in compromised]
         tasks = [self.honest_task(name, number) for name in honest]
         updates = dict(zip(honest, self.engine.train(weights, tasks, told), strict=True))
-        if intruder is not None and compromised:
-            updates |= intruder.updates(weights, updates, number)
+        if hook is not None and compromised:
+            updates |= hook.updates(weights, updates, number)
         updates = {name: updates[name] for name in self.ids}
         following = fedavg(weights, list(updates.values()), self.settings.eta)
         if not is_finite(following):

@@ -102,7 +102,7 @@ def verify(
     *,
     compromised: Sequence[str] | None = None,
     max_memory: int | None = None,
-    placement: DeviceChoice = AUTO,
+    device: DeviceChoice = AUTO,
     progress: Progress = no_progress,
 ) -> Verification:
     """Hash every input again, audit the round again as it was asked for, and compare.
@@ -117,7 +117,7 @@ def verify(
         The truth, when the report has measured by it.
     max_memory : int, optional
         See `AuditSettings`.
-    placement : DeviceChoice, optional
+    device : DeviceChoice, optional
         Where detectors work.
     progress : Progress, optional
         Told how far the work is.
@@ -128,7 +128,7 @@ def verify(
         When it cannot be done: an input is missing or cannot be read, or nothing has changed and
         yet no audit is possible.
     """
-    settings = _settings(report.verdict.method, max_memory, placement)
+    settings = _settings(report.verdict.method, max_memory, device)
     members = _members(report.verdict, round_)
     changed = _changed_files(report.verdict, round_, members, part_of(progress, 0, 2))
     whole = sum(one.file_sha256 is not None for one in report.verdict.inputs)
@@ -145,7 +145,7 @@ def verify(
     return Verification(found, whole, len(report.verdict.inputs) - whole)
 
 
-def _settings(method: Method, max_memory: int | None, placement: DeviceChoice) -> AuditSettings:
+def _settings(method: Method, max_memory: int | None, device: DeviceChoice) -> AuditSettings:
     """Return what was asked for when the report was made."""
     requested = method.requested
     return AuditSettings(
@@ -153,7 +153,7 @@ def _settings(method: Method, max_memory: int | None, placement: DeviceChoice) -
         fragment=requested.fragment,
         k_est=KEst.parse(requested.k_est),
         detectors=tuple(
-            make_detector(one.name, one.arguments, one.fit_sample, placement)
+            make_detector(one.name, one.arguments, one.fit_sample, device)
             for one in requested.detectors
         ),
         excluded=requested.excluded,

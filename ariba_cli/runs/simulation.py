@@ -103,7 +103,7 @@ class _Training:
         for trained in self.federation.rounds(
             point.weights,
             finished=point.finished,
-            intruder=self.attacker,
+            hook=self.attacker,
             progress=progress,
         ):
             measured = self._point(trained)
