@@ -1,11 +1,11 @@
 """What can keep a ranking from meaning what it says: where each check begins to speak."""
 
 import numpy as np
-import pytest
+import numpy.typing as npt
 
 from ariba_cli.auditing.ranking_checks import central_participant, dominant, duplicates
 from ariba_cli.rounds.members import Member
-from ariba_cli.updates.fragments import FragmentLayout, Fragments
+from ariba_cli.updates.fragments import FragmentLayout, Fragments, Indices
 from ariba_cli.updates.intake import Submission
 
 
@@ -39,28 +39,33 @@ def test_copies_are_one_finding_for_each_group() -> None:
     assert {one.participant for one in found} == {None}
 
 
-def seeds_of_central(monkeypatch: pytest.MonkeyPatch, values: np.ndarray) -> list[object]:
-    """Return from what the places of the sample were drawn."""
-    seeds: list[object] = []
-    real = np.random.default_rng
+class Noted(Fragments):
+    """Fragments that note which of their values are asked for."""
 
-    def noted(seed: int) -> np.random.Generator:
-        seeds.append(seed)
-        return real(seed)
+    asked: list[int]
 
-    with monkeypatch.context() as patched:
-        patched.setattr(np.random, "default_rng", noted)
-        central_participant(Fragments(values, FragmentLayout(values.shape[1], 1)))
-    return seeds
+    def values_at(self, positions: Indices) -> npt.NDArray[np.floating]:
+        """Note them."""
+        self.asked = positions.tolist()
+        return super().values_at(positions)
 
 
-def test_nobody_can_know_where_the_sample_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def sampled_places(values: npt.NDArray[np.float64]) -> list[int]:
+    """Return where the sample is taken."""
+    fragments = Noted(values, FragmentLayout(values.shape[1], 1))
+    central_participant(fragments)
+    return fragments.asked
+
+
+def test_nobody_can_know_where_the_sample_is_taken() -> None:
     """Whoever knew it could be central there, and extreme everywhere else."""
-    values = np.random.default_rng(0).standard_normal((6, 500))
-    before = seeds_of_central(monkeypatch, values)
-    assert seeds_of_central(monkeypatch, values) == before
+    values = np.random.default_rng(0).standard_normal((6, 100_000))
+    before = sampled_places(values)
+    assert sampled_places(values) == before
+    assert min(before) < 20_000
+    assert max(before) > 80_000
     values[4, 0] += 1
-    assert seeds_of_central(monkeypatch, values) != before
+    assert sampled_places(values) != before
 
 
 def test_the_central_one_is_like_most_others() -> None:

@@ -3,7 +3,6 @@
 import sys
 import time
 from datetime import datetime
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
@@ -91,6 +90,8 @@ class Verdict(_Verdict, frozen=True):
 
     def _repr_html_(self) -> str:
         """Return the first of the ranking as a table, for notebooks."""
+        from html import escape
+
         cells = [
             (str(one.rank), visible(one.id), value_in_words(self, one.value), one.suspect)
             for one in self.ranking[:_SHOWN]

@@ -1,5 +1,6 @@
 """What can keep a ranking from meaning what it says, though every input is sound."""
 
+import hashlib
 import statistics
 from collections.abc import Sequence
 
@@ -7,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.base.findings import Fact, Finding, FindingKind
+from ariba_cli.scoring.columns import medians
 from ariba_cli.updates.fragments import Fragments
 from ariba_cli.updates.intake import Submission
 from ariba_cli.verdicts.verdict import MarkedLayer
@@ -23,21 +25,29 @@ _SAMPLED_PLACES = 64
 
 
 def central_participant(fragments: Fragments) -> int:
-    """The index of a participant that is like most others, while less than half are extreme.
+    """Return the index of one who is like most others, while less than half are extreme.
 
     It is the one of median distance to the median of all, over a sample of values. Where
     that is taken depends on how everybody's values start: no participant can choose its
     place in it.
     """
     size = fragments.values
-    rng = np.random.default_rng(int.from_bytes(fragments.entropy(), "big"))
     sampled = min(_SAMPLED_VALUES, _SAMPLED_OF_ALL // fragments.participants)
     run = min(size, max(1, sampled // _SAMPLED_PLACES))
-    places = np.sort(rng.integers(size - run + 1, size=_SAMPLED_PLACES))
+    places = _drawn_places(fragments.entropy(), size - run + 1)
     values = fragments.values_at((places[:, None] + np.arange(run)).reshape(-1))
     values = values.astype(np.float64)
-    distances = np.square(values - np.median(values, axis=0)).sum(axis=1)
+    distances = np.square(values - medians(values)).sum(axis=1)
     return int(np.argsort(distances, kind="stable")[(len(distances) - 1) // 2])
+
+
+def _drawn_places(seed: bytes, limit: int) -> npt.NDArray[np.intp]:
+    """Return `_SAMPLED_PLACES` numbers below a limit, in order.
+
+    They come from a hash: the import of NumPy's generators takes longer than all the rest.
+    """
+    drawn = np.frombuffer(hashlib.shake_128(seed).digest(8 * _SAMPLED_PLACES), "<u8")
+    return np.sort(drawn % np.uint64(limit)).astype(np.intp)
 
 
 def duplicates(scored: Sequence[Submission], layer: str) -> list[Finding]:

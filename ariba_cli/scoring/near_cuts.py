@@ -154,7 +154,7 @@ def near(distances: Distances, cuts: Counts) -> list[Run] | None:
     beyond = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
     of_cuts = parts[after]
     runs = []
-    for number in np.unique(of_cuts)[::-1].tolist():
+    for number in np.flatnonzero(np.bincount(of_cuts))[::-1].tolist():
         here = np.flatnonzero(of_cuts == number)
         members = slice(*np.searchsorted(-part, (-number, 1 - number)))
         above = beyond[:, number + 1] if number + 1 < beyond.shape[1] else 0 * beyond[:, 0]
