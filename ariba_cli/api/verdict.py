@@ -1,6 +1,5 @@
 """The verdict that a notebook is given."""
 
-import sys
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -8,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import asdict
 
 from ariba_cli.base.errors import UsageError
-from ariba_cli.base.version import VERSION
 from ariba_cli.base.visible import visible
 from ariba_cli.reports.audit_json import audit_json
 from ariba_cli.reports.canonical import RunRecord
+from ariba_cli.reports.run_record import run_record
 from ariba_cli.reports.words import headline_in_words, value_in_words
 from ariba_cli.verdicts.verdict import Verdict as _Verdict
 
 if TYPE_CHECKING:
     import pandas
 
-_LIBRARIES = ("numpy", "h5py", "safetensors", "torch", "pyod", "scipy", "sklearn")
 # How many of the ranking a notebook shows.
 _SHOWN = 20
 
@@ -113,17 +111,8 @@ class Verdict(_Verdict, frozen=True):
 
 def with_record(found: _Verdict, started: datetime, ticks: float, path: str | None) -> Verdict:
     """Return a verdict with the versions, the time and the device of its run."""
-    run = RunRecord(
-        ariba=VERSION,
-        python=".".join(map(str, sys.version_info[:3])),
-        libraries={
-            name: str(sys.modules[name].__version__) for name in _LIBRARIES if name in sys.modules
-        },
-        argv=[],
-        started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        seconds=round(time.perf_counter() - ticks, 3),
-        device=", ".join(found.devices),
-        round=path,
+    run = run_record(
+        started, time.perf_counter() - ticks, device=", ".join(found.devices), round_path=path
     )
     fields = {name: getattr(found, name) for name in found.__struct_fields__}
     return Verdict(**fields, run=run)

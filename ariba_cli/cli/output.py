@@ -1,7 +1,6 @@
 """Where a command's data goes, and the record of its run."""
 
 import os
-import platform
 import re
 import sys
 import time
@@ -11,13 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ariba_cli.base.errors import OutputError, UsageError
-from ariba_cli.base.version import VERSION
 from ariba_cli.cli.console import Console
 from ariba_cli.reports.canonical import RunRecord
+from ariba_cli.reports.run_record import run_record
 
 # Of what goes to a file, held in memory; more is on disk.
 _HELD_BYTES = 2**24
-_LIBRARIES = ("numpy", "h5py", "safetensors", "torch", "pyod", "scipy", "sklearn")
 
 
 class Stopwatch:
@@ -35,19 +33,12 @@ class Stopwatch:
         if epoch is None and reproducible:
             epoch = 0
         started = self._started if epoch is None else datetime.fromtimestamp(epoch, UTC)
-        return RunRecord(
-            ariba=VERSION,
-            python=platform.python_version(),
-            libraries={
-                name: str(sys.modules[name].__version__)
-                for name in _LIBRARIES
-                if name in sys.modules
-            },
+        return run_record(
+            started,
+            time.perf_counter() - self._ticks if epoch is None else 0.0,
             argv=sys.argv[1:],
-            started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            seconds=round(time.perf_counter() - self._ticks, 3) if epoch is None else 0.0,
             device=device,
-            round=None if round_path is None else str(round_path),
+            round_path=None if round_path is None else str(round_path),
         )
 
 

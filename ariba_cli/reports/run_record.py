@@ -1,0 +1,49 @@
+"""The record of a run: versions, time and device, of which nothing decides a result."""
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+
+from ariba_cli.base.version import VERSION
+from ariba_cli.reports.canonical import RunRecord
+
+_LIBRARIES = ("numpy", "h5py", "safetensors", "torch", "pyod", "scipy", "sklearn")
+
+
+def run_record(
+    started: datetime,
+    seconds: float,
+    *,
+    argv: Sequence[str] = (),
+    device: str = "cpu",
+    round_path: str | None = None,
+) -> RunRecord:
+    """Return the record of a run, with the versions of whatever it has imported.
+
+    Parameters
+    ----------
+    started : datetime
+        When it started, in UTC.
+    seconds : float
+        How long it took.
+    argv : sequence of str, optional
+        The arguments of the command; none where no command was given.
+    device : str, optional
+        Where layers were scored.
+    round_path : str, optional
+        The round that was audited, as it was given.
+    """
+    import platform
+
+    return RunRecord(
+        ariba=VERSION,
+        python=platform.python_version(),
+        libraries={
+            name: str(sys.modules[name].__version__) for name in _LIBRARIES if name in sys.modules
+        },
+        argv=list(argv),
+        started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        seconds=round(seconds, 3),
+        device=device,
+        round=round_path,
+    )
