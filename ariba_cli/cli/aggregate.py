@@ -1,6 +1,5 @@
 """`ariba aggregate`: make the next global model of a round."""
 
-import difflib
 import os
 from collections.abc import Collection, Sequence
 from enum import StrEnum
@@ -11,6 +10,7 @@ import typer
 
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.interrupts import defer_signals
+from ariba_cli.base.suggestions import nearest
 from ariba_cli.base.visible import visible
 from ariba_cli.cli.options import shared as options
 from ariba_cli.cli.options.groups import grouped
@@ -136,8 +136,8 @@ def _check_named(named: Sequence[str], round_: "Round") -> None:
     ids = [member.id for member in round_.participants]
     for name in named:
         if name not in ids:
-            near = difflib.get_close_matches(name, ids, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
+            near = nearest(name, ids)
+            hint = "" if near is None else f"; did you mean '{near}'?"
             raise UsageError(
                 f"--drop '{name}' is neither a participant of the round nor a report{hint}"
             )

@@ -5,13 +5,13 @@ detector is a file here, a line in `DETECTORS`, and a row in the table of `test_
 lists, help, completion, tables and reports are made of the declarations.
 """
 
-import difflib
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.parameters import Parameter
+from ariba_cli.base.suggestions import nearest
 from ariba_cli.detectors.declaration import Declaration, Detector, Setting
 from ariba_cli.scoring.devices import AUTO, DeviceChoice
 
@@ -65,11 +65,11 @@ def family(name: str) -> Family:
         When there is none.
     """
     if name not in DETECTORS:
-        near = difflib.get_close_matches(name, DETECTORS, n=1)
-        plain = [one for one in DETECTORS if one not in WITH_VARIANTS]
-        hint = f"use one of {', '.join(plain)}, or pyod:NAME, such as pyod:ECOD"
-        if near:
-            hint = f"did you mean '{near[0]}'?"
+        near = nearest(name, DETECTORS)
+        hint = f"did you mean '{near}'?"
+        if near is None:
+            plain = [one for one in DETECTORS if one not in WITH_VARIANTS]
+            hint = f"use one of {', '.join(plain)}, or pyod:NAME, such as pyod:ECOD"
         raise UsageError(f"there is no detector '{name}'; {hint} ({LISTED})")
     found: Family = importlib.import_module(f"{__name__}.{DETECTORS[name]}").FAMILY
     return found

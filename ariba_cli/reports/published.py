@@ -6,12 +6,12 @@ release that wrote it. `schemas/SHA256SUMS` has a line for every version that wa
 published, so that none can come to say something else.
 """
 
-import difflib
 import re
 from importlib import resources
 from importlib.resources.abc import Traversable
 
 from ariba_cli.base.errors import UsageError
+from ariba_cli.base.suggestions import nearest
 
 SUMS = "SHA256SUMS"
 
@@ -38,8 +38,8 @@ def schema(name: str) -> bytes:
     """
     known = versions()
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        meant = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+        near = nearest(name, known)
+        meant = f"known are {', '.join(known)}" if near is None else f"did you mean '{near}'?"
         raise UsageError(f"there is no schema '{name}'; {meant}")
     return (folder() / f"{name}-{known[name]}.schema.json").read_bytes()
 

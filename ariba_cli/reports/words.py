@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from ariba_cli.base.findings import BROKEN_SEAL
 from ariba_cli.base.visible import visible
+from ariba_cli.detectors import DETECTORS, family
 from ariba_cli.verdicts.verdict import TruthMetrics, Verdict
 
 _MOST_NAMES = 6
@@ -71,9 +72,6 @@ def value_name(verdict: Verdict) -> str:
 
 def score_name(detector: str) -> str:
     """Return what the scores of a detector are called."""
-    # Imported here, as every command imports this module, and detectors import NumPy.
-    from ariba_cli.detectors import DETECTORS, family
-
     name = detector.partition(":")[0]
     return family(name).declaration.score if name in DETECTORS else "score"
 

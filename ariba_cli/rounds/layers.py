@@ -1,6 +1,5 @@
 """The layers of a round: what most of its participants agree on."""
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ariba_cli.base.errors import UsageError
+from ariba_cli.base.suggestions import nearest
 from ariba_cli.formats.model import Tensor
 from ariba_cli.formats.tensors import TensorSpec
 from ariba_cli.rounds.names import is_counter, is_statistic, plain_name, plain_names
@@ -130,8 +130,8 @@ def find_layer(layers: Sequence[Layer], name: str, *, where: str) -> Layer:
     if layer is not None:
         return _weight(layer)
     stems = [one.name.removesuffix(_WEIGHT) for one in layers]
-    near = difflib.get_close_matches(name, [*(one.name for one in layers), *stems], n=1)
-    hint = f"; did you mean '{near[0].removesuffix(_WEIGHT)}'?" if near else ""
+    near = nearest(name, [*(one.name for one in layers), *stems])
+    hint = "" if near is None else f"; did you mean '{near.removesuffix(_WEIGHT)}'?"
     raise UsageError(f"no layer '{name}' is in most of the updates{hint} ({where} lists them)")
 
 
