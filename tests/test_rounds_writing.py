@@ -4,16 +4,19 @@ import errno
 import fcntl
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 from ariba_cli.base.errors import OutputError
+from ariba_cli.files import partial as partial_module
 from ariba_cli.files.atomic import write_atomically
 from ariba_cli.rounds.contents import TRUTH_NAME
 from ariba_cli.rounds.directory import open_round
@@ -60,6 +63,29 @@ def test_nothing_is_left_of_a_directory_that_failed(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         fail()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_signal_between_making_and_locking_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = partial_module._make
+
+    def make_and_be_stopped(directory: Path) -> bool:
+        made = make(directory)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return made
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(partial_module, "_make", make_and_be_stopped)
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write_round(tmp_path / "round_0007")
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert os.listdir(tmp_path) == []
 
 

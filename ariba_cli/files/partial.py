@@ -10,10 +10,11 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ariba_cli.base.errors import OutputError
+from ariba_cli.base.interrupts import defer_signals
 
 PARTIAL_SUFFIX = ".partial"
 
@@ -42,20 +43,21 @@ def hold(path: Path, *, resume: bool) -> Iterator[Path]:
     """
     check_free(path)
     partial = path.with_name(path.name + PARTIAL_SUFFIX)
-    made = _make(partial)
-    with _locked(partial, made=made):
+    with ExitStack() as cleaning:
+        # A signal that came in between would leave the directory behind.
+        with defer_signals():
+            made = _make(partial)
+            cleaning.enter_context(_locked(partial, made=made))
+            if made or resume:
+                cleaning.callback(_remove_if_empty, partial)
         if not (made or resume):
             raise OutputError(
                 f"'{partial}' was left by a run that was killed; finish it with --resume, or "
                 "remove it"
             )
-        try:
-            # Another run may have finished between the first look and the lock.
-            check_free(path)
-            yield partial
-        finally:
-            with suppress(OSError):
-                os.rmdir(partial)
+        # Another run may have finished between the first look and the lock.
+        check_free(path)
+        yield partial
 
 
 def publish(partial: Path, path: Path) -> None:
@@ -138,6 +140,11 @@ def _make(partial: Path) -> bool:
     except OSError as error:
         raise OutputError(f"'{partial}' cannot be made: {error.strerror}") from error
     return False
+
+
+def _remove_if_empty(partial: Path) -> None:
+    with suppress(OSError):
+        os.rmdir(partial)
 
 
 @contextmanager
