@@ -33,6 +33,7 @@ TARGETS = [
     ("last-bias", 1.0, 2),
     ("median-distance", 1.0, 2),
     ("sign", 1.0, 2),
+    ("panel", 1.0, 2),
     ("pyod:PCA", 1.0, 2),
 ]
 UPDATE = list(ORACLES)

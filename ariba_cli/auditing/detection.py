@@ -45,10 +45,12 @@ def update_plan(
         if Need.GLOBAL_MODEL in one.declaration.needs and not sent.updates_are_deltas:
             _check_global(one.declaration.name, sent)
     output = output_names([chosen.layer for chosen in choice.layers])
-    if Statistic.OUTPUT in gathers and output is None:
+    needy = [one for one in detectors if Need.OUTPUT_LAYER in one.declaration.needs]
+    if needy and output is None:
         raise UsageError(
-            "last-bias needs the output layer, a weight matrix with its bias, and it is not among "
-            f"the layers that are examined; leave out --layer, or take another detector ({_LISTED})"
+            f"{needy[0].declaration.name} needs the output layer, a weight matrix with its bias, "
+            "and it is not among the layers that are examined; leave out --layer, or take another "
+            f"detector ({_LISTED})"
         )
     return UpdatePlan(
         gathers=gathers,
@@ -167,9 +169,11 @@ def _gathered(
             layer=names.weight,
             bias_layer=names.bias,
             row_squares=own.row_squares[places(weight)],
+            sum_squares=own.sum_squares[places(weight)],
             bias=bias.of_updates.bias[places(bias)],
         )
-    return _GatheredUpdates(ids, Updates(total, statistics, output))
+    shapes = {one.layer.layer: one.layer.shape for one in examined if one.layer is not None}
+    return _GatheredUpdates(ids, Updates(total, statistics, shapes, output))
 
 
 def _of_updates(

@@ -48,6 +48,7 @@ DETECTORS = {
     "last-bias": "last_bias",
     "median-distance": "median_distance",
     "sign": "sign",
+    "panel": "panel",
     "pyod": "pyod",
 }
 DEFAULT = "mahalanobis"

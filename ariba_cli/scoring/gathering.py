@@ -43,10 +43,13 @@ class Gathered:
         Of its n updates.
     row_squares : float64 array of shape (n, rows)
         ‖row of δ_i‖² for each row of a weight matrix; of no rows unless they were asked for.
+    sum_squares : float64 array of shape (n,)
+        ‖Σ of all rows of δ_i‖²; zero unless rows were asked for.
     """
 
     statistics: UpdateStatistics
     row_squares: Float64
+    sum_squares: Float64
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ class _Gathering:
         self._height = self._n + int(self._median) + int(origin.global_values is not None)
         self._row_values = fragments.values // rows if rows else 0
         self._row_squares = np.zeros((self._n, rows))
+        self._row_sum = np.zeros((self._n, self._row_values))
         self._sketch = _Sketch(fragments, self._height) if self._n > MOST_EXACT else None
         self._gram = Compensated((self._height, self._height))
         self._agreement = np.zeros(self._n, dtype=np.int64)
@@ -127,6 +131,8 @@ class _Gathering:
         """Take in some columns of all participants; `first` is the place of the first one."""
         start = self._origin.global_values
         known = None if start is None else start[first : first + values.shape[1]]
+        if self._row_values:
+            self._add_rows(values, known, first)
 
         def work(column: int) -> _Tile:
             tile = slice(column, column + _TILE_COLUMNS)
@@ -166,6 +172,17 @@ class _Gathering:
                 gram.add(block)
         return _Tile(None if gram is None else gram.total, agreement, with_majority, rows)
 
+    def _add_rows(self, values: Values, known: Values | None, first: int) -> None:
+        """Add the rows of a weight matrix, or the parts of them that some columns are."""
+        start, width = 0, self._row_values
+        while start < values.shape[1]:
+            place = (first + start) % width
+            part = slice(start, min(start + width - place, values.shape[1]))
+            block = np.empty((self._height, part.stop - start))
+            self._fill(block, values[:, part], None if known is None else known[part])
+            self._row_sum[:, place : place + part.stop - start] += block[: self._n]
+            start = part.stop
+
     def _fill(self, block: Float64, values: Values, known: Values | None) -> None:
         """Write the updates to a block, and below them their median and the global model."""
         n = self._n
@@ -195,7 +212,7 @@ class _Gathering:
             agreement=self._agreement if self._signs else None,
             with_majority=self._with_majority,
         )
-        return Gathered(statistics, self._row_squares)
+        return Gathered(statistics, self._row_squares, np.square(self._row_sum).sum(axis=1))
 
 
 class _Products(Compensated):

@@ -108,6 +108,8 @@ class OutputLayer:
         The names of the weight and of the bias.
     row_squares : float64 array of shape (n, classes)
         ‖row c of δ_i‖².
+    sum_squares : float64 array of shape (n,)
+        ‖Σ_c row c of δ_i‖².
     bias : float64 array of shape (n, classes)
         δ_i of the bias.
     """
@@ -115,12 +117,19 @@ class OutputLayer:
     layer: str
     bias_layer: str
     row_squares: Float64
+    sum_squares: Float64
     bias: Float64
 
     def keeping(self, which: Sequence[int]) -> "OutputLayer":
         """Return what some of the participants do."""
         index = np.asarray(which, dtype=np.intp)
-        return OutputLayer(self.layer, self.bias_layer, self.row_squares[index], self.bias[index])
+        return OutputLayer(
+            self.layer,
+            self.bias_layer,
+            self.row_squares[index],
+            self.sum_squares[index],
+            self.bias[index],
+        )
 
 
 @dataclass(frozen=True)
@@ -133,12 +142,15 @@ class Updates:
         Of all examined layers together.
     layers : dict of str to UpdateStatistics
         Of each of them, in model order, for the same participants.
+    shapes : dict of str to tuple of int
+        Their shapes.
     output : OutputLayer, optional
         Where it was asked for, and the model has one.
     """
 
     total: UpdateStatistics
     layers: dict[str, UpdateStatistics]
+    shapes: dict[str, tuple[int, ...]]
     output: OutputLayer | None = None
 
     @property

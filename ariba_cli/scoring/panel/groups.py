@@ -1,0 +1,94 @@
+"""The updates of a round as the panel sees them: layers with their biases, and the output layer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ariba_cli.scoring.update_statistics import (
+    Float64,
+    OutputLayer,
+    Updates,
+    UpdateStatistics,
+    centred,
+)
+
+_TINY = 1e-300
+# So small is the sum of the rows where softmax cross-entropy made them, and not momentum by
+# coordinate (Adam), under which corrections of classes say little.
+_SOFTMAX = 0.1
+# Plain gradient descent leaves sums that are nearly zero.
+_PLAIN_DESCENT = 0.01
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The statistics of n updates by group: a layer's weight with its bias.
+
+    Attributes
+    ----------
+    deep : dict of str to UpdateStatistics
+        The groups with a matrix or a convolution.
+    total : UpdateStatistics
+        Of all layers.
+    normalised : bool
+        Whether there are normalisations: the scale of a layer then means nothing.
+    output : OutputLayer, optional
+        The output layer, if its updates look like those of a softmax.
+    """
+
+    deep: dict[str, UpdateStatistics]
+    total: UpdateStatistics
+    normalised: bool
+    output: OutputLayer | None
+
+    @property
+    def participants(self) -> int:
+        """How many there are, n."""
+        return self.total.participants
+
+    @property
+    def norms(self) -> Float64:
+        """‖δ_i‖, or the distance to the mean where there is no global model."""
+        return norms(self.total)
+
+    @property
+    def descent_is_plain(self) -> bool:
+        """Whether most updates of the output layer sum to nearly nothing over the classes."""
+        return self.output is not None and bool(
+            np.median(relative_sums(self.output)) < _PLAIN_DESCENT
+        )
+
+
+def groups_of(updates: Updates) -> Groups:
+    """Return the statistics by group."""
+    merged: dict[str, UpdateStatistics] = {}
+    deep, flat = set(), set()
+    for name, own in updates.layers.items():
+        group = name.rpartition(".")[0] or name
+        merged[group] = merged[group] + own if group in merged else own
+        if len(updates.shapes[name]) > 1:
+            deep.add(group)
+        elif name.endswith(".weight"):
+            flat.add(group)
+    output = updates.output
+    if output is not None and float(np.median(relative_sums(output))) >= _SOFTMAX:
+        output = None
+    return Groups(
+        deep={group: own for group, own in merged.items() if group in deep},
+        total=updates.total,
+        normalised=bool(flat - deep),
+        output=output,
+    )
+
+
+def norms(statistics: UpdateStatistics) -> Float64:
+    """Return the length of each update, from where it is counted."""
+    gram = statistics.gram if statistics.from_global else centred(statistics.gram)
+    return np.sqrt(np.maximum(np.diagonal(gram), _TINY))
+
+
+def relative_sums(output: OutputLayer) -> Float64:
+    """Return ‖Σ_c ΔW_c‖ / ‖ΔW‖, which the gradient of softmax cross-entropy has at zero."""
+    squares = np.maximum(output.row_squares.sum(axis=1), _TINY)
+    found: Float64 = np.sqrt(output.sum_squares / squares)
+    return found

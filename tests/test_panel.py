@@ -1,0 +1,273 @@
+"""The panel: what each sign sees, what it must not see, and that nobody hides from all."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import ariba_cli as ariba
+from ariba_cli.scoring.panel.groups import Groups, groups_of
+from ariba_cli.scoring.panel.judging import judge
+from ariba_cli.scoring.panel.pairs import pair_cosines
+from ariba_cli.scoring.panel.robust import deviations
+from ariba_cli.scoring.panel.signs import SIGNS
+from ariba_cli.scoring.panel.tails import TAILS, chance, chance_of_score, smallest_of
+from ariba_cli.scoring.update_statistics import OutputLayer, Updates, UpdateStatistics
+from ariba_cli.verdicts.verdict import DetectorResult
+from tests.conftest import FIXTURES
+
+Float64 = npt.NDArray[np.float64]
+Changed = Callable[[dict[str, Float64]], None]
+
+N, CLASSES, WIDTH = 24, 10, 40
+SHAPES = {"conv.weight": (8, 4, 3, 3), "fc.weight": (CLASSES, WIDTH), "fc.bias": (CLASSES,)}
+
+
+def updates(seed: int = 0, n: int = N) -> dict[str, Float64]:
+    """Return honest updates: a part in common, a part of one's own, classes that sum to zero."""
+    draw = np.random.default_rng(seed)
+    found = {}
+    for name, shape in SHAPES.items():
+        found[name] = 0.5 * draw.standard_normal(shape) + draw.standard_normal((n, *shape))
+    for name in ("fc.weight", "fc.bias"):
+        found[name] -= found[name].mean(axis=1, keepdims=True)
+    return found
+
+
+def statistics(delta: Float64, start: Float64) -> UpdateStatistics:
+    flat, theta = delta.reshape(len(delta), -1), start.reshape(-1)
+    return UpdateStatistics(
+        gram=flat @ flat.T,
+        values=flat.shape[1],
+        from_global=True,
+        along_global=flat @ theta,
+        global_square=float(theta @ theta),
+    )
+
+
+def groups(delta: dict[str, Float64]) -> Groups:
+    """Return what the panel sees of updates, with a global model that is always the same."""
+    draw = np.random.default_rng(99)
+    start = {name: draw.standard_normal(shape) for name, shape in SHAPES.items()}
+    layers = {name: statistics(own, start[name]) for name, own in delta.items()}
+    first, *rest = layers.values()
+    weight = delta["fc.weight"]
+    output = OutputLayer(
+        layer="fc.weight",
+        bias_layer="fc.bias",
+        row_squares=np.square(weight).sum(axis=2),
+        sum_squares=np.square(weight.sum(axis=1)).sum(axis=1),
+        bias=delta["fc.bias"],
+    )
+    return groups_of(Updates(sum(rest, start=first), layers, SHAPES, output))
+
+
+def chances(sign: str, change: Changed) -> Float64:
+    """Return the chance by one sign, of updates of which some were changed."""
+    delta = updates()
+    change(delta)
+    found = judge(groups(delta))
+    return found.signs[sign]
+
+
+def everywhere(delta: dict[str, Float64], change: Callable[[Float64], None]) -> None:
+    for own in delta.values():
+        change(own)
+
+
+def boost(delta: dict[str, Float64]) -> None:
+    """Make the update of p3 ten times as long."""
+    for own in delta.values():
+        own[3] *= 10
+
+
+def collude(delta: dict[str, Float64]) -> None:
+    """Let p3, p7 and p9 send much of the same."""
+    draw = np.random.default_rng(5)
+    for own in delta.values():
+        own[[3, 7, 9]] += draw.standard_normal(own.shape[1:])
+
+
+def shrink(delta: dict[str, Float64]) -> None:
+    """Let p3 move against the global model's weights."""
+    draw = np.random.default_rng(99)
+    for name, shape in SHAPES.items():
+        start = draw.standard_normal(shape)
+        if name == "conv.weight":
+            delta[name][3] -= 0.7 * start
+
+
+def pull(delta: dict[str, Float64]) -> None:
+    """Let all corrections of p3 for class 7 pull one way."""
+    delta["fc.bias"][3, 7] *= 60
+
+
+def lose(delta: dict[str, Float64]) -> None:
+    """Let what p3 did to the output layer be nothing that cross-entropy does."""
+    delta["fc.weight"][3] += 0.5
+
+
+SEES = {
+    "size": (boost, [3]),
+    "same": (collude, [3, 7, 9]),
+    "beyond": (collude, [3, 7, 9]),
+    "along": (shrink, [3]),
+    "push": (pull, [3]),
+    "nonsoftmax": (lose, [3]),
+}
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_a_sign_sees_what_it_is_for(sign: str) -> None:
+    change, who = SEES[sign]
+    found = chances(sign, change)
+    others = np.delete(found, who)
+    assert found[who].max() < 0.01
+    assert found[who].max() < others.min()
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_a_sign_sees_nothing_in_honest_updates(sign: str) -> None:
+    assert chances(sign, lambda _: None).min() > 1e-3
+
+
+@pytest.mark.parametrize("sign", ["along", "same", "beyond", "push", "nonsoftmax"])
+def test_the_length_of_an_update_is_seen_by_size_alone(sign: str) -> None:
+    assert chances(sign, boost)[3] > 1e-3
+
+
+def test_nothing_is_read_from_classes_where_their_updates_do_not_sum_to_zero() -> None:
+    """So it is under Adam, and in a layer that is no output layer."""
+    delta = updates()
+    delta["fc.weight"] += 1.0
+    assert set(judge(groups(delta)).signs) == {"along", "same", "size"}
+
+
+def test_normalised_networks_are_not_seen_along_single_layers() -> None:
+    draw = np.random.default_rng(0)
+    plain, normed = {}, {}
+    for index in range(12):
+        model = {"conv.weight": draw.standard_normal((6, 4, 3, 3))}
+        plain[f"p{index}"] = model
+        normed[f"p{index}"] = {**model, "bn.weight": draw.standard_normal(6)}
+    start = {"conv.weight": np.ones((6, 4, 3, 3)), "bn.weight": np.ones(6)}
+    first = ariba.score(plain, global_model=start, deltas=True, detectors="panel")
+    second = ariba.score(normed, global_model=start, deltas=True, detectors="panel")
+    assert first.ranking != second.ranking
+
+
+def panel(given: dict[str, Float64], **options: object) -> DetectorResult:
+    n = len(next(iter(given.values())))
+    sent = {f"p{i:02}": {name: own[i] for name, own in given.items()} for i in range(n)}
+    verdict = ariba.score(sent, deltas=True, k_est=1, detectors="panel", **options)  # type: ignore[arg-type]
+    return verdict.detectors[0]
+
+
+def least(result: DetectorResult) -> float:
+    found = [one.details["p_value"] for one in result.scores]
+    return min(one for one in found if isinstance(one, float | int))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_independent_noise_is_no_evidence(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    given = {"w": draw.standard_normal((50, 30, 40)), "v": draw.standard_normal((50, 200, 3))}
+    assert least(panel(given)) > 0.05 / 50
+
+
+def test_equal_updates_rank_nobody() -> None:
+    assert panel({"w": np.ones((12, 6, 4))}).scores == ()
+
+
+@pytest.mark.parametrize("n", range(3, 10))
+def test_few_participants_are_ranked(n: int) -> None:
+    found = panel(updates(1, n))
+    assert len(found.scores) in (0, n)
+    assert all(np.isfinite(one.score) for one in found.scores)
+
+
+def test_without_a_global_model_only_likeness_is_seen() -> None:
+    given = updates()
+    collude(given)
+    sent = {f"p{i:02}": {name: own[i] for name, own in given.items()} for i in range(N)}
+    found = ariba.score(sent, k_est=3, detectors="panel")
+    assert found.detectors[0].parameters == {"signs": "same"}
+    assert {one.id for one in found.suspects} == {"p03", "p07", "p09"}
+
+
+def test_idle_participants_and_a_huge_one_leave_the_others_as_they_are() -> None:
+    given = updates()
+    for own in given.values():
+        own[[5, 6]] = 0.0
+        own[11] *= 1e30
+    found = panel(given)
+    assert found.scores[0].id == "p11"
+    assert len(found.scores) == N
+    assert all(np.isfinite(one.score) for one in found.scores)
+
+
+@pytest.mark.parametrize("factor", [0.01, 1.0, 1e4])
+def test_nobody_hides_behind_decoys(factor: float) -> None:
+    """Two fifths of all are decoys of any length, and three collude."""
+    given = updates(2)
+    draw = np.random.default_rng(8)
+    decoys = list(range(14, 23))
+    for own in given.values():
+        own[decoys] += 0.8 * draw.standard_normal(own.shape[1:])
+        own[decoys] *= factor
+    collude(given)
+    found = panel(given)
+    places = {one.id: place for place, one in enumerate(found.scores)}
+    honest = [f"p{i:02}" for i in range(N) if i not in (3, 7, 9, *decoys)]
+    assert max(places[one] for one in ("p03", "p07", "p09")) < min(places[one] for one in honest)
+
+
+def test_chances_fall_with_the_value_and_are_chances() -> None:
+    values = np.linspace(-5, 60, 500)
+    for key in TAILS:
+        found = chance(key, values)
+        assert (np.diff(found) <= 0).all(), key
+        assert ((found >= 0) & (found <= 1)).all(), key
+        assert chance(key, np.array([TAILS[key].median]))[0] == pytest.approx(0.5)
+        assert chance(key, np.array([TAILS[key].rare]))[0] == pytest.approx(0.05)
+    assert chance_of_score(1, np.array([9.0])) == chance_of_score(3, np.array([9.0]))
+
+
+def test_the_smallest_of_several_chances_is_no_surprise() -> None:
+    several = [np.array([0.5, 0.01]), np.array([0.5, 0.5])]
+    assert smallest_of(several) == pytest.approx([0.75, 1 - 0.99**2])
+    assert smallest_of([np.array([1e-200])])[0] == pytest.approx(1e-200)
+
+
+def test_a_minority_does_not_move_deviations() -> None:
+    draw = np.random.default_rng(0)
+    values = draw.standard_normal(41)
+    everybody = np.ones(41, dtype=bool)
+    before = deviations(values, everybody)
+    values[:8] = 1e9
+    assert np.abs(deviations(values, everybody)[8:] - before[8:]).max() < 1.5
+    assert deviations(np.full(9, 3.0), everybody[:9]).tolist() == [0.0] * 9
+
+
+def test_pair_cosines_are_those_of_a_plain_computation() -> None:
+    draw = np.random.default_rng(3)
+    rows = draw.standard_normal((9, 30))
+    kept = np.array([True] * 7 + [False] * 2)
+    found = pair_cosines([rows @ rows.T], kept)
+    for i in range(9):
+        for j in range(9):
+            if i == j:
+                continue
+            others = [k for k in range(9) if kept[k] and k not in (i, j)]
+            mean = rows[others].mean(axis=0)
+            one, other = rows[i] - mean, rows[j] - mean
+            expected = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+            assert found[i, j] == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_compromised_are_told_and_nobody_in_a_clean_round() -> None:
+    attacked = ariba.audit(FIXTURES / "attacked", detectors="panel").detectors[0]
+    chances_ = {one.id: one.details["p_value"] for one in attacked.scores}
+    assert {name for name, own in chances_.items() if float(own or 0) < 1e-4} == {"p15", "p18"}
+    assert least(ariba.audit(FIXTURES / "clean", detectors="panel").detectors[0]) > 0.05
