@@ -21,7 +21,8 @@ demo: $(VENV)/.complete
 	rm -rf runs/demo runs/demo.partial
 	$(RUN)/ariba simulate runs/demo
 	$(RUN)/ariba attack runs/demo/round_0040 --out runs/demo/attacked
-	$(RUN)/ariba audit runs/demo/attacked --layer conv2 --k-est 10 --truth
+	$(RUN)/ariba audit runs/demo/round_0040
+	$(RUN)/ariba audit runs/demo/attacked --truth
 
 test: $(VENV)/.complete
 	$(RUN)/python -m pytest -n auto --dist worksteal

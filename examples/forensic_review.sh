@@ -1,36 +1,34 @@
 #!/usr/bin/env bash
-# Review a round before its aggregate is deployed, and stop the deployment when something
-# in it looks backdoored or could not be looked at.
+# Review a round before its aggregate is deployed, and stop the deployment when somebody in
+# it stands out or could not be looked at.
 #
-#   examples/forensic_review.sh ROUND REPORT.json LAYER SHARE
+#   examples/forensic_review.sh ROUND REPORT.json [LEVEL]
 #
-# SHARE is the share of marked fragments above which a participant stops the deployment.
-# Chance gives k_est/n = 0.2, but honest participants differ: take it from rounds of yours
-# that you know to be clean.
+# LEVEL is the false-discovery level, 0.05 when it is not given: of all whom reviews at that
+# level flag, about so large a share at most is honest.
 #
 # Needs ariba and jq. Exits with 0 when nothing speaks against the round, with 1 when the
 # deployment is to be stopped, and with 2 when the review could not be done.
 set -euo pipefail
 
-if [ $# -ne 4 ]; then
-    sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
+if [ $# -lt 2 ] || [ $# -gt 3 ]; then
+    sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 round=$1
 report=$2
-layer=$3
-share=$4
+level=${3:-0.05}
 
 status=0
-ariba audit "$round" --layer "$layer" --k-est 20% -f json -o "$report" \
-    --fail-on "share>=$share" --fail-on refused --fail-on nonfinite --fail-on duplicate \
+ariba audit "$round" --level "$level" -f json -o "$report" \
+    --fail-on flagged --fail-on refused --fail-on nonfinite --fail-on duplicate \
     --verify-seal --fail-on unsealed || status=$?
 if [ "$status" -gt 1 ]; then
     exit 2
 fi
 
-echo "Shares of $share and more:"
-jq -r --argjson least "$share" '.result.ranking[] | select(.share >= $least) | "  \(.id)  share \(.share)"' "$report"
+jq -r '.words.headline' "$report"
+jq -r '.result.ranking[] | select(.flagged) | "  \(.id)  p-value \(.p_value)  \([.reasons[].family] | join(", "))"' "$report"
 echo "Findings:"
 jq -r '[.result.findings, .words.findings] | transpose[] | "  \(.[0].kind)  \(.[0].participant // "-")  \(.[1])"' "$report"
 echo "Coverage: $(jq -r '.words.coverage' "$report")."

@@ -51,6 +51,10 @@ class Page(HTMLParser):
         raise AssertionError(f"a comment: {data}")
 
     @property
+    def ids(self) -> set[str]:
+        return {value for _, name, value in self.attributes if name == "id"}
+
+    @property
     def text(self) -> str:
         return " ".join(self.texts)
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from ariba_cli.auditing.ranking import scores_of_marks, top_k
+from ariba_cli.auditing.decisions import top_k
+from ariba_cli.auditing.ranking import scores_of_marks
 from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.reports.canonical import RunRecord
 from ariba_cli.reports.report import Report
@@ -58,13 +59,14 @@ def html_report(
         for name in detectors
     )
     decision, ranking = top_k(results[0].name, results[0].scores, k_est, 0.0123)
-    metrics = TruthMetrics(1.0, 0.94, 0.47, 0.99)
+    metrics = TruthMetrics(1.0, 0, 0.94, 0.47, 0.99)
     verdict = Verdict(
         method=Method(
             layers=names,
             layer_choice=rename("all"),
             seal_verified=True,
             inner_products=rename("exact"),
+            k_est=k_est,
             requested=RequestedOptions(
                 detectors=tuple(
                     RequestedDetector(rename(name), {rename("neighbours"): rename("5")}, 100)

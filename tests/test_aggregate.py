@@ -254,8 +254,8 @@ def test_float64_stays_float64_and_counters_are_the_servers(tmp_path: Path) -> N
 def test_to_drop_is_to_average_the_others(
     tmp_path: Path, attacked: Path, report: dict[str, Any]
 ) -> None:
-    suspects = [one["id"] for one in report["result"]["ranking"] if one["suspect"]]
-    assert {"p15", "p18"} < set(suspects)
+    suspects = [one["id"] for one in report["result"]["ranking"] if one["flagged"]]
+    assert set(suspects) == {"p15", "p18"}
     found = aggregated(attacked, tmp_path / "dropped", dropped=suspects)
     # Without them in the round at all:
     (attacked / "manifest.json").unlink()
@@ -272,10 +272,10 @@ def test_the_command_drops_suspects_and_says_who(
         (tmp_path / "report.json").write_text(json.dumps(report) + "\n")
     done = ariba("aggregate", attacked, "--drop", "report.json", "--out", "out.safetensors")
     assert done.returncode == 0
-    suspects = [one["id"] for one in report["result"]["ranking"] if one["suspect"]]
+    suspects = [one["id"] for one in report["result"]["ranking"] if one["flagged"]]
     lines = done.stdout.decode().splitlines()
-    assert lines == [f"{name}\tsuspect" for name in sorted(suspects)]
-    assert b"averaged 16 of 20 with eta 1" in done.stderr
+    assert lines == [f"{name}\tnamed" for name in sorted(suspects)]
+    assert b"averaged 18 of 20 with eta 1" in done.stderr
     assert_same(
         read(tmp_path / "out.safetensors"),
         aggregated(attacked, tmp_path / "out", dropped=suspects),
@@ -291,7 +291,7 @@ def another_version(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def changed(report: dict[str, Any]) -> dict[str, Any]:
-    report["result"]["ranking"][0]["suspect"] = False
+    report["result"]["ranking"][0]["flagged"] = False
     return report
 
 

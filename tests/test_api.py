@@ -75,7 +75,8 @@ def test_the_report_is_that_of_the_command(ariba: Ariba) -> None:
     ("one", "other"),
     [
         ({"k_est": 5}, {"k_est": "5"}),
-        ({"k_est": "20%"}, {}),
+        ({"level": 0.05}, {}),
+        ({"k_est": "20%"}, {"detectors": "mahalanobis"}),
         ({"layers": "conv2"}, {"layers": ["conv2"]}),
         ({"detectors": "krum"}, {"detectors": {"krum": {}}}),
         ({"detectors": {"krum": {"f": 3}}}, {"detectors": "krum", "detector_arguments": {"f": 3}}),

@@ -158,7 +158,7 @@ def test_devices_and_links_are_written_through(tmp_path: Path, ariba: Ariba) -> 
 
 def test_quiet_and_verbose(ariba: Ariba) -> None:
     command = ("audit", ATTACKED, "-f", "csv")
-    assert b"coverage: 4 of 8 layers" in ariba(*command).stderr
+    assert b"coverage: 8 of 8 layers" in ariba(*command).stderr
     assert ariba(*command, "-q").stderr == b""
     assert b"examined conv2.weight of 20 participants" in ariba(*command, "-v").stderr
 
@@ -171,7 +171,7 @@ def test_ascii_locales_get_ascii(ariba: Ariba) -> None:
 
 def test_environment_variables_give_defaults(ariba: Ariba) -> None:
     done = ariba("audit", ATTACKED, ARIBA_AUDIT_FORMAT="csv", ARIBA_AUDIT_K_EST="7")
-    assert done.stdout.startswith(b"rank,id,score,share,suspect,conv1.weight,")
+    assert done.stdout.startswith(b"rank,id,score,share,p_value,suspect,conv1.weight,")
     assert done.stdout.count(b",yes") == 7
 
 

@@ -7,7 +7,8 @@ from ariba_cli.base.errors import UsageError
 from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.cli.options.conditions import FORMS, conditions_in_words, parse_condition
 from ariba_cli.verdicts.method import Decision, Method, RequestedDetector, RequestedOptions
-from ariba_cli.verdicts.verdict import Coverage, Ranked, Verdict
+from ariba_cli.verdicts.ranked import Ranked
+from ariba_cli.verdicts.verdict import Coverage, Verdict
 from tests.conftest import FIXTURES, Ariba
 
 VERDICT = Verdict(
@@ -24,6 +25,9 @@ VERDICT = Verdict(
     findings=(),
 )
 TIED = replace(VERDICT, decision=replace(VERDICT.decision, margin=0.0, tie_at_cutoff=True))
+BY_LEVEL = replace(VERDICT, decision=Decision("level", "panel", alpha=0.05))
+FLAGGED = replace(BY_LEVEL, ranking=(Ranked(1, "p1", 9.0, p_value=1e-6, flagged=True),))
+UNFLAGGED = replace(BY_LEVEL, ranking=(Ranked(1, "p1", 1.0, p_value=0.3, flagged=False),))
 NOBODY = replace(VERDICT, ranking=(), decision=replace(VERDICT.decision, margin=0.0))
 
 
@@ -45,9 +49,11 @@ ROWS = [
     ("share>=0.5", "share>=", [VERDICT, TIED, NOBODY], []),
     ("share>=.51", "share>=", [NOBODY], [VERDICT, TIED]),
     ("share>=0", "share>=", [VERDICT, NOBODY], []),
+    ("flagged", "flagged", [FLAGGED, replace(BY_LEVEL, ranking=())], [UNFLAGGED]),
     ("margin<0.21", "margin<", [VERDICT, TIED, NOBODY], []),
     ("margin<0.2", "margin<", [TIED, NOBODY], [VERDICT]),
-    ("margin<0", "margin<", [NOBODY], [VERDICT, TIED]),
+    ("margin<0", "margin<", [NOBODY], [VERDICT, TIED, UNFLAGGED]),
+    ("margin<0.5", "margin<", [FLAGGED], [UNFLAGGED]),
     ("tie", "tie", [TIED], [VERDICT, NOBODY]),
     ("refused", "refused", [with_findings(one) for one in REFUSED], [VERDICT, others(*REFUSED)]),
     ("unsealed", "unsealed", [with_findings(o) for o in UNSEALED], [VERDICT, others(*UNSEALED)]),
@@ -67,6 +73,13 @@ def test_a_condition_holds_where_it_should(
     assert condition.text == text
     assert all(condition.holds(verdict) for verdict in holds)
     assert not any(condition.holds(verdict) for verdict in not_so)
+
+
+def test_a_condition_that_a_verdict_cannot_answer_is_refused() -> None:
+    with pytest.raises(UsageError, match="leave out --k-est, --layer and --fragment"):
+        parse_condition("flagged").holds(VERDICT)
+    with pytest.raises(UsageError, match="panel marks none; use --fail-on flagged"):
+        parse_condition("share>=0.4").holds(FLAGGED)
 
 
 def test_every_condition_has_a_row_in_which_it_holds_and_one_in_which_it_does_not() -> None:

@@ -63,15 +63,15 @@ def test_the_table_says_who_and_the_code_that_somebody_did(
     done = ariba("diff", *paths)
     lines = done.stdout.decode().splitlines()
     assert (done.returncode, done.stderr) == (1, b"")
-    assert lines[1].split() == ["p18", "13", "→", "1", "0.178", "→", "0.430", "now", "a", "suspect"]
-    assert "Suspects: became a suspect: p18, p15; no longer a suspect: p04, p12." in lines
+    assert lines[1].split() == ["p18", "13", "→", "1", "0.178", "→", "0.430", "newly", "named"]
+    assert "Named: newly named: p18, p15; no longer named: p04, p12." in lines
     assert "4 others have the same rank in both." in lines
 
 
 def test_the_same_is_0(ariba: Ariba, paths: tuple[Path, Path]) -> None:
     done = ariba("diff", paths[0], paths[0])
     assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout == b"The suspects and the ranking are the same.\n"
+    assert done.stdout == b"Those who are named and the ranking are the same.\n"
 
 
 def lower_share(result: Json) -> None:
@@ -89,7 +89,7 @@ def swap_the_last(result: Json) -> None:
 
 def one_suspect_less(result: Json) -> None:
     result["ranking"][3]["suspect"] = False
-    result["decision"]["k_est"] = 3
+    result["decision"]["k_est"] = result["method"]["k_est"] = 3
 
 
 def other_parameters(result: Json) -> None:
@@ -100,9 +100,9 @@ def other_parameters(result: Json) -> None:
 @pytest.mark.parametrize(
     ("spoil", "same", "said"),
     [
-        (lower_share, True, "The suspects and the ranking are the same."),
-        (swap_the_last, False, "The suspects are the same; the ranking is not."),
-        (one_suspect_less, False, "no longer a suspect: p13"),
+        (lower_share, True, "Those who are named and the ranking are the same."),
+        (swap_the_last, False, "The same participants are named; the ranking is not the same."),
+        (one_suspect_less, False, "no longer named: p13"),
         (
             other_parameters,
             True,
@@ -140,7 +140,7 @@ def test_a_finding_in_other_words_is_no_difference(attacked: bytes) -> None:
     assert parse_report(one).result_sha256 == parse_report(other).result_sha256
     found = compared(one, other)
     assert (found.new, found.gone) == ((), ())
-    assert diff_table(found, PLAIN) == "The suspects and the ranking are the same.\n"
+    assert diff_table(found, PLAIN) == "Those who are named and the ranking are the same.\n"
 
 
 def test_detectors_that_are_others_are_said(ariba: Ariba, tmp_path: Path, attacked: bytes) -> None:
@@ -202,7 +202,7 @@ def test_who_is_in_one_report_only(attacked: bytes) -> None:
     assert (found.entered, found.left) == (("new",), ("p18",))
     said = diff_table(found, PLAIN)
     assert "only in the first" in said
-    assert "only in the second, now a suspect" in said
+    assert "only in the second, newly named" in said
 
 
 def test_json_is_as_its_schema_says(ariba: Ariba, paths: tuple[Path, Path]) -> None:

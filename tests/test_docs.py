@@ -61,11 +61,12 @@ def test_the_pages_show_no_command_that_there_is_not() -> None:
 
 
 def test_the_table_that_is_explained_is_the_one_that_is_printed(ariba: Ariba) -> None:
-    (shown,) = blocks(REPOSITORY / "docs" / "reading-a-report.md", "text")
-    printed = ariba("audit", FIXTURES / "attacked").stdout.decode().splitlines()
-    assert [
-        line for line in shown.splitlines() if line.strip() != "…" and line not in printed
-    ] == []
+    shown = blocks(REPOSITORY / "docs" / "reading-a-report.md", "text")
+    asked = (("attacked",), ("clean",), ("attacked", "--k-est", "20%"))
+    for (name, *options), table in zip(asked, shown, strict=True):
+        printed = ariba("audit", FIXTURES / name, *options).stdout.decode().splitlines()
+        lines = [line for line in table.splitlines() if line.strip() != "…"]
+        assert [line for line in lines if line not in printed] == []
 
 
 def test_every_link_leads_to_a_file_and_a_heading() -> None:

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.decisions import top_k
 from ariba_cli.auditing.evaluation import truth_metrics
 from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.base.errors import InputError
@@ -13,7 +14,7 @@ from ariba_cli.detectors import make_detectors
 from ariba_cli.reports.words import truth_in_words
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.truth import read_truth
-from ariba_cli.verdicts.method import Decision, Method, RequestedDetector, RequestedOptions
+from ariba_cli.verdicts.method import Method, RequestedDetector, RequestedOptions
 from ariba_cli.verdicts.verdict import (
     Coverage,
     DetectorResult,
@@ -40,13 +41,14 @@ def verdict(k_est: int, *detectors: DetectorResult) -> Verdict:
         tuple(RequestedDetector(one.name) for one in detectors), str(k_est)
     )
     names = ("a", "b", "c", "d", "gone")
+    decision, ranking = top_k(detectors[0].name, detectors[0].scores, k_est, 0.1)
     return Verdict(
-        method=Method(("w",), "named", requested),
-        decision=Decision("top-k", detectors[0].name, k_est),
+        method=Method(("w",), "named", requested, k_est=k_est),
+        decision=decision,
         inputs=tuple(Input("participant", name, name, 1, None, "ok") for name in names),
         layers=(),
         detectors=detectors,
-        ranking=(),
+        ranking=ranking,
         coverage=Coverage(1, 1, 1, 1),
         findings=(),
     )
@@ -117,8 +119,8 @@ def test_who_tells_nobody_apart_catches_nobody(tmp_path: Path) -> None:
         write_model(tmp_path / f"p{index}.safetensors", random_model(1))
     settings = AuditSettings(detectors=make_detectors(["mahalanobis", "krum"]))
     found = truth_metrics(audit(open_round(tmp_path), settings), ["p0"]).detectors
-    assert found["mahalanobis"] == TruthMetrics(0.0, 0.0, 0.0, None)
-    assert found["krum"] == TruthMetrics(0.0, None, None, None)
+    assert found["mahalanobis"] == TruthMetrics(0.0, 0, None, None, None)
+    assert found["krum"] == TruthMetrics(0.0, 0, None, None, None)
 
 
 def test_the_truth_of_several_detectors_is_said_of_each() -> None:
@@ -136,7 +138,9 @@ def test_the_truth_of_several_detectors_is_said_of_each() -> None:
         assert line.endswith(f"AUC {own.auc:.3f}.")
     alone = replace(one, detectors=one.detectors[:1])
     (line,) = truth_in_words(replace(alone, truth=truth_metrics(alone, ["p15"])))
-    assert line.startswith("Truth: 100% of the 1 compromised are suspects; confidence C ")
+    assert line.startswith(
+        "Truth: 100% of the 1 compromised are suspects, and 3 of the others; confidence C "
+    )
 
 
 def test_the_truth_of_another_round_is_refused() -> None:

@@ -169,8 +169,8 @@ def test_whoever_cannot_be_told_apart_is_said_to_be(tmp_path: Path, ariba: Ariba
 
 
 def test_evidence_does_not_change_the_result(ariba: Ariba) -> None:
-    plain = json.loads(ariba("audit", ATTACKED, "-f", "json").stdout)
-    done = ariba("audit", ATTACKED, "-f", "json", "--evidence")
+    plain = json.loads(ariba("audit", ATTACKED, "--layer", "all", "-f", "json").stdout)
+    done = ariba("audit", ATTACKED, "--layer", "all", "-f", "json", "--evidence")
     found = json.loads(done.stdout)
     assert found["result"] == plain["result"]
     assert "evidence" not in plain
@@ -205,7 +205,9 @@ def test_what_differs_where_most_are_alike_is_explained_first(tmp_path: Path, ar
 
 
 def test_an_explanation_can_be_written_in_ascii(ariba: Ariba) -> None:
-    done = ariba("audit", ATTACKED, "--explain", "p18", PYTHONIOENCODING="ascii")
+    done = ariba(
+        *("audit", ATTACKED, "--layer", "all", "--explain", "p18"), PYTHONIOENCODING="ascii"
+    )
     assert done.returncode == 0
     assert "+9" in done.stdout.decode("ascii")
 

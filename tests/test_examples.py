@@ -18,12 +18,14 @@ pytestmark = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not in
     ("arguments", "code", "said"),
     [
         (
-            [FIXTURES / "clean", "report.json", "conv2", "0.4"],
+            [FIXTURES / "clean", "report.json"],
             0,
             "Nothing found that speaks against deployment.",
         ),
-        ([FIXTURES / "attacked", "report.json", "conv2", "0.4"], 1, "Deployment stopped."),
-        ([FIXTURES / "attacked", "report.json", "fc9", "0.4"], 2, ""),
+        ([FIXTURES / "attacked", "report.json"], 1, "Deployment stopped."),
+        ([FIXTURES / "attacked", "report.json", "1e-12"], 0, "speaks against deployment."),
+        ([FIXTURES / "attacked", "report.json", "5"], 2, ""),
+        ([FIXTURES / "nowhere", "report.json"], 2, ""),
         ([], 2, ""),
     ],
 )
@@ -40,6 +42,7 @@ def test_the_review_stops_a_deployment(
     assert done.returncode == code, done.stderr
     assert done.stdout.decode().rstrip("\n").endswith(said)
     if code < 2:
-        suspects = json.loads((tmp_path / "report.json").read_text())["result"]["ranking"]
-        shown = [line.split()[0] for line in done.stdout.decode().splitlines() if " share " in line]
-        assert shown == [ranked["id"] for ranked in suspects if ranked["share"] >= 0.4]
+        ranking = json.loads((tmp_path / "report.json").read_text())["result"]["ranking"]
+        lines = done.stdout.decode().splitlines()
+        shown = [line.split()[0] for line in lines if " p-value " in line]
+        assert shown == [ranked["id"] for ranked in ranking if ranked["flagged"]]

@@ -24,16 +24,16 @@ from fixtures.hostile.numpy_files import Entry, archive
 from fixtures.hostile.weights import NAME, RAW, VALUES, npy, safetensors, stored
 from tests.models import random_model, write_flat_round, write_model
 
-# What a busy machine may take
+# Of a processor, whatever else the machine does.
 SECONDS = 5.0
 
 
 def refused(path: Path, terms: ReadOptions | None = None) -> str:
     """Why a file or folder is refused, which must not take long."""
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(RefusedFileError) as caught:
         list(open_model(path, terms or ReadOptions()).floats())
-    assert time.monotonic() - started < SECONDS
+    assert time.process_time() - started < SECONDS
     assert len(str(caught.value)) < 1500
     return str(caught.value)
 

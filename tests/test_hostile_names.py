@@ -193,7 +193,7 @@ def test_json_holds_every_name_exactly(root: Path, ariba: Ariba) -> None:
 def test_csv_has_one_line_each_and_no_formula(root: Path, ariba: Ariba) -> None:
     _, text, warnings = ariba("audit", root, "--layer", "conv2", "-f", "csv")
     rows = list(csv.reader(io.StringIO(text)))
-    assert {len(row) for row in rows} == {5}
+    assert {len(row) for row in rows} == {6}
     assert not [row for row in rows[1:] if row[1].startswith(("=", "+", "-", "@", "\t", "\uff1d"))]
     left_out = [line for line in warnings.splitlines() if "is in no known format" in line]
     assert len(left_out) == len(NAMES[::3])

@@ -296,7 +296,7 @@ def test_detectors_stand_side_by_side() -> None:
     # Marks tie for the first three; the fourth has the most of the others.
     assert "p0000 ▲ 1 (7.5) ▲ 1 (0.938)" in text
     assert "p0003 4 (5.5) 12 (0.016)" in text
-    assert "norm 100% 0.990 mahalanobis 100% 0.990" in text
+    assert "norm 100% 0 0.990 mahalanobis 100% 0 0.990" in text
     assert "Distances and marks are those of mahalanobis, which does not decide" in text
 
 

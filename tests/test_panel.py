@@ -14,7 +14,7 @@ from ariba_cli.scoring.panel.robust import deviations
 from ariba_cli.scoring.panel.signs import SIGNS
 from ariba_cli.scoring.panel.tails import TAILS, chance, chance_of_score, smallest_of
 from ariba_cli.scoring.update_statistics import OutputLayer, Updates, UpdateStatistics
-from ariba_cli.verdicts.verdict import DetectorResult
+from ariba_cli.verdicts.verdict import DetectorResult, Score
 from tests.conftest import FIXTURES
 
 Float64 = npt.NDArray[np.float64]
@@ -165,8 +165,12 @@ def panel(given: dict[str, Float64], **options: object) -> DetectorResult:
 
 
 def least(result: DetectorResult) -> float:
-    found = [one.details["p_value"] for one in result.scores]
-    return min(one for one in found if isinstance(one, float | int))
+    return min(chance_of(one) for one in result.scores)
+
+
+def chance_of(score: Score) -> float:
+    assert score.p_value is not None
+    return score.p_value
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -268,6 +272,5 @@ def test_pair_cosines_are_those_of_a_plain_computation() -> None:
 
 def test_the_compromised_are_told_and_nobody_in_a_clean_round() -> None:
     attacked = ariba.audit(FIXTURES / "attacked", detectors="panel").detectors[0]
-    chances_ = {one.id: one.details["p_value"] for one in attacked.scores}
-    assert {name for name, own in chances_.items() if float(own or 0) < 1e-4} == {"p15", "p18"}
+    assert {one.id for one in attacked.scores if chance_of(one) < 1e-4} == {"p15", "p18"}
     assert least(ariba.audit(FIXTURES / "clean", detectors="panel").detectors[0]) > 0.05

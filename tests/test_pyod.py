@@ -100,7 +100,9 @@ def test_every_detector_does_as_well_as_it_is_known_to(target: Target) -> None:
     assert measured.auc is not None
     assert measured.auc >= target.least_auc
     (layer,) = found.marked_layers
-    assert layer.marked == sum(layer.scores.values()) == found.decision.k_est * layer.fragments
+    assert (
+        layer.marked == sum(layer.scores.values()) == (found.decision.k_est or 0) * layer.fragments
+    )
     assert layer.covariance_rank is None
     parameters = found.deciding.parameters
     default = min(20 * 512, CATALOGUE[target.name].fit_sample)
@@ -406,7 +408,7 @@ def test_arguments_that_a_detector_does_not_take_are_refused() -> None:
     with pytest.raises(UsageError, match="mahalanobis takes no argument 'k'; it takes none"):
         make_detector("mahalanobis", {"k": 3})
     with pytest.raises(UsageError, match="mahalanobis takes no --fit-sample"):
-        make_detector(fit_sample=100)
+        make_detector("mahalanobis", fit_sample=100)
     with pytest.raises(
         UsageError, match="cannot be fitted on 100 fragments: InvalidParameterError"
     ):

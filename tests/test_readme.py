@@ -39,7 +39,8 @@ COMMANDS = getattr(typer.main.get_command(app), "commands", {})
 DEMO = [
     "ariba simulate runs/demo",
     "ariba attack runs/demo/round_0040 --out runs/demo/attacked",
-    "ariba audit runs/demo/attacked --layer conv2 --k-est 10 --truth",
+    "ariba audit runs/demo/round_0040",
+    "ariba audit runs/demo/attacked --truth",
 ]
 
 
@@ -51,6 +52,9 @@ def test_the_commands(tmp_path: Path, command_path: str) -> None:
     shown = {command: run(command, tmp_path, PATH=command_path) for command in commands}
     after = shown["ariba attack runs/demo/round_0040 --out runs/demo/attacked --k 5"]
     compromised = after.splitlines()[0].removeprefix("compromised").replace(",", "").split()
+    table = shown["ariba audit runs/demo/attacked"]
+    flagged = [line.split()[1] for line in table.splitlines() if line.endswith("flagged")]
+    assert sorted(flagged) == compromised
     table = shown["ariba audit runs/demo/attacked --layer conv2 --k-est 10"]
     suspects = [line.split()[1] for line in table.splitlines() if line.endswith("suspect")]
     assert len(suspects) == 10

@@ -20,6 +20,7 @@ from ariba_cli.reports.inspect_table import inspect_table
 from ariba_cli.reports.text import Paper
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.inspection import inspect_file, inspect_round
+from ariba_cli.verdicts.ranked import Ranked
 from tests.conftest import FIXTURES
 from tests.models import random_model, write_flat_round, write_model
 
@@ -77,7 +78,7 @@ def test_the_table_says_who_is_suspected_and_what_that_means() -> None:
 def test_with_the_truth_it_says_how_good_that_was() -> None:
     said = " ".join(attacked_table(PLAIN, truth=True).split())
     assert "suspect, compromised" in said
-    assert "100% of the 2 compromised are suspects; confidence C 0.429" in said
+    assert "100% of the 2 compromised are suspects, and 2 of the others; confidence C 0.429" in said
     assert "AUC 1.000" in said
 
 
@@ -114,20 +115,32 @@ def test_a_table_of_several_detectors_has_the_ranks_of_the_others() -> None:
     assert "k̃/n" not in said
 
 
+def of_score(score: float) -> Ranked:
+    return Ranked(rank=1, id="p0", score=score, suspect=True)
+
+
 def test_a_bar_has_the_line_of_chance() -> None:
     shares = Bars(largest=1.0, line=0.2)
-    assert shares.draw(0.5, 10, ascii_only=True) == "##|##     "
-    assert shares.draw(0.0, 10, ascii_only=True) == "  |       "
-    assert Bars(largest=1.0, line=0.99).draw(1.0, 10, ascii_only=False) == "━━━━━━━━━│"
+    assert shares.draw(of_score(0.5), 10, ascii_only=True) == "##|##     "
+    assert shares.draw(of_score(0.0), 10, ascii_only=True) == "  |       "
+    assert Bars(largest=1.0, line=0.99).draw(of_score(1.0), 10, ascii_only=False) == "━━━━━━━━━│"
 
 
 def test_a_bar_of_another_score_is_on_the_scale_of_the_highest() -> None:
     scores = Bars(largest=8.0, line=None)
-    assert scores.draw(8.0, 10, ascii_only=True) == "#" * 10
-    assert scores.draw(4.0, 10, ascii_only=False) == "━━━━━     "
-    assert scores.draw(-3.0, 10, ascii_only=True) == " " * 10
-    assert Bars(largest=-1.0, line=None).draw(-2.0, 10, ascii_only=True) == " " * 10
+    assert scores.draw(of_score(8.0), 10, ascii_only=True) == "#" * 10
+    assert scores.draw(of_score(4.0), 10, ascii_only=False) == "━━━━━     "
+    assert scores.draw(of_score(-3.0), 10, ascii_only=True) == " " * 10
+    assert Bars(largest=-1.0, line=None).draw(of_score(-2.0), 10, ascii_only=True) == " " * 10
     assert scores.header(PLAIN) == ""
+
+
+def test_a_bar_at_a_level_is_as_long_as_the_p_value_is_unlikely() -> None:
+    chances = Bars(largest=8.0, line=2.0, line_name="α/n")
+    one, other = (Ranked(1, "p0", 9.0, p_value=p, flagged=False) for p in (1e-4, 1.0))
+    assert chances.draw(one, 8, ascii_only=True) == "##|#    "
+    assert chances.draw(other, 8, ascii_only=True) == "  |     "
+    assert chances.header(PLAIN) == "│ α/n"
 
 
 def test_ascii_where_nothing_else_can_be_shown() -> None:
@@ -217,10 +230,10 @@ def test_no_name_is_a_formula_in_csv(hostile: Path) -> None:
     text = (table.header + table.rows(verdict, "")).decode()
     assert harmless(text)
     rows = list(csv.reader(io.StringIO(text)))
-    assert rows[0] == ["rank", "id", "score", "share", "suspect"]
+    assert rows[0] == ["rank", "id", "score", "share", "p_value", "suspect"]
     assert len(rows) == 1 + 3 + len(HOSTILE_NAMES) + 1
     for row in rows[1:]:
-        assert len(row) == 5
+        assert len(row) == 6
         assert not row[1].startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d"))
 
 
@@ -230,7 +243,7 @@ def test_a_csv_of_several_detectors_has_a_column_for_each_of_the_others() -> Non
     table = AuditCsv(verdict, with_round=False)
     rows = list(csv.DictReader(io.StringIO((table.header + table.rows(verdict, "")).decode())))
     layers = [layer.layer for layer in verdict.layers]
-    columns = ["rank", "id", "score", "share", "suspect", *layers, "mahalanobis"]
+    columns = ["rank", "id", "score", "share", "p_value", "suspect", *layers, "mahalanobis"]
     assert [list(row) for row in rows] == [columns] * 20
     marks = {one.id: one.share for one in verdict.detectors[1].scores}
     for row, ranked in zip(rows, verdict.ranking, strict=True):

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.decisions import top_k
 from ariba_cli.auditing.evaluation import truth_metrics
-from ariba_cli.auditing.ranking import scores_of_marks, top_k
+from ariba_cli.auditing.ranking import scores_of_marks
 from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.auditing.stability import LayerCounts, stability_of
 from ariba_cli.base.errors import InputError, UsageError
@@ -469,7 +470,7 @@ def test_the_values_of_one_layer_are_held_at_a_time(root: Path) -> None:
     held: list[weakref.ref[Any]] = []
     alive = []
 
-    usual = make_detector()
+    usual = make_detector("mahalanobis")
     assert isinstance(usual, LayerDetector)
 
     def watching(

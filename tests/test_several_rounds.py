@@ -88,7 +88,7 @@ def test_the_first_line_comes_before_the_second_round_is_read(tmp_path: Path) ->
     _, shown = stream(process)
     with (tmp_path / "list").open("wb", buffering=0) as wanted:
         wanted.write(os.fsencode(CLEAN) + b"\0" + os.fsencode(ATTACKED)[:5])
-        assert shown.readline().startswith(b"round,rank,id,score,share,suspect,conv1.weight,")
+        assert shown.readline().startswith(b"round,rank,id,score,share,p_value,flagged\n")
         assert shown.readline().startswith(os.fsencode(CLEAN) + b",1,p")
         wanted.write(os.fsencode(ATTACKED)[5:])
     rest = shown.read()
@@ -147,11 +147,12 @@ def test_tables_say_which_round_they_are_of(ariba: Ariba) -> None:
 def test_csv_has_one_header_and_says_which_round_and_layer(ariba: Ariba) -> None:
     done = ariba("audit", ATTACKED, CLEAN, "-f", "csv", "--layer", "conv?")
     header, *rows = csv.reader(io.StringIO(done.stdout.decode()))
-    columns = ["rank", "id", "score", "share", "suspect", "conv1.weight", "conv2.weight"]
+    columns = ["rank", "id", "score", "share", "p_value", "suspect"]
+    columns += ["conv1.weight", "conv2.weight"]
     assert header == ["round", *columns]
     assert [row[0] for row in rows] == [str(ATTACKED)] * 20 + [str(CLEAN)] * 20
     for row in rows:
-        assert float(row[4]) == pytest.approx((float(row[6]) + float(row[7])) / 2, abs=1e-5)
+        assert float(row[4]) == pytest.approx((float(row[7]) + float(row[8])) / 2, abs=1e-5)
     notes = done.stderr.decode().splitlines()
     assert [note.split(" ")[0] for note in notes] == [f"{ATTACKED}:", f"{CLEAN}:"]
     alone = ariba("audit", CLEAN, "-f", "csv", "--layer", "conv?").stdout.decode()
@@ -170,7 +171,7 @@ def test_csv_has_no_column_for_a_layer_that_comes_later(tmp_path: Path, ariba: A
     assert b"error: more: it has a layer 'x' that the first round lacks" in done.stderr
     done = ariba("audit", "more", "some", "-f", "csv", "--layer", "all", "-q")
     assert done.returncode == 0
-    assert {line.count(b",") for line in done.stdout.splitlines()} == {9}
+    assert {line.count(b",") for line in done.stdout.splitlines()} == {10}
 
 
 @pytest.mark.parametrize(

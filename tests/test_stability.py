@@ -9,7 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ariba_cli.auditing.audit import audit
-from ariba_cli.auditing.ranking import scores_of_marks, top_k
+from ariba_cli.auditing.decisions import top_k
+from ariba_cli.auditing.ranking import scores_of_marks
 from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.auditing.stability import LayerCounts, stability_of
 from ariba_cli.detectors import make_detectors

@@ -355,7 +355,7 @@ def test_a_detector_is_run_with_what_it_was_given(
 
     def make(name: str, *others: object) -> Detector:
         given.extend([name, *others])
-        return make_detector()
+        return make_detector("mahalanobis")
 
     def by_pyod(result: Json) -> None:
         result["method"]["requested"]["detectors"] = [

@@ -1,16 +1,24 @@
 """What plain Python values mean: paths, names, tensors and detectors."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike
 
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.auditing.settings import (
+    DEFAULT_K_EST,
+    AuditSettings,
+    KEst,
+    default_detector,
+    settled_level,
+)
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.parameters import Parameter
 from ariba_cli.detectors import all_different, make_detector, make_detectors
 from ariba_cli.detectors.declaration import Detector
-from ariba_cli.scoring.devices import DeviceChoice
+from ariba_cli.scoring.devices import AUTO, DeviceChoice
 
 PathText = str | PathLike[str]
 # The tensors of one model by name, or the values of a single one.
@@ -34,7 +42,72 @@ def named_tensors(tensors: Tensors) -> dict[str, npt.NDArray[np.floating]]:
     return {_ONLY: np.asarray(tensors)}
 
 
-def chosen_detectors(
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for of an audit, wherever the updates are.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        Names, patterns or `all`; none for all that hold weights.
+    fragment : str, optional
+        How they are cut.
+    level : float, optional
+        The false-discovery level.
+    k_est : int or str, optional
+        How many suspects are named.
+    detectors : str, sequence of str, or dict, optional
+        Their names; the first decides.
+    arguments : dict, optional
+        Arguments for whichever of them takes them.
+    excluded : tuple of str
+        Who is left out.
+    """
+
+    layers: tuple[str, ...]
+    fragment: str | None
+    level: float | None
+    k_est: int | str | None
+    detectors: Detectors | None
+    arguments: Mapping[str, Parameter] | None
+    excluded: tuple[str, ...]
+
+
+def settings_for(
+    asked: Asked, fit_sample: int | None = None, device: DeviceChoice = AUTO
+) -> AuditSettings:
+    """Return the settings of an audit, with what was not asked for at its default.
+
+    Parameters
+    ----------
+    asked : Asked
+        What was.
+    fit_sample : int, optional
+        On how many fragments a detector of PyOD is fitted, at most.
+    device : DeviceChoice, optional
+        Where detectors work.
+
+    Raises
+    ------
+    UsageError
+        When it does not fit together, or there is no such detector.
+    """
+    k_est = asked.k_est is not None
+    named = asked.detectors
+    if named is None:
+        named = default_detector(k_est=k_est, layers=asked.layers, fragment=asked.fragment)
+    detectors = _chosen_detectors(named, asked.arguments, fit_sample, device)
+    return AuditSettings(
+        layers=asked.layers,
+        fragment=asked.fragment,
+        k_est=KEst.parse(DEFAULT_K_EST if asked.k_est is None else asked.k_est),
+        level=settled_level(asked.level, k_est=k_est, decides=detectors[0]),
+        detectors=detectors,
+        excluded=asked.excluded,
+    )
+
+
+def _chosen_detectors(
     named: Detectors,
     arguments: Mapping[str, Parameter] | None,
     fit_sample: int | None,

@@ -2,29 +2,29 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace as replace_fields
 from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from ariba_cli.api.arguments import (
+    Asked,
     Detectors,
     PathText,
     Tensors,
-    chosen_detectors,
     named_tensors,
+    settings_for,
     several,
 )
 from ariba_cli.api.verdict import Verdict, with_record
 from ariba_cli.auditing.audit import audit as audit_round
 from ariba_cli.auditing.audit import audit_sent
 from ariba_cli.auditing.evaluation import truth_metrics
-from ariba_cli.auditing.settings import DEFAULT_K_EST, AuditSettings, KEst
 from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.base.ids import id_order
 from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.progress import Progress, no_progress
-from ariba_cli.detectors import DEFAULT
 from ariba_cli.formats.memory import model_in_memory
 from ariba_cli.formats.model import ReadOptions
 from ariba_cli.rounds import directory
@@ -39,8 +39,9 @@ def audit(
     *,
     layers: str | Sequence[str] = (),
     fragment: str | None = None,
-    k_est: int | str = DEFAULT_K_EST,
-    detectors: Detectors = DEFAULT,
+    level: float | None = None,
+    k_est: int | str | None = None,
+    detectors: Detectors | None = None,
     detector_arguments: Mapping[str, Parameter] | None = None,
     fit_sample: int | None = None,
     device: str = "auto",
@@ -57,7 +58,7 @@ def audit(
     progress: Progress = no_progress,
     notice: Callable[[str], None] | None = None,
 ) -> Verdict:
-    """Audit a round on disk: rank its participants by how backdoored their updates look.
+    """Audit a round on disk: say who stands out, and rank everybody by how backdoored it looks.
 
     Parameters
     ----------
@@ -67,10 +68,15 @@ def audit(
         Names, patterns or `all`; all layers that hold weights by default.
     fragment : str, optional
         kernel, filter, row or block:D; by default by the layer's shape.
+    level : float, optional
+        The false-discovery level: of all who are flagged, about so large a share is honest. By
+        default 0.05 with a detector that gives p-values.
     k_est : int or str, optional
-        How many suspects are named, as a number or as a percentage such as `"20%"`.
+        How many suspects to name instead, whether they stand out or not, as a number or as a
+        percentage such as `"20%"`.
     detectors : str, sequence of str, or dict, optional
-        Their names; the first decides. A dict gives each its own arguments.
+        Their names; the first decides. A dict gives each its own arguments. By default `panel`,
+        and `mahalanobis` where `k_est`, `layers` or `fragment` is given.
     detector_arguments : dict, optional
         Arguments for whichever of the detectors takes them.
     fit_sample : int, optional
@@ -105,18 +111,26 @@ def audit(
     Examples
     --------
     >>> import ariba_cli as ariba
+    >>> verdict = ariba.audit("fixtures/attacked")
+    >>> sorted(one.id for one in verdict.suspects)
+    ['p15', 'p18']
     >>> verdict = ariba.audit("fixtures/attacked", detectors=["krum", "norm"], k_est=2)
     >>> sorted(one.id for one in verdict.suspects)
     ['p15', 'p18']
     """
     started, ticks = datetime.now(UTC), time.perf_counter()
     choice = DeviceChoice(device) if notice is None else DeviceChoice(device, notice)
-    settings = AuditSettings(
+    asked = Asked(
         layers=several(layers),
         fragment=fragment,
-        k_est=KEst.parse(k_est),
-        detectors=chosen_detectors(detectors, detector_arguments, fit_sample, choice),
+        level=level,
+        k_est=k_est,
+        detectors=detectors,
+        arguments=detector_arguments,
         excluded=several(exclude),
+    )
+    settings = replace_fields(
+        settings_for(asked, fit_sample, choice),
         verify_seal=verify_seal,
         strict=strict,
         max_memory=max_memory,
@@ -147,8 +161,9 @@ def score(
     deltas: bool = False,
     layers: str | Sequence[str] = (),
     fragment: str | None = None,
-    k_est: int | str = DEFAULT_K_EST,
-    detectors: Detectors = DEFAULT,
+    level: float | None = None,
+    k_est: int | str | None = None,
+    detectors: Detectors | None = None,
     detector_arguments: Mapping[str, Parameter] | None = None,
     exclude: str | Sequence[str] = (),
     progress: Progress = no_progress,
@@ -163,7 +178,7 @@ def score(
         The model that the server sent out.
     deltas : bool, optional
         Whether the updates are differences to it, and not weights.
-    layers, fragment, k_est, detectors, detector_arguments, exclude, progress
+    layers, fragment, level, k_est, detectors, detector_arguments, exclude, progress
         As in `audit`.
 
     Raises
@@ -182,11 +197,13 @@ def score(
     """
     started, ticks = datetime.now(UTC), time.perf_counter()
     excluded = several(exclude)
-    settings = AuditSettings(
+    asked = Asked(
         layers=several(layers),
         fragment=fragment,
-        k_est=KEst.parse(k_est),
-        detectors=chosen_detectors(detectors, detector_arguments, None, DeviceChoice()),
+        level=level,
+        k_est=k_est,
+        detectors=detectors,
+        arguments=detector_arguments,
         excluded=excluded,
     )
     unknown = [name for name in excluded if name not in updates]
@@ -208,7 +225,7 @@ def score(
             model_order=list(named_tensors(next(iter(updates.values()), {}))),
             updates_are_deltas=deltas,
         ),
-        settings,
+        settings_for(asked),
         progress,
         where="the keys of the updates",
     )

@@ -10,8 +10,9 @@ from ariba_cli.base.errors import UsageError
 from ariba_cli.base.visible import visible
 from ariba_cli.reports.audit_json import audit_json
 from ariba_cli.reports.canonical import RunRecord
+from ariba_cli.reports.reasons import reasons_in_words
 from ariba_cli.reports.run_record import run_record
-from ariba_cli.reports.words import headline_in_words, value_in_words
+from ariba_cli.reports.words import headline_in_words, named_word, value_in_words, value_name
 from ariba_cli.verdicts.verdict import Verdict as _Verdict
 
 if TYPE_CHECKING:
@@ -90,16 +91,15 @@ class Verdict(_Verdict, frozen=True):
         """Return the first of the ranking as a table, for notebooks."""
         from html import escape
 
-        cells = [
-            (str(one.rank), visible(one.id), value_in_words(self, one.value), one.suspect)
-            for one in self.ranking[:_SHOWN]
-        ]
         rows = "".join(
-            f"<tr><td>{rank}</td><td>{escape(name)}</td><td>{value}</td>"
-            f"<td>{'suspect' if suspect else ''}</td></tr>"
-            for rank, name, value, suspect in cells
+            f"<tr><td>{one.rank}</td><td>{escape(visible(one.id))}</td>"
+            f"<td>{value_in_words(self, one.value)}</td>"
+            f"<td>{named_word(self) if one.named else ''}</td>"
+            f"<td>{escape(reasons_in_words(one)) if one.named else ''}</td></tr>"
+            for one in self.ranking[:_SHOWN]
         )
-        head = "<tr><th>rank</th><th>participant</th><th>score</th><th></th></tr>"
+        titles = ("rank", "participant", value_name(self), "", "reasons" if self.by_level else "")
+        head = f"<tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>"
         words = escape(headline_in_words(self))
         return f"<p>{words}</p><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
 

@@ -5,10 +5,11 @@ from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
+from ariba_cli.auditing.calibration import calibration_of, similarity_of, uncalibrated
 from ariba_cli.auditing.choice import Choice, choose_layers
+from ariba_cli.auditing.decisions import decide, few_participants
 from ariba_cli.auditing.detection import detector_results, update_plan
 from ariba_cli.auditing.examination import Examined, examine_all
-from ariba_cli.auditing.ranking import top_k
 from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.base.errors import InputError
 from ariba_cli.base.ids import id_order
@@ -89,11 +90,14 @@ def audit_sent(
     plan = update_plan(settings.update_detectors, sent, choice)
     examined = examine_all(sent.submissions, choice, settings, plan, progress)
     k_est = max(one.k_est for one in examined)
-    results, margins = detector_results(settings.detectors, examined, plan, k_est)
-    decision, ranking = top_k(results[0].name, results[0].scores, k_est, margins[0])
+    detected = detector_results(settings.detectors, examined, plan, k_est)
+    decides = detected[0]
+    decision, ranking = decide(decides, settings.level, k_est)
     findings = list(choice.findings)
     for one in examined:
         findings += [*one.left_out.values(), *one.findings]
+    if settings.level is not None:
+        findings += [*few_participants(len(ranking)), *uncalibrated(decides)]
     known = tuple(one.layer for one in examined if one.layer is not None)
     return Verdict(
         method=Method(
@@ -101,15 +105,18 @@ def audit_sent(
             layer_choice=choice.how,
             requested=_requested(settings),
             inner_products=_inner_products(known) if plan is not None else None,
+            k_est=k_est if settings.counts_with_k_est else None,
         ),
         decision=decision,
         inputs=_inputs(sent, examined),
         layers=known,
-        detectors=results,
+        detectors=tuple(one.result for one in detected),
         ranking=ranking,
-        coverage=_coverage(layers, choice, known, results[0].scope),
+        coverage=_coverage(layers, choice, known, decides.result.scope),
         # What is wrong with a file, or with k̃, is found anew in every layer.
         findings=tuple(dict.fromkeys(findings)),
+        calibration=calibration_of(decides),
+        similarity=similarity_of(decides) if settings.evidence else None,
         evidence=tuple(one.evidence for one in examined if one.evidence is not None),
         devices=tuple(sorted({own.device for one in examined for own in one.marked.values()}))
         or ("cpu",),
@@ -129,7 +136,8 @@ def _requested(settings: AuditSettings) -> RequestedOptions:
             RequestedDetector(one.declaration.name, dict(one.arguments), one.fit_sample)
             for one in settings.detectors
         ),
-        k_est=settings.k_est.text,
+        k_est=settings.k_est.text if settings.level is None else None,
+        level=settings.level,
         layers=settings.layers,
         fragment=settings.fragment,
         excluded=settings.excluded,

@@ -14,7 +14,7 @@ from ariba_cli.auditing.settings import why_no_k_est
 from ariba_cli.auditing.stability import stability_of
 from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.base.ids import id_order
-from ariba_cli.detectors.declaration import Detector, LayerDetector, Need, UpdateDetector
+from ariba_cli.detectors.declaration import Detector, LayerDetector, Need, Scores, UpdateDetector
 from ariba_cli.scoring.update_statistics import OutputLayer, Statistic, Updates
 from ariba_cli.updates.intake import FEWEST_PARTICIPANTS, Sent
 from ariba_cli.verdicts.verdict import DetectorResult, Score
@@ -73,13 +73,35 @@ def _check_global(name: str, sent: Sent) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Detected:
+    """What a detector says.
+
+    Attributes
+    ----------
+    result : DetectorResult
+        For the report.
+    margin : float
+        By how much its k̃-th value exceeds the next.
+    ids : tuple of str
+        Who was scored as a whole, in id order; nobody where layers were.
+    scores : Scores, optional
+        What it says of these, in that order.
+    """
+
+    result: DetectorResult
+    margin: float
+    ids: tuple[str, ...] = ()
+    scores: Scores | None = None
+
+
 def detector_results(
     detectors: Sequence[Detector],
     examined: Sequence[Examined],
     plan: UpdatePlan | None,
     k_est: int,
-) -> tuple[tuple[DetectorResult, ...], tuple[float, ...]]:
-    """Return what each detector says, and by how much its k̃-th value exceeds the next.
+) -> list[Detected]:
+    """Return what each detector says.
 
     Raises
     ------
@@ -87,18 +109,15 @@ def detector_results(
         When one of them lacks what it needs.
     """
     gathered = _gathered(examined, plan, k_est) if plan is not None else None
-    found = [
+    return [
         _of_layers(one, examined, k_est)
         if isinstance(one, LayerDetector)
         else _of_updates(one, gathered, k_est)
         for one in detectors
     ]
-    return tuple(result for result, _ in found), tuple(margin for _, margin in found)
 
 
-def _of_layers(
-    detector: LayerDetector, examined: Sequence[Examined], k_est: int
-) -> tuple[DetectorResult, float]:
+def _of_layers(detector: LayerDetector, examined: Sequence[Examined], k_est: int) -> Detected:
     name = detector.declaration.name
     marked = [one.marked[name] for one in examined if name in one.marked]
     parameters: dict[str, Parameter] = {}
@@ -121,7 +140,7 @@ def _of_layers(
         layers=layers,
         stability=stability,
     )
-    return result, margin
+    return Detected(result, margin)
 
 
 @dataclass(frozen=True)
@@ -178,9 +197,10 @@ def _gathered(
 
 def _of_updates(
     detector: UpdateDetector, gathered: _GatheredUpdates | None, k_est: int
-) -> tuple[DetectorResult, float]:
+) -> Detected:
     declaration = detector.declaration
     scores: tuple[Score, ...] = ()
+    found: Scores | None = None
     parameters: dict[str, Parameter] = dict(detector.arguments)
     if gathered is not None:
         _check_fed(detector, gathered.updates)
@@ -198,7 +218,7 @@ def _of_updates(
         scores=scores,
     )
     margin = scores[k_est - 1].value - scores[k_est].value if scores else 0.0
-    return result, margin
+    return Detected(result, margin, () if gathered is None else gathered.ids, found)
 
 
 def _check_fed(detector: UpdateDetector, updates: Updates) -> None:

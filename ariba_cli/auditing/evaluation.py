@@ -23,23 +23,33 @@ def truth_metrics(verdict: Verdict, compromised: Sequence[str]) -> Truth:
     return Truth(
         compromised=tuple(compromised),
         detectors={
-            one.name: _metrics(one, compromised, verdict.decision.k_est)
+            one.name: _metrics(one, compromised, _named_by(one, verdict))
             for one in verdict.detectors
         },
     )
 
 
-def _metrics(found: DetectorResult, compromised: Sequence[str], k_est: int) -> TruthMetrics:
+def _named_by(found: DetectorResult, verdict: Verdict) -> tuple[str, ...]:
+    """Return whom the decision names, or who is among the k̃ first of another detector."""
+    if found is verdict.deciding or verdict.method.k_est is None:
+        return tuple(one.id for one in verdict.suspects)
+    return found.ids[: verdict.method.k_est]
+
+
+def _metrics(
+    found: DetectorResult, compromised: Sequence[str], named: Sequence[str]
+) -> TruthMetrics:
     truth = frozenset(compromised)
     values = {one.id: one.value for one in found.scores}
     least = min(values.values(), default=0.0)
     bad = [values.get(name, min(0.0, least)) for name in compromised]
-    caught = sum(name in truth for name in found.ids[:k_est])
+    caught = sum(name in truth for name in named)
     marks = found.scope == Scope.LAYER
     return TruthMetrics(
         caught=caught / len(truth),
-        confidence=sum(bad) / min(len(truth), k_est) if marks else None,
-        confidence_paper=sum(bad) / k_est if marks else None,
+        falsely_named=len(named) - caught,
+        confidence=sum(bad) / min(len(truth), len(named)) if marks and named else None,
+        confidence_paper=sum(bad) / len(named) if marks and named else None,
         auc=_auc(bad, [value for name, value in values.items() if name not in truth]),
     )
 

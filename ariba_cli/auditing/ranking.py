@@ -1,12 +1,11 @@
-"""The scores of one detector → the order of the participants, in exact arithmetic."""
+"""What a detector says → the order of the participants, in exact arithmetic."""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from ariba_cli.base.ids import id_order
 from ariba_cli.detectors.declaration import Scores
-from ariba_cli.verdicts.method import Decision
-from ariba_cli.verdicts.verdict import MarkedLayer, Ranked, Score
+from ariba_cli.verdicts.verdict import MarkedLayer, Score
 
 # To how many significant digits scores are compared, which are sums of rounded numbers.
 _DIGITS = 6
@@ -49,40 +48,11 @@ def scores_of_updates(ids: Sequence[str], found: Scores) -> tuple[Score, ...]:
             id=name,
             score=totals[name],
             by_layer={layer: scores[places[name]] for layer, scores in by_layer.items()},
+            p_value=None if found.p_values is None else found.p_values[places[name]],
             details={key: values[places[name]] for key, values in found.details.items()},
         )
         for name in sorted(ids, key=lambda name: (-totals[name], id_order(name)))
     )
-
-
-def top_k(
-    detector: str, scores: Sequence[Score], k_est: int, margin: float
-) -> tuple[Decision, tuple[Ranked, ...]]:
-    """Name the k̃ participants of highest score.
-
-    Parameters
-    ----------
-    detector : str
-        Whose scores these are.
-    scores : sequence of Score
-        The most suspicious first; none when nobody can be told apart.
-    k_est : int
-        k̃.
-    margin : float
-        By how much the k̃-th value exceeds the next.
-    """
-    decision = Decision(
-        rule="top-k",
-        detector=detector,
-        k_est=k_est,
-        margin=margin,
-        tie_at_cutoff=bool(scores) and margin == 0,
-    )
-    ranking = tuple(
-        Ranked(rank=place, id=one.id, score=one.score, share=one.share, suspect=place <= k_est)
-        for place, one in enumerate(scores, 1)
-    )
-    return decision, ranking
 
 
 def _short(score: float) -> float:

@@ -2,17 +2,18 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Self
 
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.machine import memory_bytes
-from ariba_cli.detectors import make_detectors
+from ariba_cli.detectors import DEFAULT, OF_THE_PAPER, make_detectors
 from ariba_cli.detectors.declaration import Detector, LayerDetector, UpdateDetector
 
 DEFAULT_K_EST = "20%"
-_DEFAULT_DETECTORS = ("mahalanobis",)
+DEFAULT_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,9 @@ class AuditSettings:
     fragment : str, optional
         How layers are cut; none for the default of each.
     k_est : KEst
-        How many suspects are named.
+        How many are suspected, for the detectors that count with it.
+    level : float, optional
+        The false-discovery level by which participants are named; None where the k̃ first are.
     detectors : tuple of Detector
         The first decides.
     excluded : tuple of str
@@ -108,15 +111,19 @@ class AuditSettings:
     layers: tuple[str, ...] = ()
     fragment: str | None = None
     k_est: KEst = field(default_factory=lambda: KEst.parse(DEFAULT_K_EST))
-    detectors: tuple[Detector, ...] = field(
-        default_factory=lambda: make_detectors(_DEFAULT_DETECTORS)
-    )
+    level: float | None = None
+    detectors: tuple[Detector, ...] = field(default_factory=lambda: make_detectors((OF_THE_PAPER,)))
     excluded: tuple[str, ...] = ()
     verify_seal: bool = False
     strict: bool = False
     max_memory: int | None = None
     evidence: bool = False
     explained: tuple[str, ...] = ()
+
+    @property
+    def counts_with_k_est(self) -> bool:
+        """Whether k̃ decides, or a detector counts with it."""
+        return self.level is None or len(self.detectors) > 1
 
     @property
     def memory(self) -> int:
@@ -132,3 +139,54 @@ class AuditSettings:
     def update_detectors(self) -> tuple[UpdateDetector, ...]:
         """Those that look at whole updates."""
         return tuple(one for one in self.detectors if isinstance(one, UpdateDetector))
+
+
+def default_detector(*, k_est: bool, layers: Sequence[str], fragment: str | None) -> str:
+    """Return what scores where no detector is named: the panel.
+
+    It is the detector of the paper where something is asked for that belongs to its method.
+
+    Parameters
+    ----------
+    k_est : bool
+        Whether k̃ was asked for.
+    layers : sequence of str
+        Those that were asked for.
+    fragment : str, optional
+        How to cut layers, if that was said.
+    """
+    return OF_THE_PAPER if k_est or layers or fragment is not None else DEFAULT
+
+
+def settled_level(level: float | None, *, k_est: bool, decides: Detector) -> float | None:
+    """Return the false-discovery level by which participants are named; None for the k̃ first.
+
+    Parameters
+    ----------
+    level : float, optional
+        The level that was asked for.
+    k_est : bool
+        Whether k̃ was asked for.
+    decides : Detector
+        Whose scores decide: without either, its p-values do where it gives them.
+
+    Raises
+    ------
+    UsageError
+        When both are asked for, the level is not between 0 and 1, or there are no p-values.
+    """
+    gives_p_values = decides.declaration.gives_p_values
+    if level is None:
+        return DEFAULT_LEVEL if gives_p_values and not k_est else None
+    if k_est:
+        raise UsageError(
+            "k_est names a number of participants and level names those who stand out; give one"
+        )
+    if not 0 < level < 1:
+        raise UsageError(f"the level is {level:g}; it must be between 0 and 1, such as 0.05")
+    if not gives_p_values:
+        raise UsageError(
+            f"{decides.declaration.name} gives no p-values, and the level is about these; take "
+            "--detector panel, or k_est instead of the level"
+        )
+    return level

@@ -20,6 +20,8 @@ class FindingKind(StrEnum):
     DOMINANT = "dominant"
     DEGENERATE = "degenerate"
     LARGE_K_EST = "large-k-est"
+    FEW_PARTICIPANTS = "few-participants"
+    UNCALIBRATED = "uncalibrated"
     LAYER_LEFT_OUT = "layer-left-out"
     SEVERAL_GLOBALS = "several-globals"
     UNUSABLE_GLOBAL = "unusable-global"

@@ -39,8 +39,8 @@ def aggregate(
         list[str] | None,
         typer.Option(
             metavar="ID|REPORT.json",
-            help="Leave out this participant, or the suspects of this report of ariba audit -f "
-            "json. What names a file is a report. Repeatable.",
+            help="Leave out this participant, or those whom this report of ariba audit -f json "
+            "names. What names a file is a report. Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -74,7 +74,8 @@ def aggregate(
 
     Writes θ + η Σ w_i (θ_i − θ) as safetensors; without a global model the mean of the
     weights. An update that cannot be used as a whole, or is not finite, is left out. Prints
-    who was left out, a line for each with a tab and why: suspect, dropped, or the kind of finding.
+    who was left out, a line for each with a tab and why: named, for those whom a report names,
+    dropped, or the kind of finding.
 
     Example: ariba audit runs/demo/attacked -f json -o report.json
 
@@ -143,8 +144,8 @@ def _check_named(named: Sequence[str], round_: "Round") -> None:
             )
 
 
-def _left_out(done: "Aggregation", suspects: Collection[str]) -> bytes:
+def _left_out(done: "Aggregation", named: Collection[str]) -> bytes:
     """Return who was left out and why, those who were dropped first."""
-    reasons = {name: "suspect" if name in suspects else "dropped" for name in done.dropped}
+    reasons = {name: "named" if name in named else "dropped" for name in done.dropped}
     reasons |= {str(one.participant): one.kind.value for one in done.findings}
     return "".join(f"{visible(name)}\t{why}\n" for name, why in reasons.items()).encode()

@@ -44,7 +44,7 @@ for _command, _short_help in (
     (attack, "Compromise participants of a saved round."),
     (convert, "Write any directory of updates again as a sealed round."),
     (inspect, "Show what is in a file or a round."),
-    (audit, "Rank the participants of a round."),
+    (audit, "Say who in a round stands out, and why."),
     (report, "Write a report of an audit in another format."),
     (verify, "Audit a round again and compare it with its report."),
     (diff, "Show who moved between two reports."),

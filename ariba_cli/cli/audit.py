@@ -1,4 +1,4 @@
-"""`ariba audit`: rank the participants of a round, or of several."""
+"""`ariba audit`: say who stands out in a round, or in several."""
 
 import re
 import sys
@@ -46,14 +46,25 @@ def audit(
             autocompletion=choices.layers,
         ),
     ] = None,
+    level: Annotated[
+        float | None,
+        typer.Option(
+            metavar="ALPHA",
+            help="The false-discovery level: of all who are flagged, about so large a share is "
+            "honest. [default: 0.05]",
+            show_default=False,
+        ),
+    ] = None,
     k_est: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="N|P%",
-            help="How many suspects to name: a generous estimate of how many participants "
-            "are compromised, as a number or a percentage (rounded up).",
+            help="Name so many suspects instead, whether they stand out or not: a generous "
+            "estimate of how many are compromised, as a number or a percentage (rounded up). "
+            "[default: 20% where the detector gives no p-values]",
+            show_default=False,
         ),
-    ] = "20%",
+    ] = None,
     fragment: Annotated[
         str | None,
         typer.Option(
@@ -64,7 +75,7 @@ def audit(
             autocompletion=choices.fragments,
         ),
     ] = None,
-    detector: detector_options.DetectorOption = ["mahalanobis"],  # noqa: B006
+    detector: detector_options.DetectorOption = None,
     detector_arg: detector_options.DetectorArgOption = None,
     fit_sample: detector_options.FitSampleOption = None,
     device: detector_options.DeviceOption = "auto",
@@ -89,8 +100,8 @@ def audit(
         list[str] | None,
         typer.Option(
             metavar="ID",
-            help="Show the most distant fragments of this participant, beside typical ones. "
-            "Repeatable.",
+            help="Show why this participant is where it is: every sign with its chance, or where "
+            "fragments are marked the most distant ones, beside typical ones. Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -98,7 +109,8 @@ def audit(
         str | None,
         typer.Option(
             metavar="N|all",
-            help="How many participants the table shows. [default: the suspects and the next ten]",
+            help="How many participants the table shows. [default: those who are named and the "
+            "next ten]",
             show_default=False,
         ),
     ] = None,
@@ -106,8 +118,9 @@ def audit(
         bool,
         typer.Option(
             "--evidence",
-            help="Keep in the JSON what pictures are made of: a sample of all fragments, and the "
-            "most distant ones. Takes 8 bytes of memory for each fragment.",
+            help="Keep in the JSON what pictures are made of: how alike updates are, or where "
+            "fragments are marked a sample of them and the most distant ones, which takes 8 bytes "
+            "of memory for each.",
         ),
     ] = False,
     fail_on: Annotated[
@@ -153,12 +166,13 @@ def audit(
     reproducible: options.ReproducibleOption = False,
     messages: options.Messages = options.MESSAGES,
 ) -> None:
-    """Rank the participants of a round by how backdoored their updates look.
+    """Say whether anybody in a round stands out as compromised, who, and why.
 
-    k_est participants are named as suspects in every round, also in a clean one: the
-    shares say how much stands behind it, and only the examined layers speak. An HDF5 file
-    with a group per participant can stand for the directory. Of several detectors the first
-    decides who is named; the ranks that the others give stand beside it.
+    Whoever stands out is flagged, at a false-discovery level; in a clean round that is most
+    often nobody. With --k-est, --layer or --fragment the audit is that of the paper instead,
+    which names the k_est most unusual in every round, also in a clean one. Of several
+    detectors the first decides who is named; the ranks that the others give stand beside it.
+    An HDF5 file with a group per participant can stand for the directory.
 
     Of several rounds, one that cannot be audited is an error on stderr, and the others are
     audited all the same. JSON is then one line a round, written as soon as it is done.
@@ -166,12 +180,14 @@ def audit(
     Exit codes: 0 done; 1 done, and a condition of --fail-on holds in a round; 2 a round could
     not be audited
 
+    Example: ariba audit runs/demo/attacked
+
     Example: ariba audit runs/demo/attacked --layer conv2 --k-est 10
 
     Example: ariba audit runs/demo/attacked --detector krum --detector norm
 
     Example: ariba audit runs/demo/attacked --verify-seal --fail-on unsealed
-    --fail-on 'share>=0.7' --fail-on tie
+    --fail-on flagged
 
     Example: ariba audit runs/demo/attacked --explain p03 --html report.html
 
@@ -190,8 +206,9 @@ def audit(
         asked={
             "layers": tuple(layer or ()),
             "fragment": fragment,
+            "level": level,
             "k_est": k_est,
-            "detectors": tuple(detector),
+            "detectors": tuple(detector) if detector else None,
             "detector_arguments": detector_options.parse_arguments(detector_arg or ()),
             "fit_sample": fit_sample,
             "device": device,

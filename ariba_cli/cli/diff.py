@@ -42,12 +42,12 @@ def diff(
 ) -> None:
     """Show who moved between two reports: of two rounds, or of a round audited in two ways.
 
-    Says who became a suspect or is none any longer, whose rank is another, who is in one of
-    the two only, and which parameters and findings are not the same. Shares that differ
-    without a change of rank are in the JSON.
+    Says who is newly named or is named no longer, whose rank is another, who is in one of the
+    two only, and which parameters and findings are not the same. Scores that differ without
+    a change of rank are in the JSON.
 
-    Exit codes: 0 the suspects and the ranking are the same; 1 somebody moved; 2 a report cannot
-    be read.
+    Exit codes: 0 those who are named and the ranking are the same; 1 somebody moved; 2 a report
+    cannot be read.
 
     Example: ariba diff round_41.json round_42.json
 

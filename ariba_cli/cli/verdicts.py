@@ -99,7 +99,7 @@ class Verdicts:
         from ariba_cli.reports.audit_json import audit_json
 
         if not self._evidence:
-            verdict = replace(verdict, evidence=())
+            verdict = replace(verdict, evidence=(), similarity=None)
         return audit_json(verdict, run, one_line=self._several)
 
     def _as_csv(self, path: Path, verdict: "Verdict", _: "RunRecord") -> bytes:

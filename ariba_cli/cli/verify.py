@@ -35,9 +35,10 @@ def verify(
     """Audit a round again as its report says it was, and compare.
 
     Hashes every input again, whole where the report has the hash of the whole file: that of
-    a sealed round. Then audits with the layers, the fragment, the detector and the k_est of
-    the report, and compares result_sha256. Prints what is different, a line each: first the
-    inputs, then ranks and scores, then the rest. Evidence for pictures is not gathered again.
+    a sealed round. Then audits with the layers, the fragment, the detectors, and the level
+    or k_est of the report, and compares result_sha256. Prints what is different, a line each:
+    first the inputs, then ranks and scores, then the rest. Evidence for pictures is not
+    gathered again.
 
     Exit codes: 0 everything is the same; 1 something is different; 2 it could not be told: an
     input is missing, or the report cannot be read.

@@ -51,7 +51,8 @@ DETECTORS = {
     "panel": "panel",
     "pyod": "pyod",
 }
-DEFAULT = "mahalanobis"
+DEFAULT = "panel"
+OF_THE_PAPER = "mahalanobis"
 # These are named with what follows a colon.
 WITH_VARIANTS = frozenset({"pyod"})
 LISTED = "ariba audit --list-detectors shows all"
@@ -77,7 +78,7 @@ def family(name: str) -> Family:
 
 
 def make_detector(
-    name: str = DEFAULT,
+    name: str,
     arguments: Mapping[str, Parameter] | None = None,
     fit_sample: int | None = None,
     device: DeviceChoice = AUTO,

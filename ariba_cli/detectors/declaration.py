@@ -1,6 +1,6 @@
 """What a detector declares: everything that lists, help, tables and reports are made of."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +12,7 @@ from ariba_cli.scoring.devices import AUTO, DeviceChoice
 
 if TYPE_CHECKING:
     from ariba_cli.scoring.marks import Marks
+    from ariba_cli.scoring.panel.reasons import Reason
     from ariba_cli.scoring.update_statistics import Float64, Statistic, Updates, UpdateStatistics
     from ariba_cli.updates.fragments import Fragments
 
@@ -77,6 +78,8 @@ class Declaration:
         The integers that it takes.
     same_on_every_machine : bool
         Whether its scores are, to the byte.
+    gives_p_values : bool
+        Whether it says how likely an honest participant scores as high.
     """
 
     name: str
@@ -89,6 +92,36 @@ class Declaration:
     gathers: "frozenset[Statistic]" = frozenset()
     options: Mapping[str, Option] | None = None
     same_on_every_machine: bool = True
+    gives_p_values: bool = False
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """On what the p-values of a detector rest.
+
+    Attributes
+    ----------
+    source : str
+        Where the tails come from.
+    participants : int
+        Of how many honest participants they were fitted.
+    departure : float
+        The largest share, over the signs, of usual participants who show more of one than a
+        twentieth of the honest did.
+    unseen : dict of str to str
+        By each sign that could not be seen, a code that says why.
+    normalised : bool
+        Whether the model has normalisation layers, and theirs had none.
+    similarity : float64 array of shape (n, n), optional
+        The cosine of each pair of updates.
+    """
+
+    source: str
+    participants: int
+    departure: float
+    unseen: Mapping[str, str]
+    normalised: bool
+    similarity: "Float64 | None" = None
 
 
 @dataclass(frozen=True)
@@ -105,12 +138,22 @@ class Scores:
         What it was run with, its defaults included.
     details : dict of str to list of Parameter
         What else it says, by name, of each participant.
+    p_values : list of float, optional
+        How likely an honest participant scores as high, of each.
+    reasons : callable
+        Returns the signs against each by index, the least likely first, for the indices of
+        those who are named.
+    calibrated : Calibrated, optional
+        On what the p-values rest.
     """
 
     total: "Float64"
     by_layer: "Mapping[str, Float64]"
     parameters: Arguments
     details: Mapping[str, list[Parameter]]
+    p_values: list[float] | None = None
+    reasons: "Callable[[Sequence[int]], dict[int, tuple[Reason, ...]]]" = lambda _: {}
+    calibrated: Calibrated | None = None
 
 
 class Mark(Protocol):

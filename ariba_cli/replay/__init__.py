@@ -1,1 +1,1 @@
-"""A report held against its round: the audit run again, and the suspects that it names."""
+"""A report held against its round: the audit run again, and whom it names."""

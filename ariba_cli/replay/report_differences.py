@@ -7,15 +7,8 @@ from typing import Any
 from ariba_cli.reports.finding_words import finding_in_words
 from ariba_cli.reports.report import Report
 from ariba_cli.verdicts.comparison import compare
-from ariba_cli.verdicts.verdict import (
-    DetectorResult,
-    Input,
-    MarkedLayer,
-    Ranked,
-    Score,
-    Verdict,
-    plain,
-)
+from ariba_cli.verdicts.ranked import Ranked
+from ariba_cli.verdicts.verdict import DetectorResult, Input, MarkedLayer, Score, Verdict, plain
 
 # The role and the id of an input.
 Key = tuple[str, str]
@@ -115,8 +108,9 @@ def _place(ranked: Ranked | None) -> str:
     if ranked is None:
         return "not ranked"
     share = "" if ranked.share is None else f" and share {ranked.share:.6g}"
-    suspect = " (suspect)" if ranked.suspect else ""
-    return f"rank {ranked.rank} with score {ranked.score:.6g}{share}{suspect}"
+    chance = "" if ranked.p_value is None else f" and p-value {ranked.p_value:.6g}"
+    named = " (flagged)" if ranked.flagged else " (suspect)" if ranked.suspect else ""
+    return f"rank {ranked.rank} with score {ranked.score:.6g}{share}{chance}{named}"
 
 
 def _rest(first: Verdict, second: Verdict) -> Iterator[str]:
@@ -138,6 +132,10 @@ def _rest(first: Verdict, second: Verdict) -> Iterator[str]:
         yield f"new finding: {finding_in_words(finding, str)}"
     for finding in compared.gone:
         yield f"gone finding: {finding_in_words(finding, str)}"
+    calibrations = (
+        None if one.calibration is None else plain(one.calibration) for one in (first, second)
+    )
+    yield from _values("calibration", *calibrations)
     truths = (None if one.truth is None else plain(one.truth) for one in (first, second))
     yield from _values("truth", *truths)
 

@@ -1,4 +1,4 @@
-"""The JSON report of an audit → who its suspects are, once it is known to speak of a round."""
+"""The JSON report of an audit → whom it names, once it is known to speak of a round."""
 
 import hashlib
 from pathlib import Path
@@ -13,7 +13,7 @@ from ariba_cli.verdicts.verdict import Verdict
 
 
 def read_suspects(path: Path, round_: Round) -> tuple[str, ...]:
-    """Return the suspects that an audit of this round has named, in the order of its ranking.
+    """Return those whom an audit of this round has named, in the order of its ranking.
 
     The bytes of every layer that was audited are hashed again.
 

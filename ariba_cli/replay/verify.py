@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.evaluation import truth_metrics
-from ariba_cli.auditing.settings import AuditSettings, KEst
+from ariba_cli.auditing.settings import DEFAULT_K_EST, AuditSettings, KEst
 from ariba_cli.base.errors import AribaError, InputError, RefusedFileError
 from ariba_cli.base.parallel import thread_map
 from ariba_cli.base.progress import Progress, no_progress, part_of
@@ -151,7 +151,8 @@ def _settings(method: Method, max_memory: int | None, device: DeviceChoice) -> A
     return AuditSettings(
         layers=requested.layers,
         fragment=requested.fragment,
-        k_est=KEst.parse(requested.k_est),
+        k_est=KEst.parse(DEFAULT_K_EST if requested.k_est is None else requested.k_est),
+        level=requested.level,
         detectors=tuple(
             make_detector(one.name, one.arguments, one.fit_sample, device)
             for one in requested.detectors

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from ariba_cli.base.errors import InputError
 from ariba_cli.base.visible import visible
 from ariba_cli.reports.canonical import rounded
-from ariba_cli.verdicts.verdict import Ranked, Verdict
+from ariba_cli.reports.words import named_word
+from ariba_cli.verdicts.ranked import Ranked
+from ariba_cli.verdicts.verdict import Verdict
 
 # The last four are the wide forms of the first, which some spreadsheets take for the same.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -16,8 +18,8 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d",
 class AuditCsv:
     """The rankings of one or several rounds below one header.
 
-    A line a participant: rank, id, score, share and suspect; after these the value in each of
-    several layers, and the score by each of the other detectors.
+    A line a participant: rank, id, score, share, p-value, and whether it is flagged, or a suspect;
+    after these the value in each of several layers, and the score by each of the other detectors.
 
     Parameters
     ----------
@@ -28,9 +30,10 @@ class AuditCsv:
     """
 
     def __init__(self, first: Verdict, *, with_round: bool) -> None:
-        layers = [layer.layer for layer in first.layers]
+        layers = _layers(first)
         self._layers = layers if len(layers) > 1 else []
         self._others = [one.name for one in first.detectors if one is not first.deciding]
+        self._named = named_word(first)
         self._with_round = with_round
 
     @property
@@ -38,7 +41,7 @@ class AuditCsv:
         """The names of the columns."""
         start = ["round"] if self._with_round else []
         layers = map(_cell, self._layers)
-        columns = ("rank", "id", "score", "share", "suspect")
+        columns = ("rank", "id", "score", "share", "p_value", self._named)
         return _line([*start, *columns, *layers, *self._others])
 
     def rows(self, verdict: Verdict, name: str) -> bytes:
@@ -49,7 +52,7 @@ class AuditCsv:
         InputError
             When it has several layers, and one of them has no column.
         """
-        layers = [layer.layer for layer in verdict.layers]
+        layers = _layers(verdict)
         unknown = [layer for layer in layers if layer not in self._layers]
         if unknown and (self._layers or len(layers) > 1):
             raise InputError(
@@ -71,10 +74,19 @@ class AuditCsv:
     def _row(self, ranked: Ranked, values: Sequence[float | None], name: str) -> bytes:
         start = [_cell(name)] if self._with_round else []
         share = "" if ranked.share is None else rounded(ranked.share)
-        suspect = "yes" if ranked.suspect else "no"
+        chance = "" if ranked.p_value is None else rounded(ranked.p_value)
+        named = "yes" if ranked.named else "no"
         known = ["" if value is None else rounded(value) for value in values]
         score = rounded(ranked.score)
-        return _line([*start, ranked.rank, _cell(ranked.id), score, share, suspect, *known])
+        return _line([*start, ranked.rank, _cell(ranked.id), score, share, chance, named, *known])
+
+
+def _layers(verdict: Verdict) -> list[str]:
+    """Return the layers that may have a value of their own."""
+    scores = verdict.deciding.scores
+    if scores and not any(one.by_layer for one in scores):
+        return []
+    return [layer.layer for layer in verdict.layers]
 
 
 def _line(cells: Sequence[object]) -> bytes:

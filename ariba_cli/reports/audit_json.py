@@ -9,20 +9,17 @@ from ariba_cli.verdicts.verdict import Verdict, plain
 SCHEMA_VERSION = "2.0.0"
 
 # What of a verdict is no part of the result.
-_BESIDE = ("evidence", "devices", "run")
+_BESIDE = ("similarity", "evidence", "devices", "run")
 
 
 def audit_json(verdict: Verdict, run: RunRecord, *, one_line: bool = False) -> bytes:
     """Return the bytes of the report."""
-    evidence = rounded_all([plain(layer) for layer in verdict.evidence])
-    return document(
-        SCHEMA_VERSION,
-        audit_result(verdict),
-        run,
-        words=audit_words(verdict),
-        evidence=evidence,
-        one_line=one_line,
-    )
+    parts = {
+        "words": audit_words(verdict),
+        "evidence": rounded_all([plain(layer) for layer in verdict.evidence]),
+        "similarity": {} if verdict.similarity is None else rounded_all(plain(verdict.similarity)),
+    }
+    return document(SCHEMA_VERSION, audit_result(verdict), run, parts=parts, one_line=one_line)
 
 
 def audit_result(verdict: Verdict) -> dict[str, Any]:
@@ -30,14 +27,24 @@ def audit_result(verdict: Verdict) -> dict[str, Any]:
     found = {key: value for key, value in plain(verdict).items() if key not in _BESIDE}
     for finding in found["findings"]:
         del finding["detail"]
-    if found["truth"] is None:
-        del found["truth"]
+    found = _given(found)
+    found["decision"] = _given(found["decision"])
+    found["ranking"] = [_ranked(one) for one in found["ranking"]]
     rounded: dict[str, Any] = rounded_all(found)
     # With these the audit is run again.
     requested = rounded["method"]["requested"]["detectors"]
     for one, given in zip(requested, verdict.method.requested.detectors, strict=True):
         one["arguments"] = given.arguments
     return rounded
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return what applies, and was measured; the rest is left out."""
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _ranked(fields: dict[str, Any]) -> dict[str, Any]:
+    return _given(fields) | {"reasons": list(map(_given, fields["reasons"]))}
 
 
 def audit_words(verdict: Verdict) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from ariba_cli.base.findings import Finding
 from ariba_cli.base.visible import visible
 from ariba_cli.reports.bars import standing
+from ariba_cli.reports.reasons import calibration_in_words, reasons_in_words, unseen_in_words
 from ariba_cli.reports.report import Report
 from ariba_cli.reports.words import (
     always_in_words,
@@ -18,13 +19,16 @@ from ariba_cli.reports.words import (
     marks_fragments,
     nobody_in_words,
     other_machines,
+    p_in_words,
     seal_in_words,
     stability_in_words,
+    standing_out_in_words,
     tie_in_words,
     truth_in_words,
     value_in_words,
 )
-from ariba_cli.verdicts.verdict import Ranked, Verdict
+from ariba_cli.verdicts.ranked import Ranked
+from ariba_cli.verdicts.verdict import Verdict
 
 # How many are shown after the suspects, and of whatever else there may be thousands.
 _NEXT = 5
@@ -68,14 +72,24 @@ def _suspects(verdict: Verdict) -> str:
         return f"**{nobody_in_words(verdict)}**"
     tie = f" {tie_in_words(verdict)}" if verdict.decision.tie_at_cutoff else ""
     names = _codes(ranked.id for ranked in verdict.suspects)
+    if verdict.by_level:
+        return "\n".join([f"**{standing_out_in_words(verdict)}.**", *_reasons(verdict)])
     return f"**Suspects:** {names}.{tie} {always_in_words(verdict)}"
+
+
+def _reasons(verdict: Verdict) -> Iterator[str]:
+    named = verdict.suspects
+    yield from ["", *(f"- {code(one.id)}: {reasons_in_words(one, code)}" for one in named[:_MOST])]
+    if len(named) > _MOST:
+        yield f"- and {len(named) - _MOST:,} more, which the report lists"
 
 
 def _ranking(verdict: Verdict) -> Iterator[str]:
     marks = marks_fragments(verdict)
-    headers = ["rank", "participant", "score", *(["share"] if marks else []), ""]
+    extra = ["share"] if marks else ["p-value"] if verdict.by_level else []
+    headers = ["rank", "participant", "score", *extra, ""]
     yield f"| {' | '.join(headers)} |"
-    yield f"| ---: | --- | ---: |{' ---: |' if marks else ''} --- |"
+    yield f"| ---: | --- | ---: |{' ---: |' if extra else ''} --- |"
     shown = verdict.ranking[: min(len(verdict.suspects) + _NEXT, _MOST_ROWS)]
     for ranked in shown:
         yield _row(ranked, verdict)
@@ -91,6 +105,7 @@ def _row(ranked: Ranked, verdict: Verdict) -> str:
     score = f"{ranked.score:,}" if marks else value_in_words(verdict, ranked.value)
     cells = [str(ranked.rank), code(ranked.id), score]
     cells += [value_in_words(verdict, ranked.value)] if marks else []
+    cells += [p_in_words(ranked.p_value)] if verdict.by_level else []
     return f"| {' | '.join([*cells, standing(ranked, verdict)])} |"
 
 
@@ -100,6 +115,8 @@ def _notes(verdict: Verdict) -> Iterator[str]:
     if verdict.ranking and expected is not None:
         yield f"If nobody stood out, every share would be about {expected:.3g}."
     yield from stability_in_words(verdict, code)
+    yield from unseen_in_words(verdict)
+    yield from calibration_in_words(verdict)
     yield from truth_in_words(verdict)
     if verdict.method.seal_verified:
         yield seal_in_words(verdict)
@@ -119,6 +136,9 @@ def _method(report: Report) -> Iterator[str]:
         yield f"detector {code(one.name)}{f', parameters: {given}' if given else ''}"
     fragments = dict.fromkeys(layer.fragment for layer in verdict.marked_layers)
     cut = f"fragment {_codes(fragments)}, " if fragments else ""
-    yield f"{cut}k_est {verdict.decision.k_est}, layers: {_codes(verdict.method.layers)}"
+    rule = f"level {verdict.decision.alpha:g}" if verdict.decision.alpha is not None else ""
+    counts = f"k_est {verdict.method.k_est}" if verdict.method.k_est is not None else ""
+    decided = ", ".join(filter(None, (rule, counts)))
+    yield f"{cut}{decided}, layers: {_codes(verdict.method.layers)}"
     yield f"ariba {code(report.run.ariba)}, schema {code(report.schema_version)}"
     yield f"result_sha256 {code(report.result_sha256)}"

@@ -7,7 +7,8 @@ from ariba_cli.base.visible import visible
 from ariba_cli.reports.explanation import explanation
 from ariba_cli.reports.layers_table import layers_part
 from ariba_cli.reports.ranking_table import ranking_part
-from ariba_cli.reports.text import Paper, finding_lines, render, sentence
+from ariba_cli.reports.reasons import reasons_in_words, unseen_in_words
+from ariba_cli.reports.text import Paper, finding_lines, indented, render, sentence
 from ariba_cli.reports.words import (
     coverage_in_words,
     headline_in_words,
@@ -22,8 +23,10 @@ from ariba_cli.verdicts.verdict import Verdict
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-# How many are shown after the suspects.
+# How many are shown after those who are named.
 NEXT = 10
+# Of how many who are flagged the reasons are given.
+_MOST_EXPLAINED = 20
 
 
 def audit_table(
@@ -47,20 +50,26 @@ def audit_table(
     explained : sequence of str
         Whose most distant fragments are shown.
     top : int, optional
-        How many participants are shown; the suspects and the next ten when None.
+        How many participants are shown; those who are named and the next ten when None.
     """
     parts: list[RenderableType] = []
     if heading is not None:
         parts += [sentence(f"Round {visible(heading)}", style="bold underline"), ""]
+    headline = sentence(headline_in_words(verdict), style="bold")
+    if verdict.by_level:
+        parts += [headline, *_reasons(verdict), ""]
     parts += layers_part(verdict, paper)
     if verdict.ranking:
         parts += ranking_part(verdict, paper, top or len(verdict.suspects) + NEXT)
     for identifier in explained:
         parts += explanation(verdict, identifier, paper)
-    parts.append(sentence(headline_in_words(verdict), style="bold"))
+    if not verdict.by_level:
+        parts.append(headline)
     stability = stability_in_words(verdict)
     if stability:
-        parts.append(sentence(f"Stability: {' '.join(stability)}"))
+        name = "Gap" if verdict.by_level else "Stability"
+        parts.append(sentence(f"{name}: {' '.join(stability)}"))
+    parts += [sentence(line) for line in unseen_in_words(verdict)]
     parts += [sentence(line) for line in truth_in_words(verdict)]
     parts += finding_lines(verdict.findings)
     if other_machines(verdict):
@@ -69,3 +78,12 @@ def audit_table(
         parts.append(sentence(seal_in_words(verdict)))
     parts.append(sentence(f"Coverage: {coverage_in_words(verdict)}."))
     return render(parts, paper)
+
+
+def _reasons(verdict: Verdict) -> "list[RenderableType]":
+    """Return why each of the first who are flagged is, a line each."""
+    named = verdict.suspects
+    lines = [f"{visible(one.id)}: {reasons_in_words(one)}." for one in named[:_MOST_EXPLAINED]]
+    if len(named) > _MOST_EXPLAINED:
+        lines.append(f"and {len(named) - _MOST_EXPLAINED:,} more; -f json has all reasons")
+    return [indented(line) for line in lines]

@@ -1,53 +1,78 @@
 """The bar of a score, and what stands behind it: what the tables of an audit have in common."""
 
+import math
 from dataclasses import dataclass
 
 from ariba_cli.base.visible import visible
 from ariba_cli.reports.text import Paper
-from ariba_cli.reports.words import expected_share
-from ariba_cli.verdicts.verdict import Ranked, Verdict
+from ariba_cli.reports.words import expected_share, named_word
+from ariba_cli.verdicts.ranked import Ranked
+from ariba_cli.verdicts.verdict import Verdict
 
 _NARROWEST = 10
 _WIDEST = 50
+# Where nobody comes near the line, it stands here.
+_PAST_LINE = 1.5
+_LEAST = 1e-30
 
 
 @dataclass(frozen=True)
 class Bars:
     """The bars of a ranking, on one scale.
 
+    A share is as long as it is; at a level a bar is as long as the p-value is unlikely, by its
+    logarithm, and any other score as it is beside the largest.
+
     Attributes
     ----------
     largest : float
-        The value of a bar that takes all of the width; shares are on a scale up to 1.
+        What takes all of the width.
     line : float, optional
-        The share that everybody would have if nobody stood out.
+        Where an upright line stands: at the share that everybody would have if nobody stood out,
+        or at the p-value that flags somebody alone.
+    line_name : str
+        What it stands for.
     """
 
     largest: float
-    line: float | None
+    line: float | None = None
+    line_name: str = ""
 
     @classmethod
     def of(cls, verdict: Verdict) -> "Bars":
         """Return the scale for a ranking that is not empty."""
-        line = expected_share(verdict)
-        largest = 1.0 if line is not None else max(one.value for one in verdict.ranking)
-        return cls(largest, line)
+        share, alpha = expected_share(verdict), verdict.decision.alpha
+        if alpha is not None:
+            line = -math.log10(alpha / len(verdict.ranking))
+            longest = max(map(_length, verdict.ranking))
+            return cls(max(longest, _PAST_LINE * line), line, "α/n")
+        if share is not None:
+            return cls(1.0, share, f"k̃/n = {share:.3g}")
+        return cls(max(one.value for one in verdict.ranking))
 
     def header(self, paper: Paper, *, short: bool = False) -> str:
         """Return what the upright line of the bars stands for; nothing where there is none."""
         if self.line is None:
             return ""
-        name = "| k/n" if paper.ascii_only else "│ k̃/n"
-        return name if short else f"{name} = {self.line:.3g}"
+        name = self.line_name.partition(" ")[0] if short else self.line_name
+        if paper.ascii_only:
+            return f"| {name.replace('k̃', 'k').replace('α', 'alpha')}"
+        return f"│ {name}"
 
-    def draw(self, value: float, width: int, *, ascii_only: bool) -> str:
+    def draw(self, ranked: Ranked, width: int, *, ascii_only: bool) -> str:
         """Return a bar of `width` cells; what is below zero has none."""
         full, mark = ("#", "|") if ascii_only else ("━", "│")
+        value = _length(ranked) if ranked.flagged is not None else ranked.value
         part = value / self.largest if self.largest > 0 else 0.0
         cells = [full if cell < round(part * width) else " " for cell in range(width)]
         if self.line is not None:
-            cells[min(int(self.line * width), width - 1)] = mark
+            cells[min(int(self.line / self.largest * width), width - 1)] = mark
         return "".join(cells)
+
+
+def _length(ranked: Ranked) -> float:
+    """Return how unlikely somebody's score is among the honest, in powers of ten."""
+    return -math.log10(max(1.0 if ranked.p_value is None else ranked.p_value, _LEAST))
 
 
 def room_for_bar(ids: list[str], paper: Paper, beside: int) -> int:
@@ -62,8 +87,8 @@ def bar_width(room: int) -> int:
 
 
 def standing(ranked: Ranked, verdict: Verdict) -> str:
-    """Return whether it is a suspect, and whether it is known to be compromised."""
-    words = ["suspect"] if ranked.suspect else []
+    """Return whether the decision names it, and whether it is known to be compromised."""
+    words = [named_word(verdict)] if ranked.named else []
     if ranked.id in verdict.compromised:
         words.append("compromised")
     return ", ".join(words)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -33,8 +34,7 @@ def document(
     result: dict[str, Any],
     run: RunRecord,
     *,
-    words: dict[str, Any] | None = None,
-    evidence: list[Any] | None = None,
+    parts: Mapping[str, Any] | None = None,
     one_line: bool = False,
 ) -> bytes:
     """Return the bytes of a report: indented, or one line of a stream of them.
@@ -47,11 +47,10 @@ def document(
         What is the same everywhere: codes, ids and numbers.
     run : RunRecord
         How it was run.
-    words : dict, optional
-        Sentences about the result. They have a hash of their own, so that a better wording
-        changes no result.
-    evidence : list, optional
-        What pictures are made of; it has a hash of its own, too.
+    parts : dict of str to Any, optional
+        What stands beside the result: sentences about it, and what pictures are made of. Each
+        has a hash of its own, so that a better wording changes no result; empty ones are left
+        out.
     one_line : bool, optional
         Whether it is one of a stream of reports.
     """
@@ -61,7 +60,7 @@ def document(
         "result_sha256": hashlib.sha256(canonical_bytes(result)).hexdigest(),
         "run": {key: value for key, value in asdict(run).items() if value is not None},
     }
-    for name, part in (("words", words), ("evidence", evidence)):
+    for name, part in (parts or {}).items():
         if part:
             content[name] = part
             content[f"{name}_sha256"] = hashlib.sha256(canonical_bytes(part)).hexdigest()

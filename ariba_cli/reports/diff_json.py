@@ -8,7 +8,7 @@ from ariba_cli.base.findings import Finding
 from ariba_cli.reports.canonical import RunRecord, document, rounded_all
 from ariba_cli.reports.report import Report
 from ariba_cli.verdicts.comparison import Comparison, Movement
-from ariba_cli.verdicts.verdict import Ranked, plain
+from ariba_cli.verdicts.ranked import Ranked
 
 SCHEMA_VERSION = "2.0.0"
 
@@ -33,7 +33,7 @@ def diff_json(comparison: Comparison, first: Report, second: Report, run: RunRec
         "new_findings": [one.detail for one in comparison.new],
         "gone_findings": [one.detail for one in comparison.gone],
     }
-    return document(SCHEMA_VERSION, rounded_all(result), run, words=words)
+    return document(SCHEMA_VERSION, rounded_all(result), run, parts={"words": words})
 
 
 def _which(report: Report) -> dict[str, Any]:
@@ -56,5 +56,11 @@ def _movement(one: Movement, detector: str, later: str) -> dict[str, Any]:
 def _place(ranked: Ranked | None, detector: str) -> dict[str, Any] | None:
     if ranked is None:
         return None
-    place = {key: value for key, value in plain(ranked).items() if key != "id"}
-    return {**place, "detector": detector}
+    return {
+        "rank": ranked.rank,
+        "score": ranked.score,
+        "share": ranked.share,
+        "p_value": ranked.p_value,
+        "named": ranked.named,
+        "detector": detector,
+    }

@@ -7,7 +7,7 @@ from ariba_cli.base.visible import visible
 from ariba_cli.reports.finding_words import findings_in_words
 from ariba_cli.reports.text import Paper, plain_table, render, sentence
 from ariba_cli.verdicts.comparison import Change, Comparison, Movement
-from ariba_cli.verdicts.verdict import Ranked
+from ariba_cli.verdicts.ranked import Ranked
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,7 +19,7 @@ def diff_table(comparison: Comparison, paper: Paper) -> str:
     parts: list[RenderableType] = []
     if comparison.moved:
         parts += [_movements(comparison, paper), ""]
-    parts.append(sentence(_suspects_in_words(comparison), style="bold"))
+    parts.append(sentence(_named_in_words(comparison), style="bold"))
     parts += [sentence(line) for line in _others_in_words(comparison)]
     parts += [sentence(_change_in_words(one)) for one in comparison.parameters]
     for word, findings in (("new", comparison.new), ("gone", comparison.gone)):
@@ -36,8 +36,8 @@ def _movements(comparison: Comparison, paper: Paper) -> "Table":
     for one in comparison.moved:
         ranks = _two(one, arrow, lambda ranked: str(ranked.rank))
         values = _two(one, arrow, _value_in_words)
-        suspect = one.second is not None and one.second.suspect
-        style = "bold red" if suspect and not (one.first and one.first.suspect) else ""
+        named = one.second is not None and one.second.named
+        style = "bold red" if named and not (one.first and one.first.named) else ""
         name = sentence(visible(one.id))
         table.add_row(name, ranks, values, _standing(one, comparison), style=style)
     return table
@@ -55,12 +55,12 @@ def _value_in_words(ranked: Ranked) -> str:
 def _standing(one: Movement, comparison: Comparison) -> str:
     if one.id in comparison.only_in_first:
         return "only in the first"
-    was = one.first is not None and one.first.suspect
-    now = one.second is not None and one.second.suspect
+    was = one.first is not None and one.first.named
+    now = one.second is not None and one.second.named
     words = {
-        (False, True): "now a suspect",
-        (True, False): "no longer a suspect",
-        (True, True): "suspect",
+        (False, True): "newly named",
+        (True, False): "no longer named",
+        (True, True): "named",
         (False, False): "",
     }[was, now]
     if one.id in comparison.only_in_second:
@@ -68,17 +68,17 @@ def _standing(one: Movement, comparison: Comparison) -> str:
     return words
 
 
-def _suspects_in_words(comparison: Comparison) -> str:
+def _named_in_words(comparison: Comparison) -> str:
     if comparison.same:
-        return "The suspects and the ranking are the same."
+        return "Those who are named and the ranking are the same."
     if not comparison.entered and not comparison.left:
-        return "The suspects are the same; the ranking is not."
+        return "The same participants are named; the ranking is not the same."
     said = []
     if comparison.entered:
-        said.append(f"became a suspect: {_names(comparison.entered)}")
+        said.append(f"newly named: {_names(comparison.entered)}")
     if comparison.left:
-        said.append(f"no longer a suspect: {_names(comparison.left)}")
-    return f"Suspects: {'; '.join(said)}."
+        said.append(f"no longer named: {_names(comparison.left)}")
+    return f"Named: {'; '.join(said)}."
 
 
 def _others_in_words(comparison: Comparison) -> Iterator[str]:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ariba_cli.base.visible import visible
-from ariba_cli.reports.text import Paper, sentence
-from ariba_cli.reports.words import cutoff_in_words, value_in_words, value_name
+from ariba_cli.reports.reasons import reason_in_words, sign_in_words
+from ariba_cli.reports.text import Paper, indented, sentence
+from ariba_cli.reports.words import cutoff_in_words, p_in_words, value_in_words, value_name
 from ariba_cli.verdicts.evidence import Fragment, LayerEvidence
-from ariba_cli.verdicts.verdict import Verdict
+from ariba_cli.verdicts.verdict import Score, Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,6 +31,8 @@ def explanation(verdict: Verdict, identifier: str, paper: Paper) -> "list[Render
     verdict : with evidence of whoever was to be explained.
     """
     parts: list[RenderableType] = [sentence(_place_in_words(verdict, identifier), style="bold")]
+    ranked = next((one for one in verdict.ranking if one.id == identifier), None)
+    parts += [indented(reason_in_words(one)) for one in ranked.reasons] if ranked else []
     shown = [
         (layer, fragment)
         for layer in verdict.evidence
@@ -50,9 +53,9 @@ def _place_in_words(verdict: Verdict, identifier: str) -> str:
         scored = any(one.id == identifier and one.status == "ok" for one in verdict.inputs)
         alike = "the updates cannot be told apart in the layers in which it was scored"
         return f"{name} is not ranked: {alike if scored else 'it was scored in no layer'}."
-    what = "a suspect" if ranked.suspect else "no suspect"
-    place = f"{name} is {what}, rank {ranked.rank} with {value_name(verdict)} "
-    place += value_in_words(verdict, ranked.value)
+    what = f"{'' if ranked.named else 'not '}{'flagged' if verdict.by_level else 'a suspect'}"
+    value = f"{value_name(verdict)} {value_in_words(verdict, ranked.value)}"
+    place = f"{name} is {what}, rank {ranked.rank} with {value}"
     marks = ", ".join(
         f"{layer.scores[identifier]:,} of {layer.fragments:,} fragments of {visible(layer.layer)}"
         for layer in verdict.marked_layers
@@ -61,12 +64,22 @@ def _place_in_words(verdict: Verdict, identifier: str) -> str:
     if marks:
         return f"{place}: marked are {marks}. Its most distant:"
     score = next(one for one in verdict.deciding.scores if one.id == identifier)
+    if score.p_value is not None:
+        return f"{place}, and {_chances_in_words(score)}."
     layers = ", ".join(
         f"{visible(layer)} {value_in_words(verdict, value)}"
         for layer, value in sorted(score.by_layer.items(), key=lambda one: -one[1])[:_SHOWN]
     )
+    highest = f"; highest in {layers}" if layers else ""
     details = "".join(f"; {key} {value}" for key, value in sorted(score.details.items()))
-    return f"{place}; highest in {layers}{visible(details)}."
+    return f"{place}{highest}{visible(details)}."
+
+
+def _chances_in_words(score: Score) -> str:
+    """Return how likely an honest participant has the score, and shows each sign."""
+    signs = sorted(score.by_sign.items(), key=lambda one: one[1])
+    each = ", ".join(f"{sign_in_words(sign)} {p_in_words(p_value)}" for sign, p_value in signs)
+    return f"p-value {p_in_words(score.p_value)} (by sign: {each})"
 
 
 def _unusual(fragment: Fragment) -> tuple[float, float]:

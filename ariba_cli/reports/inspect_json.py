@@ -15,4 +15,4 @@ def inspect_json(found: InspectedFile | InspectedRound, run: RunRecord) -> bytes
     if isinstance(found, InspectedFile):
         return document(SCHEMA_VERSION, {"type": "file", **result}, run)
     words = {"findings": [finding.pop("detail") for finding in result["findings"]]}
-    return document(SCHEMA_VERSION, {"type": "round", **result}, run, words=words)
+    return document(SCHEMA_VERSION, {"type": "round", **result}, run, parts={"words": words})

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 def layers_part(verdict: Verdict, paper: Paper) -> "list[RenderableType]":
     """Return the layers of the detector that decides: one in words, several as a table."""
-    k_est = verdict.decision.k_est
+    k_est = verdict.method.k_est
     if not marks_fragments(verdict):
+        counts = "" if verdict.decision.k_est is None else f"; k_est {k_est}"
         names = "1 layer" if len(verdict.layers) == 1 else f"{len(verdict.layers):,} layers"
         which = f" {visible(verdict.layers[0].layer)}" if len(verdict.layers) == 1 else ""
         return [
             sentence(
-                f"{verdict.decision.detector} over {names}{which}: score is {value_name(verdict)}; "
-                f"k_est {k_est}"
+                f"{verdict.decision.detector} over {names}{which}: score is "
+                f"{value_name(verdict)}{counts}"
             ),
             "",
         ]
@@ -43,7 +44,7 @@ def _layer_in_words(verdict: Verdict, layer: MarkedLayer) -> str:
     return (
         f"{visible(layer.layer)} by {layer.fragment}: {layer.participants} participants "
         f"with {layer.fragments:,} fragments of {layer.dimension} values{left_out}; "
-        f"k_est {verdict.decision.k_est}; {_detector_in_words(verdict, layer)}"
+        f"k_est {verdict.method.k_est}; {_detector_in_words(verdict, layer)}"
     )
 
 

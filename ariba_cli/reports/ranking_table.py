@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from ariba_cli.base.visible import visible
 from ariba_cli.reports.bars import Bars, bar_width, room_for_bar, standing
 from ariba_cli.reports.text import Paper, is_narrow, plain_table, sentence
-from ariba_cli.reports.words import marks_fragments, value_in_words
-from ariba_cli.verdicts.verdict import Ranked, Score, Verdict
+from ariba_cli.reports.words import marks_fragments, p_in_words, value_in_words
+from ariba_cli.verdicts.ranked import Ranked
+from ariba_cli.verdicts.verdict import Score, Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 # What the other columns take: rank, numbers and all gaps; and the words at the end.
 _ALWAYS = 19
 _SCORE = 8
-_SUSPECT = len("suspect")
+_NAMED = len("suspect")
 _COMPROMISED = len("suspect, compromised")
+_CHANCE = 9
 _NARROWEST_BAR = 6
 _NARROW_GAPS = 8
 _NUMBER = 5
@@ -53,8 +55,9 @@ def _wide(verdict: Verdict, shown: Sequence[Ranked], paper: Paper) -> "Table":
     marks = marks_fragments(verdict)
     several = marks and len(verdict.marked_layers) > 1
     others = _other_ranks(verdict)
-    beside = _ALWAYS + (_COMPROMISED if verdict.compromised else _SUSPECT)
+    beside = _ALWAYS + (_COMPROMISED if verdict.compromised else _NAMED)
     beside += (_SCORE if marks and not several else 0) + sum(len(name) + 2 for name in others)
+    beside += _CHANCE if verdict.by_level else 0
     header, cells = _by_layer(verdict, ids)
     room = room_for_bar(ids, paper, beside + len(header))
     if several and room < max(len(bars.header(paper)), 1):
@@ -64,21 +67,23 @@ def _wide(verdict: Verdict, shown: Sequence[Ranked], paper: Paper) -> "Table":
     with_score = marks and not several
     columns = [("rank", "right"), ("participant", "left")]
     columns += [("score", "right")] if with_score else []
+    columns += [("p-value", "right")] if verdict.by_level else []
     columns += [("share" if marks else "score", "right"), (bars.header(paper), "left")]
     columns += [(header, "left")] if several else []
     table = plain_table(*columns, *((name, "right") for name in others), ("", "left"))
     for one in shown:
-        bar = bars.draw(one.value, bar_width(room), ascii_only=paper.ascii_only)
+        bar = bars.draw(one, bar_width(room), ascii_only=paper.ascii_only)
         table.add_row(
             str(one.rank),
             Text(visible(one.id), overflow="fold"),
             *([f"{one.score:,}"] if with_score else []),
+            *([p_in_words(one.p_value)] if verdict.by_level else []),
             value_in_words(verdict, one.value),
             Text(bar, no_wrap=True),
             *([sentence(cells[one.id])] if several else []),
             *(ranks.get(one.id, "-") for ranks in others.values()),
             Text(standing(one, verdict)),
-            style="bold red" if one.suspect else "",
+            style="bold red" if one.named else "",
         )
     return table
 
@@ -100,14 +105,14 @@ def _narrow(verdict: Verdict, shown: Sequence[Ranked], paper: Paper) -> "Table":
         ("", "right"), ("id", "left"), (what, "right"), (header, "left"), ("", "left")
     )
     for one in shown:
-        bar = bars.draw(one.value, width, ascii_only=paper.ascii_only)
+        bar = bars.draw(one, width, ascii_only=paper.ascii_only)
         table.add_row(
             str(one.rank),
             Text(visible(one.id), overflow="fold"),
             value_in_words(verdict, one.value),
             Text(bar, no_wrap=True),
             Text(words[one.id]),
-            style="bold red" if one.suspect else "",
+            style="bold red" if one.named else "",
         )
     return table
 

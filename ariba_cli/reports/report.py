@@ -103,7 +103,7 @@ def _checked(data: bytes, name: str) -> dict[str, Any]:
             f"{name} has schema version {_shown(version)}, and this version of ariba reads "
             f"{SCHEMA_VERSION}; {_AGAIN}"
         )
-    for part in ("result", "words", "evidence"):
+    for part in ("result", "words", "evidence", "similarity"):
         if part in content and _sha256(content[part], name) != content.get(f"{part}_sha256"):
             raise InputError(
                 f"{name} is not as it was written: its {part}_sha256 is not that of its {part}; "
@@ -154,6 +154,7 @@ def _verdict_fields(content: dict[str, Any], run: RunRecord) -> dict[str, Any]:
             for finding, detail in zip(findings, sentences, strict=True)
         ],
         "evidence": content.get("evidence", []),
+        "similarity": content.get("similarity"),
         "devices": run.device.split(", "),
     }
 

@@ -9,6 +9,7 @@ from ariba_cli.reports.finding_words import findings_in_words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -77,6 +78,13 @@ def plain_table(*columns: tuple[str, str]) -> "Table":
 def finding_lines(findings: tuple[Finding, ...]) -> "list[RenderableType]":
     """The findings, one a line."""
     return [sentence(line, style="yellow") for line in findings_in_words(findings)]
+
+
+def indented(text: str) -> "Padding":
+    """A line of text below another, with every line that it is wrapped to set in."""
+    from rich.padding import Padding
+
+    return Padding(sentence(text), (0, 0, 0, 2))
 
 
 def sentence(text: str, style: str = "") -> "Text":

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 
-from ariba_cli.base.findings import BROKEN_SEAL
+from ariba_cli.base.findings import BROKEN_SEAL, FindingKind
 from ariba_cli.base.visible import visible
 from ariba_cli.detectors import DETECTORS, family
-from ariba_cli.verdicts.verdict import TruthMetrics, Verdict
+from ariba_cli.reports.reasons import calibration_in_words, unseen_in_words
+from ariba_cli.verdicts.verdict import Truth, Verdict
 
 _MOST_NAMES = 6
 _MOST_SUSPECTS = 50
+# Smaller ones say no more, as no calibration has seen so many honest participants.
+_SMALLEST_P = 1e-12
 
 
 def coverage_in_words(verdict: Verdict) -> str:
@@ -21,13 +24,48 @@ def coverage_in_words(verdict: Verdict) -> str:
     )
 
 
-def headline_in_words(verdict: Verdict) -> str:
-    """Return who the suspects are, and that somebody always is."""
+def headline_in_words(verdict: Verdict, shown: Callable[[str], str] = visible) -> str:
+    """Return who stands out, or who the suspects are and that somebody always is.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        What was found.
+    shown : callable, optional
+        Makes a name safe where it is to stand.
+    """
     if not verdict.ranking:
         return nobody_in_words(verdict)
-    names = _names([ranked.id for ranked in verdict.suspects], visible, most=_MOST_SUSPECTS)
+    names = names_in_words([one.id for one in verdict.suspects], shown, most=_MOST_SUSPECTS)
+    if verdict.by_level:
+        return f"{standing_out_in_words(verdict)}{f': {names}' if names else ''}."
     tie = f" {tie_in_words(verdict)}" if verdict.decision.tie_at_cutoff else ""
     return f"Suspects: {names}.{tie} {always_in_words(verdict)}"
+
+
+def standing_out_in_words(verdict: Verdict) -> str:
+    """Return how many stand out at the level, without a full stop."""
+    n, named, alpha = len(verdict.ranking), len(verdict.suspects), verdict.decision.alpha
+    assert alpha is not None
+    level = f"(false-discovery level {100 * alpha:.3g} %)"
+    if any(one.kind == FindingKind.FEW_PARTICIPANTS for one in verdict.findings):
+        return f"Nobody is flagged, as {n:,} participants are too few to tell {level}"
+    if not named:
+        return (
+            f"Nobody of {n:,} participants stands out {level}; this does not prove that the round "
+            "is clean"
+        )
+    return f"{named:,} of {n:,} participants stand{'s' if named == 1 else ''} out {level}"
+
+
+def named_word(verdict: Verdict) -> str:
+    """Return what those are called whom the decision names: flagged, or suspect."""
+    return "flagged" if verdict.by_level else "suspect"
+
+
+def named_in_words(verdict: Verdict) -> str:
+    """Return the same of several, with an article."""
+    return "those who are flagged" if verdict.by_level else "the suspects"
 
 
 def nobody_in_words(verdict: Verdict) -> str:
@@ -38,7 +76,7 @@ def nobody_in_words(verdict: Verdict) -> str:
 
 def always_in_words(verdict: Verdict) -> str:
     """Return what it means to be a suspect: somebody always is."""
-    count, what = verdict.decision.k_est, _ranked_by(verdict)
+    count, what = len(verdict.suspects), _ranked_by(verdict)
     if count == 1:
         return f"The highest {what} is always named, in a clean round too."
     return f"The {count:,} highest {what}s are always named, in a clean round too."
@@ -60,9 +98,10 @@ def expected_share(verdict: Verdict) -> float | None:
     Of several layers it is the mean; None where the detector that decides marks no fragments.
     """
     counts = [layer.participants for layer in verdict.marked_layers if layer.marked]
-    if not counts:
+    k_est = verdict.method.k_est
+    if not counts or k_est is None:
         return None
-    return sum(verdict.decision.k_est / count for count in counts) / len(counts)
+    return sum(k_est / count for count in counts) / len(counts)
 
 
 def value_name(verdict: Verdict) -> str:
@@ -87,6 +126,7 @@ def known_in_words(verdict: Verdict) -> list[str]:
     if verdict.ranking:
         lines = [_scored_in_words(verdict), _values_in_words(verdict)]
     lines += stability_in_words(verdict)
+    lines += calibration_in_words(verdict)
     lines += truth_in_words(verdict)
     if verdict.method.seal_verified:
         lines.append(seal_in_words(verdict))
@@ -99,9 +139,8 @@ def unknown_in_words(verdict: Verdict) -> list[str]:
     lines = [f"What is in the rest of the model: {coverage}."]
     if verdict.ranking:
         lines = [
-            f"Whether anybody is compromised. {always_in_words(verdict)}",
-            "Whether everybody else is honest: k_est is an estimate, and who ranks below the "
-            "suspects is not cleared.",
+            *_unproven_in_words(verdict),
+            *unseen_in_words(verdict),
             *lines,
             "Whether somebody hides: an attacker whose update is no larger than those of unlike "
             "honest participants may rank among them.",
@@ -124,8 +163,8 @@ def stability_in_words(verdict: Verdict, shown: Callable[[str], str] = visible) 
     if not verdict.ranking:
         return []
     k_est, stability = verdict.decision.k_est, verdict.deciding.stability
-    lines = [_margin_in_words(verdict)]
-    if stability is None:
+    lines = [_gap_in_words(verdict) if verdict.by_level else _margin_in_words(verdict)]
+    if stability is None or k_est is None:
         return lines
     steps = {step.k_est: step for step in stability.steps}
     fewer, more = steps.get(k_est), steps.get(k_est + 1)
@@ -144,8 +183,8 @@ def stability_in_words(verdict: Verdict, shown: Callable[[str], str] = visible) 
     tied = [one.layer for one in verdict.marked_layers if one.marked and one.cutoff_margin == 0]
     if tied:
         lines.append(
-            f"Fragments of {_names(tied, shown)} are tied at the cutoff: which of them are marked "
-            "is decided by the order of the ids, and says nothing of whose they are."
+            f"Fragments of {names_in_words(tied, shown)} are tied at the cutoff: which of them are "
+            "marked is decided by the order of the ids, and says nothing of whose they are."
         )
     return lines
 
@@ -156,11 +195,12 @@ def truth_in_words(verdict: Verdict) -> list[str]:
     if truth is None:
         return []
     several = len(verdict.detectors) > 1
-    return [
-        f"Truth{f' ({one.name})' if several else ''}: "
-        f"{_metrics_in_words(truth.detectors[one.name], len(truth.compromised))}"
-        for one in verdict.detectors
-    ]
+    lines = []
+    for one in verdict.detectors:
+        which = f" ({one.name})" if several else ""
+        named = "flagged" if verdict.by_level and one is verdict.deciding else "suspects"
+        lines.append(f"Truth{which}: {_metrics_in_words(truth, one.name, named)}")
+    return lines
 
 
 def cutoff_in_words(verdict: Verdict) -> str:
@@ -170,7 +210,7 @@ def cutoff_in_words(verdict: Verdict) -> str:
 
 def machines_in_words(verdict: Verdict) -> str:
     """Return what of the result another machine may not find again."""
-    names = _names(other_machines(verdict), visible)
+    names = names_in_words(other_machines(verdict), visible)
     return (
         f"The scores of {names} come from floating-point libraries: with other versions, or on "
         "another machine, other fragments may be marked at the cutoff."
@@ -193,7 +233,8 @@ def _ranked_by(verdict: Verdict) -> str:
     return "share" if marks_fragments(verdict) and len(verdict.marked_layers) > 1 else "score"
 
 
-def _metrics_in_words(metrics: TruthMetrics, compromised: int) -> str:
+def _metrics_in_words(truth: Truth, detector: str, named: str) -> str:
+    metrics, compromised = truth.detectors[detector], len(truth.compromised)
     auc = "not defined" if metrics.auc is None else f"{metrics.auc:.3f}"
     confidence = ""
     if metrics.confidence is not None and metrics.confidence_paper is not None:
@@ -201,8 +242,9 @@ def _metrics_in_words(metrics: TruthMetrics, compromised: int) -> str:
             f"confidence C {metrics.confidence:.3f} (as in the paper "
             f"{metrics.confidence_paper:.3f}); "
         )
-    caught = f"{metrics.caught:.0%} of the {compromised} compromised are suspects"
-    return f"{caught}; {confidence}AUC {auc}."
+    caught = f"{metrics.caught:.0%} of the {compromised} compromised are {named}"
+    others = f"{metrics.falsely_named:,} of the others"
+    return f"{caught}, and {others}; {confidence}AUC {auc}."
 
 
 def _scored_in_words(verdict: Verdict) -> str:
@@ -214,7 +256,10 @@ def _scored_in_words(verdict: Verdict) -> str:
 
 def _values_in_words(verdict: Verdict) -> str:
     named = [value_in_words(verdict, one.value) for one in verdict.suspects]
-    rest = [one for one in verdict.ranking if not one.suspect]
+    if not named:
+        first = verdict.ranking[0]
+        return f"The highest {value_name(verdict)} is {value_in_words(verdict, first.value)}."
+    rest = [one for one in verdict.ranking if not one.named]
     least, highest = named[-1], named[0]
     own = highest if least == highest else f"{least} to {highest}"
     others = ""
@@ -222,11 +267,50 @@ def _values_in_words(verdict: Verdict) -> str:
         others = f"; the highest of anybody else is {value_in_words(verdict, rest[0].value)}"
     expected = expected_share(verdict)
     if expected is None:
-        return f"Scores of suspects ({value_name(verdict)}): {own}{others}."
+        who = "whoever is flagged" if verdict.by_level else "suspects"
+        return f"Scores of {who} ({value_name(verdict)}): {own}{others}."
     return (
         f"Shares of suspects: {own}{others}. If nobody stood out, everybody's would "
         f"be about k_est/n = {expected:.3g}."
     )
+
+
+def _gap_in_words(verdict: Verdict) -> str:
+    """Return how far apart the last who is flagged and the next participant are."""
+    named, n, alpha = len(verdict.suspects), len(verdict.ranking), verdict.decision.alpha or 0.0
+    chances = [p_in_words(one.p_value) for one in verdict.ranking[max(named - 1, 0) : named + 1]]
+    if not named:
+        return f"The smallest p-value is {chances[0]}; alone it would have to be {alpha / n:.2g}."
+    if named == n:
+        return f"The largest p-value is {chances[0]}."
+    return (
+        f"The largest p-value of whoever is flagged is {chances[0]}, and the next is {chances[1]}."
+    )
+
+
+def p_in_words(p_value: float | None) -> str:
+    """Return a p-value with two digits, and the smallest of them as a bound."""
+    if p_value is None:
+        return "-"
+    return f"{p_value:.2g}" if p_value >= _SMALLEST_P else f"<{_SMALLEST_P:g}"
+
+
+def _unproven_in_words(verdict: Verdict) -> list[str]:
+    """Return what no decision proves."""
+    if not verdict.by_level:
+        return [
+            f"Whether anybody is compromised. {always_in_words(verdict)}",
+            "Whether everybody else is honest: k_est is an estimate, and who ranks below the "
+            "suspects is not cleared.",
+        ]
+    lines = ["Whether everybody else is honest: who is not flagged is not cleared."]
+    if verdict.suspects:
+        lines.insert(
+            0,
+            "Whether each of those is compromised: an honest participant with rare data, or with "
+            "other training, can stand out too.",
+        )
+    return lines
 
 
 def _margin_in_words(verdict: Verdict) -> str:
@@ -248,13 +332,15 @@ def _change_in_words(
     """Return who else would be a suspect, and who would not."""
     parts = []
     if named:
-        parts.append(f"{_names(named, shown)} would be named too")
+        parts.append(f"{names_in_words(named, shown)} would be named too")
     if not_named:
-        parts.append(f"{_names(not_named, shown)} would not be named")
+        parts.append(f"{names_in_words(not_named, shown)} would not be named")
     return ", and ".join(parts) or "the suspects would be the same"
 
 
-def _names(ids: Sequence[str], shown: Callable[[str], str], most: int = _MOST_NAMES) -> str:
+def names_in_words(
+    ids: Sequence[str], shown: Callable[[str], str] = visible, most: int = _MOST_NAMES
+) -> str:
     """Return the first few ids, and how many more there are."""
     names = ", ".join(map(shown, ids[:most]))
     return names if len(ids) <= most else f"{names} and {len(ids) - most:,} more"

@@ -1,10 +1,12 @@
 """Where the arithmetic over all fragments is done: `auto`, `cpu`, `cuda` or `cuda:N`."""
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ariba_cli.base.errors import UsageError
 from ariba_cli.base.machine import is_gpu
 from ariba_cli.base.progress import no_message
 
@@ -30,6 +32,17 @@ class DeviceChoice:
 
     device: str = "auto"
     notice: Callable[[str], None] = no_message
+
+    def __post_init__(self) -> None:
+        """Refuse what no detector could work on.
+
+        Raises
+        ------
+        UsageError
+            When it is the name of no device.
+        """
+        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", self.device):
+            raise UsageError(f"there is no device '{self.device}'; use auto, cpu, cuda or cuda:N")
 
     def processor(self, fragments: "Fragments") -> "Processor":
         """The processor to score these fragments on.

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from ariba_cli.base.findings import Finding
 from ariba_cli.base.ids import id_order
 from ariba_cli.verdicts.method import RequestedDetector
-from ariba_cli.verdicts.verdict import DetectorResult, Ranked, Verdict
+from ariba_cli.verdicts.ranked import Ranked
+from ariba_cli.verdicts.verdict import DetectorResult, Verdict
 
 _Any = TypeVar("_Any")
 
@@ -22,7 +23,7 @@ class Movement:
 
     @property
     def moved(self) -> bool:
-        """Whether its rank is another, or it became a suspect, or is none any longer."""
+        """Whether its rank is another, or it is newly named, or no longer."""
         return _place(self.first) != _place(self.second)
 
 
@@ -44,7 +45,7 @@ class Comparison:
     participants : tuple of Movement
         Of both; by the second ranking, then by the first, then by id.
     entered, left : tuple of str
-        Who became a suspect, and who no longer is one.
+        Who is newly named, and who no longer is.
     only_in_first, only_in_second : tuple of str
         Who sent nothing to the other round, in id order.
     parameters : tuple of Change
@@ -93,7 +94,7 @@ def compare(first: Verdict, second: Verdict) -> Comparison:
 
 
 def _place(ranked: Ranked | None) -> tuple[int, bool] | None:
-    return None if ranked is None else (ranked.rank, ranked.suspect)
+    return None if ranked is None else (ranked.rank, ranked.named)
 
 
 def _ranking(verdict: Verdict) -> dict[str, Ranked]:
@@ -120,7 +121,8 @@ def _parameters(verdict: Verdict) -> dict[str, Any]:
         "detectors": [one.name for one in verdict.detectors],
         "rule": verdict.decision.rule,
         "decided by": verdict.decision.detector,
-        "k_est": verdict.decision.k_est,
+        "level": verdict.decision.alpha,
+        "k_est": method.k_est,
         "layers": list(method.layers),
         "layer_choice": method.layer_choice,
         "fragment": requested.fragment,

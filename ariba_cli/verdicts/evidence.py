@@ -52,6 +52,21 @@ class Plane(Struct, frozen=True):
     points: dict[str, tuple[float, ...]]
 
 
+class Similarity(Struct, frozen=True):
+    """How alike the updates of some participants are, without what all have in common.
+
+    Attributes
+    ----------
+    ids : tuple of str
+        Who they are: those who stand out most.
+    cosines : tuple of tuple of float
+        Of each pair of them, in [−1, 1].
+    """
+
+    ids: tuple[str, ...]
+    cosines: tuple[tuple[float, ...], ...]
+
+
 class LayerEvidence(Struct, frozen=True):
     """What pictures of one layer are made of.
 

@@ -30,8 +30,10 @@ class RequestedOptions(Struct, frozen=True):
     ----------
     detectors : tuple of RequestedDetector
         In the order in which they were named; the first decides.
-    k_est : str
-        A number or a percentage, such as `10` or `20%`.
+    k_est : str, optional
+        A number or a percentage, such as `10` or `20%`; none where the level decides.
+    level : float, optional
+        The false-discovery level, where it decides.
     layers : tuple of str
         Names, patterns or `all`; none for all layers that hold weights.
     fragment : str, optional
@@ -43,7 +45,8 @@ class RequestedOptions(Struct, frozen=True):
     """
 
     detectors: tuple[RequestedDetector, ...]
-    k_est: str
+    k_est: str | None = None
+    level: float | None = None
     layers: tuple[str, ...] = ()
     fragment: str | None = None
     excluded: tuple[str, ...] = ()
@@ -66,6 +69,8 @@ class Method(Struct, frozen=True):
         where no detector needed them.
     requested : RequestedOptions
         What was asked for.
+    k_est : int, optional
+        k̃, for the detectors that count with it; none where there is none of these.
     """
 
     layers: tuple[str, ...]
@@ -73,27 +78,34 @@ class Method(Struct, frozen=True):
     requested: RequestedOptions
     seal_verified: bool = False
     inner_products: str | None = None
+    k_est: int | None = None
 
 
 class Decision(Struct, frozen=True):
-    """By which rule suspects are named.
+    """By which rule participants are named.
 
     Attributes
     ----------
     rule : str
-        `top-k`: the k̃ participants of highest score.
+        `level`: those whose p-values are so small that at most a share α of all who are named
+        is expected to be honest (Benjamini and Hochberg, 1995). `top-k`: the k̃ participants of
+        highest score.
     detector : str
         Whose scores decide.
-    k_est : int
-        k̃.
+    alpha : float, optional
+        α, of the rule `level`.
+    k_est : int, optional
+        k̃, of the rule `top-k`.
     margin : float
-        By how much the last suspect's score, or share, exceeds that of the next participant.
+        By how much the score, or share, of the last who is named exceeds that of the next; 0
+        where nobody is named.
     tie_at_cutoff : bool
         Whether they are equal, and the order of the ids decides.
     """
 
     rule: str
     detector: str
-    k_est: int
+    alpha: float | None = None
+    k_est: int | None = None
     margin: float = 0.0
     tie_at_cutoff: bool = False

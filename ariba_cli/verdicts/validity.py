@@ -8,8 +8,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from ariba_cli.base.ids import id_order
-from ariba_cli.verdicts.evidence import LayerEvidence
+from ariba_cli.verdicts.evidence import LayerEvidence, Similarity
 from ariba_cli.verdicts.method import Decision, Method
+from ariba_cli.verdicts.ranked import Calibration, Ranked
 from ariba_cli.verdicts.verdict import (
     DetectorResult,
     ExaminedLayer,
@@ -51,10 +52,11 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
     yield from _of_inputs(verdict)
     yield from _of_method(verdict.method, names, known)
     for layer in verdict.layers:
-        yield from _of_examined(layer, verdict.decision.k_est, known)
+        yield from _of_examined(layer, verdict.method.k_est or 0, known)
     for detector in verdict.detectors:
         yield from _of_detector(detector, layers, known)
     yield from _of_decision(verdict.decision, verdict)
+    yield from _of_signs(verdict, known)
     if verdict.truth is not None:
         yield from _of_truth(verdict.truth, detectors, known)
     for evidence in verdict.evidence:
@@ -91,6 +93,11 @@ def _of_method(method: Method, layers: list[str], known: frozenset[str]) -> Iter
             yield "its method is none of ariba"
     if list(method.layers) != layers:
         yield "its method has other layers than it has"
+    if method.k_est is not None and method.k_est < 1:
+        yield "its k_est is less than 1"
+    level = method.requested.level
+    if level is not None and not 0 < level < 1:
+        yield "its level is not between 0 and 1"
     yield from _unknown_ids(method.requested.excluded, known)
 
 
@@ -120,6 +127,8 @@ def _of_detector(
         yield "its scores are not in order"
     if not all(one.by_layer.keys() <= layers.keys() for one in detector.scores):
         yield "it has a share in no layer of it"
+    if not all(one.p_value is None or 0 <= one.p_value <= 1 for one in detector.scores):
+        yield "it has a p-value that is not between 0 and 1"
     if in_layers:
         yield from _of_marks(detector, layers, known)
     elif detector.layers or detector.stability is not None:
@@ -185,22 +194,82 @@ def _of_layer(
 def _of_decision(decision: Decision, verdict: Verdict) -> Iterator[str]:
     if not _WORD.fullmatch(decision.rule):
         yield "its method is none of ariba"
-    if decision.k_est < 1:
-        yield "its k_est is less than 1"
     if decision.margin < 0:
-        yield "its last suspect has a lower score than the next participant"
+        yield "the last that it names has a lower score than the next participant"
     deciding = next((one for one in verdict.detectors if one.name == decision.detector), None)
     if deciding is None:
         yield "it was decided by a detector that it lacks"
         return
-    ranked = [(one.id, one.score, one.share) for one in verdict.ranking]
-    if ranked != [(one.id, one.score, one.share) for one in deciding.scores]:
+    if [_place(one) for one in verdict.ranking] != [_place(one) for one in deciding.scores]:
         yield "its ranking is not that of the detector that decides"
-    for place, one in enumerate(verdict.ranking, 1):
-        if (one.rank, one.suspect) != (place, place <= decision.k_est):
-            yield "its ranking is not in order, or others than the first are suspects"
-    if 0 < len(verdict.ranking) <= decision.k_est:
+    if [one.rank for one in verdict.ranking] != list(range(1, len(verdict.ranking) + 1)):
+        yield "its ranking is not in order"
+    yield from _of_level(verdict) if decision.rule == "level" else _of_top_k(verdict)
+
+
+def _place(one: Ranked | Score) -> tuple[Any, ...]:
+    return one.id, one.score, one.share, one.p_value
+
+
+def _of_level(verdict: Verdict) -> Iterator[str]:
+    alpha, ranking = verdict.decision.alpha, verdict.ranking
+    if alpha is None or alpha != verdict.method.requested.level:
+        yield "it was decided by another level than was asked for"
+    if verdict.decision.k_est is not None or any(one.suspect is not None for one in ranking):
+        yield "it mixes two rules"
+    flagged = [bool(one.flagged) for one in ranking]
+    if flagged != sorted(flagged, reverse=True):
+        yield "others than the first are flagged"
+    if any(one.p_value is None for one in ranking):
+        yield "it was decided by p-values that it lacks"
+
+
+def _of_top_k(verdict: Verdict) -> Iterator[str]:
+    k_est, ranking = verdict.decision.k_est, verdict.ranking
+    if k_est is None or k_est != verdict.method.k_est:
+        yield "it was decided by another k_est than it counts with"
+        return
+    if verdict.decision.alpha is not None or any(one.flagged is not None for one in ranking):
+        yield "it mixes two rules"
+    if any(one.suspect != (one.rank <= k_est) for one in ranking):
+        yield "others than the first are suspects"
+    if 0 < len(ranking) <= k_est:
         yield "all who are ranked are suspects"
+
+
+def _of_reasons(verdict: Verdict, known: frozenset[str]) -> Iterator[str]:
+    # Words of ours; layers and participants are those of the round.
+    groups = {layer.layer.rpartition(".")[0] or layer.layer for layer in verdict.layers}
+    for one in (one for ranked in verdict.ranking for one in ranked.reasons):
+        if not _WORD.fullmatch(one.family) or not _WORD.fullmatch(one.statistic):
+            yield "it has a reason that is none of ariba"
+        if one.layer is not None and one.layer not in groups:
+            yield "it has a reason in a layer that it lacks"
+        if not 0 <= one.p_value <= 1:
+            yield "it has a p-value that is not between 0 and 1"
+        yield from _unknown_ids(one.alike, known)
+
+
+def _of_signs(verdict: Verdict, known: frozenset[str]) -> Iterator[str]:
+    """Yield what does not fit in reasons, and in what they rest on."""
+    yield from _of_reasons(verdict, known)
+    if verdict.calibration is not None:
+        yield from _of_calibration(verdict.calibration)
+    if verdict.similarity is not None:
+        yield from _of_similarity(verdict.similarity, known)
+
+
+def _of_calibration(calibration: Calibration) -> Iterator[str]:
+    words = (calibration.source, *calibration.unseen, *calibration.unseen.values())
+    if not all(map(_WORD.fullmatch, words)):
+        yield "its calibration is none of ariba"
+
+
+def _of_similarity(similarity: Similarity, known: frozenset[str]) -> Iterator[str]:
+    yield from _unknown_ids(similarity.ids, known)
+    n = len(similarity.ids)
+    if len(similarity.cosines) != n or any(len(row) != n for row in similarity.cosines):
+        yield "it has a table of cosines that is not square"
 
 
 def _of_truth(truth: Truth, detectors: Collection[str], known: frozenset[str]) -> Iterator[str]:

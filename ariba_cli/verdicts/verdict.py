@@ -1,7 +1,7 @@
 """What an audit found, with its parameters and its inputs: plain frozen data.
 
-Everything in it but `evidence`, `devices` and the words of findings is the `result` of a
-report: codes, ids and numbers, which are hashed.
+Everything in it but `similarity`, `evidence`, `devices` and the words of findings is the
+`result` of a report: codes, ids and numbers, which are hashed.
 """
 
 from typing import Any
@@ -9,9 +9,10 @@ from typing import Any
 from msgspec import Struct, field
 
 from ariba_cli.base.findings import Finding
-from ariba_cli.base.parameters import Parameter
-from ariba_cli.verdicts.evidence import LayerEvidence
+from ariba_cli.base.parameters import OF_SIGN, Parameter
+from ariba_cli.verdicts.evidence import LayerEvidence, Similarity
 from ariba_cli.verdicts.method import Decision, Method
+from ariba_cli.verdicts.ranked import Calibration, Ranked
 
 
 class Input(Struct, frozen=True):
@@ -117,6 +118,8 @@ class Score(Struct, frozen=True):
         participants are ordered.
     by_layer : dict of str to float
         S_i/m, or the score, of each layer by itself; without layers that say nothing.
+    p_value : float, optional
+        How likely an honest participant scores as high, where the detector says it.
     details : dict of str to Parameter
         What else the detector says of it.
     """
@@ -125,7 +128,17 @@ class Score(Struct, frozen=True):
     score: int | float
     share: float | None = None
     by_layer: dict[str, float] = {}
+    p_value: float | None = None
     details: dict[str, Parameter] = {}
+
+    @property
+    def by_sign(self) -> dict[str, float]:
+        """How likely an honest participant shows as much of each sign, where that is told."""
+        return {
+            key.removeprefix(OF_SIGN): float(value)
+            for key, value in self.details.items()
+            if key.startswith(OF_SIGN) and isinstance(value, int | float)
+        }
 
     @property
     def value(self) -> float:
@@ -203,34 +216,6 @@ class DetectorResult(Struct, frozen=True):
         return tuple(one.id for one in self.scores)
 
 
-class Ranked(Struct, frozen=True):
-    """A participant's place, by the detector that decides.
-
-    Attributes
-    ----------
-    rank : int
-        From 1 on.
-    id : str
-        The participant.
-    score : int or float
-    share : float, optional
-        As in `Score`.
-    suspect : bool
-        Whether the decision names it.
-    """
-
-    rank: int
-    id: str
-    score: int | float
-    share: float | None
-    suspect: bool
-
-    @property
-    def value(self) -> float:
-        """By what participants are ordered."""
-        return self.score if self.share is None else self.share
-
-
 class Coverage(Struct, frozen=True):
     """How much of the model was examined: layers that hold weights, and their parameters."""
 
@@ -246,7 +231,10 @@ class TruthMetrics(Struct, frozen=True):
     Attributes
     ----------
     caught : float
-        P_m%, the share of the compromised that are among its k̃ first, in [0, 1].
+        P_m%, the share of the compromised that the decision names, or of another detector's
+        that are among its k̃ first, in [0, 1].
+    falsely_named : int
+        How many of these are not compromised.
     confidence : float, optional
         C = Σ_{i∈P_m} S_i / (min(k, k̃)·m), with the mean share for S_i/m; of scope *layer*.
     confidence_paper : float, optional
@@ -257,6 +245,7 @@ class TruthMetrics(Struct, frozen=True):
     """
 
     caught: float = field(name="p_m")
+    falsely_named: int
     confidence: float | None
     confidence_paper: float | None
     auc: float | None
@@ -298,8 +287,12 @@ class Verdict(Struct, frozen=True):
         How much of the model was examined.
     findings : tuple of Finding
         What is wrong with the inputs.
+    calibration : Calibration, optional
+        On what the p-values rest, where there are any.
     truth : Truth, optional
         How good the detectors are, where that was measured.
+    similarity : Similarity, optional
+        How alike the updates are, where evidence was asked for.
     evidence : tuple of LayerEvidence
         A sample of what was scored, by layer; empty unless it was asked for.
     devices : tuple of str
@@ -314,14 +307,21 @@ class Verdict(Struct, frozen=True):
     ranking: tuple[Ranked, ...]
     coverage: Coverage
     findings: tuple[Finding, ...]
+    calibration: Calibration | None = None
     truth: Truth | None = None
+    similarity: Similarity | None = None
     evidence: tuple[LayerEvidence, ...] = ()
     devices: tuple[str, ...] = ("cpu",)
 
     @property
     def suspects(self) -> tuple[Ranked, ...]:
         """The participants that the decision names."""
-        return tuple(ranked for ranked in self.ranking if ranked.suspect)
+        return tuple(ranked for ranked in self.ranking if ranked.named)
+
+    @property
+    def by_level(self) -> bool:
+        """Whether a false-discovery level decides, and nobody need be named."""
+        return self.decision.alpha is not None
 
     @property
     def deciding(self) -> DetectorResult:

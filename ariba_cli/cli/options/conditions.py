@@ -71,18 +71,44 @@ class Form:
 
 
 def _share(least: float) -> Holds:
-    # Where nobody can be told apart there is no share, and nothing was ruled out.
-    return lambda verdict: (
-        not verdict.ranking or any((one.share or 0.0) >= least for one in verdict.ranking)
-    )
+    def holds(verdict: "Verdict") -> bool:
+        shares = [one.share for one in verdict.ranking if one.share is not None]
+        if verdict.ranking and not shares:
+            raise UsageError(
+                "--fail-on share>= asks about the shares of marked fragments, and "
+                f"{verdict.decision.detector} marks none; use --fail-on flagged, or name --k-est "
+                "or --layer"
+            )
+        # Where nobody can be told apart there is no share, and nothing was ruled out.
+        return not verdict.ranking or max(shares) >= least
+
+    return holds
 
 
 def _margin(least: float) -> Holds:
-    return lambda verdict: not verdict.ranking or verdict.decision.margin < least
+    def holds(verdict: "Verdict") -> bool:
+        if verdict.by_level and not verdict.suspects:
+            return False
+        return not verdict.ranking or verdict.decision.margin < least
+
+    return holds
 
 
 def _tie(_: float) -> Holds:
     return lambda verdict: verdict.decision.tie_at_cutoff
+
+
+def _flagged(_: float) -> Holds:
+    def holds(verdict: "Verdict") -> bool:
+        if not verdict.by_level:
+            raise UsageError(
+                "--fail-on flagged asks who stands out at a level, and k_est names somebody in "
+                "every round; leave out --k-est, --layer and --fragment, or name --detector panel"
+            )
+        # Where nobody can be told apart, nothing was ruled out.
+        return not verdict.ranking or bool(verdict.suspects)
+
+    return holds
 
 
 def _found(kinds: Collection[FindingKind]) -> Callable[[float], Holds]:
@@ -109,6 +135,7 @@ _GROUPS = {
 }
 
 FORMS = (
+    Form("flagged", "somebody stands out at --level; also where nobody is ranked", _flagged),
     Form(
         "share>=",
         "the highest share, of several layers the mean; also where nobody is ranked",
@@ -117,7 +144,7 @@ FORMS = (
     ),
     Form(
         "margin<",
-        "by how much the last suspect's share or score exceeds the next one's",
+        "by how much the share or score of the last who is named exceeds the next one's",
         _margin,
         takes_number=True,
     ),

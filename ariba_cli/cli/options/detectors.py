@@ -70,12 +70,14 @@ def _list_detectors(context: typer.Context, wanted: bool) -> None:
 
 
 DetectorOption = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         metavar="NAME",
-        help="What scores participants: mahalanobis, which is the paper's, norm, krum and others, "
-        "or pyod:NAME for a detector of PyOD, as pyod:ECOD; --list-detectors shows all. "
-        "Repeatable: the first decides, and the others stand beside it.",
+        help="What scores participants: panel, which weighs several signs; mahalanobis, which is "
+        "the paper's; norm, krum and others; or pyod:NAME for a detector of PyOD, such as "
+        "pyod:ECOD. --list-detectors shows all. Repeatable: the first decides, and the others "
+        "stand beside it. [default: panel; mahalanobis with --k-est, --layer or --fragment]",
+        show_default=False,
         autocompletion=choices.detectors,
     ),
 ]

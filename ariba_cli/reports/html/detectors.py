@@ -1,6 +1,6 @@
 """Several detectors side by side: where each of them ranks the same participants."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
 from ariba_cli.base.visible import visible
@@ -21,8 +21,9 @@ def detectors_section(verdict: Verdict) -> Element | None:
         return None
     text = (
         "The rank that each detector gives, and in brackets its score. "
-        f"{visible(verdict.decision.detector)} decides who is named; a triangle marks the first "
-        f"{verdict.decision.k_est:,} of each. Scores of different detectors cannot be compared."
+        f"{visible(verdict.decision.detector)} decides who is named. A triangle marks those, and "
+        f"the first {verdict.method.k_est or 0:,} of the others. Scores of different "
+        "detectors cannot be compared."
     )
     children: list[Child] = [note(text), _ranks(ids, verdict)]
     hidden = len({one.id for own in verdict.detectors for one in own.scores}.difference(ids))
@@ -47,11 +48,14 @@ def _ranks(ids: Sequence[str], verdict: Verdict) -> Element:
     headers = ["participant"]
     headers += [f"{visible(own.name)} ({score_name(own.name)})" for own in verdict.detectors]
     places = [_places(own) for own in verdict.detectors]
-    k_est = verdict.decision.k_est
+    named = [_named(own, verdict) for own in verdict.detectors]
     rows = (
         [
             visible(name),
-            *(_cell(own, place.get(name), k_est) for own, place in _both(verdict, places)),
+            *(
+                _cell(own, place.get(name), first)
+                for own, place, first in zip(verdict.detectors, places, named, strict=True)
+            ),
         ]
         for name in ids
     )
@@ -62,32 +66,32 @@ def _places(own: DetectorResult) -> dict[str, tuple[int, Score]]:
     return {score.id: (rank, score) for rank, score in enumerate(own.scores, 1)}
 
 
-def _both(
-    verdict: Verdict, places: Sequence[dict[str, tuple[int, Score]]]
-) -> Iterator[tuple[DetectorResult, dict[str, tuple[int, Score]]]]:
-    return zip(verdict.detectors, places, strict=True)
+def _named(own: DetectorResult, verdict: Verdict) -> int:
+    """Return how many of the first of a detector are marked."""
+    return len(verdict.suspects) if own is verdict.deciding else verdict.method.k_est or 0
 
 
-def _cell(own: DetectorResult, place: tuple[int, Score] | None, k_est: int) -> Child:
+def _cell(own: DetectorResult, place: tuple[int, Score] | None, named: int) -> Child:
     """Return a rank with the score, or a dash where somebody was not scored."""
     if place is None:
         return "–"
     rank, score = place
     value = f"{score.value:.3f}" if own.scope == "layer" else f"{score.value:.4g}"
-    if rank > k_est:
+    if rank > named:
         return f"{rank:,} ({value})"
     return element("span", {"class": "suspect"}, f"▲ {rank:,} ({value})")
 
 
 def _truth(truth: Truth, order: Sequence[str]) -> Element:
-    headers = ("detector", "compromised among its first k̃", "AUC")
+    headers = ("detector", "compromised who are named", "others who are", "AUC")
     found = ((name, truth.detectors[name]) for name in order if name in truth.detectors)
     rows = (
         (
             visible(name),
             f"{metrics.caught:.0%}",
+            f"{metrics.falsely_named:,}",
             "not defined" if metrics.auc is None else f"{metrics.auc:.3f}",
         )
         for name, metrics in found
     )
-    return table(headers, rows, right=(3,))
+    return table(headers, rows, right=(2, 3, 4))

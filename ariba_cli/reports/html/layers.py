@@ -10,7 +10,8 @@ from ariba_cli.reports.html.evidence import most_telling, values_in_words
 from ariba_cli.reports.html.markup import Child, element, short
 from ariba_cli.reports.html.people import shown, values_by_layer
 from ariba_cli.reports.words import marks_fragments, value_name
-from ariba_cli.verdicts.verdict import ExaminedLayer, MarkedLayer, Ranked, Verdict
+from ariba_cli.verdicts.ranked import Ranked
+from ariba_cli.verdicts.verdict import ExaminedLayer, MarkedLayer, Verdict
 
 _MOST_SUSPECTS = 40
 _MOST_LAYERS = 60
@@ -23,6 +24,10 @@ def layers_section(verdict: Verdict) -> Element | None:
     names = layer_names(verdict)
     if len(names) < 2 or not verdict.ranking:
         return None
+    listed = folded(f"The {len(names):,} layers", layers_table(verdict))
+    if not any(one.by_layer for one in verdict.deciding.scores):
+        text = "The score is of all layers together; the reasons say in which a sign is strongest."
+        return section("layers", "Layers", note(text), listed)
     people = shown(verdict, suspects=_MOST_SUSPECTS)
     children: list[Child] = [note(_explanation(verdict)), _heat(people.all, verdict)]
     if len(names) > _MOST_LAYERS:
@@ -33,7 +38,7 @@ def layers_section(verdict: Verdict) -> Element | None:
         children.append(note(text))
     if people.left_out:
         children.append(note(f"Another {count(people.left_out, 'participant')} not shown here."))
-    children.append(folded(f"The {len(names):,} layers", layers_table(verdict)))
+    children.append(listed)
     return section("layers", "Layers", *children)
 
 
@@ -162,6 +167,6 @@ def _columns(verdict: Verdict) -> list[_Column]:
 
 
 def _name(ranked: Ranked) -> Element:
-    kind = "suspect" if ranked.suspect else "other"
-    mark = "▲ " if ranked.suspect else ""
+    kind = "suspect" if ranked.named else "other"
+    mark = "▲ " if ranked.named else ""
     return element("span", {"class": kind}, f"{mark}{visible(ranked.id)}")

@@ -40,6 +40,16 @@ _OF_UPDATES = (
     "number of training steps as well as from a backdoor.",
     _ESTIMATE,
 )
+_OF_LEVELS = (
+    "Nobody who stands out is no proof of a clean round. An attacker who trains as the honest do, "
+    "or knows these signs, can stay among them.",
+    "An honest participant whose data are rare, or who trains otherwise than the rest, can stand "
+    "out. The reasons say what is unusual, and not that it was meant.",
+    "The p-values speak for rounds such as those of the calibration. Rounds of other kinds of "
+    "models may have other tails: audit clean rounds of your own first.",
+    "It takes the honest to be more than half. It flags nobody among fewer than ten.",
+    "It compares the layers that were examined; what is in others is not seen.",
+)
 _MEASURED = (
     "Measured on MNIST with 50 participants, 5 of them compromised where nothing else is said, "
     "k̃ = 10 and a network of 4 layers. AUC is the probability that a compromised participant "
@@ -52,4 +62,4 @@ def limits_section(verdict: Verdict) -> Element:
     heading = "Limits of the method"
     if marks_fragments(verdict):
         return section("limits", heading, bullets(_OF_MARKS), note(_MEASURED))
-    return section("limits", heading, bullets(_OF_UPDATES))
+    return section("limits", heading, bullets(_OF_LEVELS if verdict.by_level else _OF_UPDATES))

@@ -59,8 +59,18 @@ def _marks_in_words(verdict: Verdict) -> str:
 def _updates_in_words(verdict: Verdict) -> str:
     return (
         "The whole updates of n participants are compared, over all layers that were examined, by "
-        f"the detector {visible(verdict.decision.detector)}. The k̃ participants of highest score "
-        "are the suspects."
+        f"the detector {visible(verdict.decision.detector)}. {_rule_in_words(verdict)}"
+    )
+
+
+def _rule_in_words(verdict: Verdict) -> str:
+    if not verdict.by_level:
+        return "The k̃ participants of highest score are the suspects."
+    return (
+        "The p-value of a participant is the chance that an honest one scores as high. With all n "
+        "in order, the first r are flagged for the largest r at which the r-th p-value is at most "
+        "α·r/n (Benjamini and Hochberg, 1995): of all who are flagged, a share of about α is "
+        "honest."
     )
 
 
@@ -84,9 +94,16 @@ def _parameters(verdict: Verdict) -> Iterator[tuple[str, Child]]:
     fragments = sorted({layer.fragment for layer in verdict.marked_layers})
     if fragments:
         yield "fragment", _some(tuple(fragments))
-    yield "k̃", f"{verdict.decision.k_est:,}"
+    if verdict.decision.alpha is not None:
+        yield "level α", f"{verdict.decision.alpha:g}"
+    if method.k_est is not None:
+        yield "k̃", f"{method.k_est:,}"
     if method.inner_products is not None:
         yield "inner products", visible(_PRODUCTS.get(method.inner_products, method.inner_products))
+    if verdict.calibration is not None:
+        found = verdict.calibration
+        yield "calibration", f"{visible(found.source)}, {found.participants:,} honest participants"
+        yield "departure from it", f"{found.departure:.2f}"
     yield "coverage", coverage_in_words(verdict)
     yield "seal", "every listed file hashed again" if method.seal_verified else "not verified"
 
@@ -127,7 +144,10 @@ def _requested(requested: RequestedOptions) -> Iterator[tuple[str, Child]]:
             yield f"{visible(name)} of {visible(one.name)}", _json(value)
         if one.fit_sample is not None:
             yield f"fit sample of {visible(one.name)}", f"{one.fit_sample:,}"
-    yield "k_est", visible(requested.k_est)
+    if requested.level is not None:
+        yield "level", f"{requested.level:g}"
+    if requested.k_est is not None:
+        yield "k_est", visible(requested.k_est)
     if requested.layers:
         yield "layers", _some(requested.layers)
     if requested.fragment is not None:

@@ -20,6 +20,8 @@ from ariba_cli.reports.html.method import method_section
 from ariba_cli.reports.html.plane import plane_section
 from ariba_cli.reports.html.ranking import ranking_section
 from ariba_cli.reports.html.scores import scores_section
+from ariba_cli.reports.html.signs import signs_section
+from ariba_cli.reports.html.similarity import similarity_section
 from ariba_cli.reports.html.stability import stability_section
 from ariba_cli.reports.html.summary import summary_section
 from ariba_cli.reports.report import Report
@@ -57,6 +59,8 @@ def _sections(report: Report) -> list[Element]:
         summary_section(verdict),
         ranking_section(verdict),
         scores_section(verdict),
+        signs_section(verdict),
+        similarity_section(verdict),
         detectors_section(verdict),
         *_evidence(verdict),
         layers_section(verdict),
@@ -129,9 +133,9 @@ def _facts(report: Report) -> str:
     layers = verdict.method.layers
     examined = short(layers[0], _NAME) if len(layers) == 1 else count(len(layers), "layer")
     participants = count(sum(one.role == "participant" for one in verdict.inputs), "participant")
-    return " · ".join(
-        (participants, examined, f"k̃ = {verdict.decision.k_est:,}", visible(report.run.started))
-    )
+    alpha, k_est = verdict.decision.alpha, verdict.decision.k_est
+    rule = f"level {alpha:.3g}" if alpha is not None else f"k̃ = {k_est:,}"
+    return " · ".join((participants, examined, rule, visible(report.run.started)))
 
 
 @cache

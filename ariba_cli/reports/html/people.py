@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from ariba_cli.reports.html.markup import append, element
-from ariba_cli.verdicts.verdict import Ranked, Verdict
+from ariba_cli.reports.words import named_word
+from ariba_cli.verdicts.ranked import Ranked
+from ariba_cli.verdicts.verdict import Verdict
 
 _MOST_SUSPECTS = 50
 _FEWEST_NEXT = 10
@@ -46,13 +48,13 @@ def shown(verdict: Verdict, *, suspects: int = _MOST_SUSPECTS) -> Shown:
 
 
 def standing_mark(ranked: Ranked, verdict: Verdict) -> Element:
-    """Return whether somebody is a suspect, and whether it is known to be compromised.
+    """Return whether the decision names somebody, and whether it is known to be compromised.
 
     Shapes say it too, for those who see the colours alike.
     """
-    node = element("span", {"class": "suspect" if ranked.suspect else "other"})
-    if ranked.suspect:
-        append(node, "▲ suspect")
+    node = element("span", {"class": "suspect" if ranked.named else "other"})
+    if ranked.named:
+        append(node, f"▲ {named_word(verdict)}")
     if ranked.id in verdict.compromised:
         append(node, element("span", {"class": "known"}, "◆ compromised"))
     return node

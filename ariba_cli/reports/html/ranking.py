@@ -7,8 +7,9 @@ from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import count, folded, note, section, table
 from ariba_cli.reports.html.markup import Child, element
 from ariba_cli.reports.html.people import shown, standing_mark
-from ariba_cli.reports.words import expected_share, value_in_words, value_name
-from ariba_cli.verdicts.verdict import Ranked, Verdict
+from ariba_cli.reports.words import expected_share, p_in_words, value_in_words, value_name
+from ariba_cli.verdicts.ranked import Ranked
+from ariba_cli.verdicts.verdict import Verdict
 
 _HEADERS_OF_MARKS = ("rank", "participant", "score", "share", "× k̃/n", "")
 _NUMBERS_OF_MARKS = (1, 3, 4, 5)
@@ -19,12 +20,14 @@ def ranking_section(verdict: Verdict) -> Element | None:
     if not verdict.ranking:
         return None
     people = shown(verdict)
-    first = "Suspects"
+    named = "flagged" if verdict.by_level else "suspects"
+    first = named.capitalize()
     if len(people.suspects) < len(verdict.suspects):
-        first = f"The first {len(people.suspects)} of {len(verdict.suspects):,} suspects"
-    columns = [_part(first, people.suspects, verdict)]
+        first = f"The first {len(people.suspects)} of {len(verdict.suspects):,} {named}"
+    columns = [_part(first, people.suspects, verdict)] if people.suspects else []
     if people.next_ones:
-        columns.append(_part(f"The next {len(people.next_ones)}", people.next_ones, verdict))
+        which = "next" if people.suspects else "first"
+        columns.append(_part(f"The {which} {len(people.next_ones)}", people.next_ones, verdict))
     children: list[Child] = [note(_explanation(verdict))]
     children.append(element("div", {"class": "columns"}, *columns))
     if people.left_out:
@@ -62,9 +65,11 @@ def _part(heading: str, people: Sequence[Ranked], verdict: Verdict) -> Element:
 def _table(people: Sequence[Ranked], verdict: Verdict) -> Element:
     line = expected_share(verdict)
     if line is None:
-        headers = ("rank", "participant", value_name(verdict), "")
+        chance = ("p-value",) if verdict.by_level else ()
+        headers = ("rank", "participant", *chance, value_name(verdict), "")
         plain = (_row(ranked, verdict) for ranked in people)
-        return table(headers, plain, right=(1, 3), heading=1, kind="ranking")
+        right = (1, 3, 4) if chance else (1, 3)
+        return table(headers, plain, right=right, heading=1, kind="ranking")
     marked = (_row_of_marks(ranked, line, verdict) for ranked in people)
     return table(_HEADERS_OF_MARKS, marked, right=_NUMBERS_OF_MARKS, heading=1, kind="ranking")
 
@@ -73,6 +78,7 @@ def _row(ranked: Ranked, verdict: Verdict) -> tuple[Child, ...]:
     return (
         str(ranked.rank),
         visible(ranked.id),
+        *([p_in_words(ranked.p_value)] if verdict.by_level else []),
         value_in_words(verdict, ranked.value),
         standing_mark(ranked, verdict),
     )

@@ -20,8 +20,16 @@ from ariba_cli.reports.html.drawing import (
     swatch,
 )
 from ariba_cli.reports.html.markup import Child, short
-from ariba_cli.reports.words import expected_share, marks_fragments, value_in_words, value_name
-from ariba_cli.verdicts.verdict import Ranked, Verdict
+from ariba_cli.reports.words import (
+    expected_share,
+    marks_fragments,
+    named_in_words,
+    named_word,
+    value_in_words,
+    value_name,
+)
+from ariba_cli.verdicts.ranked import Ranked
+from ariba_cli.verdicts.verdict import Verdict
 
 # Beyond so many participants, the first of them get a bar each, and all a profile.
 _MOST_BARS = 120
@@ -125,7 +133,7 @@ def _bars(people: Sequence[Ranked], verdict: Verdict) -> Element:
         if ranked.id in compromised:
             parts.append(path(at(frame.x(place + 0.5), _TOP + _HEIGHT + 7, SHAPES[2]), "truth"))
         if named:
-            kind = "end suspect" if ranked.suspect else "end"
+            kind = "end suspect" if ranked.named else "end"
             below = 18 if compromised else 12
             y = _TOP + _HEIGHT + below
             parts.append(slanted(frame.x(place + 0.5) + 4, y, short(ranked.id, _NAME), kind))
@@ -146,8 +154,8 @@ def _bars(people: Sequence[Ranked], verdict: Verdict) -> Element:
 def _bar(frame: _Frame, place: int, ranked: Ranked, verdict: Verdict) -> Element:
     gap = min(frame.step * 0.22, 4.0)
     top = frame.y(ranked.value)
-    word = "suspect" if ranked.suspect else "other"
-    standing = ", suspect" if ranked.suspect else ""
+    word = "suspect" if ranked.named else "other"
+    standing = f", {named_word(verdict)}" if ranked.named else ""
     value = f"{value_name(verdict)} {value_in_words(verdict, ranked.value)}"
     marked = f", {ranked.score:,} marked" if marks_fragments(verdict) else ""
     return rectangle(
@@ -225,20 +233,24 @@ def _lines(frame: _Frame, verdict: Verdict) -> list[Child]:
         x = frame.x(named)
         kind = "start" if x < frame.right - 120 else "end"
         parts.append(line(x, _TOP - 8, x, _TOP + _HEIGHT + 4, "cut"))
-        parts.append(
-            label(x + (6 if kind == "start" else -6), 14, f"cutoff at k̃ = {named:,}", kind)
-        )
+        text = f"{named:,} flagged" if verdict.by_level else f"cutoff at k̃ = {named:,}"
+        parts.append(label(x + (6 if kind == "start" else -6), 14, text, kind))
     return parts
 
 
 def _legend(verdict: Verdict) -> Element:
     entries = [
-        (swatch("m-6 -5h12v10h-12z", "bar suspect"), "suspect"),
-        (swatch("m-6 -5h12v10h-12z", "bar other"), "not a suspect"),
+        (swatch("m-6 -5h12v10h-12z", "bar suspect"), named_word(verdict)),
+        (
+            swatch("m-6 -5h12v10h-12z", "bar other"),
+            "not flagged" if verdict.by_level else "not a suspect",
+        ),
     ]
     if expected_share(verdict) is not None:
         entries.append((swatch("m-7 0h14", "expected"), "k̃/n, if nobody stood out"))
-    entries.append((swatch("m0 -7v14", "cut"), "cutoff between the last suspect and the next"))
+    entries.append(
+        (swatch("m0 -7v14", "cut"), f"cutoff between {named_in_words(verdict)} and the next")
+    )
     if verdict.compromised:
         entries.append((swatch(SHAPES[2], "truth"), "known to be compromised"))
     return legend(*entries)

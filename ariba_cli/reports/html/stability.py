@@ -25,12 +25,12 @@ _NAME = 20
 
 def stability_section(verdict: Verdict) -> Element | None:
     """Return who would be a suspect for another k̃, or without a layer; None if not known."""
-    stability = verdict.deciding.stability
-    if stability is None or not verdict.ranking:
+    stability, k_est = verdict.deciding.stability, verdict.decision.k_est
+    if stability is None or k_est is None or not verdict.ranking:
         return None
     children: list[Child] = [bullets(stability_in_words(verdict))]
     if stability.steps:
-        children.append(_by_k_est(stability.steps, verdict))
+        children.append(_by_k_est(stability.steps, k_est, verdict))
     if stability.without_layer:
         children.append(element("h3", {}, "When a layer is left out"))
         children.append(_by_layer(stability, verdict))
@@ -57,11 +57,11 @@ def spans(steps: Sequence[KEstStep]) -> dict[str, list[Span]]:
     return {name: own for name, own in found.items() if own}
 
 
-def _by_k_est(steps: Sequence[KEstStep], verdict: Verdict) -> Element:
+def _by_k_est(steps: Sequence[KEstStep], decides: int, verdict: Verdict) -> Element:
     """Return a row for everybody who is a suspect for some k̃, with a bar from where to where."""
     found = spans(steps)
     rows = sorted(order(list(found), verdict), key=lambda name: found[name][0][0])
-    shown = _nearest_to_cutoff(rows, found, verdict.decision.k_est)
+    shown = _nearest_to_cutoff(rows, found, decides)
     first, last = steps[0].k_est, steps[-1].k_est
     step = min(_ROOM / (last - first + 1), _WIDEST)
     left = 16 + _LETTER * max((len(short(name, _NAME)) for name in shown), default=0)
@@ -77,7 +77,7 @@ def _by_k_est(steps: Sequence[KEstStep], verdict: Verdict) -> Element:
             tip = f"{visible(name)}: a suspect for k̃ from {since:,} to {until:,}"
             width = max((until - since + 1) * step - 1, 1.0)
             parts.append(rectangle(x, y + 4, width, _ROW - 8, f"bar {word}", tip))
-    x = left + (verdict.decision.k_est - first + 1) * step
+    x = left + (decides - first + 1) * step
     parts.append(line(x, _TOP - 4, x, height + 4, "cut"))
     right = left + (last - first + 1) * step + _RIGHT
     picture = svg(right, height + 10, "From which k̃ on each participant is a suspect", *parts)

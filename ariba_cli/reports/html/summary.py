@@ -4,10 +4,13 @@ from xml.etree.ElementTree import Element
 
 from ariba_cli.reports.html.blocks import bullets, count, note, section
 from ariba_cli.reports.html.markup import Child, append, element, short
+from ariba_cli.reports.reasons import reasons_in_words
 from ariba_cli.reports.words import (
     always_in_words,
     known_in_words,
     nobody_in_words,
+    p_in_words,
+    standing_out_in_words,
     tie_in_words,
     unknown_in_words,
     value_in_words,
@@ -20,13 +23,16 @@ _LONGEST = 40
 
 
 def summary_section(verdict: Verdict) -> Element:
-    """Return who the suspects are, beside what that means and what it does not."""
+    """Return who is named and why, beside what that means and what it does not."""
     return section("verdict", "Verdict", *_headline(verdict), _both_sides(verdict))
 
 
 def _headline(verdict: Verdict) -> list[Child]:
     if not verdict.ranking:
         return [element("p", {"class": "lead"}, nobody_in_words(verdict))]
+    if verdict.by_level:
+        first = element("p", {"class": "lead"}, f"{standing_out_in_words(verdict)}.")
+        return [first, *([_reasons(verdict)] if verdict.suspects else [])]
     many = len(verdict.suspects) != 1
     lead = (
         f"{len(verdict.suspects):,} of {count(len(verdict.ranking), 'participant')} "
@@ -39,6 +45,21 @@ def _headline(verdict: Verdict) -> list[Child]:
         element("p", {"class": "strong"}, f"{tie}{always_in_words(verdict)}"),
         note(f"Beside each name stands its {value_name(verdict)}."),
     ]
+
+
+def _reasons(verdict: Verdict) -> Element:
+    """Return why each of the first who are flagged is."""
+    node = element("dl", {"class": "reasons"})
+    for ranked in verdict.suspects[:_MOST_NAMED]:
+        name = element("b", {}, f"▲ {short(ranked.id, _LONGEST)}")
+        chance = element("span", {"class": "share"}, f"p-value {p_in_words(ranked.p_value)}")
+        append(node, element("dt", {}, name, chance))
+        append(node, element("dd", {}, f"{reasons_in_words(ranked)}."))
+    hidden = len(verdict.suspects) - _MOST_NAMED
+    if hidden > 0:
+        append(node, element("dt", {}, f"and {hidden:,} more"))
+        append(node, element("dd", {}, "in the ranking"))
+    return node
 
 
 def _names(verdict: Verdict) -> Element:

@@ -34,12 +34,15 @@ class Groups:
         Whether there are normalisations: the scale of a layer then means nothing.
     output : OutputLayer, optional
         The output layer, if its updates look like those of a softmax.
+    has_output : bool
+        Whether there is an output layer, whatever its updates look like.
     """
 
     deep: dict[str, UpdateStatistics]
     total: UpdateStatistics
     normalised: bool
     output: OutputLayer | None
+    has_output: bool
 
     @property
     def participants(self) -> int:
@@ -78,6 +81,7 @@ def groups_of(updates: Updates) -> Groups:
         total=updates.total,
         normalised=bool(flat - deep),
         output=output,
+        has_output=updates.output is not None,
     )
 
 

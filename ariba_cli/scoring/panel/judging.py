@@ -56,6 +56,12 @@ class Judgement:
     readings: Mapping[str, tuple[Reading, ...]]
     kept: Kept
 
+    @property
+    def similarity(self) -> Float64 | None:
+        """The cosine of each pair of updates, where it was measured."""
+        found = (one for one in self.readings.get("same", ()) if one.layer is None)
+        return next((one.measured for one in found), None)
+
 
 def judge(groups: Groups) -> Judgement:
     """Judge everybody against those who look honest, and again until these stay the same."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ariba_cli.scoring.panel.groups import Groups, norms, relative_sums
 from ariba_cli.scoring.panel.pairs import class_mix_residual, pair_cosines, residual_cosines
@@ -28,11 +29,20 @@ class Reading(NamedTuple):
         Of which group of layers; None for the whole update.
     values : float64 array of shape (n,)
         Robust deviations, larger where more suspicious.
+    statistic : str
+        The name of what was measured.
+    measured : float64 array of shape (n,), or (n, n) for pairs
+        What was, in its own unit.
+    labels : int array of shape (n,), optional
+        At which class it points.
     """
 
     tail: str
     layer: str | None
     values: Float64
+    statistic: str
+    measured: Float64
+    labels: npt.NDArray[np.intp] | None = None
 
 
 def size(groups: Groups, _: Kept) -> Iterator[Reading]:
@@ -40,17 +50,22 @@ def size(groups: Groups, _: Kept) -> Iterator[Reading]:
     if not groups.total.from_global:
         return
     everybody = np.ones(groups.participants, dtype=bool)
-    found = deviations(np.log(groups.norms), everybody, _SIZE_FLOOR)
-    yield Reading("size:all", None, found)
-    for name, own in groups.deep.items():
-        yield Reading("size:layer", name, deviations(np.log(norms(own)), everybody, _SIZE_FLOOR))
+    lengths_by: dict[str | None, Float64] = {None: groups.norms}
+    lengths_by |= {name: norms(own) for name, own in groups.deep.items()}
+    for name, lengths in lengths_by.items():
+        found = deviations(np.log(lengths), everybody, _SIZE_FLOOR)
+        where = "all" if name is None else "layer"
+        yield Reading(f"size:{where}", name, found, "times-median", lengths / np.median(lengths))
 
 
 def along(groups: Groups, kept: Kept) -> Iterator[Reading]:
     """Yield how far an update shrinks the global model's own weights, or inflates them."""
     if groups.total.along_global is None:
         return
-    found: list[tuple[str | None, Float64]] = [(None, groups.total.along_global / groups.norms)]
+    length = np.sqrt(max(groups.total.global_square, _TINY))
+    found: list[tuple[str | None, Float64]] = [
+        (None, groups.total.along_global / groups.norms / length)
+    ]
     if not groups.normalised:
         found += [
             (name, own.along_global / norms(own) / np.sqrt(own.global_square))
@@ -60,8 +75,8 @@ def along(groups: Groups, kept: Kept) -> Iterator[Reading]:
     for name, cosine in found:
         moved = deviations(-cosine, kept)
         where = "all" if name is None else "layer"
-        yield Reading(f"along:{where}-", name, moved)
-        yield Reading(f"along:{where}+", name, -moved)
+        yield Reading(f"along:{where}-", name, moved, "cosine", cosine)
+        yield Reading(f"along:{where}+", name, -moved, "cosine", cosine)
 
 
 def same(groups: Groups, kept: Kept) -> Iterator[Reading]:
@@ -94,16 +109,20 @@ def push(groups: Groups, kept: Kept) -> Iterator[Reading]:
     agreement = np.abs(groups.output.bias) / np.maximum(rows, _TINY)
     largest = np.log(np.maximum(agreement.max(axis=1), 1e-9))
     mean = np.log(np.maximum(np.sqrt(np.square(agreement).mean(axis=1)), 1e-9))
-    yield Reading("push:max", None, deviations(largest, kept))
-    yield Reading("push:rms", None, deviations(mean, kept))
+    labels = agreement.argmax(axis=1)
+    for which, found in {"max": largest, "rms": mean}.items():
+        statistic = "agreement" if which == "max" else "mean-agreement"
+        values = deviations(found, kept)
+        yield Reading(f"push:{which}", None, values, statistic, np.exp(found), labels)
 
 
 def nonsoftmax(groups: Groups, kept: Kept) -> Iterator[Reading]:
     """Yield how far the output layer's update is none that cross-entropy alone makes."""
     if groups.output is None or not groups.total.from_global or not groups.descent_is_plain:
         return
-    found = deviations(relative_sums(groups.output), kept, _SUM_FLOOR)
-    yield Reading("nonsoftmax:all", None, found)
+    sums = relative_sums(groups.output)
+    found = deviations(sums, kept, _SUM_FLOOR)
+    yield Reading("nonsoftmax:all", None, found, "relative-sum", sums)
 
 
 # By name, in the order in which reports have them.
@@ -129,4 +148,4 @@ def _likeness(
 ) -> Iterator[Reading]:
     where = "all" if layer is None else "layer"
     for which, values in likeness(cosines, kept, judged).items():
-        yield Reading(f"{sign}:{where}{which}", layer, values)
+        yield Reading(f"{sign}:{where}{which}", layer, values, "cosine", cosines)

@@ -27,8 +27,9 @@ class Tail(NamedTuple):
     excess: float
 
 
-# Of 3,350 honest participants in clean rounds of small networks without normalisation (CNN, wide
-# CNN, MLP; SGD and Adam; 20 to 50 participants).
+# In clean rounds of small networks without normalisation (CNN, wide CNN, MLP; SGD and Adam; 20
+# to 50 participants) so many honest participants show these tails.
+PARTICIPANTS = 3350
 TAILS = {
     "size:all": Tail(0.0, 1.295, 0.545),
     "size:layer": Tail(0.0, 1.352, 0.615),
