@@ -222,5 +222,5 @@ def test_an_odd_number_of_samples_is_refused(tmp_path: Path) -> None:
 
 def test_a_run_file_of_another_layout_says_so(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"layout": 1}')
-    with pytest.raises(InputError, match="has layout 1, and this version knows 2"):
+    with pytest.raises(InputError, match="has layout 1, and this version knows 3"):
         read_run(tmp_path / "round_0001")

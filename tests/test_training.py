@@ -4,7 +4,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -145,6 +145,8 @@ class Deadly:
         ("cnn", (1, 8, 8), Method.VECTORISED),
         ("cnn", (3, 32, 32), Method.WORKERS),
         ("cnn", (1, 28, 28), Method.WORKERS),
+        ("transformer", (1, 8, 8), Method.VECTORISED),
+        ("transformer", (1, 28, 28), Method.WORKERS),
         ("resnet18", (1, 8, 8), Method.WORKERS),
     ],
 )
@@ -200,16 +202,25 @@ def test_resnet18_has_the_usual_names_and_size() -> None:
     assert len(shapes) == 102
 
 
-@pytest.mark.parametrize(("name", "other"), [("adam", "Adam"), ("sgd", "SGD")])
-def test_optimizers_are_those_of_pytorch(name: str, other: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "other", "options"),
+    [
+        ("adam", "Adam", {}),
+        ("adam", "Adam", {"weight_decay": 0.1}),
+        ("sgd", "SGD", {}),
+        ("sgd", "SGD", {"momentum": 0.9}),
+        ("sgd", "SGD", {"momentum": 0.5, "weight_decay": 0.1}),
+    ],
+)
+def test_optimizers_are_those_of_pytorch(name: str, other: str, options: dict[str, Any]) -> None:
     import torch
 
     draw = torch.Generator().manual_seed(1)
     start = [torch.randn(shape, generator=draw) for shape in [(4, 3, 2), (4, 5)]]
     gradients = [[torch.randn(one.shape, generator=draw) for one in start] for _ in range(6)]
     ours, theirs = ([one.clone() for one in start] for _ in range(2))
-    optimizer = make_optimizer(replace(ADAM, optimizer=name), ours)
-    expected = getattr(torch.optim, other)(theirs, lr=ADAM.learning_rate, fused=True)
+    optimizer = make_optimizer(replace(ADAM, optimizer=name, **options), ours)
+    expected = getattr(torch.optim, other)(theirs, lr=ADAM.learning_rate, fused=True, **options)
     for step in gradients:
         optimizer.step(step)
         for parameter, gradient in zip(theirs, step, strict=True):

@@ -33,10 +33,7 @@ def attack(
     rho: attack_options.RhoOption = 0.5,
     anomaly: attack_options.AnomalyOption = "l2",
     backdoor_images: attack_options.BackdoorImagesOption = None,
-    optimizer: training_options.OptimizerOption = None,
-    epochs: training_options.EpochsOption = None,
-    batch_size: training_options.BatchSizeOption = None,
-    learning_rate: training_options.LearningRateOption = None,
+    training: training_options.TrainingOptions = training_options.TRAINING,
     engine: training_options.EngineOption = EngineName.AUTO,
     device: training_options.DeviceOption = "auto",
     data_dir: training_options.DataDirOption = None,
@@ -81,9 +78,7 @@ def attack(
         poison_ratio=poison_ratio,
         backdoor_images=backdoor_images,
         seed=seed,
-        training=training_options.training(
-            DEFAULTS[run.settings.dataset].attack, optimizer, epochs, batch_size, learning_rate
-        ),
+        training=training.training(DEFAULTS[run.settings.dataset].attack),
     )
     attack_options.warn_of_many(settings, run.settings.participants, console)
     import_training_libraries()

@@ -70,9 +70,21 @@ def simulate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="cnn or resnet18. [default: by data set]",
+            help="cnn, wide-cnn, mlp, resnet8 or resnet18, both also with -gn for group "
+            "normalisation, or transformer. [default: by data set]",
             show_default=False,
             autocompletion=choices.models,
+        ),
+    ] = None,
+    lora: Annotated[
+        int | None,
+        typer.Option(
+            metavar="RANK",
+            min=1,
+            help="Train nothing but factors of this rank beside the linear layers of a "
+            "transformer, and its head; the server pre-trains it on a fifth of the samples, "
+            "and rounds hold PEFT adapters.",
+            show_default=False,
         ),
     ] = None,
     participants: Annotated[
@@ -96,10 +108,7 @@ def simulate(
             help="η, the server's learning rate in FedAvg.",
         ),
     ] = 1.0,
-    optimizer: training_options.OptimizerOption = None,
-    epochs: training_options.EpochsOption = None,
-    batch_size: training_options.BatchSizeOption = None,
-    learning_rate: training_options.LearningRateOption = None,
+    training: training_options.TrainingOptions = training_options.TRAINING,
     engine: training_options.EngineOption = EngineName.AUTO,
     device: training_options.DeviceOption = "auto",
     attack: Annotated[
@@ -173,9 +182,8 @@ def simulate(
         rounds=rounds or default.rounds,
         eta=eta,
         seed=seed,
-        training=training_options.training(
-            default.training, optimizer, epochs, batch_size, learning_rate
-        ),
+        training=training.training(default.training),
+        lora=lora,
     )
     attacked = None
     if attack is None:

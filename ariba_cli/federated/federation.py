@@ -14,7 +14,9 @@ from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.federated.datasets import Dataset, FloatArray, LabelArray, load_dataset
 from ariba_cli.federated.defaults import DEFAULTS
 from ariba_cli.federated.models import Architecture, Weights, architecture_for
+from ariba_cli.federated.models.lora import adapted, check_adaptable
 from ariba_cli.federated.partitions import parse_partition
+from ariba_cli.federated.pretraining import pretrain, set_apart
 from ariba_cli.federated.quality import Quality, quality_of
 from ariba_cli.federated.randomness import derived_seed
 from ariba_cli.federated.training import Engine, LocalTraining, Method, Task
@@ -37,6 +39,8 @@ class FederationSettings:
     rounds : how many, from scratch.
     eta : η, the server's learning rate in FedAvg.
     training : how each participant trains in each round.
+    lora : the rank of the factors that are trained alone, beside a network that the server has
+        pre-trained on samples of its own; None to train all weights from scratch.
     """
 
     dataset: str = "digits"
@@ -47,6 +51,7 @@ class FederationSettings:
     eta: float = 1.0
     seed: int = 0
     training: LocalTraining = DEFAULTS["digits"].training
+    lora: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +110,13 @@ class Federation:
     """Participants with their shares of a data set, and the model that they train.
 
     To be used as a context: the processes that train end with it. `dataset` takes the place of
-    the one that the settings name, as for images that no file holds.
+    the one that the settings name, as for images that no file holds. `base` is the network that
+    was pre-trained for a run with adapters, if that is done already.
 
     Attributes
     ----------
     dataset : the whole data set, test set included.
+    base : what participants adapt; None where they train all weights.
     engine : trains and runs the federation's model.
     """
 
@@ -119,14 +126,27 @@ class Federation:
         place: Place | None = None,
         *,
         dataset: Dataset | None = None,
+        base: Weights | None = None,
     ) -> None:
         place = place or Place()
         self.settings = settings
         self.dataset = dataset or load_dataset(settings.dataset, place.data_dir)
-        self._shares = parse_partition(settings.partition).deal(
-            self.dataset.train_labels, settings.participants, settings.seed
-        )
+        images, labels = self.dataset.train_images, self.dataset.train_labels
         self.architecture = architecture_for(settings.model, self.dataset)
+        dealt = np.arange(len(labels))
+        self.base: Weights | None = None
+        if settings.lora is not None:
+            check_adaptable(settings.model)
+            kept, dealt = set_apart(len(labels), settings.seed)
+            self.base = base or pretrain(
+                self.architecture, images[kept], labels[kept], settings.seed
+            )
+            self.architecture = adapted(self.architecture, self.base, settings.lora)
+        partition = parse_partition(settings.partition)
+        self._shares = [
+            dealt[share]
+            for share in partition.deal(labels[dealt], settings.participants, settings.seed)
+        ]
         check_training(settings.training, self.architecture)
         self.engine = Engine(self.architecture, place.engine, place.device)
 
@@ -233,13 +253,17 @@ class Federation:
 
 
 def check_training(how: LocalTraining, architecture: Architecture) -> None:
-    """Refuse batches that a model cannot be trained on.
+    """Refuse batches that a model cannot be trained on, and what an optimizer does not have.
 
     Raises
     ------
     UsageError
-        Says how large they must be.
+        Says what to use instead.
     """
+    if not 0 <= how.momentum < 1:
+        raise UsageError(f"momentum is {how.momentum:g}; it must be at least 0 and less than 1")
+    if how.momentum and how.optimizer != "sgd":
+        raise UsageError(f"--momentum is of --optimizer sgd, and this is {how.optimizer}")
     least = architecture.least_batch
     if how.batch_size < least:
         raise UsageError(

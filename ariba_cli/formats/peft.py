@@ -5,13 +5,15 @@ compared is ΔW = s·B·A with s = α/r, or α/√r for rank-stabilised adapters
 arXiv 2106.09685; Kalajdzievski, arXiv 2312.03732). It is never formed as a whole.
 """
 
+import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.opening import OpenFolder
@@ -29,6 +31,9 @@ _FACTORS = re.compile(r"(?P<module>.+)\.lora_(?:embedding_)?(?P<which>[AB])(?:\.
 # What changes a layer by more than B·A.
 _OTHER_ADAPTERS = ("lora_", "hada_", "lokr_", "oft_", "ia3_", "vera_", "boft_")
 _SCALE_BYTES = 8
+
+# What PEFT calls the network that is adapted.
+_PREFIX = "base_model.model."
 
 # Of the patterns that name modules, those that match what they say and nothing longer.
 _PATTERN = re.compile(r"[A-Za-z0-9_.\-]{1,1024}")
@@ -56,6 +61,39 @@ def open_model(source: OpenFolder, terms: ReadOptions) -> Model:
             raise RefusedFileError(f"gives {name!r} twice")
         tensors[name] = tensor
     return Model(NAME, (*stored.files, config_file), tensors, terms)
+
+
+def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> dict[str, bytes]:
+    """Return the files of an adapter by their names, with a scale s of 1.
+
+    Parameters
+    ----------
+    tensors : mapping of str to array
+        A and B of each adapted module, under `MODULE.lora_A.weight` and `MODULE.lora_B.weight`,
+        all of one rank; and those that were trained as they are.
+    """
+    modules = [match["module"] for name in tensors if (match := _FACTORS.fullmatch(name))]
+    (rank,) = {len(tensors[f"{module}.lora_A.weight"]) for module in modules}
+    whole = [name.rpartition(".")[0] for name in tensors if not _FACTORS.fullmatch(name)]
+    config = {
+        "peft_type": "LORA",
+        "r": rank,
+        "lora_alpha": rank,
+        "target_modules": list(dict.fromkeys(modules)),
+        "modules_to_save": list(dict.fromkeys(whole)),
+        "bias": "none",
+    }
+    return {
+        WEIGHTS: safetensors.encode({_PREFIX + name: one for name, one in tensors.items()}),
+        CONFIG: (json.dumps(config, indent=2) + "\n").encode("ascii"),
+    }
+
+
+def changed_layers(names: Iterable[str]) -> list[str]:
+    """Return what a reader calls the layers that tensors of these names change, in order."""
+    found = ((_FACTORS.fullmatch(name), name) for name in names)
+    layers = (f"{match['module']}.weight" if match else name for match, name in found)
+    return [_PREFIX + name for name in dict.fromkeys(layers)]
 
 
 @dataclass(frozen=True, slots=True)

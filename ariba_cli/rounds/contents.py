@@ -13,6 +13,7 @@ from ariba_cli.rounds import manifest as manifests
 
 PARTICIPANTS = "participants"
 RUN_NAME = "run.json"
+BASE_NAME = "base.safetensors"
 TRUTH_NAME = "truth.json"
 CONVERSION_NAME = "conversion.json"
 

@@ -16,6 +16,7 @@ from ariba_cli.formats import is_model_folder, open_model, open_part
 from ariba_cli.formats.model import Model, ReadOptions
 from ariba_cli.rounds import manifest as manifests
 from ariba_cli.rounds.contents import (
+    BASE_NAME,
     CONVERSION_NAME,
     RUN_NAME,
     TRUTH_NAME,
@@ -327,7 +328,7 @@ def _check_no_run(path: Path, models: list[str], terms: ReadOptions) -> None:
     One participant's folder with a manifest in it does not pass a round off as a run.
     """
     rounds = rounds_inside(path)
-    others = (entry for entry in models if entry not in rounds)
+    others = (entry for entry in models if entry not in (*rounds, BASE_NAME))
     if rounds and not any(_is_model(path / entry, terms) for entry in others):
         raise InputError(f"'{path}' holds rounds and is not one; try {path / rounds[-1]}")
 

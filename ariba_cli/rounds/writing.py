@@ -68,23 +68,23 @@ class RoundWriter:
     Parameters
     ----------
     directory : where to, as `new_directory` yields it.
-    format_name : the name of the model file format, as in `ENCODERS`.
+    format_name : the name of the model file format, as in `ENCODERS`, or `peft` for adapters,
+        each a folder.
     """
 
     def __init__(self, directory: Path, *, format_name: str = "safetensors") -> None:
         self._directory = directory
-        self._format = ENCODERS[format_name]
+        self._format = None if format_name == peft.NAME else ENCODERS[format_name]
         self._files: dict[str, FileDigest] = {}
         (directory / PARTICIPANTS).mkdir()
 
     def write_global(self, tensors: Tensors) -> None:
         """Write the model that the server sent out."""
-        self.write(GLOBAL_STEM + self._format.SUFFIX, [self._format.encode(tensors)])
+        self._write_model(GLOBAL_STEM, tensors)
 
     def write_participant(self, identifier: str, tensors: Tensors) -> None:
         """Write what one participant sent."""
-        name = f"{PARTICIPANTS}/{file_stem(identifier)}{self._format.SUFFIX}"
-        self.write(name, [self._format.encode(tensors)])
+        self._write_model(f"{PARTICIPANTS}/{file_stem(identifier)}", tensors)
 
     def write(self, path: str, pieces: Iterable[bytes | memoryview]) -> None:
         """Write any file, by its path relative to the round; see `write_atomically`."""
@@ -96,3 +96,10 @@ class RoundWriter:
         manifest = Manifest(round_number, kind, tuple(layers), self._files)
         sync_directory(self._directory / PARTICIPANTS)
         write_atomically(self._directory / manifests.NAME, [manifest.encode()])
+
+    def _write_model(self, stem: str, tensors: Tensors) -> None:
+        if self._format is not None:
+            self.write(stem + self._format.SUFFIX, [self._format.encode(tensors)])
+            return
+        for name, data in peft.encode(tensors).items():
+            self.write(f"{stem}/{name}", [data])

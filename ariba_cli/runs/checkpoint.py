@@ -25,6 +25,8 @@ from ariba_cli.files.partial import sync_directory
 from ariba_cli.formats import ENCODERS, open_model
 from ariba_cli.formats.model import ReadOptions
 from ariba_cli.formats.tensors import TensorSpec
+from ariba_cli.rounds.contents import BASE_NAME
+from ariba_cli.runs.base_model import base_sha256
 from ariba_cli.runs.plan import Keep, Plan
 from ariba_cli.runs.run_file import (
     Point,
@@ -41,7 +43,7 @@ WEIGHTS = r"checkpoint_[0-9]{4,}\.safetensors"
 # What to do about a checkpoint, or rounds, that a run cannot go on with.
 REMOVE = "remove the directory to start again"
 
-_LAYOUT = 2
+_LAYOUT = 3
 _FORMAT = "safetensors"
 
 
@@ -98,6 +100,8 @@ def load(directory: Path, plan: Plan, federation: Federation) -> Checkpoint:
         begun, curve = _decode(content)
         plan.check_same(begun, str(directory))
         check_same_ground(directory, content["versions"], content["fingerprint"], federation)
+        if content["base_sha256"] != base_sha256(federation):
+            raise RefusedFileError(f"speaks of another {BASE_NAME} than is beside it")
         path = directory / _weights_name(len(curve))
         shapes = federation.architecture.shapes()
         return Checkpoint(plan, curve, _read_weights(path, content["sha256"], shapes))
@@ -159,6 +163,7 @@ def _encode(checkpoint: Checkpoint, weights: bytes, federation: Federation) -> b
         "format": plan.format_name,
         "versions": versions(federation),
         "fingerprint": federation.dataset.fingerprint,
+        "base_sha256": base_sha256(federation),
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
     return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("ascii")

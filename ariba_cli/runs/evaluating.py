@@ -14,7 +14,7 @@ from ariba_cli.federated.datasets import FloatArray, LabelArray
 from ariba_cli.federated.federation import Federation, Place
 from ariba_cli.federated.models import Architecture, Weights
 from ariba_cli.federated.quality import Quality, agreement, labels_said, quality_of
-from ariba_cli.formats import open_model
+from ariba_cli.formats import open_model, peft
 from ariba_cli.formats.model import Model, ReadOptions
 from ariba_cli.rounds.directory import is_one_model
 from ariba_cli.rounds.inspection import HashedFile, hashed_files
@@ -122,8 +122,8 @@ def evaluate_model(
     settings = settings or EvaluationSettings()
     for name in settings.triggers or ():
         registered(TRIGGERS, name, kind="trigger")
-    model = _open(path, terms or ReadOptions())
-    with Federation(run.settings, place) as federation:
+    model = _open(path, terms or ReadOptions(), of_adapters=run.settings.lora is not None)
+    with run.federation(place) as federation:
         run.check_data(federation)
         dataset = federation.dataset
         check_class(settings.target_class, dataset)
@@ -158,14 +158,17 @@ def evaluate_model(
         )
 
 
-def _open(path: Path, terms: ReadOptions) -> Model:
+def _open(path: Path, terms: ReadOptions, *, of_adapters: bool) -> Model:
+    """List the tensors of a model; of an adapter its factors, and not what they come to."""
+    if of_adapters and not os.path.isdir(path):
+        raise InputError(f"'{path}' is no adapter, and those of the run are folders")
     if os.path.isdir(path) and not is_one_model(path, terms):
         raise InputError(
             f"'{path}' is a directory of several models, or of none; name one model, as the global "
             "one of a round"
         )
     try:
-        return open_model(path, terms)
+        return open_model(path / peft.WEIGHTS if of_adapters else path, terms)
     except RefusedFileError as error:
         raise InputError(f"'{path}' {error}") from error
 

@@ -15,11 +15,13 @@ from ariba_cli.base.progress import Progress, no_message, no_progress
 from ariba_cli.federated.federation import Federation, Place
 from ariba_cli.federated.models import Weights
 from ariba_cli.files.partial import check_free
-from ariba_cli.formats import ENCODERS
+from ariba_cli.formats import ENCODERS, open_model, peft
+from ariba_cli.formats.model import Model
 from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.manifest import Manifest
 from ariba_cli.rounds.members import Member
+from ariba_cli.rounds.names import plain_name
 from ariba_cli.rounds.truth import Truth
 from ariba_cli.rounds.writing import RoundWriter, new_directory
 from ariba_cli.runs.run_file import Run
@@ -27,11 +29,11 @@ from ariba_cli.runs.run_file import Run
 
 @dataclass(frozen=True)
 class _Sent:
-    """A model file of the honest round: its bytes, and what they say."""
+    """A model of the honest round: its files by their paths in the round, and what they say."""
 
     member: Member
     format: str
-    data: bytes
+    files: dict[str, bytes]
     weights: Weights
 
 
@@ -71,7 +73,7 @@ def forge(
     """
     check_free(out)
     round_.check_apart(out)
-    with Federation(run.settings, place) as federation:
+    with run.federation(place) as federation:
         run.check_data(federation)
         say(f"training {federation.engine.description}")
         honest = _read_round(round_, federation)
@@ -123,7 +125,8 @@ def _write_round(
         if one.member.id in forgeries:
             writer.write_participant(one.member.id, forgeries[one.member.id])
         else:
-            writer.write(one.member.path, [one.data])
+            for path, data in one.files.items():
+                writer.write(path, [data])
     writer.write(TRUTH_NAME, [truth.encode()])
     writer.seal(round_number=manifest.round, kind="weights", layers=manifest.layers)
 
@@ -131,17 +134,30 @@ def _write_round(
 def _read(round_: Round, manifest: Manifest, member: Member) -> _Sent:
     try:
         model = round_.open(member)
-        one_file = member.group is None and member.path in manifest.files
-        if not one_file or model.format not in ENCODERS:
+        of_adapters = model.format == peft.NAME
+        inside = [f"{member.path}/{path.name}" for path, _ in model.files]
+        paths = inside if of_adapters else [member.path]
+        sealed = member.group is None and all(path in manifest.files for path in paths)
+        if not sealed or model.format not in (*ENCODERS, peft.NAME):
             raise RefusedFileError("is not as ariba simulate writes it; try ariba convert")
-        weights = {name: values.astype(np.float32) for name, values in model.floats()}
         with model.reading() as reading:
-            data = reading.file(0).read(0, model.bytes)
-        if hashlib.sha256(data).hexdigest() != manifest.files[member.path].sha256:
-            raise RefusedFileError("is not the file that was sealed: its sha256 differs")
-        return _Sent(member, model.format, data, weights)
+            files = {
+                path: reading.file(index).read(0, stamp.size)
+                for (index, path), (_, stamp) in zip(enumerate(paths), model.files, strict=True)
+            }
+        for path, data in files.items():
+            if hashlib.sha256(data).hexdigest() != manifest.files[path].sha256:
+                raise RefusedFileError("is not the file that was sealed: its sha256 differs")
+        return _Sent(member, model.format, files, _weights(round_, member, model))
     except RefusedFileError as error:
         raise InputError(f"'{round_.root / member.path}' {error}") from error
+
+
+def _weights(round_: Round, member: Member, model: Model) -> Weights:
+    """What a participant trained: of an adapter its factors, and not what they come to."""
+    if model.format == peft.NAME:
+        model = open_model(round_.root / member.path / peft.WEIGHTS, round_.terms)
+    return {plain_name(name): values.astype(np.float32) for name, values in model.floats()}
 
 
 def _shapes(weights: Weights) -> dict[str, tuple[int, ...]]:

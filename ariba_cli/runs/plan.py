@@ -7,6 +7,7 @@ from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.base.errors import UsageError
 from ariba_cli.federated.federation import FederationSettings
 from ariba_cli.federated.training import LocalTraining
+from ariba_cli.formats import peft
 
 # Settings of an attack whose options are not called as they are.
 _OPTIONS = {
@@ -65,12 +66,21 @@ class Plan:
     format_name: str
 
     def __post_init__(self) -> None:
-        """Refuse an attack that never comes."""
+        """Refuse an attack that never comes, and a format that adapters do not have."""
+        if self.settings.lora is not None and self.format_name != "safetensors":
+            raise UsageError(
+                f"adapters are written as safetensors; leave out --format {self.format_name}"
+            )
         if self.attack is not None and self.attack.begins > self.settings.rounds:
             raise UsageError(
                 f"an attack from round {self.attack.begins} on never comes: the last round is "
                 f"{self.settings.rounds}"
             )
+
+    @property
+    def written_format(self) -> str:
+        """The name of the format of the models in its rounds, as `RoundWriter` knows it."""
+        return self.format_name if self.settings.lora is None else peft.NAME
 
     def kept(self, finished: int | None = None) -> list[int]:
         """The rounds that are written until so many are finished; until the end without."""
@@ -103,6 +113,7 @@ class Plan:
             "--model": settings.model,
             "--participants": settings.participants,
             "--rounds": settings.rounds,
+            "--lora": settings.lora,
             "--eta": settings.eta,
             "--keep": self.keep,
             "--format": self.format_name,
@@ -111,6 +122,8 @@ class Plan:
             "--epochs": settings.training.epochs,
             "--batch-size": settings.training.batch_size,
             "--learning-rate": settings.training.learning_rate,
+            "--momentum": settings.training.momentum,
+            "--weight-decay": settings.training.weight_decay,
             "--attack": attack.begins if attack else "no attack",
         }
         # Without an attack on both sides, none of them differs.
@@ -128,8 +141,8 @@ def _said(value: object) -> object:
         return ",".join(value) or "nobody by name"
     if isinstance(value, LocalTraining):
         return (
-            f"{value.optimizer} {value.learning_rate}, {value.epochs} epochs of batches of "
-            f"{value.batch_size}"
+            f"{value.optimizer} {value.learning_rate}, momentum {value.momentum}, weight decay "
+            f"{value.weight_decay}, {value.epochs} epochs of batches of {value.batch_size}"
         )
     return "the default" if value is None else value
 

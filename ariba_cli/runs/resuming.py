@@ -11,8 +11,9 @@ from ariba_cli.base.errors import InputError, RefusedFileError, UsageError
 from ariba_cli.federated.federation import Federation
 from ariba_cli.files.partial import PARTIAL_SUFFIX, TEMPORARY, check_contents, remove
 from ariba_cli.formats import ENCODERS
-from ariba_cli.rounds.contents import RUN_NAME
+from ariba_cli.rounds.contents import BASE_NAME, RUN_NAME
 from ariba_cli.rounds.directory import open_round
+from ariba_cli.rounds.members import GLOBAL_STEM
 from ariba_cli.rounds.writing import ROUND_CONTENTS
 from ariba_cli.runs import checkpoint as checkpoints
 from ariba_cli.runs.checkpoint import REMOVE, Checkpoint
@@ -23,6 +24,7 @@ _ROUND = r"round_[0-9]{4,}"
 _UNFINISHED = rf"{_ROUND}{re.escape(PARTIAL_SUFFIX)}|{TEMPORARY}"
 _RUN_CONTENTS = (
     rf"{re.escape(RUN_NAME)}|{re.escape(checkpoints.NAME)}|{checkpoints.WEIGHTS}|{TEMPORARY}"
+    rf"|{re.escape(BASE_NAME)}"
     rf"|{_ROUND}({re.escape(PARTIAL_SUFFIX)})?/({ROUND_CONTENTS})?"
 )
 
@@ -141,6 +143,9 @@ def _check_rounds(directory: Path, numbers: list[int]) -> None:
 def _format_of(path: Path) -> str:
     """The name of the format that a round is written in."""
     global_model = open_round(path).global_model
+    if global_model and global_model.path == GLOBAL_STEM:
+        # The folder of an adapter.
+        return "safetensors"
     suffix = Path(global_model.path).suffix if global_model else ""
     for name, format_ in ENCODERS.items():
         if suffix == format_.SUFFIX:

@@ -15,20 +15,28 @@ import numpy as np
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.base.errors import InputError, RefusedFileError, UsageError
 from ariba_cli.federated.datasets import DATASETS
-from ariba_cli.federated.federation import Federation, FederationSettings
+from ariba_cli.federated.federation import Federation, FederationSettings, Place
 from ariba_cli.federated.models import MODELS
 from ariba_cli.federated.partitions import parse_partition
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import read_small
-from ariba_cli.rounds.contents import RUN_NAME
+from ariba_cli.rounds.contents import BASE_NAME, RUN_NAME
+from ariba_cli.runs.base_model import base_sha256, read_base
 
-LAYOUT = 2
+LAYOUT = 3
+
+# It knew neither momentum nor weight decay nor adapters, and is read as if it had said so.
+_LAYOUT_BEFORE = 2
+
+_WITHOUT = {"momentum": 0.0, "weight_decay": 0.0}
 
 # More than any data set has, and a float is exact up to it.
 _EXACT = 2**53
 
 # Numbers of settings that may be 0.
-_MAY_BE_ZERO = frozenset({"seed", "target_class", "source_class", "sigma", "rho"})
+_MAY_BE_ZERO = frozenset(
+    {"seed", "target_class", "source_class", "sigma", "rho", "momentum", "weight_decay"}
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,8 @@ class Run:
 
     Attributes
     ----------
+    folder : where it lies.
+    base_sha256 : of the file of the pre-trained network; None where there is none.
     attack : None when all participants were honest.
     fingerprint : of the data set.
     holdings : how many samples of each class every participant held, by id.
@@ -60,7 +70,9 @@ class Run:
     curve : a point for every round.
     """
 
+    folder: Path
     settings: FederationSettings
+    base_sha256: str | None
     attack: AttackSettings | None
     fingerprint: str
     holdings: dict[str, tuple[int, ...]]
@@ -71,6 +83,18 @@ class Run:
     def samples(self) -> dict[str, int]:
         """How many samples every participant held, by id."""
         return {name: sum(counts) for name, counts in self.holdings.items()}
+
+    def federation(self, place: Place | None = None) -> Federation:
+        """Return the federation of the run, with the pre-trained network that lies beside it.
+
+        Raises
+        ------
+        InputError
+            When there should be one, and it is not there or is another.
+        """
+        stored = self.folder / BASE_NAME
+        base = None if self.base_sha256 is None else read_base(stored, self.base_sha256)
+        return Federation(self.settings, place, base=base)
 
     def check_data(self, federation: Federation) -> None:
         """Refuse other data than the run was made with.
@@ -97,6 +121,7 @@ def encode_run(
         "settings": asdict(federation.settings),
         "attack": None if attack is None else asdict(attack),
         "aggregation": "fedavg",
+        "base_sha256": base_sha256(federation),
         "fingerprint": federation.dataset.fingerprint,
         "versions": versions(federation),
         "curve": encode_curve(curve),
@@ -169,12 +194,14 @@ def read_run_file(path: Path) -> Run:
     data = read_small(path, Limits())
     try:
         content: dict[str, Any] = json.loads(data)
-        if content["layout"] != LAYOUT:
+        if content["layout"] == _LAYOUT_BEFORE:
+            content = _brought_up(content)
+        elif content["layout"] != LAYOUT:
             raise InputError(
                 f"'{path}' has layout {content['layout']!r}, and this version knows {LAYOUT}; "
                 "use the version that wrote it"
             )
-        return _decode_run(content)
+        return _decode_run(content, path.parent)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"'{path}' is not what ariba simulate writes") from error
 
@@ -251,7 +278,17 @@ def versions(federation: Federation) -> dict[str, str]:
     }
 
 
-def _decode_run(content: dict[str, Any]) -> Run:
+def _brought_up(content: dict[str, Any]) -> dict[str, Any]:
+    """What a run of the layout before says, in this layout."""
+    settings, attack = content["settings"], content["attack"]
+    return content | {
+        "settings": settings | {"training": _WITHOUT | settings["training"], "lora": None},
+        "attack": attack and attack | {"training": _WITHOUT | attack["training"]},
+        "base_sha256": None,
+    }
+
+
+def _decode_run(content: dict[str, Any], folder: Path) -> Run:
     holdings = {}
     for name, held in content["participants"].items():
         counts = held["samples_by_class"]
@@ -260,8 +297,13 @@ def _decode_run(content: dict[str, Any]) -> Run:
         holdings[name] = tuple(counts)
     if not isinstance(content["fingerprint"], str):
         raise TypeError(content["fingerprint"])
+    settings, base_sha256 = decode_settings(content["settings"]), content["base_sha256"]
+    if not isinstance(base_sha256, str if settings.lora else type(None)):
+        raise TypeError(base_sha256)
     return Run(
-        settings=decode_settings(content["settings"]),
+        folder=folder,
+        settings=settings,
+        base_sha256=base_sha256,
         attack=decode_attack(content["attack"]),
         fingerprint=content["fingerprint"],
         holdings=holdings,

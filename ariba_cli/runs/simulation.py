@@ -11,9 +11,11 @@ from ariba_cli.base.progress import Progress, no_message, no_progress
 from ariba_cli.federated.federation import Federation, Place, TrainedRound
 from ariba_cli.files.atomic import write_atomically
 from ariba_cli.files.partial import hold, publish
-from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME
+from ariba_cli.formats import peft
+from ariba_cli.rounds.contents import BASE_NAME, RUN_NAME, TRUTH_NAME
 from ariba_cli.rounds.writing import RoundWriter, new_directory
 from ariba_cli.runs import checkpoint as checkpoints
+from ariba_cli.runs.base_model import read_base, write_base
 from ariba_cli.runs.checkpoint import Checkpoint
 from ariba_cli.runs.plan import Plan, round_name
 from ariba_cli.runs.resuming import kept_for_resuming, read_finished, take_up
@@ -57,7 +59,7 @@ def simulate(
     if resume and os.path.lexists(out / RUN_NAME):
         curve = read_finished(out, plan)
     else:
-        with Federation(plan.settings, place) as federation, hold(out, resume=resume) as partial:
+        with hold(out, resume=resume) as partial, _federation(plan, place, partial) as federation:
             attacker = None if plan.attack is None else Attacker(federation, plan.attack)
             say(f"training {federation.engine.description}")
             _warn_of_the_empty_handed(federation, warn)
@@ -70,6 +72,13 @@ def simulate(
                 checkpoints.discard(partial)
                 publish(partial, out)
     return Simulated(tuple(out / round_name(number) for number in plan.kept()), curve)
+
+
+def _federation(plan: Plan, place: Place | None, partial: Path) -> Federation:
+    """The federation of a plan, with the pre-trained network of a run that was begun."""
+    stored = partial / BASE_NAME
+    begun = plan.settings.lora is not None and os.path.lexists(stored)
+    return Federation(plan.settings, place, base=read_base(stored) if begun else None)
 
 
 def _warn_of_the_empty_handed(federation: Federation, warn: Callable[[str], None]) -> None:
@@ -93,6 +102,7 @@ class _Training:
     def finish(self, point: Checkpoint) -> tuple[Point, ...]:
         """Train the rounds that are left; returns a point for each of all."""
         plan, last = point.plan, point.plan.settings.rounds
+        write_base(self.partial, self.federation)
         if point.finished == 0:
             checkpoints.save(self.partial, point, self.federation)
         backdoored = ""
@@ -132,7 +142,7 @@ class _Training:
             # A run that was killed wrote it, and the same bytes.
             return
         with new_directory(path) as partial:
-            writer = RoundWriter(partial, format_name=plan.format_name)
+            writer = RoundWriter(partial, format_name=plan.written_format)
             writer.write_global(trained.global_weights)
             for name, weights in trained.updates.items():
                 writer.write_participant(name, weights)
@@ -142,9 +152,9 @@ class _Training:
                     trained.global_weights, Measured(measured.accuracy, after)
                 )
                 writer.write(TRUTH_NAME, [forged.truth().encode()])
-            writer.seal(
-                round_number=trained.number, kind="weights", layers=list(trained.global_weights)
-            )
+            names = list(trained.global_weights)
+            layers = names if plan.settings.lora is None else peft.changed_layers(names)
+            writer.seal(round_number=trained.number, kind="weights", layers=layers)
 
 
 def _in_words(number: int, point: Point) -> str:

@@ -1,6 +1,6 @@
 """Options of the commands that train: on which data, how, and by which means."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -91,21 +91,53 @@ LearningRateOption = Annotated[
 ]
 
 
-def training(
-    default: "LocalTraining",
-    optimizer: OptimizerName | None,
-    epochs: int | None,
-    batch_size: int | None,
-    learning_rate: float | None,
-) -> "LocalTraining":
-    """A training, with what was asked for in the place of the default."""
-    return replace(
-        default,
-        optimizer=default.optimizer if optimizer is None else optimizer.value,
-        epochs=epochs or default.epochs,
-        batch_size=batch_size or default.batch_size,
-        learning_rate=learning_rate or default.learning_rate,
-    )
+MomentumOption = Annotated[
+    float,
+    typer.Option(
+        metavar="NUMBER",
+        min=0.0,
+        max=1.0,
+        callback=options.finite,
+        help="sgd: how much of a step is repeated in the next, less than 1.",
+    ),
+]
+WeightDecayOption = Annotated[
+    float,
+    typer.Option(
+        metavar="NUMBER",
+        min=0.0,
+        callback=options.finite,
+        help="λ: the loss has λ/2·‖θ‖² added to it.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Options for how a participant trains."""
+
+    optimizer: OptimizerOption = None
+    epochs: EpochsOption = None
+    batch_size: BatchSizeOption = None
+    learning_rate: LearningRateOption = None
+    momentum: MomentumOption = 0.0
+    weight_decay: WeightDecayOption = 0.0
+
+    def training(self, default: "LocalTraining") -> "LocalTraining":
+        """Return a training, with what was asked for in the place of the default."""
+        return replace(
+            default,
+            optimizer=default.optimizer if self.optimizer is None else self.optimizer.value,
+            epochs=self.epochs or default.epochs,
+            batch_size=self.batch_size or default.batch_size,
+            learning_rate=self.learning_rate or default.learning_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+        )
+
+
+# What a command takes where none of them is given.
+TRAINING = TrainingOptions()
 
 
 def place(

@@ -11,8 +11,15 @@ from ariba_cli.federated.models.architecture import (
     load_weights,
     weights_of,
 )
-from ariba_cli.federated.models.cnn import build_cnn
-from ariba_cli.federated.models.resnet import build_resnet18
+from ariba_cli.federated.models.cnn import build_cnn, build_wide_cnn
+from ariba_cli.federated.models.mlp import build_mlp
+from ariba_cli.federated.models.resnet import (
+    build_resnet8,
+    build_resnet8_gn,
+    build_resnet18,
+    build_resnet18_gn,
+)
+from ariba_cli.federated.models.transformer import build_transformer
 
 __all__ = [
     "MODELS",
@@ -24,7 +31,16 @@ __all__ = [
     "weights_of",
 ]
 
-MODELS: dict[str, Build] = {"cnn": build_cnn, "resnet18": build_resnet18}
+MODELS: dict[str, Build] = {
+    "cnn": build_cnn,
+    "wide-cnn": build_wide_cnn,
+    "mlp": build_mlp,
+    "resnet8": build_resnet8,
+    "resnet8-gn": build_resnet8_gn,
+    "resnet18": build_resnet18,
+    "resnet18-gn": build_resnet18_gn,
+    "transformer": build_transformer,
+}
 
 # The least side of an image that every network here can take.
 _LEAST_SIDE = 4

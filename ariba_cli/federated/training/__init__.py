@@ -6,6 +6,7 @@ chooses.
 """
 
 from ariba_cli.federated.training.engine import Engine, Method
+from ariba_cli.federated.training.single import train_alone
 from ariba_cli.federated.training.task import LocalTraining, Objective, Task
 
-__all__ = ["Engine", "LocalTraining", "Method", "Objective", "Task"]
+__all__ = ["Engine", "LocalTraining", "Method", "Objective", "Task", "train_alone"]

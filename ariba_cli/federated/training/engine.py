@@ -4,6 +4,7 @@ The choice depends on the model and the device alone, and never on the number of
 that a seed gives the same bytes on machines of one kind.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
@@ -18,8 +19,9 @@ from ariba_cli.federated.training.task import Task, one_thread
 from ariba_cli.federated.training.vectorised import VectorisedTraining
 from ariba_cli.federated.training.workers import Workers
 
-# Up to so many pixels, the CNN is small enough that vectorising beats processes (measured
-# at 8×8 and 28×28 pixels; see `benchmarks`).
+# Up to so many weights, and pixels of an image, a network is small enough that vectorising beats
+# processes (measured at 8×8 and 28×28 pixels; see `benchmarks`).
+_FEW_WEIGHTS = 2**18
 _FEW_PIXELS = 16 * 16
 
 # Passes of samples through the model below which no processes are started for them.
@@ -149,8 +151,9 @@ class Engine:
 
 
 def _best_method(architecture: Architecture, device: str) -> Method:
-    images = architecture.images
-    small = architecture.name == "cnn" and images.height * images.width <= _FEW_PIXELS
+    pixels = architecture.images.height * architecture.images.width
+    weights = sum(math.prod(shape) for shape in architecture.shapes().values())
+    small = weights <= _FEW_WEIGHTS and pixels <= _FEW_PIXELS
     return Method.VECTORISED if small or device != "cpu" else Method.WORKERS
 
 

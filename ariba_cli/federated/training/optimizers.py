@@ -29,14 +29,16 @@ class Optimizer(Protocol):
 
 
 class Sgd:
-    """Plain stochastic gradient descent."""
+    """Stochastic gradient descent, with heavy-ball momentum where μ is more than 0."""
 
-    def __init__(self, parameters: "Tensors", learning_rate: float) -> None:
+    def __init__(self, parameters: "Tensors", how: LocalTraining) -> None:
         self._parameters = list(parameters)
-        self._learning_rate = learning_rate
+        self._how = how
+        # PyTorch puts the first gradients here.
+        self._velocities: list[torch.Tensor | None] = [None for _ in self._parameters]
 
     def step(self, gradients: "Tensors") -> None:
-        """θ ← θ − γ·g."""
+        """Step: v ← μ·v + g + λ·θ, from v = 0, and θ ← θ − γ·v."""
         import torch
         from torch.optim.sgd import sgd
 
@@ -44,35 +46,37 @@ class Sgd:
             sgd(
                 self._parameters,
                 list(gradients),
-                [None for _ in self._parameters],
+                self._velocities,
                 fused=True,
-                lr=self._learning_rate,
-                momentum=0.0,
+                lr=self._how.learning_rate,
+                momentum=self._how.momentum,
                 dampening=0.0,
-                weight_decay=0.0,
+                weight_decay=self._how.weight_decay,
                 nesterov=False,
                 maximize=False,
             )
 
-    def narrowed(self, parameters: "Tensors", _: int) -> Self:
-        """There is nothing to remember."""
-        return type(self)(parameters, self._learning_rate)
+    def narrowed(self, parameters: "Tensors", count: int) -> Self:
+        """With the velocities of those rows."""
+        narrow = type(self)(parameters, self._how)
+        narrow._velocities = [None if v is None else v[:count].clone() for v in self._velocities]
+        return narrow
 
 
 class Adam:
     """Adam (Kingma and Ba 2014, arXiv 1412.6980), with β = (0.9, 0.999) and ε = 1e-8."""
 
-    def __init__(self, parameters: "Tensors", learning_rate: float) -> None:
+    def __init__(self, parameters: "Tensors", how: LocalTraining) -> None:
         import torch
 
         self._parameters = list(parameters)
-        self._learning_rate = learning_rate
+        self._how = how
         self._means = [torch.zeros_like(one) for one in parameters]
         self._squares = [torch.zeros_like(one) for one in parameters]
         self._steps = [torch.zeros((), device=one.device) for one in parameters]
 
     def step(self, gradients: "Tensors") -> None:
-        """Algorithm 1 of the paper."""
+        """Algorithm 1 of the paper, of the gradient g + λ·θ."""
         import torch
         from torch.optim.adam import adam
 
@@ -88,22 +92,25 @@ class Adam:
                 amsgrad=False,
                 beta1=0.9,
                 beta2=0.999,
-                lr=self._learning_rate,
-                weight_decay=0.0,
+                lr=self._how.learning_rate,
+                weight_decay=self._how.weight_decay,
                 eps=1e-8,
                 maximize=False,
             )
 
     def narrowed(self, parameters: "Tensors", count: int) -> Self:
         """With what it knows of those rows."""
-        narrow = type(self)(parameters, self._learning_rate)
+        narrow = type(self)(parameters, self._how)
         narrow._means = [mean[:count].clone() for mean in self._means]
         narrow._squares = [square[:count].clone() for square in self._squares]
         narrow._steps = [step.clone() for step in self._steps]
         return narrow
 
 
-OPTIMIZERS: dict[str, Callable[["Tensors", float], Optimizer]] = {"adam": Adam, "sgd": Sgd}
+OPTIMIZERS: dict[str, Callable[["Tensors", LocalTraining], Optimizer]] = {
+    "adam": Adam,
+    "sgd": Sgd,
+}
 
 
 def make_optimizer(how: LocalTraining, parameters: "Tensors") -> Optimizer:
@@ -114,4 +121,4 @@ def make_optimizer(how: LocalTraining, parameters: "Tensors") -> Optimizer:
     UsageError
         When there is none of that name.
     """
-    return registered(OPTIMIZERS, how.optimizer, kind="optimizer")(parameters, how.learning_rate)
+    return registered(OPTIMIZERS, how.optimizer, kind="optimizer")(parameters, how)

@@ -68,6 +68,11 @@ class Network:
         return torch.from_numpy(images).to(self._device, memory_format=torch.channels_last)
 
 
+def train_alone(architecture: Architecture, weights: Weights, task: Task) -> Weights:
+    """Return the weights after local training by this process, on a processor."""
+    return Network(architecture).train(weights, task)
+
+
 def _gradients(parameters: "Sequence[torch.Tensor]") -> "list[torch.Tensor]":
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     assert len(gradients) == len(parameters)

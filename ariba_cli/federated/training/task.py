@@ -19,12 +19,16 @@ class LocalTraining:
     ----------
     optimizer : `adam` or `sgd`.
     epochs : passes over the samples.
+    momentum : μ of `sgd`, in [0, 1): how much of a step is repeated in the next.
+    weight_decay : λ, at least 0: the gradient is that of the loss and λ/2·‖θ‖².
     """
 
     optimizer: str
     epochs: int
     batch_size: int
     learning_rate: float
+    momentum: float = 0.0
+    weight_decay: float = 0.0
 
 
 class Objective(Protocol):
