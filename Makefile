@@ -12,7 +12,7 @@ help:
 	@echo "make demo    train a federation, compromise five participants, find them"
 	@echo "make test    run the tests"
 	@echo "make check   check format, lint and types"
-	@echo "make docs    write the help of all commands into docs/commands.md again"
+	@echo "make docs    write the pages again that are made: docs/commands.md and docs/detection.md"
 	@echo "make golden  make the golden reports of fixtures/ again"
 	@echo "make fuzz    try hostile inputs; READER=npz for one reader, SECONDS=600 for each"
 	@echo "make bench   measure audits and training beside other ways to do them"

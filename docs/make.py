@@ -1,15 +1,20 @@
-"""Write the help of all commands into `commands.md` again.
+"""Write the pages again that are made of something else: `commands.md` and `detection.md`.
 
 python -m docs.make
 """
 
+import json
 from pathlib import Path
 
 import typer.main
 
 from ariba_cli.cli.app import app
+from benchmarks.detection import page as detection
 
-COMMANDS = Path(__file__).parent / "commands.md"
+_HERE = Path(__file__).parent
+COMMANDS = _HERE / "commands.md"
+DETECTION = _HERE / "detection.md"
+RECORDS = _HERE / "detection.jsonl"
 
 # That of a terminal of 80 columns, whatever this one has.
 _WIDTH = 78
@@ -22,12 +27,19 @@ to change it, change the help.
 
 
 def main() -> None:
-    """Write the page."""
+    """Write the pages; that of detection once there is a run to report."""
     COMMANDS.write_text(page(), encoding="utf-8")
+    if RECORDS.exists():
+        DETECTION.write_text(detection_page(), encoding="utf-8")
+
+
+def detection_page() -> str:
+    """The page of what was detected, of the records beside it."""
+    return detection.page([json.loads(line) for line in RECORDS.read_bytes().splitlines()])
 
 
 def page() -> str:
-    """The page."""
+    """The page of commands."""
     sections = [_HEAD]
     for title, text in helps().items():
         sections.append(f"## {title}\n\n```text\n{text}\n```\n")

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not in
             "Nothing found that speaks against deployment.",
         ),
         ([FIXTURES / "attacked", "report.json"], 1, "Deployment stopped."),
-        ([FIXTURES / "attacked", "report.json", "1e-12"], 0, "speaks against deployment."),
+        ([FIXTURES / "attacked", "report.json", "1e-200"], 0, "speaks against deployment."),
         ([FIXTURES / "attacked", "report.json", "5"], 2, ""),
         ([FIXTURES / "nowhere", "report.json"], 2, ""),
         ([], 2, ""),

@@ -1,5 +1,6 @@
 """Statistics of whole updates: those of a plain computation, and the same whatever the way."""
 
+import math
 from dataclasses import astuple
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ariba_cli.base import parallel
-from ariba_cli.scoring import gathering
+from ariba_cli.scoring import gathering, sides
 from ariba_cli.scoring.columns import medians
 from ariba_cli.scoring.gathering import Gathered, Origin, gather
 from ariba_cli.scoring.products import BLOCK_COLUMNS, exact_square
@@ -42,8 +43,10 @@ def whole(values: Any, size: int, **options: Any) -> Fragments:
 def same(one: Gathered, other: Gathered) -> bool:
     """Return whether two are equal to the last bit."""
     parts = zip(astuple(one.statistics), astuple(other.statistics), strict=True)
-    return all(np.array_equal(first, second) for first, second in parts) and np.array_equal(
-        one.row_squares, other.row_squares
+    return (
+        all(np.array_equal(first, second) for first, second in parts)
+        and np.array_equal(one.row_squares, other.row_squares)
+        and all(map(np.array_equal, one.by_side, other.by_side))
     )
 
 
@@ -76,12 +79,13 @@ def test_statistics_are_those_of_a_plain_computation(n: int, size: int, seed: in
 def test_neither_threads_nor_chunks_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     size = 3 * gathering._GROUP_COLUMNS + 12_345
     start, values = updates(5, size)
-    expected = gather(whole(values, size), Origin(start), ALL, rows=1)
+    both = sides.sides_of((1, size // 9, 9)) + sides.sides_of((size // 6, 3, 2))
+    expected = gather(whole(values, size), Origin(start), ALL, rows=1, sides=both)
     for chunk_bytes in (2**16, 2**24):
         lazily = whole(list(values), size, chunk_bytes=chunk_bytes)
-        assert same(gather(lazily, Origin(start), ALL, rows=1), expected)
+        assert same(gather(lazily, Origin(start), ALL, rows=1, sides=both), expected)
     monkeypatch.setattr(parallel, "cores", lambda: 1)
-    assert same(gather(whole(values, size), Origin(start), ALL, rows=1), expected)
+    assert same(gather(whole(values, size), Origin(start), ALL, rows=1, sides=both), expected)
 
 
 def test_the_squares_of_rows_are_those_of_the_rows() -> None:
@@ -90,6 +94,52 @@ def test_the_squares_of_rows_are_those_of_the_rows() -> None:
     delta = values.astype(np.float64) - start
     expected = np.square(delta).reshape(4, 37, 513).sum(axis=2)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.integers(1, 12), min_size=1, max_size=4),
+    st.integers(1, 15),
+    st.integers(0, 2**32),
+)
+def test_the_squares_of_sides_are_those_of_the_sides(
+    shape: list[int], most: int, seed: int
+) -> None:
+    """Whatever the shape, and where neighbours are taken together."""
+    size = math.prod(shape)
+    start, values = updates(3, size, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sides, "MOST_PARTS", most)
+        wanted = sides.sides_of(shape)
+    found = gather(whole(values, size), Origin(start), (), sides=wanted).by_side
+    squares = np.square(values.astype(np.float64) - start).reshape(3, *shape)
+    plain = []
+    for axis in range(min(2, len(shape)) if len(shape) > 1 else 0):
+        others = tuple(other for other in range(1, len(shape) + 1) if other != axis + 1)
+        together = -(-shape[axis] // most)
+        starts = np.arange(0, shape[axis], together)
+        if len(starts) > 1:
+            plain.append(np.add.reduceat(squares.sum(axis=others), starts, axis=1))
+    assert len(found) == len(plain)
+    for own, expected in zip(found, plain, strict=True):
+        np.testing.assert_allclose(own, expected, rtol=1e-9)
+
+
+def test_of_a_large_layer_blocks_at_even_distances_tell_of_the_sides(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gathering, "_SIDE_VALUES", 4 * BLOCK_COLUMNS)
+    shape = (40, 512)
+    start, values = updates(3, math.prod(shape))
+    found = gather(
+        whole(values, start.size), Origin(start), (), sides=sides.sides_of(shape)
+    ).by_side
+    squares = np.square(values.astype(np.float64) - start).reshape(3, 5, 2, -1)[:, :, 0]
+    by_row = squares.reshape(3, 5, 4, 512)
+    np.testing.assert_allclose(found[1], by_row.sum(axis=(1, 2)), rtol=1e-9)
+    taken = [row for row in range(40) if row % 8 < 4]
+    np.testing.assert_allclose(found[0][:, taken], by_row.sum(axis=3).reshape(3, 20), rtol=1e-9)
+    assert not np.delete(found[0], taken, axis=1).any()
 
 
 def test_differences_give_what_weights_give() -> None:

@@ -8,11 +8,11 @@ import pytest
 
 import ariba_cli as ariba
 from ariba_cli.scoring.panel.groups import Groups, groups_of
-from ariba_cli.scoring.panel.judging import judge
+from ariba_cli.scoring.panel.judging import judge, tempered
 from ariba_cli.scoring.panel.pairs import pair_cosines
-from ariba_cli.scoring.panel.robust import deviations
+from ariba_cli.scoring.panel.robust import deviations, gap_evidence, share_distance
 from ariba_cli.scoring.panel.signs import SIGNS
-from ariba_cli.scoring.panel.tails import TAILS, chance, chance_of_score, smallest_of
+from ariba_cli.scoring.panel.tails import BUILT_IN, smallest_of
 from ariba_cli.scoring.update_statistics import OutputLayer, Updates, UpdateStatistics
 from ariba_cli.verdicts.verdict import DetectorResult, Score
 from tests.conftest import FIXTURES
@@ -60,7 +60,15 @@ def groups(delta: dict[str, Float64]) -> Groups:
         sum_squares=np.square(weight.sum(axis=1)).sum(axis=1),
         bias=delta["fc.bias"],
     )
-    return groups_of(Updates(sum(rest, start=first), layers, SHAPES, output))
+    sides: dict[str, tuple[Float64, ...]] = {
+        name: (
+            np.square(own).reshape(len(own), own.shape[1], -1).sum(axis=2),
+            np.square(own).reshape(*own.shape[:3], -1).sum(axis=(1, 3)),
+        )
+        for name, own in delta.items()
+        if own.ndim > 2
+    }
+    return groups_of(Updates(sum(rest, start=first), layers, SHAPES, output, sides))
 
 
 def chances(sign: str, change: Changed) -> Float64:
@@ -108,6 +116,21 @@ def lose(delta: dict[str, Float64]) -> None:
     delta["fc.weight"][3] += 0.5
 
 
+def share(delta: dict[str, Float64]) -> None:
+    """Let p3 move its convolution three times as far as the others do, and nothing else."""
+    delta["conv.weight"][3] *= 3
+
+
+def trigger(delta: dict[str, Float64]) -> None:
+    """Let p3 move an input that the others leave as it is, and itself no further than they do."""
+    for own in delta["fc.weight"]:
+        own[:, 5] *= 0.05
+    moved = delta["fc.weight"][3]
+    length = np.linalg.norm(moved)
+    moved[:, 5] *= 100
+    moved *= length / np.linalg.norm(moved)
+
+
 SEES = {
     "size": (boost, [3]),
     "same": (collude, [3, 7, 9]),
@@ -115,6 +138,8 @@ SEES = {
     "along": (shrink, [3]),
     "push": (pull, [3]),
     "nonsoftmax": (lose, [3]),
+    "profile": (share, [3]),
+    "units": (trigger, [3]),
 }
 
 
@@ -132,7 +157,7 @@ def test_a_sign_sees_nothing_in_honest_updates(sign: str) -> None:
     assert chances(sign, lambda _: None).min() > 1e-3
 
 
-@pytest.mark.parametrize("sign", ["along", "same", "beyond", "push", "nonsoftmax"])
+@pytest.mark.parametrize("sign", [one for one in SIGNS if one != "size"])
 def test_the_length_of_an_update_is_seen_by_size_alone(sign: str) -> None:
     assert chances(sign, boost)[3] > 1e-3
 
@@ -141,7 +166,7 @@ def test_nothing_is_read_from_classes_where_their_updates_do_not_sum_to_zero() -
     """So it is under Adam, and in a layer that is no output layer."""
     delta = updates()
     delta["fc.weight"] += 1.0
-    assert set(judge(groups(delta)).signs) == {"along", "same", "size"}
+    assert set(judge(groups(delta)).signs) == {"along", "same", "profile", "units", "size"}
 
 
 def test_normalised_networks_are_not_seen_along_single_layers() -> None:
@@ -155,6 +180,49 @@ def test_normalised_networks_are_not_seen_along_single_layers() -> None:
     first = ariba.score(plain, global_model=start, deltas=True, detectors="panel")
     second = ariba.score(normed, global_model=start, deltas=True, detectors="panel")
     assert first.ranking != second.ranking
+
+
+def test_one_sign_that_leaves_no_doubt_convicts() -> None:
+    """Whatever the other signs do not see."""
+    delta = updates()
+    boost(delta)
+    found = judge(groups(delta))
+    assert found.chances[3] < 1e-6
+    assert np.delete(found.chances, 3).min() > 1e-3
+
+
+def test_a_gap_says_little_where_the_honest_differ_much() -> None:
+    draw = np.random.default_rng(4)
+    alike, unlike = 0.1 * draw.standard_normal(50), 1.5 * draw.standard_exponential(50)
+    for honest in (alike, unlike):
+        honest[:5] = honest[5:].max() + 1.2
+    assert gap_evidence(alike)[:5].min() > 15
+    assert gap_evidence(unlike)[:5].max() < 0.6 * gap_evidence(alike)[:5].min()
+    assert gap_evidence(alike)[5:].max() < 3
+
+
+def test_the_distance_of_shares_is_that_of_a_plain_computation() -> None:
+    draw = np.random.default_rng(6)
+    squares = draw.uniform(0.5, 2, (8, 5))
+    kept = np.array([True] * 6 + [False] * 2)
+    shares = squares / squares.sum(axis=1, keepdims=True)
+    mean = shares[kept].mean(axis=0)
+    found = share_distance(squares, kept)
+    for i in range(8):
+        others = [k for k in range(8) if kept[k] and k != i]
+        apart = shares[i] - shares[others].mean(axis=0)
+        variance = np.square(shares[others] - mean).mean(axis=0)
+        expected = (np.square(apart) / (variance + 0.1 * variance.mean())).mean()
+        assert found[i] == pytest.approx(expected)
+
+
+def test_those_who_copy_the_usual_value_do_not_make_the_others_unusual() -> None:
+    draw = np.random.default_rng(1)
+    values = draw.standard_normal(40)
+    values[:10] = 0.0
+    kept = np.zeros(40, dtype=bool)
+    kept[:21] = True
+    assert np.abs(deviations(values, kept)).max() < 7
 
 
 def panel(given: dict[str, Float64], **options: object) -> DetectorResult:
@@ -211,6 +279,16 @@ def test_idle_participants_and_a_huge_one_leave_the_others_as_they_are() -> None
     assert all(np.isfinite(one.score) for one in found.scores)
 
 
+@pytest.mark.parametrize("idle", [[5, 6, 8], [i for i in range(N) if i % 4]])
+def test_who_sent_the_global_model_back_is_not_judged(idle: list[int]) -> None:
+    given = updates()
+    for own in given.values():
+        own[idle] = 0.0
+    found = {one.id: one.p_value for one in panel(given).scores}
+    assert [found[f"p{i:02}"] for i in idle] == [1.0] * len(idle)
+    assert len(found) == N
+
+
 @pytest.mark.parametrize("factor", [0.01, 1.0, 1e4])
 def test_nobody_hides_behind_decoys(factor: float) -> None:
     """Two fifths of all are decoys of any length, and three collude."""
@@ -229,13 +307,33 @@ def test_nobody_hides_behind_decoys(factor: float) -> None:
 
 def test_chances_fall_with_the_value_and_are_chances() -> None:
     values = np.linspace(-5, 60, 500)
-    for key in TAILS:
-        found = chance(key, values)
+    for key, tail in BUILT_IN.tails.items():
+        found = tail.chance(values)
         assert (np.diff(found) <= 0).all(), key
         assert ((found >= 0) & (found <= 1)).all(), key
-        assert chance(key, np.array([TAILS[key].median]))[0] == pytest.approx(0.5)
-        assert chance(key, np.array([TAILS[key].rare]))[0] == pytest.approx(0.05)
-    assert chance_of_score(1, np.array([9.0])) == chance_of_score(3, np.array([9.0]))
+        assert tail.chance(np.array([tail.median]))[0] == pytest.approx(0.5)
+        assert tail.chance(np.array([tail.rare]))[0] == pytest.approx(0.05)
+        rare = np.array([0.04, 1e-6])
+        assert tail.chance(tail.reached_at(rare)) == pytest.approx(rare)
+        assert tail.reached_at(np.array([0.2]))[0] == -np.inf
+    least = min(int(key[6:]) for key in BUILT_IN.tails if key.startswith("score:"))
+    score = np.array([9.0])
+    assert BUILT_IN.of_score(1, score) == BUILT_IN.of_score(least, score)
+
+
+def test_chances_are_tempered_where_the_usual_show_more_than_they_should() -> None:
+    draw = np.random.default_rng(4)
+    fitting = draw.random(4000)
+    everybody = np.ones(4000, dtype=bool)
+    kept = everybody.copy()
+    assert tempered(fitting**0.5, kept) == pytest.approx(fitting**0.5)
+    assert np.mean(tempered(fitting**3, kept) <= 0.01) == pytest.approx(0.01, rel=0.3)
+    # A minority that is not kept has no say.
+    attacked = np.concatenate([fitting, np.full(2000, 1e-30)])
+    kept = np.arange(6000) < 4000
+    assert tempered(attacked, kept)[4000:].max() < 1e-25
+    order = np.argsort(fitting)
+    assert (np.diff(tempered(fitting**3, everybody)[order]) >= 0).all()
 
 
 def test_the_smallest_of_several_chances_is_no_surprise() -> None:

@@ -26,12 +26,14 @@ DOCUMENTS = (
     "CHANGELOG.md",
     "fixtures/README.md",
     "docs/README.md",
+    "docs/detection.md",
     "docs/file-formats.md",
     "docs/forensic-pipeline.md",
     "docs/method.md",
     "docs/performance.md",
     "docs/reading-a-report.md",
     "docs/reproduction.md",
+    "docs/verdict.md",
     "examples/paper/README.md",
 )
 LIST = "find runs/demo -name 'round_*' -print0 | ariba audit --files0-from - -f json"

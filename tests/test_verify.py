@@ -368,7 +368,7 @@ def test_a_detector_is_run_with_what_it_was_given(
 
     monkeypatch.setattr(verifying, "make_detector", make)
     verified(parse_report(spoiled(data, by_pyod)), ATTACKED)
-    assert given == ["pyod:HBOS", {"n_bins": 7, "alpha": 0.25}, 100, AUTO]
+    assert given == ["pyod:HBOS", {"n_bins": 7, "alpha": 0.25}, 100, AUTO, None]
     assert [type(one) for one in given[1].values()] == [int, float]  # type: ignore[attr-defined]
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,9 @@ from ariba_cli.base.parameters import Parameter
 from ariba_cli.detectors import all_different, make_detector, make_detectors
 from ariba_cli.detectors.declaration import Detector
 from ariba_cli.scoring.devices import AUTO, DeviceChoice
+
+if TYPE_CHECKING:
+    from ariba_cli.scoring.panel.baseline import Baseline
 
 PathText = str | PathLike[str]
 # The tensors of one model by name, or the values of a single one.
@@ -62,6 +67,8 @@ class Asked:
         Arguments for whichever of them takes them.
     excluded : tuple of str
         Who is left out.
+    baseline : sequence of paths
+        The reports on clean rounds of one's own.
     """
 
     layers: tuple[str, ...]
@@ -71,6 +78,7 @@ class Asked:
     detectors: Detectors | None
     arguments: Mapping[str, Parameter] | None
     excluded: tuple[str, ...]
+    baseline: Sequence[PathText] = ()
 
 
 def settings_for(
@@ -96,13 +104,24 @@ def settings_for(
     named = asked.detectors
     if named is None:
         named = default_detector(k_est=k_est, layers=asked.layers, fragment=asked.fragment)
-    detectors = _chosen_detectors(named, asked.arguments, fit_sample, device)
+    baseline = None
+    if asked.baseline:
+        from ariba_cli.reports.baseline import read_baseline
+
+        baseline = read_baseline(tuple(map(Path, asked.baseline)))
+    detectors = _chosen_detectors(named, asked.arguments, fit_sample, device, baseline)
+    if baseline is not None and not detectors[0].declaration.gives_p_values:
+        raise UsageError(
+            f"a baseline is for p-values, and {detectors[0].declaration.name} gives none; take "
+            "--detector panel, or leave out the baseline"
+        )
     return AuditSettings(
         layers=asked.layers,
         fragment=asked.fragment,
         k_est=KEst.parse(DEFAULT_K_EST if asked.k_est is None else asked.k_est),
         level=settled_level(asked.level, k_est=k_est, decides=detectors[0]),
         detectors=detectors,
+        baseline=baseline,
         excluded=asked.excluded,
     )
 
@@ -112,6 +131,7 @@ def _chosen_detectors(
     arguments: Mapping[str, Parameter] | None,
     fit_sample: int | None,
     device: DeviceChoice,
+    baseline: "Baseline | None",
 ) -> tuple[Detector, ...]:
     """Return the detectors that were named, with their arguments.
 
@@ -121,7 +141,9 @@ def _chosen_detectors(
         When there is none of that name, or it does not take its arguments.
     """
     if not isinstance(named, Mapping):
-        return make_detectors(several(named), arguments, fit_sample, device)
+        return make_detectors(several(named), arguments, fit_sample, device, baseline)
     if arguments:
         raise UsageError("detectors has the arguments of each already; leave out the others")
-    return all_different(make_detector(name, own, None, device) for name, own in named.items())
+    return all_different(
+        make_detector(name, own, None, device, baseline) for name, own in named.items()
+    )

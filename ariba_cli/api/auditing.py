@@ -46,6 +46,7 @@ def audit(
     fit_sample: int | None = None,
     device: str = "auto",
     exclude: str | Sequence[str] = (),
+    baseline: Sequence[PathText] = (),
     global_model: PathText | None = None,
     not_models: Sequence[PathText] = (),
     options: ReadOptions | None = None,
@@ -85,6 +86,8 @@ def audit(
         `auto`, `cpu`, `cuda` or `cuda:N`.
     exclude : str or sequence of str, optional
         The ids of participants to leave out.
+    baseline : sequence of paths, optional
+        Reports on clean rounds of the same federation, by which p-values are found.
     global_model : str or path, optional
         The model that the server sent out; by default what is called `global` in the round.
     not_models : sequence of paths, optional
@@ -128,6 +131,7 @@ def audit(
         detectors=detectors,
         arguments=detector_arguments,
         excluded=several(exclude),
+        baseline=baseline,
     )
     settings = replace_fields(
         settings_for(asked, fit_sample, choice),
@@ -166,6 +170,7 @@ def score(
     detectors: Detectors | None = None,
     detector_arguments: Mapping[str, Parameter] | None = None,
     exclude: str | Sequence[str] = (),
+    baseline: Sequence[PathText] = (),
     progress: Progress = no_progress,
 ) -> Verdict:
     """Audit updates that are in memory.
@@ -178,7 +183,7 @@ def score(
         The model that the server sent out.
     deltas : bool, optional
         Whether the updates are differences to it, and not weights.
-    layers, fragment, level, k_est, detectors, detector_arguments, exclude, progress
+    layers, fragment, level, k_est, detectors, detector_arguments, exclude, baseline, progress
         As in `audit`.
 
     Raises
@@ -205,6 +210,7 @@ def score(
         detectors=detectors,
         arguments=detector_arguments,
         excluded=excluded,
+        baseline=baseline,
     )
     unknown = [name for name in excluded if name not in updates]
     if unknown:

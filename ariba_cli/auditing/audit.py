@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -20,8 +21,16 @@ from ariba_cli.rounds.layers import Layer, agreed_layers
 from ariba_cli.rounds.sealing import NOT_VERIFIED
 from ariba_cli.scoring.gathering import MOST_EXACT
 from ariba_cli.updates.intake import Sent, Submission, open_sent, why_too_few
-from ariba_cli.verdicts.method import Method, RequestedDetector, RequestedOptions
+from ariba_cli.verdicts.method import (
+    Method,
+    RequestedBaseline,
+    RequestedDetector,
+    RequestedOptions,
+)
 from ariba_cli.verdicts.verdict import Coverage, ExaminedLayer, Input, Verdict
+
+if TYPE_CHECKING:
+    from ariba_cli.scoring.panel.baseline import Baseline
 
 
 def audit(round_: Round, settings: AuditSettings, progress: Progress = no_progress) -> Verdict:
@@ -141,7 +150,15 @@ def _requested(settings: AuditSettings) -> RequestedOptions:
         layers=settings.layers,
         fragment=settings.fragment,
         excluded=settings.excluded,
+        baseline=_requested_baseline(settings.baseline),
     )
+
+
+def _requested_baseline(baseline: "Baseline | None") -> RequestedBaseline | None:
+    if baseline is None:
+        return None
+    tails = {name: (tail.median, tail.rare, tail.excess) for name, tail in baseline.own.items()}
+    return RequestedBaseline(baseline.reports, baseline.participants, tails)
 
 
 def _inner_products(layers: Sequence[ExaminedLayer]) -> str:

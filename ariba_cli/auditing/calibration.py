@@ -46,8 +46,8 @@ def uncalibrated(decides: Detected) -> list[Finding]:
     if len(decides.ids) >= _FEWEST and found.departure > _MOST_DEPARTURE:
         detail = (
             f"{found.departure:.0%} of the participants who look usual show more of a sign than "
-            "5% of the honest did in the rounds of the calibration: the p-values may be too small "
-            "here"
+            "5% of the honest did in the rounds of the calibration: its chances were raised until "
+            "they fit, and attackers are harder to tell from the others here"
         )
         shares = {"departure": float(f"{found.departure:.6g}")}
         findings.append(Finding(FindingKind.UNCALIBRATED, detail, facts=dict(shares)))

@@ -191,8 +191,13 @@ def _gathered(
             sum_squares=own.sum_squares[places(weight)],
             bias=bias.of_updates.bias[places(bias)],
         )
+    sides = {
+        name: tuple(squares[places(one)] for squares in own.by_side)
+        for name, (one, own) in layers.items()
+        if own.by_side
+    }
     shapes = {one.layer.layer: one.layer.shape for one in examined if one.layer is not None}
-    return _GatheredUpdates(ids, Updates(total, statistics, shapes, output))
+    return _GatheredUpdates(ids, Updates(total, statistics, shapes, output, sides))
 
 
 def _of_updates(

@@ -25,6 +25,7 @@ from ariba_cli.base.progress import Progress, part_of
 from ariba_cli.detectors.declaration import LayerDetector
 from ariba_cli.scoring.gathering import Gathered, Origin, gather
 from ariba_cli.scoring.marks import Marks
+from ariba_cli.scoring.sides import sides_of
 from ariba_cli.scoring.update_statistics import Float64, Statistic, squared_distances
 from ariba_cli.updates.fragments import FragmentLayout, Fragments, TensorValues
 from ariba_cli.updates.intake import Submission, differing_scales, offers, why_too_few
@@ -323,7 +324,8 @@ class _Examination:
         layer, names = self.chosen.layer, plan.output
         rows = layer.shape[0] if names is not None and layer.name == names.weight else 0
         origin = Origin(start, plan.updates_are_deltas)
-        gathered = gather(fragments, origin, plan.gathers, rows=rows)
+        sides = sides_of(layer.shape) if Statistic.SIDES in plan.gathers else ()
+        gathered = gather(fragments, origin, plan.gathers, rows=rows, sides=sides)
         bias = None
         if names is not None and layer.name == names.bias:
             bias = fragments.load(0, fragments.values).astype(np.float64)

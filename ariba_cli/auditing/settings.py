@@ -5,12 +5,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.machine import memory_bytes
 from ariba_cli.detectors import DEFAULT, OF_THE_PAPER, make_detectors
 from ariba_cli.detectors.declaration import Detector, LayerDetector, UpdateDetector
+
+if TYPE_CHECKING:
+    from ariba_cli.scoring.panel.baseline import Baseline
 
 DEFAULT_K_EST = "20%"
 DEFAULT_LEVEL = 0.05
@@ -93,6 +96,8 @@ class AuditSettings:
         The false-discovery level by which participants are named; None where the k̃ first are.
     detectors : tuple of Detector
         The first decides.
+    baseline : Baseline, optional
+        What the honest show, where detectors were made with it.
     excluded : tuple of str
         The ids of participants who are left out.
     verify_seal : bool
@@ -113,6 +118,7 @@ class AuditSettings:
     k_est: KEst = field(default_factory=lambda: KEst.parse(DEFAULT_K_EST))
     level: float | None = None
     detectors: tuple[Detector, ...] = field(default_factory=lambda: make_detectors((OF_THE_PAPER,)))
+    baseline: "Baseline | None" = None
     excluded: tuple[str, ...] = ()
     verify_seal: bool = False
     strict: bool = False

@@ -142,6 +142,15 @@ def audit(
             show_default=False,
         ),
     ] = None,
+    baseline: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="REPORT.json",
+            help="Find p-values by clean rounds of your own, of which this is a report of ariba "
+            "audit -f json. Repeatable: together they need 100 participants.",
+            show_default=False,
+        ),
+    ] = None,
     exclude: Annotated[
         list[str] | None,
         typer.Option(
@@ -213,6 +222,7 @@ def audit(
             "fit_sample": fit_sample,
             "device": device,
             "exclude": tuple(exclude or ()),
+            "baseline": tuple(baseline or ()),
             "global_model": global_model,
             "not_models": options.paths(names),
             "options": files.read_options(names),

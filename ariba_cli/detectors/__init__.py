@@ -7,13 +7,16 @@ lists, help, completion, tables and reports are made of the declarations.
 
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.suggestions import nearest
 from ariba_cli.detectors.declaration import Declaration, Detector, Setting
 from ariba_cli.scoring.devices import AUTO, DeviceChoice
+
+if TYPE_CHECKING:
+    from ariba_cli.scoring.panel.baseline import Baseline
 
 
 class Family(Protocol):
@@ -82,6 +85,7 @@ def make_detector(
     arguments: Mapping[str, Parameter] | None = None,
     fit_sample: int | None = None,
     device: DeviceChoice = AUTO,
+    baseline: "Baseline | None" = None,
 ) -> Detector:
     """Return the detector of that name, such as `mahalanobis` or `pyod:ECOD`.
 
@@ -95,6 +99,8 @@ def make_detector(
         On how many fragments to fit it, at most.
     device : DeviceChoice, optional
         Where it works.
+    baseline : Baseline, optional
+        What the honest show, where it gives p-values.
 
     Raises
     ------
@@ -105,7 +111,7 @@ def make_detector(
     made = family(first)
     if colon and first not in WITH_VARIANTS:
         raise UsageError(f"there is no detector '{name}'; use {first}")
-    return made.make(variant, Setting(arguments or {}, fit_sample, device))
+    return made.make(variant, Setting(arguments or {}, fit_sample, device, baseline))
 
 
 def make_detectors(
@@ -113,6 +119,7 @@ def make_detectors(
     arguments: Mapping[str, Parameter] | None = None,
     fit_sample: int | None = None,
     device: DeviceChoice = AUTO,
+    baseline: "Baseline | None" = None,
 ) -> tuple[Detector, ...]:
     """Return several detectors; an argument goes to each of them that takes it.
 
@@ -124,7 +131,7 @@ def make_detectors(
     """
     given = dict(arguments or {})
     if len(names) == 1:
-        return (make_detector(names[0], given, fit_sample, device),)
+        return (make_detector(names[0], given, fit_sample, device, baseline),)
     takes = {name: [key for key in given if _takes(name, key)] for name in names}
     unknown = [key for key in given if not any(key in keys for keys in takes.values())]
     if unknown:
@@ -138,6 +145,7 @@ def make_detectors(
             {key: given[key] for key in takes[name]},
             fit_sample if name in fitted else None,
             device,
+            baseline,
         )
         for name in names
     )

@@ -12,6 +12,7 @@ from ariba_cli.scoring.devices import AUTO, DeviceChoice
 
 if TYPE_CHECKING:
     from ariba_cli.scoring.marks import Marks
+    from ariba_cli.scoring.panel.baseline import Baseline
     from ariba_cli.scoring.panel.reasons import Reason
     from ariba_cli.scoring.update_statistics import Float64, Statistic, Updates, UpdateStatistics
     from ariba_cli.updates.fragments import Fragments
@@ -197,6 +198,7 @@ class Setting:
     arguments: Arguments
     fit_sample: int | None = None
     device: DeviceChoice = AUTO
+    baseline: "Baseline | None" = None
 
 
 # Finds the scores of one layer, or of all together, with the arguments that it is given.

@@ -15,11 +15,11 @@ from ariba_cli.detectors.declaration import (
     check_arguments,
 )
 from ariba_cli.scoring.panel.fitness import departure, unseen
-from ariba_cli.scoring.panel.groups import groups_of
+from ariba_cli.scoring.panel.groups import groups_of, moving
 from ariba_cli.scoring.panel.judging import judge
 from ariba_cli.scoring.panel.reasons import Reason, reasons_of
-from ariba_cli.scoring.panel.tails import PARTICIPANTS
-from ariba_cli.scoring.update_statistics import Statistic, Updates
+from ariba_cli.scoring.panel.tails import BUILT_IN, Calibration
+from ariba_cli.scoring.update_statistics import Float64, Statistic, Updates
 
 DECLARATION = Declaration(
     name="panel",
@@ -29,38 +29,57 @@ DECLARATION = Declaration(
     "participant to show as much of it",
     source="ariba",
     score="evidence",
-    gathers=frozenset({Statistic.OUTPUT}),
+    gathers=frozenset({Statistic.OUTPUT, Statistic.SIDES}),
     gives_p_values=True,
 )
 
 
-def panel_scores(updates: Updates, _k_est: int) -> Scores:
-    """Return the evidence against each, its chance, and the chance of each sign."""
+def panel_scores(updates: Updates, by: Calibration) -> Scores:
+    """Return the evidence against each, its chance, and the chance of each sign.
+
+    Whoever sent the global model back is not judged: there is no evidence against it.
+    """
+    n, judged = updates.participants, moving(updates)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        groups = groups_of(updates)
-        found = judge(groups)
+        groups = groups_of(updates.keeping(judged))
+        found = judge(groups, by)
 
     def reasons(named: Sequence[int]) -> dict[int, tuple[Reason, ...]]:
-        return reasons_of(found, named)
+        own = reasons_of(found, [place for place, who in enumerate(judged) if who in named])
+        return {
+            judged[place]: tuple(
+                one._replace(alike=tuple(judged[other] for other in one.alike)) for one in several
+            )
+            for place, several in own.items()
+        }
+
+    def of_all(values: Float64, of_others: float) -> Float64:
+        everybody = np.full(n, of_others)
+        everybody[judged] = values
+        return everybody
 
     details: dict[str, list[Parameter]] = {
-        f"{OF_SIGN}{name}": [_short(one) for one in own.tolist()]
-        for name, own in found.signs.items()
+        f"{OF_SIGN}{sign}": [_short(one) for one in of_all(chances, 1.0).tolist()]
+        for sign, chances in found.signs.items()
     }
+    similarity = None
+    if found.similarity is not None:
+        similarity = np.zeros((n, n))
+        similarity[np.ix_(judged, judged)] = found.similarity
     return Scores(
-        total=found.scores,
+        total=of_all(found.scores, 0.0),
         by_layer={},
         parameters={"signs": ", ".join(found.signs)},
         details=details,
-        p_values=[_short(one) for one in found.chances.tolist()],
+        p_values=[_short(one) for one in of_all(found.chances, 1.0).tolist()],
         reasons=reasons,
         calibrated=Calibrated(
-            source="built-in",
-            participants=PARTICIPANTS,
+            source=by.source,
+            participants=by.participants,
             departure=departure(found),
             unseen=unseen(groups, found),
             normalised=groups.normalised,
-            similarity=found.similarity,
+            similarity=similarity,
         ),
     )
 
@@ -78,7 +97,8 @@ class Panel:
     def make(self, _: str, setting: Setting) -> UpdateDetector:
         """Return the detector, which takes no arguments."""
         check_arguments(DECLARATION, setting)
-        return UpdateDetector(DECLARATION, panel_scores, {})
+        by = setting.baseline or BUILT_IN
+        return UpdateDetector(DECLARATION, lambda updates, _: panel_scores(updates, by), {})
 
 
 FAMILY = Panel()

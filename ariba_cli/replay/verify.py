@@ -24,7 +24,9 @@ from ariba_cli.reports.report import Report, parse_report
 from ariba_cli.rounds.directory import Round, open_round
 from ariba_cli.rounds.members import Member
 from ariba_cli.scoring.devices import AUTO, DeviceChoice
-from ariba_cli.verdicts.method import Method
+from ariba_cli.scoring.panel.baseline import Baseline
+from ariba_cli.scoring.panel.tails import Tail
+from ariba_cli.verdicts.method import Method, RequestedBaseline
 from ariba_cli.verdicts.verdict import Input, Verdict
 
 
@@ -148,19 +150,28 @@ def verify(
 def _settings(method: Method, max_memory: int | None, device: DeviceChoice) -> AuditSettings:
     """Return what was asked for when the report was made."""
     requested = method.requested
+    baseline = _baseline(requested.baseline)
     return AuditSettings(
         layers=requested.layers,
         fragment=requested.fragment,
         k_est=KEst.parse(DEFAULT_K_EST if requested.k_est is None else requested.k_est),
         level=requested.level,
         detectors=tuple(
-            make_detector(one.name, one.arguments, one.fit_sample, device)
+            make_detector(one.name, one.arguments, one.fit_sample, device, baseline)
             for one in requested.detectors
         ),
+        baseline=baseline,
         excluded=requested.excluded,
         verify_seal=method.seal_verified,
         max_memory=max_memory,
     )
+
+
+def _baseline(requested: RequestedBaseline | None) -> Baseline | None:
+    if requested is None:
+        return None
+    tails = {name: Tail(*numbers) for name, numbers in requested.tails.items()}
+    return Baseline.of(tails, requested.participants, requested.reports)
 
 
 def _members(verdict: Verdict, round_: Round) -> dict[Key, Member]:

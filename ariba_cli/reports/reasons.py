@@ -13,6 +13,11 @@ SIGNS = {
     "beyond": ("alike beyond classes", "is like {others} beyond their mix of classes"),
     "push": ("pushes a class", "pulls all its corrections for class {label} one way"),
     "nonsoftmax": ("not by cross-entropy", "was not trained by cross-entropy alone"),
+    "profile": ("shares of layers", "moved its layers in other proportions than the others did"),
+    "units": (
+        "shares of units",
+        "moved inputs or outputs in other proportions than the others did",
+    ),
     "size": ("size", "is unusually long"),
 }
 # What the number is, and how it is written.
@@ -21,6 +26,9 @@ _MEASURES: dict[str, Callable[[float], str]] = {
     "times-median": lambda value: f"{value:.3g} times the median length",
     "agreement": lambda value: f"agreement {value:.2f}",
     "mean-agreement": lambda value: f"mean agreement {value:.2f}",
+    "share": lambda value: f"share of the length {value:.2f}",
+    "distance": lambda value: f"distance {value:.3g}",
+    "mean-deviation": lambda value: f"mean deviation {value:.2g}",
     "relative-sum": lambda value: f"sum over classes {value:.2g}",
 }
 _WHY_UNSEEN = {
@@ -89,8 +97,10 @@ def calibration_in_words(verdict: Verdict) -> list[str]:
     if found is None:
         return []
     source = "the clean rounds that ariba brings along"
-    if found.source == "baseline":
-        source = "clean rounds of your own"
+    baseline = verdict.method.requested.baseline
+    if baseline is not None:
+        count = len(baseline.reports)
+        source = f"{count:,} clean round{'' if count == 1 else 's'} of your own"
     return [
         f"The p-values compare with {found.participants:,} honest participants of {source}, and "
         "speak for rounds such as those."

@@ -8,7 +8,7 @@ Chen and Farach-Colton, "Finding frequent items in data streams", 2002).
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from ariba_cli.base.parallel import one_blas_thread, thread_map
 from ariba_cli.scoring.columns import Counts, medians, sign_agreement
 from ariba_cli.scoring.compensated import Compensated
 from ariba_cli.scoring.products import BLOCK_COLUMNS, BlockProducts, exact_square
+from ariba_cli.scoring.sides import Side
 from ariba_cli.scoring.update_statistics import Float64, Statistic, UpdateStatistics
 from ariba_cli.updates.fragments import Fragments, TensorValues
 
@@ -27,6 +28,8 @@ Values = npt.NDArray[np.floating]
 MOST_EXACT = 256
 # The length of a sketch: an inner product is off by ‖x‖·‖y‖/64, one standard deviation.
 SKETCH_COLUMNS = 2**12
+# So many values of a layer tell how an update falls on its inputs and outputs.
+_SIDE_VALUES = 2**18
 
 # What one thread takes at a time, and what is added up before more is started.
 _TILE_COLUMNS = 8 * BLOCK_COLUMNS
@@ -45,11 +48,15 @@ class Gathered:
         ‖row of δ_i‖² for each row of a weight matrix; of no rows unless they were asked for.
     sum_squares : float64 array of shape (n,)
         ‖Σ of all rows of δ_i‖²; zero unless rows were asked for.
+    by_side : tuple of float64 arrays of shape (n, parts)
+        ‖part of δ_i‖² for each part of each side that was asked for; of a large layer, in blocks
+        of values at even distances.
     """
 
     statistics: UpdateStatistics
     row_squares: Float64
     sum_squares: Float64
+    by_side: tuple[Float64, ...]
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,12 @@ class Origin:
 
 
 def gather(
-    fragments: Fragments, origin: Origin, wanted: Collection[Statistic], *, rows: int = 0
+    fragments: Fragments,
+    origin: Origin,
+    wanted: Collection[Statistic],
+    *,
+    rows: int = 0,
+    sides: Sequence[Side] = (),
 ) -> Gathered:
     """Gather the statistics of one layer.
 
@@ -89,8 +101,10 @@ def gather(
         What to gather beside the Gram matrix.
     rows : int, optional
         How many rows the weight matrix has, if the squares of its rows are wanted.
+    sides : sequence of Side, optional
+        Where the layer's inputs and outputs are, if their squares are wanted.
     """
-    gathering = _Gathering(fragments, origin, frozenset(wanted), rows)
+    gathering = _Gathering(fragments, origin, frozenset(wanted), rows, tuple(sides))
     with one_blas_thread():
         for first, values in fragments.chunks(multiple=_GROUP_COLUMNS):
             for start in range(0, values.shape[1], _GROUP_COLUMNS):
@@ -107,11 +121,17 @@ class _Tile:
     with_majority: int
     # The first row that is meant, and the squares of as many as there are.
     rows: list[tuple[int, Float64]]
+    by_side: tuple[Float64, ...]
 
 
 class _Gathering:
     def __init__(
-        self, fragments: Fragments, origin: Origin, wanted: frozenset[Statistic], rows: int
+        self,
+        fragments: Fragments,
+        origin: Origin,
+        wanted: frozenset[Statistic],
+        rows: int,
+        sides: tuple[Side, ...],
     ) -> None:
         self._fragments = fragments
         self._origin = origin
@@ -122,6 +142,10 @@ class _Gathering:
         self._row_values = fragments.values // rows if rows else 0
         self._row_squares = np.zeros((self._n, rows))
         self._row_sum = np.zeros((self._n, self._row_values))
+        self._sides = sides
+        self._by_side = self._no_sides()
+        # Which blocks are asked how they fall on inputs and outputs: every one of a small layer.
+        self._every = max(1, fragments.values // _SIDE_VALUES)
         self._sketch = _Sketch(fragments, self._height) if self._n > MOST_EXACT else None
         self._gram = Compensated((self._height, self._height))
         self._agreement = np.zeros(self._n, dtype=np.int64)
@@ -147,6 +171,8 @@ class _Gathering:
                 self._gram.add(tile.gram)
             self._agreement += tile.agreement
             self._with_majority += tile.with_majority
+            for total, own in zip(self._by_side, tile.by_side, strict=True):
+                total += own
             for row, squares in tile.rows:
                 self._row_squares[:, row : row + squares.shape[1]] += squares
 
@@ -154,6 +180,7 @@ class _Gathering:
         gram = None if self._sketch is not None else _Products(self._height)
         agreement, with_majority = np.zeros(self._n, dtype=np.int64), 0
         rows: list[tuple[int, Float64]] = []
+        by_side = self._no_sides()
         memory = np.empty((self._height, BLOCK_COLUMNS))
         for column in range(0, values.shape[1], BLOCK_COLUMNS):
             part = slice(column, column + BLOCK_COLUMNS)
@@ -166,11 +193,20 @@ class _Gathering:
                 with_majority += counted
             if self._row_values:
                 rows.append(_squares_by_row(updates, first + column, self._row_values))
+            if by_side and (first + column) // BLOCK_COLUMNS % self._every == 0:
+                squares = np.square(updates)
+                for side, sums in zip(self._sides, by_side, strict=True):
+                    side.add(sums, squares, first + column)
             if self._sketch is not None:
                 self._sketch.fold(block, first + column)
             elif gram is not None:
                 gram.add(block)
-        return _Tile(None if gram is None else gram.total, agreement, with_majority, rows)
+        total = None if gram is None else gram.total
+        return _Tile(total, agreement, with_majority, rows, by_side)
+
+    def _no_sides(self) -> tuple[Float64, ...]:
+        """Return room for the sums by the parts of each side."""
+        return tuple(np.zeros((self._n, side.parts)) for side in self._sides)
 
     def _add_rows(self, values: Values, known: Values | None, first: int) -> None:
         """Add the rows of a weight matrix, or the parts of them that some columns are."""
@@ -212,7 +248,12 @@ class _Gathering:
             agreement=self._agreement if self._signs else None,
             with_majority=self._with_majority,
         )
-        return Gathered(statistics, self._row_squares, np.square(self._row_sum).sum(axis=1))
+        return Gathered(
+            statistics=statistics,
+            row_squares=self._row_squares,
+            sum_squares=np.square(self._row_sum).sum(axis=1),
+            by_side=self._by_side,
+        )
 
 
 class _Products(Compensated):

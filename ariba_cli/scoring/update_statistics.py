@@ -5,7 +5,7 @@ updates δ_i, so that a participant is left out by deleting a row and a column.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
@@ -24,6 +24,7 @@ class Statistic(StrEnum):
     MEDIAN = "median"
     SIGNS = "signs"
     OUTPUT = "output"
+    SIDES = "sides"
 
 
 @dataclass(frozen=True)
@@ -146,17 +147,33 @@ class Updates:
         Their shapes.
     output : OutputLayer, optional
         Where it was asked for, and the model has one.
+    sides : dict of str to tuple of float64 arrays of shape (n, parts)
+        By weights, ‖part of δ_i‖² for each output and for each input, where they were asked for.
     """
 
     total: UpdateStatistics
     layers: dict[str, UpdateStatistics]
     shapes: dict[str, tuple[int, ...]]
     output: OutputLayer | None = None
+    sides: dict[str, tuple[Float64, ...]] = field(default_factory=dict)
 
     @property
     def participants(self) -> int:
         """How many there are, n."""
         return self.total.participants
+
+    def keeping(self, which: Sequence[int]) -> "Updates":
+        """Return the same of some of the participants."""
+        index = np.asarray(which, dtype=np.intp)
+        return Updates(
+            total=self.total.keeping(which),
+            layers={name: own.keeping(which) for name, own in self.layers.items()},
+            shapes=self.shapes,
+            output=None if self.output is None else self.output.keeping(which),
+            sides={
+                name: tuple(squares[index] for squares in own) for name, own in self.sides.items()
+            },
+        )
 
 
 def squared_distances(gram: Float64) -> Float64:

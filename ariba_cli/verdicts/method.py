@@ -23,6 +23,25 @@ class RequestedDetector(Struct, frozen=True):
     fit_sample: int | None = None
 
 
+class RequestedBaseline(Struct, frozen=True):
+    """Clean rounds of one's own, of which p-values come.
+
+    Attributes
+    ----------
+    reports : tuple of str
+        The `result_sha256` of the reports on them.
+    participants : int
+        How many honest participants they have.
+    tails : dict of str to tuple of float
+        Median, 95 % point and mean excess beyond it: by sign of −ln p, with p the chance by the
+        built-in tails; and of `score`.
+    """
+
+    reports: tuple[str, ...]
+    participants: int
+    tails: dict[str, tuple[float, float, float]]
+
+
 class RequestedOptions(Struct, frozen=True):
     """What was chosen in so many words: with it the same audit can be run again.
 
@@ -42,6 +61,8 @@ class RequestedOptions(Struct, frozen=True):
         The ids of participants that were left out on request.
     names : tuple of str, optional
         What arrays without names are called.
+    baseline : RequestedBaseline, optional
+        Clean rounds of one's own.
     """
 
     detectors: tuple[RequestedDetector, ...]
@@ -51,6 +72,7 @@ class RequestedOptions(Struct, frozen=True):
     fragment: str | None = None
     excluded: tuple[str, ...] = ()
     names: tuple[str, ...] | None = None
+    baseline: RequestedBaseline | None = None
 
 
 class Method(Struct, frozen=True):

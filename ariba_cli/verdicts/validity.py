@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ariba_cli.base.ids import id_order
 from ariba_cli.verdicts.evidence import LayerEvidence, Similarity
-from ariba_cli.verdicts.method import Decision, Method
+from ariba_cli.verdicts.method import Decision, Method, RequestedBaseline
 from ariba_cli.verdicts.ranked import Calibration, Ranked
 from ariba_cli.verdicts.verdict import (
     DetectorResult,
@@ -99,6 +99,19 @@ def _of_method(method: Method, layers: list[str], known: frozenset[str]) -> Iter
     if level is not None and not 0 < level < 1:
         yield "its level is not between 0 and 1"
     yield from _unknown_ids(method.requested.excluded, known)
+    if method.requested.baseline is not None:
+        yield from _of_baseline(method.requested.baseline)
+
+
+def _of_baseline(baseline: RequestedBaseline) -> Iterator[str]:
+    if not all(map(_SHA256.fullmatch, baseline.reports)):
+        yield "it has a hash that is no sha256"
+    # What is behind the 95 % point is divided by its distance from the median, and by the mean.
+    if "score" not in baseline.tails or not all(
+        _WORD.fullmatch(name) and rare > median and excess > 0
+        for name, (median, rare, excess) in baseline.tails.items()
+    ):
+        yield "its baseline has a tail that is none"
 
 
 def _of_examined(layer: ExaminedLayer, k_est: int, known: frozenset[str]) -> Iterator[str]:
@@ -239,11 +252,12 @@ def _of_top_k(verdict: Verdict) -> Iterator[str]:
 
 def _of_reasons(verdict: Verdict, known: frozenset[str]) -> Iterator[str]:
     # Words of ours; layers and participants are those of the round.
-    groups = {layer.layer.rpartition(".")[0] or layer.layer for layer in verdict.layers}
+    names = {layer.layer for layer in verdict.layers}
+    names |= {name.rpartition(".")[0] for name in names}
     for one in (one for ranked in verdict.ranking for one in ranked.reasons):
         if not _WORD.fullmatch(one.family) or not _WORD.fullmatch(one.statistic):
             yield "it has a reason that is none of ariba"
-        if one.layer is not None and one.layer not in groups:
+        if one.layer is not None and one.layer not in names:
             yield "it has a reason in a layer that it lacks"
         if not 0 <= one.p_value <= 1:
             yield "it has a p-value that is not between 0 and 1"

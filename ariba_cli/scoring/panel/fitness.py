@@ -3,20 +3,24 @@
 import numpy as np
 
 from ariba_cli.scoring.panel.groups import Groups
-from ariba_cli.scoring.panel.judging import Judgement
+from ariba_cli.scoring.panel.judging import Judgement, chance_of_sign
 from ariba_cli.scoring.panel.signs import SIGNS
 
 # In clean rounds that share of participants shows more of a sign.
 _RARE = 0.05
+_OF_CLASSES = ("beyond", "push", "nonsoftmax")
 
 
 def departure(found: Judgement) -> float:
     """Return the largest share, over the signs, of usual participants who show much of one.
 
-    Where the tails fit it is about a twentieth.
+    Where the tails fit it is about a twentieth. It is that before chances were tempered.
     """
-    usual = [chances[found.kept] for chances in found.signs.values()]
-    return max(float(np.mean(chances <= _RARE)) for chances in usual)
+    shares = []
+    for name, readings in found.readings.items():
+        chances = chance_of_sign(name, readings, found.by)
+        shares.append(float(np.mean(chances[found.kept] <= _RARE)))
+    return max(shares)
 
 
 def unseen(groups: Groups, found: Judgement) -> dict[str, str]:
@@ -27,7 +31,7 @@ def unseen(groups: Groups, found: Judgement) -> dict[str, str]:
 def _why_unseen(name: str, groups: Groups) -> str:
     if not groups.total.from_global:
         return "no-global-model"
-    if groups.output is None:
+    if name in _OF_CLASSES and groups.output is None:
         return "not-softmax" if groups.has_output else "no-output-layer"
     if name == "nonsoftmax":
         return "not-plain-descent"

@@ -13,6 +13,8 @@ from ariba_cli.scoring.update_statistics import (
 )
 
 _TINY = 1e-300
+# Of fewer nobody can be told apart.
+_FEWEST = 3
 # So small is the sum of the rows where softmax cross-entropy made them, and not momentum by
 # coordinate (Adam), under which corrections of classes say little.
 _SOFTMAX = 0.1
@@ -36,6 +38,8 @@ class Groups:
         The output layer, if its updates look like those of a softmax.
     has_output : bool
         Whether there is an output layer, whatever its updates look like.
+    sides : dict of str to tuple of float64 arrays of shape (n, parts)
+        By weights, the squares of what each update does to each output and to each input.
     """
 
     deep: dict[str, UpdateStatistics]
@@ -43,6 +47,7 @@ class Groups:
     normalised: bool
     output: OutputLayer | None
     has_output: bool
+    sides: dict[str, tuple[Float64, ...]]
 
     @property
     def participants(self) -> int:
@@ -60,6 +65,18 @@ class Groups:
         return self.output is not None and bool(
             np.median(relative_sums(self.output)) < _PLAIN_DESCENT
         )
+
+
+def moving(updates: Updates) -> list[int]:
+    """Return who sent something else than the global model; everybody if hardly anybody did.
+
+    Whoever sent it back, as those without samples do, did nothing that could be judged.
+    """
+    everybody = list(range(updates.participants))
+    if not updates.total.from_global:
+        return everybody
+    found: list[int] = np.flatnonzero(np.diagonal(updates.total.gram) > 0).tolist()
+    return found if len(found) >= _FEWEST else everybody
 
 
 def groups_of(updates: Updates) -> Groups:
@@ -82,6 +99,7 @@ def groups_of(updates: Updates) -> Groups:
         normalised=bool(flat - deep),
         output=output,
         has_output=updates.output is not None,
+        sides=updates.sides,
     )
 
 

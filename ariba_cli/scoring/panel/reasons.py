@@ -8,7 +8,7 @@ import numpy as np
 from ariba_cli.scoring.panel.judging import Judgement
 from ariba_cli.scoring.panel.robust import Kept
 from ariba_cli.scoring.panel.signs import Reading
-from ariba_cli.scoring.panel.tails import chance
+from ariba_cli.scoring.panel.tails import Calibration
 from ariba_cli.scoring.update_statistics import Float64
 
 # Up to this chance a sign is worth a sentence by itself.
@@ -62,7 +62,7 @@ def reasons_of(found: Judgement, who: Sequence[int]) -> dict[int, tuple[Reason, 
         Whose scores are unlikely: where no sign is by itself, those that are least likely are
         given together. Of the others only the signs that are.
     """
-    strongest = {name: _strongest(readings) for name, readings in found.readings.items()}
+    strongest = {name: _strongest(readings, found.by) for name, readings in found.readings.items()}
     reasons = {}
     for one in range(len(found.scores)):
         order = sorted(found.signs, key=lambda name: float(found.signs[name][one]))
@@ -78,9 +78,9 @@ def reasons_of(found: Judgement, who: Sequence[int]) -> dict[int, tuple[Reason, 
     return reasons
 
 
-def _strongest(readings: tuple[Reading, ...]) -> list[Reading]:
+def _strongest(readings: tuple[Reading, ...], by: Calibration) -> list[Reading]:
     """Return, of each participant, the reading of a sign that is least likely."""
-    chances = np.array([chance(one.tail, one.values) for one in readings])
+    chances = np.array([by.chance(one.tail, one.values) for one in readings])
     return [readings[place] for place in chances.argmin(axis=0)]
 
 

@@ -14,6 +14,13 @@ Kept = npt.NDArray[np.bool_]
 _DECIMALS = 6
 _MAD_TO_DEVIATION = 1.4826
 _LEAST_SPREAD = 1e-12
+_LEAST_SQUARE = 1e-300
+# What a part's variance is at least, by the mean of all.
+_LEAST_VARIANCE = 0.1
+_LEAST_DISTANCE, _MOST_DISTANCE = 1e-9, 1e9
+# A fifth in length; see `gap_evidence`.
+_LEAST_SCALE = 0.2
+_MOST_ABOVE = 3
 
 
 def deviations(values: Float64, kept: Kept, floor: float = 0.0) -> Float64:
@@ -29,7 +36,10 @@ def deviations(values: Float64, kept: Kept, floor: float = 0.0) -> Float64:
         The least that is taken for the spread.
     """
     median = float(np.median(values[kept]))
-    spread = max(_MAD_TO_DEVIATION * float(np.median(np.abs(values[kept] - median))), floor)
+    apart = np.abs(values - median)
+    # Those who are kept may be many who copied one value: everybody has a say in the spread.
+    usual = max(float(np.median(apart[kept])), float(np.median(apart)))
+    spread = max(_MAD_TO_DEVIATION * usual, floor)
     if spread <= _LEAST_SPREAD * max(1.0, abs(median)):
         return np.zeros(len(values))
     # Of few participants both medians are uncertain.
@@ -67,6 +77,65 @@ def likeness(cosines: Float64, kept: Kept, judged: Kept) -> dict[str, Float64]:
         "/1": np.round(largest[:, 0] - expected[0], _DECIMALS),
         "/3": np.round(largest.mean(axis=1) - math.fsum(expected) / len(expected), _DECIMALS),
     }
+
+
+def gap_evidence(logarithms: Float64) -> Float64:
+    """Return how unlikely the widest gap below each is, were what lies below it all there is.
+
+    Above an exponential tail of scale β, the k-th gap from the top is exponential itself, of
+    mean β/k (Rényi 1953). β is what the upper half of those below exceeds their median by in
+    the mean, so that a wide gap says little where the honest differ much. k counts up to 3,
+    and a quarter is above at most: many of the honest may have more samples than the others.
+
+    Parameters
+    ----------
+    logarithms : float64 array of shape (n,)
+        Of lengths.
+
+    Returns
+    -------
+    float64 array of shape (n,)
+        The largest min(k, 3)·gap/β of those gaps that have this one above them, and no more than
+        a quarter.
+    """
+    n, order = len(logarithms), np.argsort(-logarithms, kind="stable")
+    falling, found = logarithms[order], np.zeros(n)
+    for k in range(1, n // 4 + 1):
+        excess = falling[k:] - float(np.median(falling[k:]))
+        upper = excess[excess > 0]
+        scale = max(_LEAST_SCALE, float(upper.mean()) if len(upper) else 0.0)
+        found[k - 1] = min(k, _MOST_ABOVE) * (falling[k - 1] - falling[k]) / scale
+    widest = np.empty(n)
+    widest[order] = np.maximum.accumulate(found[::-1])[::-1]
+    return np.round(widest, _DECIMALS)
+
+
+def share_distance(squares: Float64, kept: Kept) -> Float64:
+    """Return how far the shares of an update's parts are from those of the kept others.
+
+    Parameters
+    ----------
+    squares : float64 array of shape (n, parts)
+        ‖part‖² of each update.
+    kept : bool array of shape (n,)
+        Whose shares say what is usual; nobody's own does for itself.
+
+    Returns
+    -------
+    float64 array of shape (n,)
+        The mean over parts of (s − m)²/(v + v̄/10), with the share s = ‖part‖²/‖update‖², and
+        its mean m and variance v among the others; v̄ is the mean of v over the parts.
+    """
+    shares = squares / np.maximum(squares.sum(axis=1, keepdims=True), _LEAST_SQUARE)
+    a = kept.astype(np.float64)[:, None]
+    others = np.maximum(a.sum() - a, 1.0)
+    of_kept = a * shares
+    means = (of_kept.sum(axis=0) - of_kept) / others
+    apart = a * np.square(shares - of_kept.sum(axis=0) / max(a.sum(), 1.0))
+    variances = (apart.sum(axis=0) - apart) / others
+    variances = variances + _LEAST_VARIANCE * variances.mean(axis=1, keepdims=True)
+    found: Float64 = (np.square(shares - means) / (variances + _LEAST_SQUARE)).mean(axis=1)
+    return np.nan_to_num(np.clip(found, _LEAST_DISTANCE, _MOST_DISTANCE), nan=_LEAST_DISTANCE)
 
 
 def _correction(kept: Kept) -> float:

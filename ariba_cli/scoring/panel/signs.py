@@ -8,14 +8,28 @@ import numpy.typing as npt
 
 from ariba_cli.scoring.panel.groups import Groups, norms, relative_sums
 from ariba_cli.scoring.panel.pairs import class_mix_residual, pair_cosines, residual_cosines
-from ariba_cli.scoring.panel.robust import Kept, deviations, likeness
+from ariba_cli.scoring.panel.robust import (
+    Kept,
+    deviations,
+    gap_evidence,
+    likeness,
+    share_distance,
+)
 from ariba_cli.scoring.update_statistics import Float64
 
 # The honest differ by a quarter in length at least.
 _SIZE_FLOOR = 0.25
-# Rounding explains such a sum over classes where hardly anything was learned.
-_SUM_FLOOR = 0.05
+# How the honest share their movement out over layers differs by a fiftieth at least.
+_SHARE_FLOOR = 0.02
+# And over the inputs and outputs of a layer.
+_UNIT_FLOOR = 0.02
+# Rounding to float32 makes such a sum over classes, by the length of the model's layer over that
+# of an update, and training a little.
+_SUM_FLOOR = 0.002
+_ROUNDING = 128 * 2.0**-24
 _TINY = 1e-12
+# In a single one nothing can be shared out.
+_FEWEST_LAYERS = 2
 
 
 class Reading(NamedTuple):
@@ -46,7 +60,7 @@ class Reading(NamedTuple):
 
 
 def size(groups: Groups, _: Kept) -> Iterator[Reading]:
-    """Yield how long an update is, in all and in each layer."""
+    """Yield how long an update is, in all and in each layer, and how far above all shorter ones."""
     if not groups.total.from_global:
         return
     everybody = np.ones(groups.participants, dtype=bool)
@@ -56,6 +70,8 @@ def size(groups: Groups, _: Kept) -> Iterator[Reading]:
         found = deviations(np.log(lengths), everybody, _SIZE_FLOOR)
         where = "all" if name is None else "layer"
         yield Reading(f"size:{where}", name, found, "times-median", lengths / np.median(lengths))
+    gaps, relative = gap_evidence(np.log(groups.norms)), groups.norms / np.median(groups.norms)
+    yield Reading("size:gap", None, gaps, "times-median", relative)
 
 
 def along(groups: Groups, kept: Kept) -> Iterator[Reading]:
@@ -121,8 +137,38 @@ def nonsoftmax(groups: Groups, kept: Kept) -> Iterator[Reading]:
     if groups.output is None or not groups.total.from_global or not groups.descent_is_plain:
         return
     sums = relative_sums(groups.output)
-    found = deviations(sums, kept, _SUM_FLOOR)
+    found = deviations(sums, kept, max(_SUM_FLOOR, _ROUNDING * _output_scale(groups)))
     yield Reading("nonsoftmax:all", None, found, "relative-sum", sums)
+
+
+def profile(groups: Groups, kept: Kept) -> Iterator[Reading]:
+    """Yield how unusually an update's movement is shared out over the layers."""
+    if len(groups.deep) < _FEWEST_LAYERS or not groups.total.from_global:
+        return
+    shares = {name: norms(own) / groups.norms for name, own in groups.deep.items()}
+    moved = {
+        name: np.abs(deviations(np.log(own), kept, _SHARE_FLOOR)) for name, own in shares.items()
+    }
+    together = np.sqrt(np.square(list(moved.values())).mean(axis=0))
+    yield Reading("profile:all", None, together, "mean-deviation", together)
+    for name, own in moved.items():
+        yield Reading("profile:layer", name, own, "share", shares[name])
+
+
+def units(groups: Groups, kept: Kept) -> Iterator[Reading]:
+    """Yield how unusually an update's movement is shared out over inputs and outputs of layers."""
+    if not groups.sides or not groups.total.from_global:
+        return
+    distances = [
+        (name, share_distance(squares, kept))
+        for name, sides in groups.sides.items()
+        for squares in sides
+    ]
+    moved = [(name, own, deviations(np.log(own), kept, _UNIT_FLOOR)) for name, own in distances]
+    together = np.mean([values for _, _, values in moved], axis=0)
+    yield Reading("units:all", None, deviations(together, kept), "mean-deviation", together)
+    for name, own, values in moved:
+        yield Reading("units:layer", name, values, "distance", own)
 
 
 # By name, in the order in which reports have them.
@@ -132,6 +178,8 @@ SIGNS: dict[str, Callable[[Groups, Kept], Iterator[Reading]]] = {
     "beyond": beyond,
     "push": push,
     "nonsoftmax": nonsoftmax,
+    "profile": profile,
+    "units": units,
     "size": size,
 }
 
@@ -141,6 +189,15 @@ def _units(gram: Float64) -> Float64:
     lengths = np.sqrt(np.maximum(np.diagonal(gram), 1e-300))
     found: Float64 = gram / lengths / lengths[:, None]
     return found
+
+
+def _output_scale(groups: Groups) -> float:
+    """Return how long the model's output layer is beside the usual update of it."""
+    assert groups.output is not None
+    name = groups.output.layer.rpartition(".")[0]
+    squares = groups.output.row_squares.sum(axis=1)
+    usual = max(float(np.median(squares)), _TINY**2)
+    return float(np.sqrt(groups.deep[name].global_square / usual))
 
 
 def _likeness(

@@ -1,12 +1,24 @@
-"""How often honest participants reach a value: tails that were fitted on clean rounds."""
+"""How often honest participants reach a value: tails that were fitted on clean rounds.
 
+They are read from `tails.json`, which `python -m benchmarks calibration` writes.
+"""
+
+import json
 import math
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ariba_cli.scoring.update_statistics import Float64
+
+# Before the number of signs that a score is made of, in the names of tails.
+OF_SCORE = "score:"
+RARE = 0.05
+_RARE_DEVIATIONS = 1.6448536269514722
+_TINY = 1e-300
 
 
 class Tail(NamedTuple):
@@ -26,65 +38,82 @@ class Tail(NamedTuple):
     rare: float
     excess: float
 
+    def chance(self, values: Float64) -> Float64:
+        """Return how likely an honest participant has so large a value, or a larger one.
 
-# In clean rounds of small networks without normalisation (CNN, wide CNN, MLP; SGD and Adam; 20
-# to 50 participants) so many honest participants show these tails.
-PARTICIPANTS = 3350
-TAILS = {
-    "size:all": Tail(0.0, 1.295, 0.545),
-    "size:layer": Tail(0.0, 1.352, 0.615),
-    "along:all-": Tail(0.0, 1.524, 0.466),
-    "along:layer-": Tail(0.0, 1.554, 0.609),
-    "along:all+": Tail(0.0, 1.709, 0.714),
-    "along:layer+": Tail(0.0, 1.729, 0.708),
-    "push:max": Tail(0.0, 1.912, 1.891),
-    "push:rms": Tail(0.0, 1.413, 1.204),
-    "nonsoftmax:all": Tail(0.0, 1.645, 0.6),
-    "same:all/1": Tail(-0.242, 0.814, 0.464),
-    "same:all/3": Tail(-0.137, 0.744, 0.42),
-    "same:layer/1": Tail(-0.372, 0.625, 0.548),
-    "same:layer/3": Tail(-0.229, 0.581, 0.508),
-    "beyond:all/1": Tail(-0.204, 0.69, 0.609),
-    "beyond:all/3": Tail(-0.126, 0.488, 0.356),
-    "beyond:layer/1": Tail(-0.209, 0.652, 0.45),
-    "beyond:layer/3": Tail(-0.126, 0.474, 0.258),
-    "score:6": Tail(1.358, 8.209, 3.038),
-    "score:5": Tail(0.718, 7.162, 2.483),
-    "score:4": Tail(0.592, 6.011, 2.773),
-    "score:3": Tail(0.072, 5.349, 2.588),
-}
+        Below the rare value the tail is that of a normal distribution, above it exponential.
 
-# With fewer signs a score is lower, so that the tail of three is on the safe side.
-_FEWEST_SIGNS = 3
-# Where one base of rounds was left out of the fit, 1.6 to 1.8 times as many chances were small.
-_SAFETY = 2.0
-_RARE = 0.05
-_RARE_DEVIATIONS = 1.6448536269514722
+        Parameters
+        ----------
+        values : float64 array of shape (n,)
+            The statistic of each.
+        """
+        scaled = (values - self.median) / (self.rare - self.median) * _RARE_DEVIATIONS
+        body = [
+            0.5 * math.erfc(min(one, _RARE_DEVIATIONS) / math.sqrt(2)) for one in scaled.tolist()
+        ]
+        beyond = np.maximum(values - self.rare, 0.0) / self.excess
+        return np.where(values > self.rare, RARE * np.exp(-beyond), np.array(body))
+
+    def reached_at(self, chances: Float64) -> Float64:
+        """Return which value has such a chance; −∞ where that is not a rare one."""
+        times = np.log(RARE / np.maximum(chances, _TINY))
+        return np.where(chances < RARE, self.rare + self.excess * times, -np.inf)
 
 
-def chance(key: str, values: Float64) -> Float64:
-    """Return how likely an honest participant has so large a value, or a larger one.
+@dataclass(frozen=True)
+class Calibration:
+    """All tails.
 
-    Below the rare value the tail is that of a normal distribution, above it exponential.
-
-    Parameters
+    Attributes
     ----------
-    key : str
-        A name in `TAILS`.
-    values : float64 array of shape (n,)
-        Robust deviations.
+    tails : dict of str to Tail
+        By the names that readings have, and for scores by the number of signs.
+    safety : float
+        By how much chances must grow so that none is too small too often in bases of rounds
+        that were left out of the fit.
+    participants : int
+        How many honest participants show them.
+    source : str
+        Where they come from.
     """
-    tail = TAILS[key]
-    scaled = (values - tail.median) / (tail.rare - tail.median) * _RARE_DEVIATIONS
-    body = [0.5 * math.erfc(min(one, _RARE_DEVIATIONS) / math.sqrt(2)) for one in scaled.tolist()]
-    beyond = np.maximum(values - tail.rare, 0.0) / tail.excess
-    return np.where(values > tail.rare, _RARE * np.exp(-beyond), np.array(body))
 
+    tails: Mapping[str, Tail]
+    safety: float
+    participants: int
+    source: str
 
-def chance_of_score(signs: int, scores: Float64) -> Float64:
-    """Return how likely an honest participant has so large a score, of so many signs."""
-    found = chance(f"score:{max(signs, _FEWEST_SIGNS)}", scores)
-    return np.minimum(1.0, _SAFETY * found)
+    def chance(self, key: str, values: Float64) -> Float64:
+        """Return how likely an honest participant has so large a value of a reading."""
+        return self.tails[key].chance(values)
+
+    def of_sign(self, _: str, chances: Float64) -> Float64:
+        """Return the chance by a sign, from that of all its readings together."""
+        return chances
+
+    def of_score(self, signs: int, scores: Float64) -> Float64:
+        """Return how likely an honest participant has so large a score, of so many signs."""
+        return self._tail_of_score(signs).chance(scores)
+
+    def score_at(self, signs: int, chances: Float64) -> Float64:
+        """Return which score has such a chance; −∞ where that is not a rare one."""
+        return self._tail_of_score(signs).reached_at(chances)
+
+    def made_safe(self, chances: Float64) -> Float64:
+        """Return chances as much larger as they have to be in rounds that no fit has seen."""
+        return np.minimum(1.0, self.safety * chances)
+
+    def _tail_of_score(self, signs: int) -> Tail:
+        """Return the tail of a score of so many signs.
+
+        With fewer signs a score is lower, so that the next larger number known is on the safe
+        side.
+        """
+        known = sorted(
+            int(name.removeprefix(OF_SCORE)) for name in self.tails if name.startswith(OF_SCORE)
+        )
+        nearest = next((number for number in known if number >= signs), known[-1])
+        return self.tails[f"{OF_SCORE}{nearest}"]
 
 
 def smallest_of(chances: Iterable[Float64]) -> Float64:
@@ -93,3 +122,16 @@ def smallest_of(chances: Iterable[Float64]) -> Float64:
     least = np.minimum(several.min(axis=0), 1 - 2.0**-53)
     found: Float64 = -np.expm1(len(several) * np.log1p(-least))
     return found
+
+
+def _read(path: Path) -> Calibration:
+    content: dict[str, Any] = json.loads(path.read_bytes())
+    tails = {
+        name: Tail(own["median"], own["rare"], own["excess"])
+        for name, own in content["tails"].items()
+    }
+    return Calibration(tails, content["safety"], content["participants"], "built-in")
+
+
+BUILT_IN = _read(Path(__file__).with_name("tails.json"))
+"""The tails that come with ariba."""

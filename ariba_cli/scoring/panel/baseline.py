@@ -1,0 +1,85 @@
+"""Tails of a federation's own clean rounds, from what audits said of these."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ariba_cli.scoring.panel.fitting import fit_tail, fit_tail_of_scores
+from ariba_cli.scoring.panel.judging import evidence
+from ariba_cli.scoring.panel.tails import BUILT_IN, Calibration, Tail
+from ariba_cli.scoring.update_statistics import Float64
+
+# Of fewer honest participants too little is beyond the 95 % point.
+FEWEST_PARTICIPANTS = 100
+SCORE = "score"
+# An exponential distribution of mean 1, as −ln p has where the built-in tails fit.
+_LEAST_EXCESS = 1.0
+_LEAST_CHANCE = 1e-300
+
+
+@dataclass(frozen=True)
+class Baseline(Calibration):
+    """The built-in tails with others behind them, of which rounds of one's own were the measure.
+
+    Tails of signs are those of −ln p, with p the chance by the built-in ones; `score` is that
+    of scores. None is lighter far out than the built-in one: a few rounds cannot tell.
+
+    Attributes
+    ----------
+    own : dict of str to Tail
+        By sign, and `score`.
+    reports : tuple of str
+        The `result_sha256` of the reports on these rounds.
+    """
+
+    own: Mapping[str, Tail]
+    reports: tuple[str, ...]
+
+    @classmethod
+    def of(cls, own: Mapping[str, Tail], participants: int, reports: tuple[str, ...]) -> "Baseline":
+        """Return the baseline of such tails."""
+        return cls(BUILT_IN.tails, BUILT_IN.safety, participants, "baseline", own, reports)
+
+    def of_sign(self, name: str, chances: Float64) -> Float64:
+        """Return the chance by a sign among one's own; by the built-in tails if none showed it."""
+        tail = self.own.get(name)
+        return chances if tail is None else tail.chance(unlikeliness(chances))
+
+    def _tail_of_score(self, _: int) -> Tail:
+        return self.own[SCORE]
+
+
+def fit_baseline(rounds: Sequence[Mapping[str, Float64]], reports: tuple[str, ...]) -> Baseline:
+    """Fit the tails of clean rounds.
+
+    Parameters
+    ----------
+    rounds : sequence of dict of str to float64 arrays of shape (n,)
+        Of each round the chances by sign that the built-in tails give, of n participants.
+    reports : tuple of str
+        Where they come from.
+    """
+    shown: dict[str, list[Float64]] = {}
+    for signs in rounds:
+        for name, chances in signs.items():
+            shown.setdefault(name, []).append(unlikeliness(chances))
+    own = {name: _no_lighter(fit_tail([np.concatenate(all_)])) for name, all_ in shown.items()}
+    scores = [
+        evidence({name: own[name].chance(unlikeliness(p)) for name, p in signs.items()})
+        for signs in rounds
+    ]
+    tail = fit_tail_of_scores([np.concatenate(scores)])
+    least = min(one.excess for name, one in BUILT_IN.tails.items() if name.startswith(SCORE))
+    own[SCORE] = tail._replace(excess=max(tail.excess, least))
+    return Baseline.of(own, sum(map(len, scores)), reports)
+
+
+def unlikeliness(chances: Float64) -> Float64:
+    """Return −ln p."""
+    found: Float64 = -np.log(np.maximum(chances, _LEAST_CHANCE))
+    return found
+
+
+def _no_lighter(tail: Tail) -> Tail:
+    return tail._replace(excess=max(tail.excess, _LEAST_EXCESS))

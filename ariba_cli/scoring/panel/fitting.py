@@ -1,0 +1,77 @@
+"""Tails that are fitted to what honest participants show."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ariba_cli.scoring.panel.tails import RARE, Tail
+from ariba_cli.scoring.update_statistics import Float64
+
+# At these chances a tail of scores is held against the values, where so many or more are there.
+CHECKED = (0.01, 0.002, 0.001, 0.0002)
+_FEWEST = 5
+
+_DECIMALS = 4
+_TINY = 1e-12
+# Where nearly all of the honest show the same, a normal distribution is taken for them: the
+# deviations were held against a floor, and no difference that small means anything.
+_LEAST_SPREAD = 0.1
+_NORMAL = Tail(0.0, 1.645, 0.6)
+# No tail ends more abruptly, by its distance from the median.
+_LEAST_EXCESS = 0.15
+
+
+def fit_tail(bases: Sequence[Float64]) -> Tail:
+    """Return the median, the value that a twentieth exceeds, and by how much in the mean.
+
+    Parameters
+    ----------
+    bases : sequence of float64 arrays
+        The values of honest participants, by kind of rounds. Each kind has the same weight.
+    """
+    values, share = weighted(bases)
+    median, rare = (quantile(values, share, q) for q in (0.5, 1 - RARE))
+    if rare - median < _LEAST_SPREAD:
+        return Tail(
+            round(median, _DECIMALS), round(median + _NORMAL.rare, _DECIMALS), _NORMAL.excess
+        )
+    beyond = values > rare
+    weights = np.diff(share, prepend=0.0)[beyond]
+    excess = float((values - rare)[beyond] @ weights) / max(weights.sum(), _TINY)
+    least = _LEAST_EXCESS * (rare - median)
+    return Tail(*(round(float(one), _DECIMALS) for one in (median, rare, max(excess, least))))
+
+
+def fit_tail_of_scores(bases: Sequence[Float64]) -> Tail:
+    """Return the same, with an excess so large that the tail is above that of the values.
+
+    Scores of several bases together have a longer tail than an exponential one of their mean
+    excess, and whom they accuse is decided far out in it.
+    """
+    tail = fit_tail(bases)
+    values, share = weighted(bases)
+    needed = [
+        (quantile(values, share, 1 - alpha) - tail.rare) / math.log(RARE / alpha)
+        for alpha in told_by(len(values))
+    ]
+    return tail._replace(excess=round(max(tail.excess, *needed, 0.0), _DECIMALS))
+
+
+def weighted(bases: Sequence[Float64]) -> tuple[Float64, Float64]:
+    """Return all values in order, and which share is up to each, all bases alike."""
+    values = np.concatenate(bases)
+    weights = np.concatenate([np.full(len(own), 1 / len(own)) for own in bases])
+    order = np.argsort(values, kind="stable")
+    reached: Float64 = np.cumsum(weights[order]) / weights.sum()
+    return values[order], reached
+
+
+def quantile(values: Float64, share: Float64, q: float) -> float:
+    """Return the least of the values that a share q of all is up to; see `weighted`."""
+    return float(values[min(int(np.searchsorted(share, q)), len(values) - 1)])
+
+
+def told_by(participants: int) -> list[float]:
+    """Return at which chances there are enough participants to tell."""
+    return [alpha for alpha in CHECKED if alpha * participants >= _FEWEST]
