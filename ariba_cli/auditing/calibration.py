@@ -41,16 +41,15 @@ def uncalibrated(decides: Detected) -> list[Finding]:
             "the model has normalisation layers, and the p-values come from rounds of models "
             "without: take them for a guide, and look at who ranks first"
         )
-        facts = {"normalised": 1}
-        findings.append(Finding(FindingKind.UNCALIBRATED, detail, facts=dict(facts)))
+        findings.append(Finding(FindingKind.UNCALIBRATED, detail, facts={"normalised": 1}))
     if len(decides.ids) >= _FEWEST and found.departure > _MOST_DEPARTURE:
         detail = (
             f"{found.departure:.0%} of the participants who look usual show more of a sign than "
-            "5% of the honest did in the rounds of the calibration: its chances were raised until "
-            "they fit, and attackers are harder to tell from the others here"
+            "5% of the honest did in the rounds of the calibration: take the p-values for a guide, "
+            "and look at who ranks first"
         )
-        shares = {"departure": float(f"{found.departure:.6g}")}
-        findings.append(Finding(FindingKind.UNCALIBRATED, detail, facts=dict(shares)))
+        share = float(f"{found.departure:.6g}")
+        findings.append(Finding(FindingKind.UNCALIBRATED, detail, facts={"departure": share}))
     return findings
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from ariba_cli.auditing.detection import Detected
-from ariba_cli.base.findings import Finding, FindingKind
+from ariba_cli.base.findings import Fact, Finding, FindingKind
 from ariba_cli.scoring.panel import reasons as of_panel
 from ariba_cli.verdicts.method import Decision
 from ariba_cli.verdicts.ranked import Ranked, Reason
@@ -65,18 +65,7 @@ def top_k(
         margin=margin,
         tie_at_cutoff=bool(scores) and margin == 0,
     )
-    ranking = tuple(
-        Ranked(
-            rank=place,
-            id=one.id,
-            score=one.score,
-            share=one.share,
-            p_value=one.p_value,
-            suspect=place <= k_est,
-        )
-        for place, one in enumerate(scores, 1)
-    )
-    return decision, ranking
+    return decision, tuple(replace(one, suspect=one.rank <= k_est) for one in _in_order(scores))
 
 
 def level(
@@ -103,18 +92,7 @@ def level(
         named = 0
     margin = scores[named - 1].value - scores[named].value if 0 < named < n else 0.0
     decision = Decision(rule="level", detector=detector, alpha=alpha, margin=margin)
-    ranking = tuple(
-        Ranked(
-            rank=place,
-            id=one.id,
-            score=one.score,
-            share=one.share,
-            p_value=one.p_value,
-            flagged=place <= named,
-        )
-        for place, one in enumerate(scores, 1)
-    )
-    return decision, ranking
+    return decision, tuple(replace(one, flagged=one.rank <= named) for one in _in_order(scores))
 
 
 def few_participants(participants: int) -> list[Finding]:
@@ -125,8 +103,8 @@ def few_participants(participants: int) -> list[Finding]:
         f"{participants} participants are too few to tell who is unusual: nobody is flagged below "
         f"{FEWEST_TO_FLAG}, and the ranking stands"
     )
-    facts = {"participants": participants, "needed": FEWEST_TO_FLAG}
-    return [Finding(FindingKind.FEW_PARTICIPANTS, detail, facts=dict(facts))]
+    facts: dict[str, Fact] = {"participants": participants, "needed": FEWEST_TO_FLAG}
+    return [Finding(FindingKind.FEW_PARTICIPANTS, detail, facts=facts)]
 
 
 def with_ids(
@@ -149,3 +127,10 @@ def with_ids(
         )
         for who, several in reasons.items()
     }
+
+
+def _in_order(scores: Sequence[Score]) -> list[Ranked]:
+    return [
+        Ranked(rank=place, id=one.id, score=one.score, share=one.share, p_value=one.p_value)
+        for place, one in enumerate(scores, 1)
+    ]

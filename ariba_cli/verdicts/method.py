@@ -34,7 +34,7 @@ class RequestedBaseline(Struct, frozen=True):
         How many honest participants they have.
     tails : dict of str to tuple of float
         Median, 95 % point and mean excess beyond it: by sign of −ln p, with p the chance by the
-        built-in tails; and of `score`.
+        built-in tails; and of `standing`.
     """
 
     reports: tuple[str, ...]

@@ -107,7 +107,7 @@ def _of_baseline(baseline: RequestedBaseline) -> Iterator[str]:
     if not all(map(_SHA256.fullmatch, baseline.reports)):
         yield "it has a hash that is no sha256"
     # What is behind the 95 % point is divided by its distance from the median, and by the mean.
-    if "score" not in baseline.tails or not all(
+    if "standing" not in baseline.tails or not all(
         _WORD.fullmatch(name) and rare > median and excess > 0
         for name, (median, rare, excess) in baseline.tails.items()
     ):

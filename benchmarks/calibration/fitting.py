@@ -9,14 +9,12 @@ import numpy as np
 from ariba_cli.scoring.panel.fitting import (
     CHECKED,
     fit_tail,
-    fit_tail_of_scores,
-    quantile,
+    fit_tail_of_standing,
     told_by,
-    weighted,
 )
-from ariba_cli.scoring.panel.judging import Judgement, evidence, judge, judged_by
+from ariba_cli.scoring.panel.judging import Judgement, judge, judged_by
 from ariba_cli.scoring.panel.signs import SIGNS
-from ariba_cli.scoring.panel.tails import OF_SCORE, Calibration, Tail
+from ariba_cli.scoring.panel.tails import OF_STANDING, Calibration, Tail
 from ariba_cli.scoring.update_statistics import Float64
 from benchmarks.calibration.readings import CleanRound
 
@@ -58,17 +56,17 @@ class _LeftOut:
     ----------
     tails : dict of str to dict of str to Tail
         By base, those that have not seen it.
-    scores : Values
+    standing : Values
         By these.
     chances : sequence of float64 arrays
         What the panel says in the end of those who are in each round, by tails of signs and of
-        scores that have not seen its base.
+        standing that have not seen its base.
     beyond : dict of str to float64 array
         The same by base.
     """
 
     tails: Mapping[str, Mapping[str, Tail]]
-    scores: Values
+    standing: Values
     chances: Sequence[Float64]
     beyond: Mapping[str, Float64]
 
@@ -76,8 +74,8 @@ class _LeftOut:
 def fitted(rounds: Sequence[CleanRound]) -> Fit:
     """Fit all tails, and hold each base against a fit of the others.
 
-    Chances of signs come from a fit without the base; so do the scores that tails of scores
-    are fitted on, or a score would know its own round. Chances of scores are made as much
+    Chances of signs come from a fit without the base; so does the standing that its
+    tails are fitted on, or it would know its own round. Chances of standing are made as much
     larger as they have to be for bases that a fit has not seen.
     """
     names = {one.base.name: one.base.network for one in rounds}
@@ -88,8 +86,8 @@ def fitted(rounds: Sequence[CleanRound]) -> Fit:
         values,
         {name: frozenset(one for one in names if names[one] == names[name]) for name in names},
     )
-    tails = {**fit_tails(values), **fit_tails(base.scores)}
-    safety = _safety(base.beyond)
+    tails = {**fit_tails(values), **fit_tails(base.standing)}
+    safety = _safety(base.chances)
     return Fit(
         Calibration(tails, safety, sum(one.groups.participants for one in rounds), "built-in"),
         {
@@ -109,24 +107,24 @@ def _left_out(
     """Fit without what is to be left out for each base."""
     tails = {name: fit_tails(values, left) for name, left in without.items()}
     judged = _judged(rounds, {name: _plain(own) for name, own in tails.items()}, refit=False)
-    # Whom a judgement takes for usual depends on the tails of scores.
-    judged = _judged(rounds, _with_scores(tails, _scores(rounds, judged), without), refit=True)
-    scores = _scores(rounds, judged)
-    judged = _judged(rounds, _with_scores(tails, scores, without), refit=True)
+    # Whom a judgement takes for usual depends on the tails of standing.
+    judged = _judged(rounds, _with_standing(tails, _standing(rounds, judged), without), refit=True)
+    standing = _standing(rounds, judged)
+    judged = _judged(rounds, _with_standing(tails, standing, without), refit=True)
     chances = [found.chances for one, found in zip(rounds, judged, strict=True)]
     beyond = _by_tail(
         (one.base.name, {"": [own]}) for one, own in zip(rounds, chances, strict=True)
     )
-    return _LeftOut(tails, scores, chances, beyond[""])
+    return _LeftOut(tails, standing, chances, beyond[""])
 
 
-def _with_scores(
+def _with_standing(
     tails: Mapping[str, Mapping[str, Tail]],
-    scores: Values,
+    standing: Values,
     without: Mapping[str, frozenset[str]],
 ) -> dict[str, Calibration]:
     return {
-        name: Calibration({**own, **fit_tails(scores, without[name])}, 1.0, 0, "built-in")
+        name: Calibration({**own, **fit_tails(standing, without[name])}, 1.0, 0, "built-in")
         for name, own in tails.items()
     }
 
@@ -137,7 +135,7 @@ def fit_tails(values: Values, left: Collection[str] = ()) -> dict[str, Tail]:
     for key, own in values.items():
         others = {name: one for name, one in own.items() if name not in left}
         # What these alone show can be fitted on nothing else.
-        fit = fit_tail_of_scores if key.startswith(OF_SCORE) else fit_tail
+        fit = fit_tail_of_standing if key.startswith(OF_STANDING) else fit_tail
         found[key] = fit(list((others or own).values()))
     return found
 
@@ -154,8 +152,8 @@ def _by_tail(shown: Iterable[tuple[str, Mapping[str, Sequence[Float64]]]]) -> Va
 
 
 def _plain(tails: Mapping[str, Tail]) -> Calibration:
-    """Return tails of signs with tails of scores that say nothing, for scores alone."""
-    nothing = {f"{OF_SCORE}{len(SIGNS)}": Tail(0.0, 1.0, 1.0)}
+    """Return tails of signs with tails of standing that say nothing, for scores alone."""
+    nothing = {f"{OF_STANDING}{len(SIGNS)}": Tail(0.0, 1.0, 1.0)}
     return Calibration({**tails, **nothing}, 1.0, 0, "built-in")
 
 
@@ -175,9 +173,9 @@ def _judged(
     return found
 
 
-def _scores(rounds: Sequence[CleanRound], judged: Sequence[Judgement]) -> Values:
+def _standing(rounds: Sequence[CleanRound], judged: Sequence[Judgement]) -> Values:
     return _by_tail(
-        (one.base.name, {f"{OF_SCORE}{len(found.signs)}": [evidence(found.signs)]})
+        (one.base.name, {f"{OF_STANDING}{len(found.signs)}": [found.standing]})
         for one, found in zip(rounds, judged, strict=True)
     )
 
@@ -221,10 +219,18 @@ def _too_many(beyond: Mapping[str, Float64]) -> dict[str, float]:
     }
 
 
-def _safety(beyond: Mapping[str, Float64]) -> float:
-    """Return by how much chances must grow so that none is too small too often, rounded up."""
-    chances, share = weighted(list(beyond.values()))
-    least = 1.0
-    for alpha in told_by(len(chances)):
-        least = max(least, alpha / quantile(chances, share, alpha))
-    return math.ceil(10 * least) / 10
+def _safety(rounds: Sequence[Float64]) -> float:
+    """Return by how much chances must grow so that no level names somebody too often, rounded up.
+
+    A level names somebody where the least of p_(i)·n/i is at most as large. The share of the
+    rounds in which that happens must be no more than the level itself.
+    """
+    least = sorted(_least_adjusted(own) for own in rounds)
+    needed = [alpha / least[int(alpha * len(least))] for alpha in LEVELS]
+    return math.ceil(10 * max(1.0, *needed)) / 10
+
+
+def _least_adjusted(chances: Float64) -> float:
+    """Return from which level on somebody is named (Benjamini and Hochberg)."""
+    n = len(chances)
+    return float((np.sort(chances) * n / np.arange(1, n + 1)).min())

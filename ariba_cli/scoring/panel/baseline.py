@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ariba_cli.scoring.panel.fitting import fit_tail, fit_tail_of_scores
+from ariba_cli.scoring.panel.fitting import fit_tail, fit_tail_of_standing
 from ariba_cli.scoring.panel.judging import evidence
-from ariba_cli.scoring.panel.tails import BUILT_IN, Calibration, Tail
+from ariba_cli.scoring.panel.robust import excess_of
+from ariba_cli.scoring.panel.tails import BUILT_IN, OF_STANDING, Calibration, Tail
 from ariba_cli.scoring.update_statistics import Float64
 
 # Of fewer honest participants too little is beyond the 95 % point.
 FEWEST_PARTICIPANTS = 100
-SCORE = "score"
+STANDING = "standing"
 # An exponential distribution of mean 1, as −ln p has where the built-in tails fit.
 _LEAST_EXCESS = 1.0
 _LEAST_CHANCE = 1e-300
@@ -22,13 +23,14 @@ _LEAST_CHANCE = 1e-300
 class Baseline(Calibration):
     """The built-in tails with others behind them, of which rounds of one's own were the measure.
 
-    Tails of signs are those of −ln p, with p the chance by the built-in ones; `score` is that
-    of scores. None is lighter far out than the built-in one: a few rounds cannot tell.
+    Tails of signs are those of −ln p, with p the chance by the built-in ones; `standing` is that
+    of how far participants stand out. None is lighter far out than the built-in one: a few
+    rounds cannot tell.
 
     Attributes
     ----------
     own : dict of str to Tail
-        By sign, and `score`.
+        By sign, and `standing`.
     reports : tuple of str
         The `result_sha256` of the reports on these rounds.
     """
@@ -46,8 +48,8 @@ class Baseline(Calibration):
         tail = self.own.get(name)
         return chances if tail is None else tail.chance(unlikeliness(chances))
 
-    def _tail_of_score(self, _: int) -> Tail:
-        return self.own[SCORE]
+    def _tail_of_standing(self, _: int) -> Tail:
+        return self.own[STANDING]
 
 
 def fit_baseline(rounds: Sequence[Mapping[str, Float64]], reports: tuple[str, ...]) -> Baseline:
@@ -65,19 +67,26 @@ def fit_baseline(rounds: Sequence[Mapping[str, Float64]], reports: tuple[str, ..
         for name, chances in signs.items():
             shown.setdefault(name, []).append(unlikeliness(chances))
     own = {name: _no_lighter(fit_tail([np.concatenate(all_)])) for name, all_ in shown.items()}
-    scores = [
-        evidence({name: own[name].chance(unlikeliness(p)) for name, p in signs.items()})
+    standing = [
+        _standing({name: own[name].chance(unlikeliness(p)) for name, p in signs.items()})
         for signs in rounds
     ]
-    tail = fit_tail_of_scores([np.concatenate(scores)])
-    least = min(one.excess for name, one in BUILT_IN.tails.items() if name.startswith(SCORE))
-    own[SCORE] = tail._replace(excess=max(tail.excess, least))
-    return Baseline.of(own, sum(map(len, scores)), reports)
+    tail = fit_tail_of_standing([np.concatenate(standing)])
+    least = min(one.excess for name, one in BUILT_IN.tails.items() if name.startswith(OF_STANDING))
+    own[STANDING] = tail._replace(excess=max(tail.excess, least))
+    return Baseline.of(own, sum(map(len, standing)), reports)
 
 
 def unlikeliness(chances: Float64) -> Float64:
     """Return −ln p."""
     found: Float64 = -np.log(np.maximum(chances, _LEAST_CHANCE))
+    return found
+
+
+def _standing(signs: Mapping[str, Float64]) -> Float64:
+    """Return how far everybody in a clean round stands out."""
+    scores = evidence(signs)
+    found: Float64 = (scores - np.median(scores)) / excess_of(scores)
     return found
 
 

@@ -3,24 +3,19 @@
 import numpy as np
 
 from ariba_cli.scoring.panel.groups import Groups
-from ariba_cli.scoring.panel.judging import Judgement, chance_of_sign
+from ariba_cli.scoring.panel.judging import Judgement
 from ariba_cli.scoring.panel.signs import SIGNS
+from ariba_cli.scoring.panel.tails import RARE
 
-# In clean rounds that share of participants shows more of a sign.
-_RARE = 0.05
 _OF_CLASSES = ("beyond", "push", "nonsoftmax")
 
 
 def departure(found: Judgement) -> float:
     """Return the largest share, over the signs, of usual participants who show much of one.
 
-    Where the tails fit it is about a twentieth. It is that before chances were tempered.
+    Where the tails fit it is about a twentieth.
     """
-    shares = []
-    for name, readings in found.readings.items():
-        chances = chance_of_sign(name, readings, found.by)
-        shares.append(float(np.mean(chances[found.kept] <= _RARE)))
-    return max(shares)
+    return max(float(np.mean(chances[found.kept] <= RARE)) for chances in found.signs.values())
 
 
 def unseen(groups: Groups, found: Judgement) -> dict[str, str]:

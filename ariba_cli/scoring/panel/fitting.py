@@ -8,7 +8,7 @@ import numpy as np
 from ariba_cli.scoring.panel.tails import RARE, Tail
 from ariba_cli.scoring.update_statistics import Float64
 
-# At these chances a tail of scores is held against the values, where so many or more are there.
+# At these chances a tail of standing is held against the values, where so many or more are there.
 CHECKED = (0.01, 0.002, 0.001, 0.0002)
 _FEWEST = 5
 
@@ -43,10 +43,10 @@ def fit_tail(bases: Sequence[Float64]) -> Tail:
     return Tail(*(round(float(one), _DECIMALS) for one in (median, rare, max(excess, least))))
 
 
-def fit_tail_of_scores(bases: Sequence[Float64]) -> Tail:
+def fit_tail_of_standing(bases: Sequence[Float64]) -> Tail:
     """Return the same, with an excess so large that the tail is above that of the values.
 
-    Scores of several bases together have a longer tail than an exponential one of their mean
+    Several bases together have a longer tail than an exponential one of their mean
     excess, and whom they accuse is decided far out in it.
     """
     tail = fit_tail(bases)

@@ -1,28 +1,30 @@
 """All signs together: the evidence against each participant, and its chance among the honest."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from ariba_cli.scoring.panel.clusters import close_groups
 from ariba_cli.scoring.panel.groups import Groups, norms
 from ariba_cli.scoring.panel.pairs import pair_cosines
-from ariba_cli.scoring.panel.robust import Kept
+from ariba_cli.scoring.panel.robust import Kept, excess_of
 from ariba_cli.scoring.panel.signs import SIGNS, Reading
 from ariba_cli.scoring.panel.tails import BUILT_IN, Calibration, smallest_of
-from ariba_cli.scoring.products import exact_square
 from ariba_cli.scoring.update_statistics import Float64
 
 # From which chance on a sign is evidence.
 _EVIDENCE = 0.5
 # Lone attackers seldom show it, and the honest with few classes do.
 _WEIGHTS = {"push": 0.5}
-# Tails are fitted to a few thousand participants, and say no more of these than that.
-_LEAST_CHANCES = dict.fromkeys(("push", "beyond", "along", "profile", "units"), 1e-6)
-# These convict alone where they leave no doubt. Shares do not: in a network that has learned its
-# samples by heart, who finds one that it has not moves other layers than the rest.
+# Tails are fitted to a few thousand participants, and say no more of these than that. Shares of
+# layers say less: whoever finds the one sample that a network does not know moves other layers.
+_LEAST_CHANCES = {"push": 1e-6, "beyond": 1e-6, "along": 1e-6, "units": 1e-6, "profile": 1e-4}
+# From this share of the usual length on an update counts in full.
+_FULL_LENGTH = 0.8
+# These convict alone where they leave no doubt: where their chances are this many times as small.
 _ALONE = ("size", "nonsoftmax")
+_DOUBT = 10.0
 # A smaller chance says no more, and the order is by all signs then.
 _LEAST_ALONE = 1e-12
 # Orders those against whom there is no evidence.
@@ -34,10 +36,11 @@ _UNUSUAL_RATE = 0.1
 # Who has no part comes back where it looks quite usual: many together hide each other else.
 _BACK = 0.1
 _MOST_REFITS = 6
-# The evidence that the smaller of two groups has against itself where one of them is not honest.
-_GROUP = 12.0
-_SMALLEST_GROUP = 3
-_SQUARINGS = 12
+# How far three quarters of a close group stand out where they are not honest.
+_STANDS_OUT = 5.0
+_MOST_GROUPS = 3
+
+_DECIMALS = 6
 _TINIEST = 1e-300
 
 
@@ -49,8 +52,10 @@ class Judgement:
     ----------
     scores : float64 array of shape (n,)
         The evidence against each.
+    standing : float64 array of shape (n,)
+        How far that is above the median of the usual, by what others of them exceed it.
     chances : float64 array of shape (n,)
-        How likely an honest participant has as much.
+        How likely an honest participant stands as far out.
     signs : dict of str to float64 array of shape (n,)
         The chance by each sign that could be seen.
     readings : dict of str to tuple of Reading
@@ -62,6 +67,7 @@ class Judgement:
     """
 
     scores: Float64
+    standing: Float64
     chances: Float64
     signs: Mapping[str, Float64]
     readings: Mapping[str, tuple[Reading, ...]]
@@ -112,41 +118,60 @@ def unusual(chances: Float64) -> Kept:
 
 
 def judged_by(groups: Groups, kept: Kept, by: Calibration) -> Judgement:
-    """Judge everybody against those who are kept."""
+    """Judge everybody against those who are kept.
+
+    The evidence of one round is not that of another: where participants are unlike each other,
+    all have more. So a score is measured by those of the usual participants of its round.
+    """
     readings = {name: tuple(sign(groups, kept)) for name, sign in SIGNS.items()}
     readings = {name: several for name, several in readings.items() if several}
-    signs = {
-        name: tempered(chance_of_sign(name, several, by), kept)
-        for name, several in readings.items()
-    }
-    # A sign that convicts alone counts as much evidence as is as unlikely as it.
-    alone = by.score_at(len(signs), _chance_alone(signs))
+    parts = part_in_model(groups, kept)
+    signs = {name: chance_of_sign(name, several, parts, by) for name, several in readings.items()}
     own = evidence(signs)
+    usual, excess = float(np.median(own[kept])), excess_of(own[kept])
+    # A sign that convicts alone counts as much evidence as is as unlikely as it.
+    alone = usual + excess * by.standing_at(len(signs), _chance_alone(signs))
     scores = np.where(alone > own, alone + _ORDER * own, own)
-    chances = by.made_safe(tempered(by.of_score(len(signs), scores), kept))
-    return Judgement(scores, chances, signs, readings, kept, by)
+    standing = np.round((scores - usual) / excess, _DECIMALS)
+    chances = by.made_safe(by.of_standing(len(signs), standing))
+    return Judgement(scores, standing, chances, signs, readings, kept, by)
 
 
-def tempered(chances: Float64, kept: Kept) -> Float64:
-    """Return chances that are less small where the usual of a round show more than they should.
+def part_in_model(groups: Groups, kept: Kept) -> Float64:
+    """Return how much of an update counts: less of one that is too short to do much.
 
-    −ln p is exponential of mean 1 among the honest of the calibration, with median ln 2. It is
-    divided by how many times that the median of those who are kept is, where it is more (an
-    empirical null: Efron, JASA 2004).
+    It is the square of its length, by 4/5 of the usual one, and at most 1. Of a short update
+    the direction says little, too: that of a network which knows its samples by heart is that of
+    the few that it does not know.
     """
-    unlikeliness = -np.log(np.maximum(chances, _TINIEST))
-    times = float(np.median(unlikeliness[kept])) / math.log(2)
-    found: Float64 = np.exp(-unlikeliness / max(1.0, round(times, 6)))
+    usual = float(np.median(groups.norms[kept]))
+    found: Float64 = np.minimum(1.0, np.square(groups.norms / max(_FULL_LENGTH * usual, _TINIEST)))
     return found
 
 
-def chance_of_sign(name: str, readings: tuple[Reading, ...], by: Calibration) -> Float64:
-    """Return the chance by one sign: of each kind of reading the smallest, and of all kinds."""
+def chance_of_sign(
+    name: str, readings: tuple[Reading, ...], parts: Float64, by: Calibration
+) -> Float64:
+    """Return the chance by one sign: of each kind of reading the smallest, and of all kinds.
+
+    Parameters
+    ----------
+    name : str
+        The name of the sign.
+    readings : tuple of Reading
+        All that it shows of n participants.
+    parts : float64 array of shape (n,)
+        To which power chances are raised, but for the size.
+    by : Calibration
+        The tails.
+    """
     by_tail: dict[str, list[Float64]] = {}
     for reading in readings:
         by_tail.setdefault(reading.tail, []).append(by.chance(reading.tail, reading.values))
-    found = by.of_sign(name, smallest_of(map(smallest_of, by_tail.values())))
-    return np.maximum(found, _LEAST_CHANCES.get(name, 1e-300))
+    found = np.maximum(smallest_of(map(smallest_of, by_tail.values())), _TINIEST)
+    if name != "size":
+        found = found**parts
+    return np.maximum(by.of_sign(name, found), _LEAST_CHANCES.get(name, _TINIEST))
 
 
 def evidence(signs: Mapping[str, Float64]) -> Float64:
@@ -159,28 +184,22 @@ def evidence(signs: Mapping[str, Float64]) -> Float64:
 
 
 def first_null(groups: Groups, by: Calibration) -> Kept:
-    """Return everybody, or the larger of two groups if the smaller stands out against it.
+    """Return everybody, or all but the members of a close group that stands out against them.
 
-    The groups are the best split along the first principal component of the cosines.
+    As long as those who attack together have a part in what is usual, they hide each other.
     """
-    n, everybody = groups.participants, np.ones(groups.participants, dtype=bool)
-    if n < 2 * _SMALLEST_GROUP + 1 or not groups.deep:
+    everybody = np.ones(groups.participants, dtype=bool)
+    if not groups.deep:
         return everybody
     units = [own.gram / norms(own) / norms(own)[:, None] for own in groups.deep.values()]
-    component = _first_component(pair_cosines(units, everybody))
-    order = np.argsort(component, kind="stable")
-    values = component[order]
-    costs = [_spread(values[:cut]) + _spread(values[cut:]) for cut in range(2, n - 1)]
-    cut = int(np.argmin(costs)) + 2
-    smaller = order[:cut] if 2 * cut < n else order[cut:]
-    if 2 * len(smaller) >= n or len(smaller) < _SMALLEST_GROUP:
-        return everybody
-    larger = everybody.copy()
-    larger[smaller] = False
-    signs = judged_by(groups, larger, by).signs
-    medians = {name: np.median(chances[smaller], keepdims=True) for name, chances in signs.items()}
-    against = float(evidence(medians)[0])
-    return larger if against > _GROUP else everybody
+    for group in close_groups(pair_cosines(units, everybody))[:_MOST_GROUPS]:
+        others = everybody.copy()
+        others[group] = False
+        standing = np.sort(judged_by(groups, others, by).standing[group])
+        # A quarter of them may be somebody else.
+        if standing[(len(group) - 1) // 4] > _STANDS_OUT:
+            return others
+    return everybody
 
 
 def _chance_alone(signs: Mapping[str, Float64]) -> Float64:
@@ -188,22 +207,5 @@ def _chance_alone(signs: Mapping[str, Float64]) -> Float64:
     alone = np.array([signs[name] for name in _ALONE if name in signs])
     if not len(alone):
         return np.ones(len(next(iter(signs.values()))))
-    found: Float64 = np.minimum(1.0, len(alone) * alone.min(axis=0))
+    found: Float64 = np.minimum(1.0, _DOUBT * len(alone) * alone.min(axis=0))
     return np.maximum(found, _LEAST_ALONE)
-
-
-def _first_component(matrix: Float64) -> Float64:
-    """Return the first eigenvector, rounded, by products that are the same on every machine."""
-    power = matrix
-    for _ in range(_SQUARINGS):
-        largest = float(np.abs(power).max())
-        if largest == 0:
-            break
-        power = exact_square(np.ldexp(power, -int(np.frexp(largest)[1])))
-    column = power[:, int(np.diagonal(power).argmax())]
-    largest = float(np.abs(column).max())
-    return np.round(column / largest, 9) if largest > 0 else column
-
-
-def _spread(values: Float64) -> float:
-    return float(np.square(values - values.mean()).sum())

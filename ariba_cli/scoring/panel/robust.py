@@ -18,9 +18,13 @@ _LEAST_SQUARE = 1e-300
 # What a part's variance is at least, by the mean of all.
 _LEAST_VARIANCE = 0.1
 _LEAST_DISTANCE, _MOST_DISTANCE = 1e-9, 1e9
-# A fifth in length; see `gap_evidence`.
-_LEAST_SCALE = 0.2
+# A third in length; see `gap_evidence`.
+_LEAST_SCALE = 0.3
 _MOST_ABOVE = 3
+# See `excess_of`: the highest fifth may be attackers, and ten participants of other rounds, whose
+# scores exceed the median by 3 in the mean, have a say where there are few.
+_LOWER_PART = 0.8
+_OTHERS, _THEIR_EXCESS = 10.0, 3.0
 
 
 def deviations(values: Float64, kept: Kept, floor: float = 0.0) -> Float64:
@@ -108,6 +112,26 @@ def gap_evidence(logarithms: Float64) -> Float64:
     widest = np.empty(n)
     widest[order] = np.maximum.accumulate(found[::-1])[::-1]
     return np.round(widest, _DECIMALS)
+
+
+def excess_of(scores: Float64) -> float:
+    """Return by how much scores above the median exceed it in the mean, were they exponential.
+
+    The highest are counted as if they were censored: nobody knows whether they are honest.
+    (Maximum likelihood: Epstein and Sobel, Life Testing, JASA 1953.)
+
+    Parameters
+    ----------
+    scores : float64 array of shape (n,)
+        Of the usual participants.
+    """
+    above = np.sort(scores - np.median(scores))
+    above = above[above > 0]
+    seen = math.ceil(_LOWER_PART * len(above))
+    total = float(above[:seen].sum())
+    if seen:
+        total += (len(above) - seen) * float(above[seen - 1])
+    return (total + _OTHERS * _THEIR_EXCESS) / (seen + _OTHERS)
 
 
 def share_distance(squares: Float64, kept: Kept) -> Float64:

@@ -14,8 +14,8 @@ import numpy as np
 
 from ariba_cli.scoring.update_statistics import Float64
 
-# Before the number of signs that a score is made of, in the names of tails.
-OF_SCORE = "score:"
+# Before the number of signs by which somebody stands out, in the names of tails.
+OF_STANDING = "standing:"
 RARE = 0.05
 _RARE_DEVIATIONS = 1.6448536269514722
 _TINY = 1e-300
@@ -68,10 +68,10 @@ class Calibration:
     Attributes
     ----------
     tails : dict of str to Tail
-        By the names that readings have, and for scores by the number of signs.
+        By the names that readings have, and for how far somebody stands out by the number of signs.
     safety : float
-        By how much chances must grow so that none is too small too often in bases of rounds
-        that were left out of the fit.
+        By how much chances must grow so that no level names somebody too often in rounds of
+        bases that were left out of the fit.
     participants : int
         How many honest participants show them.
     source : str
@@ -91,29 +91,27 @@ class Calibration:
         """Return the chance by a sign, from that of all its readings together."""
         return chances
 
-    def of_score(self, signs: int, scores: Float64) -> Float64:
-        """Return how likely an honest participant has so large a score, of so many signs."""
-        return self._tail_of_score(signs).chance(scores)
+    def of_standing(self, signs: int, standing: Float64) -> Float64:
+        """Return how likely an honest participant stands so far out, by so many signs."""
+        return self._tail_of_standing(signs).chance(standing)
 
-    def score_at(self, signs: int, chances: Float64) -> Float64:
-        """Return which score has such a chance; −∞ where that is not a rare one."""
-        return self._tail_of_score(signs).reached_at(chances)
+    def standing_at(self, signs: int, chances: Float64) -> Float64:
+        """Return how far out one with such a chance stands; −∞ where that is not a rare one."""
+        return self._tail_of_standing(signs).reached_at(chances)
 
     def made_safe(self, chances: Float64) -> Float64:
         """Return chances as much larger as they have to be in rounds that no fit has seen."""
         return np.minimum(1.0, self.safety * chances)
 
-    def _tail_of_score(self, signs: int) -> Tail:
-        """Return the tail of a score of so many signs.
-
-        With fewer signs a score is lower, so that the next larger number known is on the safe
-        side.
-        """
+    def _tail_of_standing(self, signs: int) -> Tail:
+        """Return the tail for so many signs, or for the next larger number that is known."""
         known = sorted(
-            int(name.removeprefix(OF_SCORE)) for name in self.tails if name.startswith(OF_SCORE)
+            int(name.removeprefix(OF_STANDING))
+            for name in self.tails
+            if name.startswith(OF_STANDING)
         )
         nearest = next((number for number in known if number >= signs), known[-1])
-        return self.tails[f"{OF_SCORE}{nearest}"]
+        return self.tails[f"{OF_STANDING}{nearest}"]
 
 
 def smallest_of(chances: Iterable[Float64]) -> Float64:
