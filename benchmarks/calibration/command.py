@@ -73,7 +73,7 @@ def calibrate(
     content["provenance"]["held_against"] = _held(fit, others)
     text = json.dumps(content, indent=1, allow_nan=False)
     write_atomically(file, [text.encode() + b"\n"])
-    _say(f"{len(rounds)} rounds, safety {fit.calibration.safety}; written to {file}")
+    _say(f"{len(rounds)} rounds, shape {fit.calibration.shape}; written to {file}")
     return fit
 
 
@@ -119,7 +119,7 @@ def _document(
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     return {
         "participants": fit.calibration.participants,
-        "safety": fit.calibration.safety,
+        "shape": fit.calibration.shape,
         "tails": {
             name: {**tail._asdict(), **_left_out_fit(fit, name)}
             for name, tail in sorted(fit.calibration.tails.items())

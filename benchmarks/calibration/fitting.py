@@ -1,15 +1,13 @@
 """From what honest participants show to tails, and how wrong these are for other rounds."""
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ariba_cli.scoring.panel.fitting import (
     CHECKED,
     fit_tail,
-    fit_tail_of_standing,
     told_by,
 )
 from ariba_cli.scoring.panel.judging import Judgement, judge, judged_by
@@ -19,6 +17,8 @@ from ariba_cli.scoring.update_statistics import Float64
 from benchmarks.calibration.readings import CleanRound
 
 LEVELS = (0.01, 0.05)
+# Of a heavier one the mean would hardly be known.
+_SHAPES = tuple(step / 20 for step in range(13))
 
 # The values of each base by the name of their tail.
 Values = Mapping[str, Mapping[str, Float64]]
@@ -58,25 +58,30 @@ class _LeftOut:
         By base, those that have not seen it.
     standing : Values
         By these.
-    chances : sequence of float64 arrays
-        What the panel says in the end of those who are in each round, by tails of signs and of
-        standing that have not seen its base.
-    beyond : dict of str to float64 array
-        The same by base.
+    judged : sequence of Judgement
+        What the panel says of each round, by tails of signs and of standing that have not seen
+        its base.
     """
 
     tails: Mapping[str, Mapping[str, Tail]]
     standing: Values
-    chances: Sequence[Float64]
-    beyond: Mapping[str, Float64]
+    judged: Sequence[Judgement]
+
+    def chances(self, shape: float) -> list[Float64]:
+        """Return what the panel says in the end, where standing has tails of such a shape."""
+        return [
+            replace(one.by, shape=shape).of_standing(len(one.signs), one.standing)
+            for one in self.judged
+        ]
 
 
 def fitted(rounds: Sequence[CleanRound]) -> Fit:
     """Fit all tails, and hold each base against a fit of the others.
 
     Chances of signs come from a fit without the base; so does the standing that its
-    tails are fitted on, or it would know its own round. Chances of standing are made as much
-    larger as they have to be for bases that a fit has not seen.
+    tails are fitted on, or it would know its own round. Tails of standing are as much heavier
+    than exponential as they have to be so that no level names somebody in more of the rounds
+    than it says, where the fit has not seen their base.
     """
     names = {one.base.name: one.base.network for one in rounds}
     values = _by_tail((one.base.name, one.readings) for one in rounds)
@@ -86,18 +91,19 @@ def fitted(rounds: Sequence[CleanRound]) -> Fit:
         values,
         {name: frozenset(one for one in names if names[one] == names[name]) for name in names},
     )
+    shape = _shape(base)
+    of_rounds = base.chances(shape)
+    by_base, by_network = (_by_base(rounds, own.chances(shape)) for own in (base, network))
+    participants = sum(one.groups.participants for one in rounds)
     tails = {**fit_tails(values), **fit_tails(base.standing)}
-    safety = _safety(base.chances)
     return Fit(
-        Calibration(tails, safety, sum(one.groups.participants for one in rounds), "built-in"),
+        Calibration(tails, shape, participants, "built-in"),
         {
             **{key: _ratios(key, own, base.tails) for key, own in values.items()},
-            "verdict": {
-                name: _times_too_many([own], CHECKED[0]) for name, own in base.beyond.items()
-            },
+            "verdict": {name: _times_too_many([own], CHECKED[0]) for name, own in by_base.items()},
         },
-        {"base": _too_many(base.beyond), "network": _too_many(network.beyond)},
-        {f"{alpha:g}": _naming(base.chances, safety, alpha) for alpha in LEVELS},
+        {"base": _too_many(by_base), "network": _too_many(by_network)},
+        {f"{alpha:g}": round(_naming(of_rounds, alpha), 4) for alpha in LEVELS},
     )
 
 
@@ -111,11 +117,7 @@ def _left_out(
     judged = _judged(rounds, _with_standing(tails, _standing(rounds, judged), without), refit=True)
     standing = _standing(rounds, judged)
     judged = _judged(rounds, _with_standing(tails, standing, without), refit=True)
-    chances = [found.chances for one, found in zip(rounds, judged, strict=True)]
-    beyond = _by_tail(
-        (one.base.name, {"": [own]}) for one, own in zip(rounds, chances, strict=True)
-    )
-    return _LeftOut(tails, standing, chances, beyond[""])
+    return _LeftOut(tails, standing, judged)
 
 
 def _with_standing(
@@ -124,7 +126,7 @@ def _with_standing(
     without: Mapping[str, frozenset[str]],
 ) -> dict[str, Calibration]:
     return {
-        name: Calibration({**own, **fit_tails(standing, without[name])}, 1.0, 0, "built-in")
+        name: Calibration({**own, **fit_tails(standing, without[name])}, 0.0, 0, "built-in")
         for name, own in tails.items()
     }
 
@@ -135,8 +137,7 @@ def fit_tails(values: Values, left: Collection[str] = ()) -> dict[str, Tail]:
     for key, own in values.items():
         others = {name: one for name, one in own.items() if name not in left}
         # What these alone show can be fitted on nothing else.
-        fit = fit_tail_of_standing if key.startswith(OF_STANDING) else fit_tail
-        found[key] = fit(list((others or own).values()))
+        found[key] = fit_tail(list((others or own).values()))
     return found
 
 
@@ -154,7 +155,7 @@ def _by_tail(shown: Iterable[tuple[str, Mapping[str, Sequence[Float64]]]]) -> Va
 def _plain(tails: Mapping[str, Tail]) -> Calibration:
     """Return tails of signs with tails of standing that say nothing, for scores alone."""
     nothing = {f"{OF_STANDING}{len(SIGNS)}": Tail(0.0, 1.0, 1.0)}
-    return Calibration({**tails, **nothing}, 1.0, 0, "built-in")
+    return Calibration({**tails, **nothing}, 0.0, 0, "built-in")
 
 
 def _judged(
@@ -192,9 +193,23 @@ def naming(chances: Float64, alpha: float) -> bool:
     return bool((np.sort(chances) <= alpha * np.arange(1, n + 1) / n).any())
 
 
-def _naming(rounds: Sequence[Float64], safety: float, alpha: float) -> float:
+def _naming(rounds: Sequence[Float64], alpha: float) -> float:
     """Return the share of rounds in which the level names anybody."""
-    return round(float(np.mean([naming(safety * own, alpha) for own in rounds])), 4)
+    return float(np.mean([naming(own, alpha) for own in rounds]))
+
+
+def _shape(found: _LeftOut) -> float:
+    """Return the least shape with which no level names somebody in too many rounds."""
+    for shape in _SHAPES:
+        chances = found.chances(shape)
+        if all(_naming(chances, alpha) <= alpha for alpha in LEVELS):
+            break
+    return shape
+
+
+def _by_base(rounds: Sequence[CleanRound], chances: Sequence[Float64]) -> Mapping[str, Float64]:
+    pairs = zip(rounds, chances, strict=True)
+    return _by_tail((one.base.name, {"": [own]}) for one, own in pairs)[""]
 
 
 def _ratios(
@@ -217,20 +232,3 @@ def _too_many(beyond: Mapping[str, Float64]) -> dict[str, float]:
         f"{alpha:g}": round(_times_too_many(beyond.values(), alpha), 2)
         for alpha in told_by(participants)
     }
-
-
-def _safety(rounds: Sequence[Float64]) -> float:
-    """Return by how much chances must grow so that no level names somebody too often, rounded up.
-
-    A level names somebody where the least of p_(i)·n/i is at most as large. The share of the
-    rounds in which that happens must be no more than the level itself.
-    """
-    least = sorted(_least_adjusted(own) for own in rounds)
-    needed = [alpha / least[int(alpha * len(least))] for alpha in LEVELS]
-    return math.ceil(10 * max(1.0, *needed)) / 10
-
-
-def _least_adjusted(chances: Float64) -> float:
-    """Return from which level on somebody is named (Benjamini and Hochberg)."""
-    n = len(chances)
-    return float((np.sort(chances) * n / np.arange(1, n + 1)).min())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ariba_cli.scoring.panel.fitting import fit_tail, fit_tail_of_standing
+from ariba_cli.scoring.panel.fitting import fit_tail
 from ariba_cli.scoring.panel.judging import evidence
 from ariba_cli.scoring.panel.robust import excess_of
 from ariba_cli.scoring.panel.tails import BUILT_IN, OF_STANDING, Calibration, Tail
@@ -41,7 +41,7 @@ class Baseline(Calibration):
     @classmethod
     def of(cls, own: Mapping[str, Tail], participants: int, reports: tuple[str, ...]) -> "Baseline":
         """Return the baseline of such tails."""
-        return cls(BUILT_IN.tails, BUILT_IN.safety, participants, "baseline", own, reports)
+        return cls(BUILT_IN.tails, BUILT_IN.shape, participants, "baseline", own, reports)
 
     def of_sign(self, name: str, chances: Float64) -> Float64:
         """Return the chance by a sign among one's own; by the built-in tails if none showed it."""
@@ -49,7 +49,7 @@ class Baseline(Calibration):
         return chances if tail is None else tail.chance(unlikeliness(chances))
 
     def _tail_of_standing(self, _: int) -> Tail:
-        return self.own[STANDING]
+        return self.own[STANDING]._replace(shape=self.shape)
 
 
 def fit_baseline(rounds: Sequence[Mapping[str, Float64]], reports: tuple[str, ...]) -> Baseline:
@@ -71,7 +71,7 @@ def fit_baseline(rounds: Sequence[Mapping[str, Float64]], reports: tuple[str, ..
         _standing({name: own[name].chance(unlikeliness(p)) for name, p in signs.items()})
         for signs in rounds
     ]
-    tail = fit_tail_of_standing([np.concatenate(standing)])
+    tail = fit_tail([np.concatenate(standing)])
     least = min(one.excess for name, one in BUILT_IN.tails.items() if name.startswith(OF_STANDING))
     own[STANDING] = tail._replace(excess=max(tail.excess, least))
     return Baseline.of(own, sum(map(len, standing)), reports)

@@ -1,6 +1,5 @@
 """Tails that are fitted to what honest participants show."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from ariba_cli.scoring.panel.tails import RARE, Tail
 from ariba_cli.scoring.update_statistics import Float64
 
-# At these chances a tail of standing is held against the values, where so many or more are there.
+# At these chances a fit is held against others, where so many or more of them are there.
 CHECKED = (0.01, 0.002, 0.001, 0.0002)
 _FEWEST = 5
 
@@ -41,21 +40,6 @@ def fit_tail(bases: Sequence[Float64]) -> Tail:
     excess = float((values - rare)[beyond] @ weights) / max(weights.sum(), _TINY)
     least = _LEAST_EXCESS * (rare - median)
     return Tail(*(round(float(one), _DECIMALS) for one in (median, rare, max(excess, least))))
-
-
-def fit_tail_of_standing(bases: Sequence[Float64]) -> Tail:
-    """Return the same, with an excess so large that the tail is above that of the values.
-
-    Several bases together have a longer tail than an exponential one of their mean
-    excess, and whom they accuse is decided far out in it.
-    """
-    tail = fit_tail(bases)
-    values, share = weighted(bases)
-    needed = [
-        (quantile(values, share, 1 - alpha) - tail.rare) / math.log(RARE / alpha)
-        for alpha in told_by(len(values))
-    ]
-    return tail._replace(excess=round(max(tail.excess, *needed, 0.0), _DECIMALS))
 
 
 def weighted(bases: Sequence[Float64]) -> tuple[Float64, Float64]:

@@ -133,7 +133,7 @@ def judged_by(groups: Groups, kept: Kept, by: Calibration) -> Judgement:
     alone = usual + excess * by.standing_at(len(signs), _chance_alone(signs))
     scores = np.where(alone > own, alone + _ORDER * own, own)
     standing = np.round((scores - usual) / excess, _DECIMALS)
-    chances = by.made_safe(by.of_standing(len(signs), standing))
+    chances = by.of_standing(len(signs), standing)
     return Judgement(scores, standing, chances, signs, readings, kept, by)
 
 

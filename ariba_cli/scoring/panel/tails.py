@@ -32,16 +32,21 @@ class Tail(NamedTuple):
         A twentieth of them are above it.
     excess : float
         By how much those exceed it in the mean.
+    shape : float
+        How much heavier than exponential the tail is: ξ of a generalised Pareto distribution,
+        from 0 (exponential) to below 1.
     """
 
     median: float
     rare: float
     excess: float
+    shape: float = 0.0
 
     def chance(self, values: Float64) -> Float64:
         """Return how likely an honest participant has so large a value, or a larger one.
 
-        Below the rare value the tail is that of a normal distribution, above it exponential.
+        Below the rare value the tail is that of a normal distribution, above it that of a
+        generalised Pareto distribution (Pickands, Annals of Statistics 1975).
 
         Parameters
         ----------
@@ -52,13 +57,22 @@ class Tail(NamedTuple):
         body = [
             0.5 * math.erfc(min(one, _RARE_DEVIATIONS) / math.sqrt(2)) for one in scaled.tolist()
         ]
-        beyond = np.maximum(values - self.rare, 0.0) / self.excess
+        beyond = np.maximum(values - self.rare, 0.0) / self._scale
+        if self.shape:
+            beyond = np.log1p(self.shape * beyond) / self.shape
         return np.where(values > self.rare, RARE * np.exp(-beyond), np.array(body))
 
     def reached_at(self, chances: Float64) -> Float64:
         """Return which value has such a chance; −∞ where that is not a rare one."""
         times = np.log(RARE / np.maximum(chances, _TINY))
-        return np.where(chances < RARE, self.rare + self.excess * times, -np.inf)
+        if self.shape:
+            times = np.expm1(self.shape * times) / self.shape
+        return np.where(chances < RARE, self.rare + self._scale * times, -np.inf)
+
+    @property
+    def _scale(self) -> float:
+        """σ of the Pareto distribution, whose mean is σ/(1 − ξ)."""
+        return self.excess * (1 - self.shape)
 
 
 @dataclass(frozen=True)
@@ -69,9 +83,9 @@ class Calibration:
     ----------
     tails : dict of str to Tail
         By the names that readings have, and for how far somebody stands out by the number of signs.
-    safety : float
-        By how much chances must grow so that no level names somebody too often in rounds of
-        bases that were left out of the fit.
+    shape : float
+        How much heavier than exponential the tails of standing are, so that no level names
+        somebody too often in rounds of bases that were left out of the fit.
     participants : int
         How many honest participants show them.
     source : str
@@ -79,7 +93,7 @@ class Calibration:
     """
 
     tails: Mapping[str, Tail]
-    safety: float
+    shape: float
     participants: int
     source: str
 
@@ -99,10 +113,6 @@ class Calibration:
         """Return how far out one with such a chance stands; −∞ where that is not a rare one."""
         return self._tail_of_standing(signs).reached_at(chances)
 
-    def made_safe(self, chances: Float64) -> Float64:
-        """Return chances as much larger as they have to be in rounds that no fit has seen."""
-        return np.minimum(1.0, self.safety * chances)
-
     def _tail_of_standing(self, signs: int) -> Tail:
         """Return the tail for so many signs, or for the next larger number that is known."""
         known = sorted(
@@ -111,7 +121,7 @@ class Calibration:
             if name.startswith(OF_STANDING)
         )
         nearest = next((number for number in known if number >= signs), known[-1])
-        return self.tails[f"{OF_STANDING}{nearest}"]
+        return self.tails[f"{OF_STANDING}{nearest}"]._replace(shape=self.shape)
 
 
 def smallest_of(chances: Iterable[Float64]) -> Float64:
@@ -128,7 +138,7 @@ def _read(path: Path) -> Calibration:
         name: Tail(own["median"], own["rare"], own["excess"])
         for name, own in content["tails"].items()
     }
-    return Calibration(tails, content["safety"], content["participants"], "built-in")
+    return Calibration(tails, content["shape"], content["participants"], "built-in")
 
 
 BUILT_IN = _read(Path(__file__).with_name("tails.json"))
