@@ -29,7 +29,7 @@ def test_tails_are_fitted_and_written(tmp_path: Path) -> None:
     fit = calibrate(chosen, (5,), tmp_path, file, None)
     document = json.loads(file.read_bytes())
     assert document["participants"] == 2 * 12 + 2 * 15
-    assert document["safety"] == fit.calibration.safety >= 1
+    assert document["shape"] == fit.calibration.shape < 1
     assert document["provenance"]["rounds"] == 4
     assert document["provenance"]["left_out"] == {
         UNKNOWN.name: "ariba simulate knows no no-such-model",
@@ -42,7 +42,7 @@ def test_tails_are_fitted_and_written(tmp_path: Path) -> None:
         for one in clean_rounds(base, 5, tmp_path, None)
         for tail in one.readings
     }
-    assert {name for name in document["tails"] if not name.startswith(tails.OF_SCORE)} == read
+    assert {name for name in document["tails"] if not name.startswith(tails.OF_STANDING)} == read
     assert {name.partition(":")[0] for name in read} <= set(SIGNS)
     assert all(
         own["rare"] > own["median"] and own["excess"] > 0 for own in document["tails"].values()
@@ -78,10 +78,10 @@ def test_no_tail_is_narrower_than_what_a_floor_leaves() -> None:
     assert fit_tail([np.zeros(100)]) == Tail(0.0, 1.645, 0.6)
 
 
-def test_a_score_of_a_number_of_signs_that_is_not_known_takes_the_next() -> None:
-    known = {"score:3": Tail(0.0, 1.0, 1.0), "score:5": Tail(0.0, 2.0, 1.0)}
-    by = Calibration(known, 2.0, 1, "built-in")
-    by_signs = {signs: float(by.of_score(signs, np.array([4.0]))[0]) for signs in range(1, 8)}
+def test_standing_by_a_number_of_signs_that_is_not_known_takes_the_next() -> None:
+    known = {"standing:3": Tail(0.0, 1.0, 1.0), "standing:5": Tail(0.0, 2.0, 1.0)}
+    by = Calibration(known, 0.0, 1, "built-in")
+    by_signs = {signs: float(by.of_standing(signs, np.array([4.0]))[0]) for signs in range(1, 8)}
     assert by_signs[1] == by_signs[2] == by_signs[3] == pytest.approx(0.05 * np.exp(-3))
     assert (
         by_signs[4] == by_signs[5] == by_signs[6] == by_signs[7] == pytest.approx(0.05 * np.exp(-2))
@@ -89,7 +89,7 @@ def test_a_score_of_a_number_of_signs_that_is_not_known_takes_the_next() -> None
 
 
 def test_the_tails_of_ariba_know_every_sign() -> None:
-    assert {name.partition(":")[0] for name in tails.BUILT_IN.tails} == {*SIGNS, "score"}
+    assert {name.partition(":")[0] for name in tails.BUILT_IN.tails} == {*SIGNS, "standing"}
 
 
 def test_no_base_has_the_name_of_another_and_no_seed_is_for_reporting() -> None:

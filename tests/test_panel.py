@@ -5,14 +5,16 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy.cluster import hierarchy
 
 import ariba_cli as ariba
+from ariba_cli.scoring.panel.clusters import close_groups
 from ariba_cli.scoring.panel.groups import Groups, groups_of
-from ariba_cli.scoring.panel.judging import judge, tempered
+from ariba_cli.scoring.panel.judging import judge, part_in_model
 from ariba_cli.scoring.panel.pairs import pair_cosines
-from ariba_cli.scoring.panel.robust import deviations, gap_evidence, share_distance
+from ariba_cli.scoring.panel.robust import deviations, excess_of, gap_evidence, share_distance
 from ariba_cli.scoring.panel.signs import SIGNS
-from ariba_cli.scoring.panel.tails import BUILT_IN, smallest_of
+from ariba_cli.scoring.panel.tails import BUILT_IN, OF_STANDING, smallest_of
 from ariba_cli.scoring.update_statistics import OutputLayer, Updates, UpdateStatistics
 from ariba_cli.verdicts.verdict import DetectorResult, Score
 from tests.conftest import FIXTURES
@@ -196,8 +198,8 @@ def test_a_gap_says_little_where_the_honest_differ_much() -> None:
     alike, unlike = 0.1 * draw.standard_normal(50), 1.5 * draw.standard_exponential(50)
     for honest in (alike, unlike):
         honest[:5] = honest[5:].max() + 1.2
-    assert gap_evidence(alike)[:5].min() > 15
-    assert gap_evidence(unlike)[:5].max() < 0.6 * gap_evidence(alike)[:5].min()
+    assert gap_evidence(alike)[:5].min() > 11
+    assert gap_evidence(unlike)[:5].max() < 0.8 * gap_evidence(alike)[:5].min()
     assert gap_evidence(alike)[5:].max() < 3
 
 
@@ -316,24 +318,60 @@ def test_chances_fall_with_the_value_and_are_chances() -> None:
         rare = np.array([0.04, 1e-6])
         assert tail.chance(tail.reached_at(rare)) == pytest.approx(rare)
         assert tail.reached_at(np.array([0.2]))[0] == -np.inf
-    least = min(int(key[6:]) for key in BUILT_IN.tails if key.startswith("score:"))
-    score = np.array([9.0])
-    assert BUILT_IN.of_score(1, score) == BUILT_IN.of_score(least, score)
+        heavy = tail._replace(shape=0.3)
+        assert heavy.chance(heavy.reached_at(rare)) == pytest.approx(rare)
+        assert heavy.chance(np.array([tail.rare]))[0] == pytest.approx(0.05)
+        # Both have the same mean beyond the rare value.
+        steps = tail.rare + tail.excess * np.linspace(0, 4000, 4_000_001)
+        assert np.trapezoid(heavy.chance(steps), steps) / 0.05 == pytest.approx(
+            tail.excess, rel=0.01
+        )
+    least = min(
+        int(key.removeprefix(OF_STANDING)) for key in BUILT_IN.tails if key.startswith(OF_STANDING)
+    )
+    standing = np.array([9.0])
+    assert BUILT_IN.of_standing(1, standing) == BUILT_IN.of_standing(least, standing)
 
 
-def test_chances_are_tempered_where_the_usual_show_more_than_they_should() -> None:
+def test_the_excess_is_that_of_an_exponential_whatever_the_highest_are() -> None:
     draw = np.random.default_rng(4)
-    fitting = draw.random(4000)
-    everybody = np.ones(4000, dtype=bool)
-    kept = everybody.copy()
-    assert tempered(fitting**0.5, kept) == pytest.approx(fitting**0.5)
-    assert np.mean(tempered(fitting**3, kept) <= 0.01) == pytest.approx(0.01, rel=0.3)
-    # A minority that is not kept has no say.
-    attacked = np.concatenate([fitting, np.full(2000, 1e-30)])
-    kept = np.arange(6000) < 4000
-    assert tempered(attacked, kept)[4000:].max() < 1e-25
-    order = np.argsort(fitting)
-    assert (np.diff(tempered(fitting**3, everybody)[order]) >= 0).all()
+    scores = draw.exponential(7.0, 4000)
+    found = excess_of(scores)
+    assert found == pytest.approx(7.0, rel=0.06)
+    attacked = np.where(scores > np.quantile(scores, 0.95), 1e6, scores)
+    assert excess_of(attacked) == pytest.approx(found, rel=1e-9)
+    # Of a few, or of none, it is what participants of other rounds have.
+    assert excess_of(np.zeros(20)) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_close_groups_are_those_of_scipy(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    rows = draw.standard_normal((24, 6))
+    rows[[2, 5, 11, 17]] += 3 * draw.standard_normal(6)
+    cosines = np.corrcoef(rows)
+    found = close_groups(cosines)
+    assert found[0].tolist() == [2, 5, 11, 17]
+    apart = np.round(1 - cosines, 9)[np.triu_indices(24, 1)]
+    joined = hierarchy.linkage(apart, "average")
+    members = {one: [one] for one in range(24)}
+    for step, (one, other, _, _) in enumerate(joined):
+        members[24 + step] = members[int(one)] + members[int(other)]
+    wanted = {tuple(sorted(own)) for own in members.values() if 3 <= len(own) < 12}
+    assert {tuple(own.tolist()) for own in found} == wanted
+
+
+def test_a_short_update_counts_by_the_square_of_its_length() -> None:
+    delta = updates()
+    for own in delta.values():
+        own[4] *= 0.1
+        own[5] *= 0.4
+    given = groups(delta)
+    usual = float(np.median(given.norms))
+    found = part_in_model(given, np.ones(N, dtype=bool))
+    assert found == pytest.approx(np.minimum(1, (given.norms / (0.8 * usual)) ** 2))
+    assert found[4] < 0.05 < found[5] < 0.5
+    assert np.delete(found, [4, 5]).min() > 0.5
 
 
 def test_the_smallest_of_several_chances_is_no_surprise() -> None:
