@@ -1,9 +1,10 @@
 """All signs together: the evidence against each participant, and its chance among the honest."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ariba_cli.scoring.panel.clusters import close_groups
 from ariba_cli.scoring.panel.groups import Groups, norms
@@ -192,14 +193,23 @@ def first_null(groups: Groups, by: Calibration) -> Kept:
     if not groups.deep:
         return everybody
     units = [own.gram / norms(own) / norms(own)[:, None] for own in groups.deep.values()]
-    for group in close_groups(pair_cosines(units, everybody))[:_MOST_GROUPS]:
+    groups_apart = close_groups(pair_cosines(units, everybody))[:_MOST_GROUPS]
+    for apart in [*groups_apart, *_together(groups_apart, groups.participants)]:
         others = everybody.copy()
-        others[group] = False
-        standing = np.sort(judged_by(groups, others, by).standing[group])
+        others[apart] = False
+        standing = np.sort(judged_by(groups, others, by).standing[apart])
         # A quarter of them may be somebody else.
-        if standing[(len(group) - 1) // 4] > _STANDS_OUT:
+        if standing[(len(apart) - 1) // 4] > _STANDS_OUT:
             return others
     return everybody
+
+
+def _together(several: Sequence[npt.NDArray[np.intp]], n: int) -> Iterator[npt.NDArray[np.intp]]:
+    """Yield the first two groups, and all, as one, of half of n at most: decoys hide others."""
+    for number in range(2, len(several) + 1):
+        found = np.unique(np.concatenate(several[:number]))
+        if 2 * len(found) <= n:
+            yield found
 
 
 def _chance_alone(signs: Mapping[str, Float64]) -> Float64:
