@@ -1,6 +1,6 @@
 """Why somebody is flagged, and which signs a round could not show, in sentences."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ariba_cli.base.visible import visible
 from ariba_cli.verdicts.ranked import Ranked, Reason
@@ -10,6 +10,7 @@ from ariba_cli.verdicts.verdict import Verdict
 SIGNS = {
     "along": ("along the model", "{verb} the weights of the global model"),
     "same": ("alike", "points the same way as {others}"),
+    "group": ("close group", "stays apart from the rest together with {others}"),
     "beyond": ("alike beyond classes", "is like {others} beyond their mix of classes"),
     "push": ("pushes a class", "pulls all its corrections for class {label} one way"),
     "nonsoftmax": ("not by cross-entropy", "was not trained by cross-entropy alone"),
@@ -22,6 +23,7 @@ SIGNS = {
 }
 # What the number is, and how it is written.
 _MEASURES: dict[str, Callable[[float], str]] = {
+    "apart": lambda value: f"gap {value:.2g}",
     "cosine": lambda value: f"cosine {value:.2f}",
     "times-median": lambda value: f"{value:.3g} times the median length",
     "agreement": lambda value: f"agreement {value:.2f}",
@@ -39,6 +41,7 @@ _WHY_UNSEEN = {
     "nothing-to-compare": "there was nothing to compare",
 }
 _MOST_REASONS = 3
+_MOST_NAMED = 4
 
 
 def reasons_in_words(ranked: Ranked, shown: Callable[[str], str] = visible) -> str:
@@ -60,10 +63,18 @@ def reason_in_words(reason: Reason, shown: Callable[[str], str] = visible) -> st
     """Return one reason: what it shows, where, its number, and that of the honest."""
     verb = "shrinks" if reason.value < reason.honest_range[0] else "inflates"
     said = SIGNS.get(reason.family, (reason.family, reason.family))[1].format(
-        verb=verb, others=", ".join(map(shown, reason.alike)) or "others", label=reason.label
+        verb=verb, others=_named(reason.alike, shown), label=reason.label
     )
     where = "" if reason.layer is None else f" in {shown(reason.layer)}"
     return f"{said}{where} ({value_in_words(reason)}; {_usual_in_words(reason)})"
+
+
+def _named(ids: Sequence[str], shown: Callable[[str], str]) -> str:
+    """Return the first few names, and how many more there are."""
+    if len(ids) <= _MOST_NAMED:
+        return ", ".join(map(shown, ids)) or "others"
+    first = ", ".join(map(shown, ids[: _MOST_NAMED - 1]))
+    return f"{first} and {len(ids) - _MOST_NAMED + 1} more"
 
 
 def value_in_words(reason: Reason) -> str:

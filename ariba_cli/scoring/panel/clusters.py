@@ -1,5 +1,7 @@
 """Groups of updates that are close to each other, and far from all others."""
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +13,22 @@ _SMALLEST = 3
 _DECIMALS = 9
 
 
-def close_groups(cosines: Float64) -> list[npt.NDArray[np.intp]]:
+class CloseGroup(NamedTuple):
+    """A minority whose members are closer to each other than to anybody else.
+
+    Attributes
+    ----------
+    members : int array
+        Their indices, in order.
+    apart : float
+        How much farther away the next is than they are from each other, in 1 − cosine.
+    """
+
+    members: npt.NDArray[np.intp]
+    apart: float
+
+
+def close_groups(cosines: Float64) -> list[CloseGroup]:
     """Return the minorities that average linkage joins, those first that stay apart longest.
 
     Clusters are joined in the order of the mean distance of their members, 1 − cosine (UPGMA:
@@ -25,20 +42,20 @@ def close_groups(cosines: Float64) -> list[npt.NDArray[np.intp]]:
 
     Returns
     -------
-    list of int arrays
-        The indices of each group of three or more that is less than half of all.
+    list of CloseGroup
+        Each group of three or more that is less than half of all.
     """
     n = len(cosines)
     distances = np.round(1 - cosines, _DECIMALS)
     np.fill_diagonal(distances, np.inf)
     members = [[one] for one in range(n)]
     joined_at = np.zeros(n)
-    found: list[tuple[float, list[int]]] = []
+    found: list[CloseGroup] = []
     for _ in range(n - 1):
         one, other = divmod(int(distances.argmin()), n)
         at = float(distances[one, other])
         found += [
-            (at - float(joined_at[own]), members[own])
+            CloseGroup(np.sort(np.array(members[own])), at - float(joined_at[own]))
             for own in (one, other)
             if len(members[own]) >= _SMALLEST and 2 * len(members[own]) < n
         ]
@@ -48,5 +65,4 @@ def close_groups(cosines: Float64) -> list[npt.NDArray[np.intp]]:
         distances[one, one] = distances[other] = distances[:, other] = np.inf
         members[one] = members[one] + members[other]
         joined_at[one] = at
-    found.sort(key=lambda group: -group[0])
-    return [np.sort(np.array(group)) for _, group in found]
+    return sorted(found, key=lambda group: -group.apart)

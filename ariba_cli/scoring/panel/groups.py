@@ -1,9 +1,12 @@
 """The updates of a round as the panel sees them: layers with their biases, and the output layer."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from ariba_cli.scoring.panel.clusters import CloseGroup, close_groups
+from ariba_cli.scoring.panel.pairs import pair_cosines
 from ariba_cli.scoring.update_statistics import (
     Float64,
     OutputLayer,
@@ -58,6 +61,18 @@ class Groups:
     def norms(self) -> Float64:
         """‖δ_i‖, or the distance to the mean where there is no global model."""
         return norms(self.total)
+
+    @cached_property
+    def cosines(self) -> Float64:
+        """The cosine of each pair of updates, each group of layers of each scaled to length 1."""
+        everybody = np.ones(self.participants, dtype=bool)
+        units = [own.gram / norms(own) / norms(own)[:, None] for own in self.deep.values()]
+        return pair_cosines(units, everybody)
+
+    @cached_property
+    def close(self) -> list[CloseGroup]:
+        """The participants who are close to each other, those first who stay apart longest."""
+        return close_groups(self.cosines) if self.deep else []
 
     @property
     def descent_is_plain(self) -> bool:

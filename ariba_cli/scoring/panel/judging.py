@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.scoring.panel.clusters import close_groups
-from ariba_cli.scoring.panel.groups import Groups, norms
-from ariba_cli.scoring.panel.pairs import pair_cosines
+from ariba_cli.scoring.panel.groups import Groups
 from ariba_cli.scoring.panel.robust import Kept, excess_of
 from ariba_cli.scoring.panel.signs import SIGNS, Reading
 from ariba_cli.scoring.panel.tails import BUILT_IN, Calibration, smallest_of
@@ -20,7 +18,10 @@ _EVIDENCE = 0.5
 _WEIGHTS = {"push": 0.5}
 # Tails are fitted to a few thousand participants, and say no more of these than that. Shares of
 # layers say less: whoever finds the one sample that a network does not know moves other layers.
-_LEAST_CHANCES = {"push": 1e-6, "beyond": 1e-6, "along": 1e-6, "units": 1e-6, "profile": 1e-4}
+_LEAST_CHANCES = {
+    **dict.fromkeys(("along", "group", "beyond", "push", "units"), 1e-6),
+    "profile": 1e-4,
+}
 # From this share of the usual length on an update counts in full.
 _FULL_LENGTH = 0.8
 # These convict alone where they leave no doubt: where their chances are this many times as small.
@@ -190,11 +191,8 @@ def first_null(groups: Groups, by: Calibration) -> Kept:
     As long as those who attack together have a part in what is usual, they hide each other.
     """
     everybody = np.ones(groups.participants, dtype=bool)
-    if not groups.deep:
-        return everybody
-    units = [own.gram / norms(own) / norms(own)[:, None] for own in groups.deep.values()]
-    groups_apart = close_groups(pair_cosines(units, everybody))[:_MOST_GROUPS]
-    for apart in [*groups_apart, *_together(groups_apart, groups.participants)]:
+    several = [one.members for one in groups.close[:_MOST_GROUPS]]
+    for apart in [*several, *_together(several, groups.participants)]:
         others = everybody.copy()
         others[apart] = False
         standing = np.sort(judged_by(groups, others, by).standing[apart])

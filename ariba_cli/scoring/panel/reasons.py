@@ -88,6 +88,7 @@ def _reason(name: str, reading: Reading, p_value: float, who: int, kept: Kept) -
     if reading.measured.ndim == 2:
         return _of_pairs(name, reading, p_value, who, kept)
     usual = reading.measured[kept]
+    alike = () if reading.alike is None else reading.alike[who]
     return Reason(
         family=name,
         layer=reading.layer,
@@ -95,6 +96,7 @@ def _reason(name: str, reading: Reading, p_value: float, who: int, kept: Kept) -
         value=float(reading.measured[who]),
         honest_range=(float(usual.min()), float(usual.max())),
         p_value=p_value,
+        alike=tuple(int(one) for one in alike if one != who),
         label=None if reading.labels is None else int(reading.labels[who]),
     )
 

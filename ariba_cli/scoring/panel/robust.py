@@ -14,6 +14,7 @@ Kept = npt.NDArray[np.bool_]
 _DECIMALS = 6
 _MAD_TO_DEVIATION = 1.4826
 _LEAST_SPREAD = 1e-12
+_LEAST_SPREAD_OF_PAIRS = 1e-9
 _LEAST_SQUARE = 1e-300
 # What a part's variance is at least, by the mean of all.
 _LEAST_VARIANCE = 0.1
@@ -70,8 +71,7 @@ def likeness(cosines: Float64, kept: Kept, judged: Kept) -> dict[str, Float64]:
     if not len(pairs):
         return {}
     median = float(np.median(pairs))
-    spread = max(_MAD_TO_DEVIATION * float(np.median(np.abs(pairs - median))), 1e-9)
-    found = (cosines - median) / spread * _correction(kept)
+    found = (cosines - median) / spread_of_pairs(inner) * _correction(kept)
     found[~judged] = found[:, ~judged] = -1.0
     np.fill_diagonal(found, -np.inf)
     largest = -np.sort(-found, axis=1)[:, : min(3, n - 1)]
@@ -81,6 +81,13 @@ def likeness(cosines: Float64, kept: Kept, judged: Kept) -> dict[str, Float64]:
         "/1": np.round(largest[:, 0] - expected[0], _DECIMALS),
         "/3": np.round(largest.mean(axis=1) - math.fsum(expected) / len(expected), _DECIMALS),
     }
+
+
+def spread_of_pairs(cosines: Float64) -> float:
+    """Return 1.4826·MAD of the cosines of all pairs."""
+    pairs = cosines[np.triu_indices(len(cosines), 1)]
+    apart = np.abs(pairs - np.median(pairs))
+    return max(_MAD_TO_DEVIATION * float(np.median(apart)), _LEAST_SPREAD_OF_PAIRS)
 
 
 def gap_evidence(logarithms: Float64) -> Float64:

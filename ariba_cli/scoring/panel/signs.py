@@ -1,6 +1,6 @@
 """The signs by which an update may be told: each a function of its own, with its values."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from ariba_cli.scoring.panel.robust import (
     gap_evidence,
     likeness,
     share_distance,
+    spread_of_pairs,
 )
 from ariba_cli.scoring.update_statistics import Float64
 
@@ -49,6 +50,8 @@ class Reading(NamedTuple):
         What was, in its own unit.
     labels : int array of shape (n,), optional
         At which class it points.
+    alike : sequence of int arrays, optional
+        Of each participant, with whom it shares the value, itself too.
     """
 
     tail: str
@@ -57,6 +60,7 @@ class Reading(NamedTuple):
     statistic: str
     measured: Float64
     labels: npt.NDArray[np.intp] | None = None
+    alike: Sequence[npt.NDArray[np.intp]] | None = None
 
 
 def size(groups: Groups, _: Kept) -> Iterator[Reading]:
@@ -104,6 +108,25 @@ def same(groups: Groups, kept: Kept) -> Iterator[Reading]:
     yield from _likeness("same", None, pair_cosines(scaled.values(), kept), kept, everybody)
     for name, gram in scaled.items():
         yield from _likeness("same", name, pair_cosines([gram], kept), kept, everybody)
+
+
+def group(groups: Groups, _: Kept) -> Iterator[Reading]:
+    """Yield how far a close group of participants stays apart from all others.
+
+    It is by how much farther away the next is than they are from each other, in robust
+    deviations of all pairs, times the square root of how many they are; of several groups that
+    have a participant in them, the largest.
+    """
+    if not groups.close:
+        return
+    n = groups.participants
+    spread = spread_of_pairs(groups.cosines)
+    apart, alike = np.zeros(n), [np.array([who]) for who in range(n)]
+    for one in groups.close:
+        value = one.apart * np.sqrt(len(one.members)) / spread
+        for who in one.members[apart[one.members] < value]:
+            apart[who], alike[who] = value, one.members
+    yield Reading("group:all", None, np.round(apart, 6), "apart", apart, alike=alike)
 
 
 def beyond(groups: Groups, kept: Kept) -> Iterator[Reading]:
@@ -175,6 +198,7 @@ def units(groups: Groups, kept: Kept) -> Iterator[Reading]:
 SIGNS: dict[str, Callable[[Groups, Kept], Iterator[Reading]]] = {
     "along": along,
     "same": same,
+    "group": group,
     "beyond": beyond,
     "push": push,
     "nonsoftmax": nonsoftmax,
