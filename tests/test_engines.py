@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ariba_cli.base.errors import UsageError
+from ariba_cli.native.compensated import Compensated
 from ariba_cli.scoring import cpu, devices, engine, gpu, near_cuts, selection
-from ariba_cli.scoring.compensated import Compensated
 from ariba_cli.scoring.covariance import exactly_whitened, quick_sums, uncertainty
 from ariba_cli.scoring.cpu import Cpu
 from ariba_cli.scoring.devices import DeviceChoice

@@ -23,9 +23,9 @@ from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.progress import Progress, part_of
 from ariba_cli.detectors.declaration import LayerDetector
+from ariba_cli.native.sides import sides_of
 from ariba_cli.scoring.gathering import Gathered, Origin, gather
 from ariba_cli.scoring.marks import Marks
-from ariba_cli.scoring.sides import sides_of
 from ariba_cli.scoring.update_statistics import Float64, Statistic, squared_distances
 from ariba_cli.updates.fragments import FragmentLayout, Fragments, TensorValues
 from ariba_cli.updates.intake import Submission, differing_scales, offers, why_too_few

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ariba_cli.base.parallel import map_workers, one_blas_thread
-from ariba_cli.scoring.compensated import Compensated
+from ariba_cli.native.compensated import Compensated
 from ariba_cli.scoring.processor import (
     ROWS_PER_SUM,
     Float64,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ariba_cli.base.errors import UsageError
-from ariba_cli.scoring.compensated import Compensated
+from ariba_cli.native.compensated import Compensated
 from ariba_cli.scoring.processor import (
     ROWS_PER_SUM,
     Float64,

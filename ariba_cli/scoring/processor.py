@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.scoring.compensated import Compensated
+from ariba_cli.native.compensated import Compensated
 
 Float64 = npt.NDArray[np.float64]
 Values = npt.NDArray[np.floating]

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ariba_cli.native.products import exact_square
 from ariba_cli.scoring.panel.groups import Groups, norms
 from ariba_cli.scoring.panel.pairs import pair_cosines
 from ariba_cli.scoring.panel.robust import Kept
 from ariba_cli.scoring.panel.signs import SIGNS, Reading
 from ariba_cli.scoring.panel.tails import BUILT_IN, Calibration, smallest_of
-from ariba_cli.scoring.products import exact_square
 from ariba_cli.scoring.update_statistics import Float64
 
 # From which chance on a sign is evidence.

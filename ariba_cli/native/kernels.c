@@ -1,0 +1,509 @@
+/* The arithmetic over all values of a layer, several lanes at a time.
+
+   Compiled once for each level of processors; `LEVEL` ends the name of every function. A level
+   only decides how many lanes there are: what a function returns is the same to the last bit on
+   all of them, either since it is an exact integer or since its order of additions is fixed.
+   Compile with -ffp-contract=off: a fused multiply-add rounds otherwise than two operations.
+
+   Every function trusts the pointers and sizes that it is given. Its callers in Python make the
+   arrays themselves, and check them; no size comes from a file. */
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __AVX512IFMA__
+#include <immintrin.h>
+#endif
+
+#define JOINED(name, level) name##_##level
+#define NAMED(name, level) JOINED(name, level)
+#define OWN(name) NAMED(name, LEVEL)
+#define EXPORT __attribute__((visibility("default")))
+
+#if defined(__AVX512F__)
+#define BYTES 64
+#elif defined(__AVX2__)
+#define BYTES 32
+#else
+#define BYTES 16
+#endif
+#define LANES (BYTES / 8)
+
+typedef double Doubles __attribute__((vector_size(BYTES)));
+typedef int64_t Longs __attribute__((vector_size(BYTES)));
+typedef float Floats __attribute__((vector_size(BYTES)));
+typedef int32_t Ints __attribute__((vector_size(BYTES)));
+/* What lies anywhere in an array of numbers. */
+typedef double AnyDoubles __attribute__((vector_size(BYTES), aligned(8), may_alias));
+
+/* The values of one participant, and what they are counted from. */
+typedef struct {
+    const void *values;
+    int32_t wide; /* whether they are float64, and not float32 */
+    int64_t stride; /* from one participant to the next, in values */
+    const double *origin; /* NULL for nothing */
+} Rows;
+
+#define LEAST_EXPONENT (-900)
+#define BLOCK 2048
+/* Rows that are a multiple of a page apart would share the lines of the cache. */
+#define ROW (BLOCK + 24)
+/* Adding it to a number below 2^51 rounds it to an integer, in the low bits of the sum. */
+#define MAGIC 0x1.8p52
+#define INFINITE 0x7ff0000000000000
+
+static void copy_row(const Rows *rows, int64_t row, int64_t first, int64_t columns, double *out)
+{
+    const double *origin = rows->origin ? rows->origin + first : NULL;
+    if (rows->wide) {
+        const double *values = (const double *)rows->values + row * rows->stride + first;
+        if (origin)
+            for (int64_t c = 0; c < columns; c++) out[c] = values[c] - origin[c];
+        else
+            memcpy(out, values, (size_t)columns * sizeof *out);
+    } else {
+        const float *values = (const float *)rows->values + row * rows->stride + first;
+        if (origin)
+            for (int64_t c = 0; c < columns; c++) out[c] = (double)values[c] - origin[c];
+        else
+            for (int64_t c = 0; c < columns; c++) out[c] = values[c];
+    }
+}
+
+/* Fill up with zeros to whole vectors, of which there are `ROW` / `LANES` at most. */
+static int64_t padded(double *row, int64_t columns)
+{
+    int64_t whole = (columns + LANES - 1) / LANES * LANES;
+    for (int64_t c = columns; c < whole; c++) row[c] = 0;
+    return whole;
+}
+
+/* The bits of the largest magnitude: at least INFINITE where something is not finite. */
+static int64_t largest_bits(const double *row, int64_t columns)
+{
+    Longs most = {0};
+    for (int64_t c = 0; c < columns; c += LANES) {
+        Longs bits = (Longs) * (const Doubles *)(row + c) & INT64_MAX;
+        Longs more = bits > most;
+        most = (bits & more) | (most & ~more);
+    }
+    int64_t found = 0;
+    for (int lane = 0; lane < LANES; lane++)
+        if (most[lane] > found) found = most[lane];
+    return found;
+}
+
+static double from_bits(int64_t bits)
+{
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* ---- Gram matrices of integers of 41 bits: see products.py ---- */
+
+#define BITS 41
+#define LOW_BITS 21
+#define LOW_MASK ((INT64_C(1) << LOW_BITS) - 1)
+
+/* How many rows, and how many others, are multiplied with each other at a time: as many as the
+   registers hold sums of. */
+#if defined(__AVX512IFMA__)
+#define HIGH 3
+#define WIDE 3
+#elif defined(__AVX512F__)
+#define HIGH 4
+#define WIDE 4
+#else
+#define HIGH 4
+#define WIDE 3
+#endif
+
+/* high·2^42 + low, rounded once, for 0 ≤ low < 2^42. */
+static double rounded(int64_t high, int64_t low)
+{
+    return (double)high * 0x1p42 + (double)low;
+}
+
+static const double *row_of(const double *block, int64_t row, int64_t height, int64_t length)
+{
+    return block + (row < height ? row : height - 1) * length;
+}
+
+#ifdef __AVX512IFMA__
+
+/* The processor multiplies integers of 52 bits: X + 2^51, as `MAGIC` leaves it. */
+
+static void tile(const double *const x[HIGH], const double *const y[WIDE], int64_t columns,
+                 __int128 sums[HIGH][WIDE])
+{
+    __m512i low[HIGH][WIDE], high[HIGH][WIDE];
+    for (int i = 0; i < HIGH; i++)
+        for (int j = 0; j < WIDE; j++) low[i][j] = high[i][j] = _mm512_setzero_si512();
+    for (int64_t c = 0; c < columns; c += LANES) {
+        __m512i left[HIGH];
+        for (int i = 0; i < HIGH; i++) left[i] = _mm512_load_si512(x[i] + c);
+        for (int j = 0; j < WIDE; j++) {
+            __m512i right = _mm512_load_si512(y[j] + c);
+            for (int i = 0; i < HIGH; i++) {
+                low[i][j] = _mm512_madd52lo_epu64(low[i][j], left[i], right);
+                high[i][j] = _mm512_madd52hi_epu64(high[i][j], left[i], right);
+            }
+        }
+    }
+    /* 2^11 summands of less than 2^52 each. */
+    for (int i = 0; i < HIGH; i++)
+        for (int j = 0; j < WIDE; j++)
+            sums[i][j] = _mm512_reduce_add_epi64(high[i][j]) * ((__int128)1 << 52) +
+                         _mm512_reduce_add_epi64(low[i][j]);
+}
+
+static void block_products(double *block, const int *exponents, int64_t height, int64_t columns,
+                           double *products)
+{
+    for (int64_t i = 0; i < height; i++) {
+        double *row = block + i * ROW, scale = ldexp(1.0, BITS - exponents[i]);
+        Doubles sum = {0};
+        for (int64_t c = 0; c < columns; c += LANES) {
+            Doubles shifted = *(Doubles *)(row + c) * scale + MAGIC;
+            sum += shifted - MAGIC;
+            *(Doubles *)(row + c) = shifted;
+        }
+        /* The sum of the row's integers stands behind it. */
+        row[BLOCK] = 0;
+        for (int lane = 0; lane < LANES; lane++) row[BLOCK] += sum[lane];
+    }
+    for (int64_t i0 = 0; i0 < height; i0 += HIGH)
+        for (int64_t j0 = i0 / WIDE * WIDE; j0 < height; j0 += WIDE) {
+            const double *x[HIGH], *y[WIDE];
+            __int128 sums[HIGH][WIDE];
+            for (int i = 0; i < HIGH; i++) x[i] = row_of(block, i0 + i, height, ROW);
+            for (int j = 0; j < WIDE; j++) y[j] = row_of(block, j0 + j, height, ROW);
+            tile(x, y, columns, sums);
+            for (int i = 0; i < HIGH; i++)
+                for (int j = 0; j < WIDE; j++) {
+                    if (j0 + j < i0 + i || j0 + j >= height) continue;
+                    /* (X + b)·(Y + b) = X·Y + b·(X + Y) + b² */
+                    __int128 both = (int64_t)x[i][BLOCK] + (int64_t)y[j][BLOCK];
+                    __int128 exact = sums[i][j] - both * ((__int128)1 << 51) -
+                                     columns * ((__int128)1 << 102);
+                    products[(i0 + i) * height + j0 + j] =
+                        rounded((int64_t)(exact >> 42), (int64_t)(exact & (((__int128)1 << 42) - 1)));
+                }
+        }
+}
+
+#else
+
+/* Two integers for each value, of 20 bits and of 21, and their sum: three products give all four
+   (Karatsuba), and their sums over a block are exact in float64. */
+#define PART 512
+#define PART_ROW (PART + 24)
+
+/* Fused or not: exact sums are not rounded. */
+#if defined(__GNUC__) && !defined(__clang__)
+__attribute__((optimize("fp-contract=fast")))
+#endif
+static void tile(const double *const x[HIGH], const double *const y[WIDE], int64_t columns,
+                 double sums[HIGH][WIDE])
+{
+#ifdef __clang__
+#pragma clang fp contract(fast)
+#endif
+    Doubles total[HIGH][WIDE] = {{{0}}};
+    for (int64_t c = 0; c < columns; c += LANES) {
+        Doubles left[HIGH];
+        for (int i = 0; i < HIGH; i++) left[i] = *(const Doubles *)(x[i] + c);
+        for (int j = 0; j < WIDE; j++) {
+            Doubles right = *(const Doubles *)(y[j] + c);
+            for (int i = 0; i < HIGH; i++) total[i][j] += left[i] * right;
+        }
+    }
+    for (int i = 0; i < HIGH; i++)
+        for (int j = 0; j < WIDE; j++) {
+            sums[i][j] = 0;
+            for (int lane = 0; lane < LANES; lane++) sums[i][j] += total[i][j][lane];
+        }
+}
+
+/* Add the products of all pairs of rows, each of length `PART_ROW`. */
+static void add_products(const double *rows, int64_t height, int64_t columns, double *products)
+{
+    for (int64_t i0 = 0; i0 < height; i0 += HIGH)
+        for (int64_t j0 = i0 / WIDE * WIDE; j0 < height; j0 += WIDE) {
+            const double *x[HIGH], *y[WIDE];
+            double sums[HIGH][WIDE];
+            for (int i = 0; i < HIGH; i++) x[i] = row_of(rows, i0 + i, height, PART_ROW);
+            for (int j = 0; j < WIDE; j++) y[j] = row_of(rows, j0 + j, height, PART_ROW);
+            tile(x, y, columns, sums);
+            for (int i = 0; i < HIGH && i0 + i < height; i++)
+                for (int j = 0; j < WIDE && j0 + j < height; j++)
+                    products[(i0 + i) * height + j0 + j] += sums[i][j];
+        }
+}
+
+static void block_products(double *block, const int *exponents, int64_t height, int64_t columns,
+                           double *products)
+{
+    double *high = block + height * ROW, *low = high + height * PART_ROW;
+    double *both = low + height * PART_ROW, *lows = both + height * PART_ROW;
+    double *boths = lows + height * height;
+    memset(products, 0, (size_t)(height * height) * sizeof *products);
+    memset(lows, 0, 2 * (size_t)(height * height) * sizeof *lows);
+    for (int64_t first = 0; first < columns; first += PART) {
+        int64_t width = columns - first < PART ? columns - first : PART;
+        for (int64_t i = 0; i < height; i++) {
+            double scale = ldexp(1.0, BITS - LOW_BITS - exponents[i]);
+            for (int64_t c = 0; c < width; c += LANES) {
+                Doubles value = *(Doubles *)(block + i * ROW + first + c) * scale;
+                Doubles top = value + MAGIC - MAGIC;
+                Doubles rest = (value - top) * 0x1p21 + MAGIC - MAGIC;
+                *(Doubles *)(high + i * PART_ROW + c) = top;
+                *(Doubles *)(low + i * PART_ROW + c) = rest;
+                *(Doubles *)(both + i * PART_ROW + c) = top + rest;
+            }
+        }
+        add_products(high, height, width, products);
+        add_products(low, height, width, lows);
+        add_products(both, height, width, boths);
+    }
+    for (int64_t at = 0; at < height * height; at++) {
+        int64_t top = (int64_t)products[at], bottom = (int64_t)lows[at];
+        int64_t middle = (int64_t)boths[at] - top - bottom + (bottom >> LOW_BITS);
+        products[at] = rounded(top + (middle >> LOW_BITS),
+                               ((middle & LOW_MASK) << LOW_BITS) | (bottom & LOW_MASK));
+    }
+}
+
+#endif
+
+/* How many float64 `gram` needs to work in, which start at a multiple of 64 bytes. */
+EXPORT int64_t OWN(gram_scratch)(int64_t height)
+{
+#ifdef __AVX512IFMA__
+    return height * ROW + height * height;
+#else
+    return height * (ROW + 3 * PART_ROW) + 3 * height * height;
+#endif
+}
+
+/* Add X·Xᵀ over blocks of columns to a compensated sum of shape (height, height).
+
+   The rows of X are those of n participants less their origin, and `extra` more as they are.
+   Returns 1 where something is not finite, and the sum is then of no use. */
+EXPORT int OWN(gram)(const Rows *rows, int64_t n, int64_t columns, const double *const *more,
+                     int64_t extra, double *scratch, int *exponents, double *sum, double *lost)
+{
+    int64_t height = n + extra;
+    double *products = scratch + OWN(gram_scratch)(height) - height * height;
+    for (int64_t first = 0; first < columns; first += BLOCK) {
+        int64_t width = columns - first < BLOCK ? columns - first : BLOCK, whole = width;
+        for (int64_t i = 0; i < height; i++) {
+            double *row = scratch + i * ROW;
+            if (i < n)
+                copy_row(rows, i, first, width, row);
+            else
+                memcpy(row, more[i - n] + first, (size_t)width * sizeof *row);
+            whole = padded(row, width);
+            int64_t bits = largest_bits(row, whole);
+            if (bits >= INFINITE) return 1;
+            frexp(from_bits(bits), &exponents[i]);
+            if (exponents[i] < LEAST_EXPONENT) exponents[i] = LEAST_EXPONENT;
+        }
+        block_products(scratch, exponents, height, whole, products);
+        for (int64_t i = 0; i < height; i++)
+            for (int64_t j = i; j < height; j++) {
+                int64_t at = i * height + j;
+                double part = ldexp(products[at], exponents[i] + exponents[j] - 2 * BITS);
+                double before = sum[at], after = before + part, added = after - before;
+                lost[at] += (before - (after - added)) + (part - added);
+                sum[at] = after;
+            }
+    }
+    for (int64_t i = 0; i < height; i++)
+        for (int64_t j = 0; j < i; j++) {
+            sum[i * height + j] = sum[j * height + i];
+            lost[i * height + j] = lost[j * height + i];
+        }
+    return 0;
+}
+
+/* ---- What a coordinate says by the values of all participants: see columns.py ---- */
+
+/* Put in order what two rows of vectors hold: the smaller values in the first. */
+#define COMPARE(Vector, Mask, first, second)                                  \
+    do {                                                                      \
+        Vector one = *(first), other = *(second);                             \
+        Mask less = one < other;                                              \
+        *(first) = (Vector)(((Mask)one & less) | ((Mask)other & ~less));      \
+        *(second) = (Vector)(((Mask)other & less) | ((Mask)one & ~less));     \
+    } while (0)
+
+/* Zero is positive: of zeros of both signs any may be in the middle. */
+static double middle_of(double low, double high, int two)
+{
+    return (two ? (low + high) / 2 : low) + 0.0;
+}
+
+/* Write the median of each column to `out`. `pairs` holds the comparisons of a sorting network,
+   without those that do not matter for the middle; `scratch` has room for n vectors. */
+EXPORT void OWN(medians)(const Rows *rows, int64_t n, int64_t columns, const uint16_t *pairs,
+                         int64_t count, void *scratch, double *out)
+{
+    int64_t item = rows->wide ? 8 : 4, lanes = BYTES / item;
+    int64_t low = (n - 1) / 2, high = n / 2;
+    for (int64_t first = 0; first < columns; first += lanes) {
+        int64_t width = columns - first < lanes ? columns - first : lanes;
+        if (width < lanes) memset(scratch, 0, (size_t)(n * BYTES));
+        for (int64_t i = 0; i < n; i++)
+            memcpy((char *)scratch + i * BYTES,
+                   (const char *)rows->values + (i * rows->stride + first) * item,
+                   width == lanes ? BYTES : (size_t)(width * item));
+        if (rows->wide) {
+            Doubles *sorted = scratch;
+            for (int64_t at = 0; at < count; at++)
+                COMPARE(Doubles, Longs, sorted + pairs[2 * at], sorted + pairs[2 * at + 1]);
+            for (int64_t c = 0; c < width; c++)
+                out[first + c] = middle_of(sorted[low][c], sorted[high][c], low != high);
+        } else {
+            Floats *sorted = scratch;
+            for (int64_t at = 0; at < count; at++)
+                COMPARE(Floats, Ints, sorted + pairs[2 * at], sorted + pairs[2 * at + 1]);
+            for (int64_t c = 0; c < width; c++)
+                out[first + c] = middle_of(sorted[low][c], sorted[high][c], low != high);
+        }
+    }
+}
+
+/* Add to `agrees` in how many columns each participant moves as the majority does; returns how
+   many columns have one. `lead` has room for a block. */
+EXPORT int64_t OWN(signs)(const Rows *rows, int64_t n, int64_t columns, int32_t *lead,
+                          double *row, int64_t *agrees)
+{
+    int64_t found = 0;
+    for (int64_t first = 0; first < columns; first += BLOCK) {
+        int64_t width = columns - first < BLOCK ? columns - first : BLOCK;
+        memset(lead, 0, BLOCK * sizeof *lead);
+        for (int64_t i = 0; i < n; i++) {
+            copy_row(rows, i, first, width, row);
+            for (int64_t c = 0; c < width; c++) lead[c] += (row[c] > 0) - (row[c] < 0);
+        }
+        for (int64_t c = 0; c < width; c++) {
+            found += lead[c] != 0;
+            lead[c] = (lead[c] > 0) - (lead[c] < 0);
+        }
+        for (int64_t i = 0; i < n; i++) {
+            int32_t same = 0;
+            copy_row(rows, i, first, width, row);
+            for (int64_t c = 0; c < width; c++)
+                same += (lead[c] != 0) & (lead[c] == (row[c] > 0) - (row[c] < 0));
+            agrees[i] += same;
+        }
+    }
+    return found;
+}
+
+/* A sum in the order of NumPy's: of eight interleaved parts, and of halves where it is long. */
+static double pairwise(const double *values, int64_t count)
+{
+    if (count < 8) {
+        double sum = count ? values[0] : 0;
+        for (int64_t at = 1; at < count; at++) sum += values[at];
+        return sum;
+    }
+    if (count > 128) {
+        int64_t half = count / 2 / 8 * 8;
+        return pairwise(values, half) + pairwise(values + half, count - half);
+    }
+    double part[8];
+    memcpy(part, values, sizeof part);
+    int64_t at = 8;
+    for (; at < count / 8 * 8; at += 8)
+        for (int lane = 0; lane < 8; lane++) part[lane] += values[at + lane];
+    double sum = ((part[0] + part[1]) + (part[2] + part[3])) +
+                 ((part[4] + part[5]) + (part[6] + part[7]));
+    for (; at < count; at++) sum += values[at];
+    return sum;
+}
+
+/* Square a row of differences and add it up by runs, each of which ends where the next starts. */
+static void run_squares(const Rows *rows, int64_t i, int64_t first, const int64_t *starts,
+                        int64_t runs, double *row, double *sums)
+{
+    int64_t columns = starts[runs];
+    copy_row(rows, i, first, columns, row);
+    for (int64_t c = 0; c < columns; c++) row[c] *= row[c];
+    for (int64_t at = 0; at < runs; at++) {
+        int64_t start = starts[at];
+        sums[at] = row[start] + pairwise(row + start + 1, starts[at + 1] - start - 1);
+    }
+}
+
+/* Write the sum of squares of each run of columns of a block, shape (n, runs), to `sums`. The
+   first run starts at column 0, and `starts` has the end of the last one behind it. */
+EXPORT void OWN(squares)(const Rows *rows, int64_t n, const int64_t *starts, int64_t runs,
+                         double *row, double *sums)
+{
+    for (int64_t i = 0; i < n; i++) run_squares(rows, i, 0, starts, runs, row, sums + i * runs);
+}
+
+/* Add the squares of the columns of some blocks to the parts of a layer's side: see sides.py. The
+   first column has the number `first` in the layer; every `every`th block is taken. */
+EXPORT void OWN(side)(const Rows *rows, int64_t n, int64_t columns, int64_t first, int64_t every,
+                      int64_t period, int64_t run, int64_t parts, int64_t *starts, double *row,
+                      double *sums, double *turns, double *total)
+{
+    for (int64_t start = 0; start < columns; start += BLOCK) {
+        if ((first + start) / BLOCK % every) continue;
+        int64_t width = columns - start < BLOCK ? columns - start : BLOCK, runs = 0;
+        int64_t place = (first + start) % period, part = place / run;
+        for (int64_t c = 0; c < width;) {
+            int64_t left = run - place % run < period - place ? run - place % run : period - place;
+            starts[runs++] = c;
+            c += left;
+            place = (place + left) % period;
+        }
+        starts[runs] = width;
+        int64_t head = parts - part < runs ? parts - part : runs;
+        int64_t whole = (runs - head) / parts, tail = (runs - head) % parts;
+        for (int64_t i = 0; i < n; i++) {
+            double *own = total + i * parts;
+            const double *next = sums + head;
+            run_squares(rows, i, start, starts, runs, row, sums);
+            for (int64_t at = 0; at < head; at++) own[part + at] += sums[at];
+            for (int64_t turn = 0; turn < whole; turn++, next += parts)
+                for (int64_t at = 0; at < parts; at++)
+                    turns[at] = turn ? turns[at] + next[at] : next[at];
+            for (int64_t at = 0; whole && at < parts; at++) own[at] += turns[at];
+            for (int64_t at = 0; at < tail; at++) own[at] += next[at];
+        }
+    }
+}
+
+#ifdef SOURCE
+/* Of what the library was made. */
+EXPORT const char *source(void)
+{
+    return SOURCE;
+}
+
+/* The number of the highest level that the processor has, from 0. */
+EXPORT int level(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
+        !__builtin_cpu_supports("bmi2"))
+        return 0;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512cd") || !__builtin_cpu_supports("avx512dq") ||
+        !__builtin_cpu_supports("avx512vl"))
+        return 1;
+    return __builtin_cpu_supports("avx512ifma") ? 3 : 2;
+#else
+    return 0;
+#endif
+}
+#endif

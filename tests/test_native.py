@@ -1,0 +1,193 @@
+"""The compiled kernels: to the last bit what NumPy gives, at every level that runs here."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ariba_cli.native import columns, library
+from ariba_cli.native.columns import medians, run_squares, sign_agreement
+from ariba_cli.native.library import Rows
+from ariba_cli.native.products import BLOCK_COLUMNS, Products
+from ariba_cli.native.sides import Side
+
+Array = npt.NDArray[Any]
+
+needs_kernels = pytest.mark.skipif(not library.available(), reason="the kernels were not compiled")
+SCALES = [0.0, 5e-324, 1e-310, 1e-200, 1e-30, 1.0, 1e30, 1e150]
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Any:
+    before = library._chosen[0]
+    yield
+    library._chosen[0] = before
+
+
+def on_all_levels(compute: Callable[[], Any]) -> list[Any]:
+    """Return what comes out in NumPy, and at each level."""
+    found = []
+    for choice in (library.OFF, *library.available()):
+        library.use(choice)
+        found.append(compute())
+    return found
+
+
+@st.composite
+def values(draw: st.DrawFn) -> Array:
+    """Draw the values of some participants: of any scale, aligned or not, zeros among them."""
+    n, size = draw(st.integers(1, 14)), draw(st.integers(0, 2 * BLOCK_COLUMNS + 40))
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    scales = random.choice(draw(st.lists(st.sampled_from(SCALES), min_size=1)), (n, 1))
+    memory = np.zeros((n, size + 7), dtype)
+    found = memory[:, draw(st.integers(0, 7)) :][:, :size]
+    with np.errstate(over="ignore", under="ignore"):
+        found[:] = (random.standard_normal((n, size)) * scales).astype(dtype)
+    found[~np.isfinite(found)] = 1e30
+    if draw(st.booleans()):
+        found[:, random.random(size) < 0.5] = 0
+    if n > 2 and draw(st.booleans()):
+        found[0] = found[-1]
+    return found
+
+
+def origin_of(found: Array, draw: int) -> Array | None:
+    """Return nothing, somebody's values, or others."""
+    if draw == 0:
+        return None
+    if draw == 1:
+        return found[0].astype(np.float64)
+    return np.random.default_rng(draw).standard_normal(found.shape[1])
+
+
+@needs_kernels
+@settings(max_examples=150, deadline=None)
+@given(values(), st.integers(0, 3), st.integers(0, 2))
+def test_products_have_the_same_bits(found: Array, origin: int, extra: int) -> None:
+    rows = Rows(found, origin_of(found, origin))
+    more = list(np.random.default_rng(extra).standard_normal((extra, found.shape[1])))
+    first, *others = on_all_levels(lambda: Products(len(found) + extra).of(rows, *more))
+    for other in others:
+        np.testing.assert_array_equal(other, first)
+
+
+@needs_kernels
+@settings(max_examples=100, deadline=None)
+@given(values())
+def test_medians_have_the_same_bits(found: Array) -> None:
+    first, *others = on_all_levels(lambda: medians(found).tobytes())
+    assert all(other == first for other in others)
+
+
+@needs_kernels
+@settings(max_examples=100, deadline=None)
+@given(values(), st.integers(0, 3))
+def test_signs_are_counted_alike(found: Array, origin: int) -> None:
+    rows = Rows(found, origin_of(found, origin))
+
+    def counted() -> tuple[list[int], int]:
+        agreement, with_majority = sign_agreement(rows)
+        return agreement.tolist(), with_majority
+
+    first, *others = on_all_levels(counted)
+    assert all(other == first for other in others)
+
+
+@needs_kernels
+@settings(max_examples=100, deadline=None)
+@given(values(), st.integers(0, 3), st.integers(1, 700), st.integers(0, 2**32))
+def test_squares_of_runs_have_the_same_bits(
+    found: Array, origin: int, most: int, seed: int
+) -> None:
+    rows = Rows(found, origin_of(found, origin)).columns(slice(BLOCK_COLUMNS))
+    size = rows.values.shape[1]
+    if size == 0:
+        return
+    lengths = np.random.default_rng(seed).integers(1, most + 1, size)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    starts = starts[starts < size].astype(np.int64)
+    with np.errstate(over="ignore"):
+        first, *others = on_all_levels(lambda: run_squares(rows, starts))
+    for other in others:
+        np.testing.assert_array_equal(other, first)
+
+
+def exact_product(left: Array, right: Array) -> int:
+    return sum(int(x) * int(y) for x, y in zip(left, right, strict=True))
+
+
+@pytest.mark.parametrize("choice", ["off", *library.available()])
+@pytest.mark.parametrize("size", [1, 7, 63, BLOCK_COLUMNS - 1, BLOCK_COLUMNS])
+def test_products_of_integers_are_rounded_once(choice: str, size: int) -> None:
+    """All of them as large as there are, so that nothing has room to spare."""
+    library.use(choice)
+    random = np.random.default_rng(size)
+    whole = random.integers(2**41 - 2**12, 2**41, (5, size)) * random.choice([-1, 1], (5, 1))
+    whole[:, 0] = 2**41 - 1
+    whole[4] = random.integers(-(2**41), 2**41, size)
+    whole[4, 0] = 2**41 - 1
+    found = Products(5).of(Rows(whole.astype(np.float64)))
+    for i in range(5):
+        for j in range(5):
+            assert found[i, j] == float(exact_product(whole[i], whole[j]))
+
+
+@pytest.mark.parametrize("choice", ["off", *library.available()])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 8, BLOCK_COLUMNS + 3])
+def test_products_of_what_is_not_finite_are_no_numbers(choice: str, bad: float, place: int) -> None:
+    library.use(choice)
+    found = np.ones((3, BLOCK_COLUMNS + 4), np.float32)
+    found[1, place] = bad
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(Products(3).of(Rows(found))).all()
+
+
+@needs_kernels
+@pytest.mark.parametrize("n", [*range(1, 40), 100, columns._MOST_COMPARED, 300])
+def test_medians_are_those_of_any_number(n: int) -> None:
+    found = np.random.default_rng(n).standard_normal((n, 37)).astype(np.float32)
+    for one in on_all_levels(lambda: medians(found)):
+        np.testing.assert_array_equal(one, np.median(found.astype(np.float64), axis=0))
+
+
+@needs_kernels
+def test_what_kernels_cannot_read_is_left_to_numpy() -> None:
+    found = np.random.default_rng(0).standard_normal((5, 200))
+    shifted = np.frombuffer(b"\0" + found.tobytes(), np.uint8)[1:].view(np.float64).reshape(5, 200)
+    for odd in (found[:, ::2], found[:, ::-1], shifted, found.astype(np.float16), found.T):
+        plain = np.ascontiguousarray(odd).astype(np.float64)
+        for one in on_all_levels(lambda odd=odd: Products(len(odd)).of(Rows(odd))):
+            np.testing.assert_array_equal(one, Products(len(odd)).of(Rows(plain)))
+
+
+@needs_kernels
+@settings(max_examples=150, deadline=None)
+@given(
+    values(),
+    st.integers(1, 3000),
+    st.integers(1, 300),
+    st.integers(0, 4),
+    st.integers(1, 3),
+    st.integers(0, 1),
+)
+def test_squares_of_sides_have_the_same_bits(
+    found: Array, period: int, run: int, block: int, every: int, origin: int
+) -> None:
+    side = Side(max(period, run + 1), run)
+    rows = Rows(found, origin_of(found, origin))
+
+    def summed() -> Array:
+        total = np.ones((len(found), side.parts))
+        side.add(total, rows, block * BLOCK_COLUMNS, every)
+        return total
+
+    with np.errstate(over="ignore"):
+        first, *others = on_all_levels(summed)
+    for other in others:
+        np.testing.assert_array_equal(other, first)
