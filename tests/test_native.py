@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ariba_cli.native import columns, library
+from ariba_cli.native.checks import in_range
 from ariba_cli.native.columns import medians, run_squares, sign_agreement
 from ariba_cli.native.library import Rows
 from ariba_cli.native.products import BLOCK_COLUMNS, Products
@@ -191,3 +192,17 @@ def test_squares_of_sides_have_the_same_bits(
         first, *others = on_all_levels(summed)
     for other in others:
         np.testing.assert_array_equal(other, first)
+
+
+@pytest.mark.parametrize("choice", ["off", *library.available()])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_that_cannot_be_reckoned_with_are_seen(choice: str, dtype: type) -> None:
+    library.use(choice)
+    for size in (0, 1, 17, 1000):
+        found = np.full(size, np.finfo(np.float32).max, dtype)
+        assert in_range(found)
+        for place in (0, size // 2, size - 1) if size else ():
+            for bad in (np.nan, np.inf, -np.inf, *([-1e39] if dtype is np.float64 else [])):
+                spoiled = found.copy()
+                spoiled[place] = bad
+                assert not in_range(spoiled)

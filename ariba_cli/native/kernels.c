@@ -8,6 +8,7 @@
    Every function trusts the pointers and sizes that it is given. Its callers in Python make the
    arrays themselves, and check them; no size comes from a file. */
 
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +38,7 @@ typedef float Floats __attribute__((vector_size(BYTES)));
 typedef int32_t Ints __attribute__((vector_size(BYTES)));
 /* What lies anywhere in an array of numbers. */
 typedef double AnyDoubles __attribute__((vector_size(BYTES), aligned(8), may_alias));
+typedef float AnyFloats __attribute__((vector_size(BYTES), aligned(4), may_alias));
 
 /* The values of one participant, and what they are counted from. */
 typedef struct {
@@ -53,6 +55,9 @@ typedef struct {
 /* Adding it to a number below 2^51 rounds it to an integer, in the low bits of the sum. */
 #define MAGIC 0x1.8p52
 #define INFINITE 0x7ff0000000000000
+/* The bits of the largest float32, in both types. */
+#define MOST_INT 0x7f7fffff
+#define MOST_LONG 0x47efffffe0000000
 
 static void copy_row(const Rows *rows, int64_t row, int64_t first, int64_t columns, double *out)
 {
@@ -100,6 +105,28 @@ static double from_bits(int64_t bits)
     double value;
     memcpy(&value, &bits, sizeof value);
     return value;
+}
+
+/* Whether no value is beyond float32, infinite or no number. */
+EXPORT int OWN(in_range)(const void *values, int64_t count, int wide)
+{
+    int64_t at = 0, bad = 0;
+    if (wide) {
+        const double *own = values;
+        Longs any = {0};
+        for (; at + LANES <= count; at += LANES)
+            any |= ((Longs) * (const AnyDoubles *)(own + at) & INT64_MAX) > MOST_LONG;
+        for (int lane = 0; lane < LANES; lane++) bad |= any[lane];
+        for (; at < count; at++) bad |= !(fabs(own[at]) <= FLT_MAX);
+    } else {
+        const float *own = values;
+        Ints any = {0};
+        for (; at + 2 * LANES <= count; at += 2 * LANES)
+            any |= ((Ints) * (const AnyFloats *)(own + at) & INT32_MAX) > MOST_INT;
+        for (int lane = 0; lane < 2 * LANES; lane++) bad |= any[lane];
+        for (; at < count; at++) bad |= !(fabsf(own[at]) <= FLT_MAX);
+    }
+    return !bad;
 }
 
 /* ---- Gram matrices of integers of 41 bits: see products.py ---- */

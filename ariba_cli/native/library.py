@@ -22,6 +22,7 @@ CHOICES = (AUTO, OFF, *LEVELS)
 _POINTER, _SIZE, _INT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 # By function: what it returns and what it takes.
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "in_range": (_INT, (_POINTER, _SIZE, _INT)),
     "gram_scratch": (_SIZE, (_SIZE,)),
     "gram": (_INT, (_POINTER, _SIZE, _SIZE, _POINTER, _SIZE, *[_POINTER] * 4)),
     "medians": (None, (_POINTER, _SIZE, _SIZE, _POINTER, _SIZE, _POINTER, _POINTER)),

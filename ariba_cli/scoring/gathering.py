@@ -107,7 +107,7 @@ def gather(
     """
     gathering = _Gathering(fragments, origin, frozenset(wanted), rows, tuple(sides))
     with one_blas_thread():
-        for first, values in fragments.chunks(multiple=_GROUP_COLUMNS):
+        for first, values in fragments.chunks(multiple=_TILE_COLUMNS):
             for start in range(0, values.shape[1], _GROUP_COLUMNS):
                 gathering.take(values[:, start : start + _GROUP_COLUMNS], first + start)
         return gathering.result()
@@ -174,7 +174,7 @@ class _Gathering:
                 self._gram.add(tile.gram)
             self._agreement += tile.agreement
             self._with_majority += tile.with_majority
-            for total, own in zip(self._by_side, tile.by_side, strict=True):
+            for total, own in zip(self._by_side, tile.by_side, strict=False):
                 total += own
             for row, squares in tile.rows:
                 self._row_squares[:, row : row + squares.shape[1]] += squares
@@ -185,7 +185,8 @@ class _Gathering:
             return None
         if known is not None:
             return known
-        return values[self._fragments.reference].astype(np.float64)
+        reference: Float64 = values[self._fragments.reference].astype(np.float64)
+        return reference
 
     def _tile(self, updates: Rows, known: Float64 | None, first: int) -> _Tile:
         more = self._more_rows(updates, known)
@@ -194,9 +195,7 @@ class _Gathering:
         if self._signs:
             agreement, with_majority = sign_agreement(updates)
         rows: list[tuple[int, Float64]] = []
-        by_side = self._no_sides()
-        for side, sums in zip(self._sides, by_side, strict=True):
-            side.add(sums, updates, first, self._every)
+        by_side = self._of_sides(updates, first)
         for column in range(0, updates.values.shape[1], BLOCK_COLUMNS):
             part = slice(column, column + BLOCK_COLUMNS)
             block = updates.columns(part)
@@ -216,6 +215,18 @@ class _Gathering:
         if known is not None:
             more.append(known)
         return more
+
+    def _of_sides(self, updates: Rows, first: int) -> tuple[Float64, ...]:
+        """Return the sums by the parts of each side; nothing where no block is asked."""
+        blocks = range(
+            first // BLOCK_COLUMNS, -(-(first + updates.values.shape[1]) // BLOCK_COLUMNS)
+        )
+        if all(block % self._every for block in blocks):
+            return ()
+        by_side = self._no_sides()
+        for side, sums in zip(self._sides, by_side, strict=True):
+            side.add(sums, updates, first, self._every)
+        return by_side
 
     def _no_sides(self) -> tuple[Float64, ...]:
         """Return room for the sums by the parts of each side."""

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.base.aligned import aligned
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.parallel import map_workers
 
@@ -145,6 +146,15 @@ class TensorValues(Protocol):
         ...
 
 
+@runtime_checkable
+class Written(Protocol):
+    """Values that go right to where they are wanted."""
+
+    def write_to(self, start: int, stop: int, out: npt.NDArray[np.floating], /) -> None:
+        """Write the values from one place to another into an array."""
+        ...
+
+
 class Fragments:
     """The fragments of n participants, centred as they are asked for.
 
@@ -217,7 +227,7 @@ class Fragments:
         if len(starts) == 1:
             yield 0, self.load(0, m)
             return
-        buffers = [np.empty(run * size, self.dtype) for _ in range(2)]
+        buffers = [aligned(1, run * size, self.dtype)[0] for _ in range(2)]
         with ThreadPoolExecutor(1) as reader:
 
             def read(number: int) -> "Future[npt.NDArray[np.floating]]":
@@ -282,7 +292,11 @@ class Fragments:
 
         def fill(participants: Iterator[int]) -> None:
             for participant in participants:
-                rows[participant] = self._flat[participant][which]
+                values = self._flat[participant]
+                if isinstance(which, slice) and isinstance(values, Written):
+                    values.write_to(which.start, which.stop, rows[participant])
+                else:
+                    rows[participant] = values[which]
 
         # An array is sooner copied than threads are started.
         workers = 1 if isinstance(self._flat[0], np.ndarray) else None
