@@ -1,7 +1,8 @@
 """The compiled kernels: to the last bit what NumPy gives, at every level that runs here."""
 
+import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,12 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ariba_cli.native import columns, library
+from ariba_cli.native import columns, levels, library
 from ariba_cli.native.checks import in_range
 from ariba_cli.native.columns import medians, run_squares, sign_agreement
 from ariba_cli.native.library import Rows
 from ariba_cli.native.products import BLOCK_COLUMNS, Products
 from ariba_cli.native.sides import Side
+from tests.conftest import FIXTURES, Ariba
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Array = npt.NDArray[Any]
 
@@ -24,16 +29,16 @@ SCALES = [0.0, 5e-324, 1e-310, 1e-200, 1e-30, 1.0, 1e30, 1e150]
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Any:
-    before = library._chosen[0]
+    before = levels.chosen()
     yield
-    library._chosen[0] = before
+    levels.use(before)
 
 
 def on_all_levels(compute: Callable[[], Any]) -> list[Any]:
     """Return what comes out in NumPy, and at each level."""
     found = []
-    for choice in (library.OFF, *library.available()):
-        library.use(choice)
+    for choice in (levels.OFF, *library.available()):
+        levels.use(choice)
         found.append(compute())
     return found
 
@@ -126,7 +131,7 @@ def exact_product(left: Array, right: Array) -> int:
 @pytest.mark.parametrize("size", [1, 7, 63, BLOCK_COLUMNS - 1, BLOCK_COLUMNS])
 def test_products_of_integers_are_rounded_once(choice: str, size: int) -> None:
     """All of them as large as there are, so that nothing has room to spare."""
-    library.use(choice)
+    levels.use(choice)
     random = np.random.default_rng(size)
     whole = random.integers(2**41 - 2**12, 2**41, (5, size)) * random.choice([-1, 1], (5, 1))
     whole[:, 0] = 2**41 - 1
@@ -142,7 +147,7 @@ def test_products_of_integers_are_rounded_once(choice: str, size: int) -> None:
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", [0, 8, BLOCK_COLUMNS + 3])
 def test_products_of_what_is_not_finite_are_no_numbers(choice: str, bad: float, place: int) -> None:
-    library.use(choice)
+    levels.use(choice)
     found = np.ones((3, BLOCK_COLUMNS + 4), np.float32)
     found[1, place] = bad
     with np.errstate(invalid="ignore"):
@@ -197,7 +202,7 @@ def test_squares_of_sides_have_the_same_bits(
 @pytest.mark.parametrize("choice", ["off", *library.available()])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_values_that_cannot_be_reckoned_with_are_seen(choice: str, dtype: type) -> None:
-    library.use(choice)
+    levels.use(choice)
     for size in (0, 1, 17, 1000):
         found = np.full(size, np.finfo(np.float32).max, dtype)
         assert in_range(found)
@@ -206,3 +211,54 @@ def test_values_that_cannot_be_reckoned_with_are_seen(choice: str, dtype: type) 
                 spoiled = found.copy()
                 spoiled[place] = bad
                 assert not in_range(spoiled)
+
+
+def test_the_version_says_what_computes(ariba: Ariba) -> None:
+    best = list(library.available())[-1:] or ["none, "]
+    assert ariba("--version").stdout.count(b"\n") == 1
+    said = ariba("--version", "-v", ARIBA_NATIVE="auto").stdout.decode()
+    assert said.splitlines()[1].startswith(f"native kernels: {best[0]}")
+    said = ariba("--version", "-v", ARIBA_NATIVE="off").stdout.decode()
+    assert said.splitlines()[1] == "native kernels: none, they are switched off"
+    refused = ariba("-v", "audit", "nothing")
+    assert refused.returncode == 2
+    assert refused.stderr.count(b"\n") == 1
+
+
+def test_kernels_that_cannot_be_had_are_refused(ariba: Ariba) -> None:
+    refused = ariba("--version", ARIBA_NATIVE="sse9")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(b"error: there are no kernels 'sse9'; use auto, off, ")
+
+
+@needs_kernels
+@pytest.mark.parametrize("choice", library.available())
+def test_reports_are_the_same_bytes(ariba: Ariba, choice: str) -> None:
+    arguments = ["audit", FIXTURES / "attacked", "-f", "json", "--detector", "panel"]
+    others = ["--detector", "mahalanobis", "--detector", "cosine", "--detector", "sign"]
+    digests = {
+        json.loads(ariba(*arguments, *others, ARIBA_NATIVE=one).stdout)["result_sha256"]
+        for one in (levels.OFF, choice)
+    }
+    assert len(digests) == 1
+
+
+def test_kernels_of_another_source_are_not_used(
+    tmp_path: "Path", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels.use(levels.AUTO)
+    monkeypatch.setattr(library, "source_hash", lambda: "another")
+    library._load.cache_clear()
+    try:
+        assert library.kernels() is None
+        assert "out of date" in library.kernels_in_words() or not library.LIBRARY.exists()
+        monkeypatch.setattr(library, "LIBRARY", tmp_path / "kernels.so")
+        library._load.cache_clear()
+        assert "not compiled" in library.kernels_in_words()
+        (tmp_path / "kernels.so").write_bytes(b"no library")
+        library._load.cache_clear()
+        assert library.kernels() is None
+        assert library.kernels_in_words().startswith("none, ")
+    finally:
+        monkeypatch.undo()
+        library._load.cache_clear()

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from ariba_cli.native.source import LEVELS, LIBRARY, SOURCE, source_hash
+from ariba_cli.native.levels import LEVELS, LIBRARY, SOURCE, source_hash
 
 _FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden", "-Wno-psabi")
 _AVX2 = ("-mavx2", "-mfma", "-mbmi2")

@@ -10,14 +10,10 @@ import numpy.typing as npt
 
 from ariba_cli.base.aligned import aligned
 from ariba_cli.base.errors import UsageError
-from ariba_cli.native.source import LEVELS, LIBRARY, source_hash
+from ariba_cli.native.levels import AUTO, LEVELS, LIBRARY, OFF, chosen, source_hash
 
 Values = npt.NDArray[np.floating]
 Float64 = npt.NDArray[np.float64]
-
-OFF = "off"
-AUTO = "auto"
-CHOICES = (AUTO, OFF, *LEVELS)
 
 _POINTER, _SIZE, _INT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 # By function: what it returns and what it takes.
@@ -114,33 +110,30 @@ class Rows:
         ).holding(values, origin)
 
 
-_chosen: list[str] = [AUTO]
-
-
-def use(choice: str) -> None:
-    """Choose the kernels: `auto`, `off`, or a level of the processor. Results are the same.
+def kernels() -> Kernels | None:
+    """Return the kernels to compute with; None where NumPy has to do it.
 
     Raises
     ------
     UsageError
-        When there is no such level, or it cannot be had here.
+        When a level was chosen that cannot be had here.
     """
-    if choice not in CHOICES:
-        raise UsageError(f"there are no kernels '{choice}'; use {', '.join(CHOICES)}")
-    if choice not in (AUTO, OFF) and choice not in available():
-        raise UsageError(f"the kernels '{choice}' cannot run here: {why_not(choice)}")
-    _chosen[0] = choice
-
-
-def kernels() -> Kernels | None:
-    """Return the kernels to compute with; None where NumPy has to do it."""
-    choice = _chosen[0]
+    choice, levels = chosen(), available()
     if choice == OFF:
         return None
-    levels = available()
     if choice == AUTO:
         return levels[max(levels, key=LEVELS.index)] if levels else None
+    if choice not in levels:
+        raise UsageError(f"the kernels '{choice}' cannot run here: {_why_not()}")
     return levels[choice]
+
+
+def kernels_in_words() -> str:
+    """Return what computes, in a few words, and why it is NumPy."""
+    found = kernels()
+    if found is not None:
+        return found.level
+    return f"none, {'they are switched off' if chosen() == OFF else _why_not()}"
 
 
 def available() -> dict[str, Kernels]:
@@ -148,9 +141,9 @@ def available() -> dict[str, Kernels]:
     return _load()[0]
 
 
-def why_not(level: str) -> str:
-    """Return why kernels of a level cannot run here."""
-    return _load()[1] or f"the processor has not what {level} needs"
+def _why_not() -> str:
+    """Return why there are no kernels of some level."""
+    return _load()[1] or f"this processor runs {', '.join(available())}"
 
 
 @cache
