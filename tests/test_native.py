@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ariba_cli.native import columns, levels, library
+from ariba_cli.native.bins import BINS, Bins
+from ariba_cli.native.centring import centre
 from ariba_cli.native.checks import in_range
 from ariba_cli.native.columns import medians, run_squares, sign_agreement
+from ariba_cli.native.distances import second_moments, squared_distances
 from ariba_cli.native.library import Rows
 from ariba_cli.native.products import BLOCK_COLUMNS, Products
 from ariba_cli.native.sides import Side
@@ -262,3 +265,71 @@ def test_kernels_of_another_source_are_not_used(
     finally:
         monkeypatch.undo()
         library._load.cache_clear()
+
+
+@needs_kernels
+@settings(max_examples=100, deadline=None)
+@given(values(), st.integers(1, 80), st.integers(0, 2))
+def test_moments_are_as_near_as_they_say(found: Array, dimension: int, origin: int) -> None:
+    """To the last bit the same on all levels, and within the bound of exact sums."""
+    size = found.shape[1] // dimension * dimension
+    rows = Rows(found[:, :size], origin_of(found[:, :size], origin))
+    with np.errstate(over="ignore", invalid="ignore"):
+        plain, *others = on_all_levels(lambda: second_moments(rows, dimension))
+        block = rows.differences()
+        centre(block)
+        fragments = block.reshape(-1, dimension)
+        magnitudes = np.abs(fragments).T @ np.abs(fragments)
+    for products, squares, roundings in others:
+        np.testing.assert_array_equal(products, others[0][0])
+        np.testing.assert_array_equal(squares, others[0][1])
+        np.testing.assert_allclose(squares, plain[1], rtol=1e-12)
+        off = 2.0**-52 * (roundings + plain[2])
+        if np.isfinite(magnitudes).all():
+            assert (np.abs(products - plain[0]) <= off * magnitudes + 1e-300).all()
+
+
+@needs_kernels
+@settings(max_examples=100, deadline=None)
+@given(values(), st.integers(1, 80), st.integers(0, 2), st.integers(0, 2**32))
+def test_distances_are_those_of_the_centred_fragments(
+    found: Array, dimension: int, origin: int, seed: int
+) -> None:
+    size = found.shape[1] // dimension * dimension
+    rows = Rows(found[:, :size], origin_of(found[:, :size], origin))
+    if size == 0:
+        return
+    random = np.random.default_rng(seed)
+    matrix = random.standard_normal((random.integers(1, dimension + 1), dimension))
+
+    def squared() -> tuple[Array, float]:
+        out = np.full((len(found), size // dimension + 3), -1.0)
+        largest = squared_distances(rows, matrix, out[:, 1:-2])
+        assert (out[:, [0, -1, -2]] == -1).all()
+        return out[:, 1:-2], largest
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        plain, *others = on_all_levels(squared)
+    for one, largest in others:
+        np.testing.assert_array_equal(one, others[0][0])
+        np.testing.assert_allclose(one, plain[0], rtol=1e-9, atol=1e-10 * plain[1])
+        assert largest == one.max()
+
+
+@needs_kernels
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 3000), st.integers(0, 2**32))
+def test_bins_are_counted_alike(size: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    squared = np.square(random.standard_normal(size)) * 10.0 ** random.integers(-300, 300)
+    squared[random.random(size) < 0.1] = 0
+    bins = Bins.up_to(100.0)
+    parts = np.cumsum(random.random(BINS) < 1e-4, dtype=np.int32)
+
+    def counted() -> list[Any]:
+        counts, by_part = np.zeros(BINS, np.int64), np.zeros(parts[-1] + 1, np.int64)
+        bins.count(squared, counts)
+        return [counts.tobytes(), bins.take(squared, parts, by_part).tolist(), by_part.tolist()]
+
+    first, *others = on_all_levels(counted)
+    assert all(other == first for other in others)

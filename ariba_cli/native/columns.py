@@ -32,7 +32,7 @@ def medians(values: Values) -> Float64:
             columns,
             pairs.ctypes,
             len(pairs),
-            scratch(n * _LANE_BYTES // 8).ctypes,
+            scratch(n * _LANE_BYTES // 8)[0].ctypes,
             found.ctypes,
         )
         return found
@@ -95,7 +95,7 @@ def sign_agreement(rows: Rows) -> tuple[Counts, int]:
     agreement, with_majority = np.zeros(n, dtype=np.int64), 0
     compiled, taken = kernels(), rows.for_kernels()
     if compiled is not None and taken is not None:
-        lead, row = np.empty(BLOCK_COLUMNS, np.int32), scratch(BLOCK_COLUMNS)
+        lead, row = np.empty(BLOCK_COLUMNS, np.int32), scratch(BLOCK_COLUMNS)[0]
         with_majority = compiled.signs(
             ctypes.byref(taken),
             n,
@@ -140,7 +140,7 @@ def run_squares(rows: Rows, starts: Counts) -> Float64:
         n,
         ends.ctypes,
         len(starts),
-        scratch(BLOCK_COLUMNS).ctypes,
+        scratch(BLOCK_COLUMNS)[0].ctypes,
         found.ctypes,
     )
     return found

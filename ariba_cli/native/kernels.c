@@ -509,6 +509,201 @@ EXPORT void OWN(side)(const Rows *rows, int64_t n, int64_t columns, int64_t firs
     }
 }
 
+/* ---- Fragments of d values, less the mean of all participants: see fragments.py ---- */
+
+/* How many fragments of each participant are gone over at a time. */
+#define STRIP 64
+/* Of how many participants the products of a strip are added before the sum is compensated. */
+#define TOGETHER 4
+
+/* Write the differences of n participants in some columns to the rows of `out`, `length` apart. */
+static void differences(const Rows *rows, int64_t n, int64_t first, int64_t columns,
+                        int64_t length, double *out)
+{
+    for (int64_t i = 0; i < n; i++) copy_row(rows, i, first, columns, out + i * length);
+}
+
+/* Take away the mean of n rows. It is a tree of additions of halves, as in fragments.py; `sums`
+   has room for the larger half. */
+static void centre(int64_t n, int64_t columns, int64_t length, double *rows, double *sums)
+{
+    int64_t count = n, half = (n + 1) / 2;
+    for (int64_t i = 0; i < half; i++) {
+        double *sum = sums + i * length;
+        const double *row = rows + i * length, *other = rows + (i + half) * length;
+        if (i + half < n)
+            for (int64_t c = 0; c < columns; c++) sum[c] = row[c] + other[c];
+        else
+            memcpy(sum, row, (size_t)columns * sizeof *sum);
+    }
+    while (half > 1) {
+        count = half;
+        half = (half + 1) / 2;
+        for (int64_t i = 0; i + half < count; i++)
+            for (int64_t c = 0; c < columns; c++)
+                sums[i * length + c] += sums[(i + half) * length + c];
+    }
+    for (int64_t c = 0; c < columns; c++) sums[c] /= (double)n;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t c = 0; c < columns; c++) rows[i * length + c] -= sums[c];
+}
+
+/* How many values apart the rows of a strip are: some behind each may be read, and are not used. */
+static int64_t strip_length(int64_t d)
+{
+    return (STRIP * d + 7) / 8 * 8 + 8;
+}
+
+/* How many float64 `moments` and `distances` need to work in. */
+EXPORT int64_t OWN(strip_scratch)(int64_t n, int64_t d)
+{
+    return (n + (n + 1) / 2) * strip_length(d) + d * (d + 8) + STRIP * d;
+}
+
+#define DEEP 8
+
+/* Add x_a·x_b over the fragments of a row, for up to `DEEP` coordinates a from `top`, and as many b
+   from `left` as there are lanes. */
+static void add_pairs(const double *row, int64_t fragments, int64_t d, int64_t top, int64_t deep,
+                      int64_t left, double *sums, int64_t length)
+{
+    Doubles total[DEEP];
+    if (deep == DEEP) {
+        for (int a = 0; a < DEEP; a++) total[a] = *(const AnyDoubles *)(sums + (top + a) * length + left);
+        for (int64_t f = 0; f < fragments; f++) {
+            Doubles right = *(const AnyDoubles *)(row + f * d + left);
+            for (int a = 0; a < DEEP; a++) total[a] += row[f * d + top + a] * right;
+        }
+        for (int a = 0; a < DEEP; a++) *(AnyDoubles *)(sums + (top + a) * length + left) = total[a];
+        return;
+    }
+    for (int64_t a = 0; a < deep; a++) {
+        Doubles one = *(const AnyDoubles *)(sums + (top + a) * length + left);
+        for (int64_t f = 0; f < fragments; f++)
+            one += row[f * d + top + a] * *(const AnyDoubles *)(row + f * d + left);
+        *(AnyDoubles *)(sums + (top + a) * length + left) = one;
+    }
+}
+
+/* Add Σ x·xᵀ over all fragments of some columns to a compensated sum of shape (d, d), of which
+   the lower triangle is right, and the squares of the differences to `squares`. Every entry is
+   off by at most `STRIP`·`TOGETHER` + 2 roundings of the sum of its magnitudes. */
+EXPORT void OWN(moments)(const Rows *rows, int64_t n, int64_t fragments, int64_t d, double *scratch,
+                         double *sum, double *lost, double *squares)
+{
+    int64_t length = strip_length(d), wide = d + 8;
+    double *sums = scratch + n * length, *products = sums + (n + 1) / 2 * length;
+    for (int64_t at = 0; at < n * length; at++) scratch[at] = 0;
+    for (int64_t first = 0; first < fragments; first += STRIP) {
+        int64_t count = fragments - first < STRIP ? fragments - first : STRIP;
+        differences(rows, n, first * d, count * d, length, scratch);
+        for (int64_t i = 0; i < n; i++) {
+            double part[8] = {0};
+            const double *row = scratch + i * length;
+            int64_t c = 0;
+            for (; c + 8 <= count * d; c += 8)
+                for (int lane = 0; lane < 8; lane++) part[lane] += row[c + lane] * row[c + lane];
+            for (; c < count * d; c++) part[c & 7] += row[c] * row[c];
+            squares[i] += ((part[0] + part[4]) + (part[2] + part[6])) +
+                          ((part[1] + part[5]) + (part[3] + part[7]));
+        }
+        centre(n, count * d, length, scratch, sums);
+        for (int64_t i0 = 0; i0 < n; i0 += TOGETHER) {
+            for (int64_t at = 0; at < d * wide; at++) products[at] = 0;
+            for (int64_t left = 0; left < d; left += LANES)
+                for (int64_t top = left; top < d; top += DEEP) {
+                    int64_t deep = d - top < DEEP ? d - top : DEEP;
+                    for (int64_t i = i0; i < n && i < i0 + TOGETHER; i++)
+                        add_pairs(scratch + i * length, count, d, top, deep, left, products, wide);
+                }
+            for (int64_t a = 0; a < d; a++)
+                for (int64_t b = 0; b <= a; b++) {
+                    double part = products[a * wide + b], before = sum[a * d + b];
+                    double after = before + part, added = after - before;
+                    lost[a * d + b] += (before - (after - added)) + (part - added);
+                    sum[a * d + b] = after;
+                }
+        }
+    }
+}
+
+/* Write ‖W·x‖² of each fragment to `out`, whose rows are `out_stride` apart. W has shape (rank, d).
+   Returns the bits of the largest. */
+EXPORT int64_t OWN(distances)(const Rows *rows, int64_t n, int64_t fragments, int64_t d,
+                              const double *matrix, int64_t rank, double *scratch, double *out,
+                              int64_t out_stride)
+{
+    int64_t length = strip_length(d), most = 0;
+    double *sums = scratch + n * length, *turned = sums + (n + 1) / 2 * length + d * (d + 8);
+    for (int64_t first = 0; first < fragments; first += STRIP) {
+        int64_t count = fragments - first < STRIP ? fragments - first : STRIP;
+        differences(rows, n, first * d, count * d, length, scratch);
+        centre(n, count * d, length, scratch, sums);
+        for (int64_t at = count * d; at < STRIP * d; at++) turned[at] = 0;
+        for (int64_t i = 0; i < n; i++) {
+            const double *row = scratch + i * length;
+            double found[STRIP];
+            for (int64_t f = 0; f < count; f++)
+                for (int64_t a = 0; a < d; a++) turned[a * STRIP + f] = row[f * d + a];
+            for (int64_t f = 0; f < STRIP; f += 2 * LANES) {
+                Doubles one = {0}, other = {0};
+                for (int64_t r = 0; r < rank; r++) {
+                    Doubles white = {0}, too = {0};
+                    const double *weights = matrix + r * d;
+                    for (int64_t a = 0; a < d; a++) {
+                        white += weights[a] * *(const AnyDoubles *)(turned + a * STRIP + f);
+                        too += weights[a] * *(const AnyDoubles *)(turned + a * STRIP + f + LANES);
+                    }
+                    one += white * white;
+                    other += too * too;
+                }
+                *(AnyDoubles *)(found + f) = one;
+                *(AnyDoubles *)(found + f + LANES) = other;
+            }
+            memcpy(out + i * out_stride + first, found, (size_t)count * sizeof *found);
+            int64_t bits = 0;
+            for (int64_t f = 0; f < count; f++) {
+                int64_t own;
+                memcpy(&own, found + f, sizeof own);
+                bits = own > bits ? own : bits;
+            }
+            most = bits > most ? bits : most;
+        }
+    }
+    return most;
+}
+
+/* The bin of a squared distance: its leading bits. */
+static int64_t bin_of(double squared, int64_t first, int dropped, int64_t bins)
+{
+    int64_t bits;
+    memcpy(&bits, &squared, sizeof bits);
+    bits = (bits >> dropped) - first;
+    return bits < 0 ? 0 : bits >= bins ? bins - 1 : bits;
+}
+
+/* Count squared distances by bins. */
+EXPORT void OWN(count)(const double *squared, int64_t size, int64_t first, int dropped, int64_t bins,
+                       int64_t *counts)
+{
+    for (int64_t at = 0; at < size; at++) counts[bin_of(squared[at], first, dropped, bins)]++;
+}
+
+/* Count squared distances by the parts that their bins are in, and write the places of those in
+   odd parts to `places`; returns how many these are. */
+EXPORT int64_t OWN(take)(const double *squared, int64_t size, int64_t first, int dropped,
+                         int64_t bins, const int32_t *parts, int64_t *counts, int64_t *places)
+{
+    int64_t found = 0;
+    for (int64_t at = 0; at < size; at++) {
+        int32_t part = parts[bin_of(squared[at], first, dropped, bins)];
+        counts[part]++;
+        places[found] = at;
+        found += part & 1;
+    }
+    return found;
+}
+
 #ifdef SOURCE
 /* Of what the library was made. */
 EXPORT const char *source(void)

@@ -1,6 +1,7 @@
 """The compiled kernels, where they were compiled and the processor can run them."""
 
 import ctypes
+import threading
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
@@ -15,6 +16,9 @@ from ariba_cli.native.levels import AUTO, LEVELS, LIBRARY, OFF, chosen, source_h
 Values = npt.NDArray[np.floating]
 Float64 = npt.NDArray[np.float64]
 
+# Values of float64 in a line of the cache.
+_LINE = 8
+
 _POINTER, _SIZE, _INT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 # By function: what it returns and what it takes.
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
@@ -24,6 +28,14 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "medians": (None, (_POINTER, _SIZE, _SIZE, _POINTER, _SIZE, _POINTER, _POINTER)),
     "signs": (_SIZE, (_POINTER, _SIZE, _SIZE, _POINTER, _POINTER, _POINTER)),
     "squares": (None, (_POINTER, _SIZE, _POINTER, _SIZE, _POINTER, _POINTER)),
+    "strip_scratch": (_SIZE, (_SIZE, _SIZE)),
+    "moments": (None, (_POINTER, _SIZE, _SIZE, _SIZE, *[_POINTER] * 4)),
+    "distances": (
+        _SIZE,
+        (_POINTER, _SIZE, _SIZE, _SIZE, _POINTER, _SIZE, _POINTER, _POINTER, _SIZE),
+    ),
+    "count": (None, (_POINTER, _SIZE, _SIZE, _INT, _SIZE, _POINTER)),
+    "take": (_SIZE, (_POINTER, _SIZE, _SIZE, _INT, _SIZE, *[_POINTER] * 3)),
     "side": (None, (_POINTER, *[_SIZE] * 7, *[_POINTER] * 5)),
 }
 
@@ -84,9 +96,16 @@ class Rows:
         """Return some of the columns."""
         return Rows(self.values[:, which], None if self.origin is None else self.origin[which])
 
-    def differences(self) -> Float64:
-        """Return the values less their origin, of shape (n, columns)."""
-        found = self.values.astype(np.float64)
+    def differences(self, memory: Float64 | None = None) -> Float64:
+        """Return the values less their origin, of shape (n, columns).
+
+        Parameters
+        ----------
+        memory : float64 array of shape (n·columns,), optional
+            Where they go.
+        """
+        found = np.empty(self.values.shape) if memory is None else memory.reshape(self.values.shape)
+        np.copyto(found, self.values)
         if self.origin is not None:
             found -= self.origin
         return found
@@ -162,7 +181,17 @@ def _load() -> tuple[dict[str, Kernels], str]:
         return {}, " ".join(str(error).split())
 
 
-def scratch(size: int) -> Float64:
-    """Return memory for that many float64 that kernels can work in."""
-    memory: Float64 = aligned(1, size, np.float64)[0]
-    return memory
+_memory = threading.local()
+
+
+def scratch(*sizes: int) -> list[Float64]:
+    """Return memory of this thread for as many float64, each piece at the start of a cache line.
+
+    What was in pieces that were taken before is lost.
+    """
+    rounded = [-(-size // _LINE) * _LINE for size in sizes]
+    held: Float64 | None = getattr(_memory, "held", None)
+    if held is None or len(held) < sum(rounded):
+        _memory.held = held = aligned(1, sum(rounded), np.float64)[0]
+    stops = np.cumsum([0, *rounded]).tolist()
+    return [held[stop : stop + size] for stop, size in zip(stops, sizes, strict=False)]

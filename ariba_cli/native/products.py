@@ -7,7 +7,6 @@ sums of up to 2¹¹ of them, are exact in float64, so that BLAS may add them in 
 """
 
 import ctypes
-import threading
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +24,7 @@ _LEAST_EXPONENT = -900
 
 
 class Products:
-    """The products of rows, in memory that each thread uses again.
+    """The products of some rows.
 
     Parameters
     ----------
@@ -35,7 +34,6 @@ class Products:
 
     def __init__(self, height: int) -> None:
         self._height = height
-        self._memory = threading.local()
 
     def of(self, rows: Rows, *more: Float64) -> Float64:
         """Return X·Xᵀ, where X has the differences of rows, and below them some more rows.
@@ -73,7 +71,7 @@ class Products:
         more: tuple[Float64, ...],
     ) -> Float64:
         height = self._height
-        memory = self._own(compiled.gram_scratch(height))
+        (memory,) = scratch(compiled.gram_scratch(height))
         extra = [np.ascontiguousarray(one) for one in more]
         pointers = (ctypes.c_void_p * len(extra))(*(one.ctypes.data for one in extra))
         exponents = np.empty(height, np.intc)
@@ -91,13 +89,6 @@ class Products:
         found: Float64 = np.full((height, height), np.nan) if failed else sums[0] + sums[1]
         return found
 
-    def _own(self, size: int) -> Float64:
-        """Return the memory of this thread."""
-        if len(getattr(self._memory, "held", ())) < size:
-            self._memory.held = scratch(size)
-        held: Float64 = self._memory.held
-        return held
-
     def _of_block(self, block: Float64) -> Float64:
         """Return X·Xᵀ for a block X, whose values are overwritten."""
         n, columns = block.shape
@@ -106,7 +97,8 @@ class Products:
             return np.full((n, n), np.nan)
         exponents = np.maximum(np.frexp(magnitudes)[1], _LEAST_EXPONENT)
         block *= np.ldexp(1.0, _HIGH_BITS - exponents)[:, None]
-        slices = self._own(2 * self._height * BLOCK_COLUMNS)[: 2 * n * columns].reshape(2 * n, -1)
+        (memory,) = scratch(2 * n * columns)
+        slices = memory.reshape(2 * n, columns)
         high, low = slices[:n], slices[n:]
         np.rint(block, out=high)
         np.subtract(block, high, out=low)

@@ -62,7 +62,7 @@ class Side:
                 self.run,
                 self.parts,
                 np.empty(BLOCK_COLUMNS + 1, np.int64).ctypes,
-                *(scratch(size).ctypes for size in (BLOCK_COLUMNS, BLOCK_COLUMNS, self.parts)),
+                *(one.ctypes for one in scratch(BLOCK_COLUMNS, BLOCK_COLUMNS, self.parts)),
                 total.ctypes,
             )
             return
