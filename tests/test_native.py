@@ -1,7 +1,8 @@
 """The compiled kernels: to the last bit what NumPy gives, at every level that runs here."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ariba_cli.native import columns, levels, library
+from ariba_cli.native import columns, distances, levels, library, products, sides
 from ariba_cli.native.bins import BINS, Bins
 from ariba_cli.native.centring import centre
 from ariba_cli.native.checks import in_range
@@ -30,10 +31,23 @@ needs_kernels = pytest.mark.skipif(not library.available(), reason="the kernels 
 SCALES = [0.0, 5e-324, 1e-310, 1e-200, 1e-30, 1.0, 1e30, 1e150]
 
 
+def fresh(*sizes: int) -> list[Array]:
+    """Return memory that ends where it ends, with nothing in it that anything may depend on."""
+    found = []
+    for size in sizes:
+        memory = np.full(size + 7, np.nan)
+        start = -memory.ctypes.data % 64 // 8
+        found.append(memory[start : start + size])
+    return found
+
+
 @pytest.fixture(autouse=True)
-def _as_before() -> Any:
+def _fresh_memory_and_the_same_kernels_afterwards() -> Iterator[None]:
     before = levels.chosen()
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (columns, distances, products, sides):
+            patch.setattr(module, "scratch", fresh)
+        yield
     levels.use(before)
 
 
@@ -70,8 +84,10 @@ def origin_of(found: Array, draw: int) -> Array | None:
     if draw == 0:
         return None
     if draw == 1:
-        return found[0].astype(np.float64)
-    return np.random.default_rng(draw).standard_normal(found.shape[1])
+        first: Array = found[0].astype(np.float64)
+        return first
+    other: Array = np.random.default_rng(draw).standard_normal(found.shape[1])
+    return other
 
 
 @needs_kernels
@@ -171,7 +187,8 @@ def test_what_kernels_cannot_read_is_left_to_numpy() -> None:
     shifted = np.frombuffer(b"\0" + found.tobytes(), np.uint8)[1:].view(np.float64).reshape(5, 200)
     for odd in (found[:, ::2], found[:, ::-1], shifted, found.astype(np.float16), found.T):
         plain = np.ascontiguousarray(odd).astype(np.float64)
-        for one in on_all_levels(lambda odd=odd: Products(len(odd)).of(Rows(odd))):
+        compute = partial(Products(len(odd)).of, Rows(odd))
+        for one in on_all_levels(compute):
             np.testing.assert_array_equal(one, Products(len(odd)).of(Rows(plain)))
 
 
@@ -207,7 +224,7 @@ def test_squares_of_sides_have_the_same_bits(
 def test_values_that_cannot_be_reckoned_with_are_seen(choice: str, dtype: type) -> None:
     levels.use(choice)
     for size in (0, 1, 17, 1000):
-        found = np.full(size, np.finfo(np.float32).max, dtype)
+        found: Array = np.full(size, np.finfo(np.float32).max, dtype)
         assert in_range(found)
         for place in (0, size // 2, size - 1) if size else ():
             for bad in (np.nan, np.inf, -np.inf, *([-1e39] if dtype is np.float64 else [])):
@@ -254,7 +271,7 @@ def test_kernels_of_another_source_are_not_used(
     library._load.cache_clear()
     try:
         assert library.kernels() is None
-        assert "out of date" in library.kernels_in_words() or not library.LIBRARY.exists()
+        assert "out of date" in library.kernels_in_words() or not levels.LIBRARY.exists()
         monkeypatch.setattr(library, "LIBRARY", tmp_path / "kernels.so")
         library._load.cache_clear()
         assert "not compiled" in library.kernels_in_words()
@@ -280,13 +297,13 @@ def test_moments_are_as_near_as_they_say(found: Array, dimension: int, origin: i
         centre(block)
         fragments = block.reshape(-1, dimension)
         magnitudes = np.abs(fragments).T @ np.abs(fragments)
-    for products, squares, roundings in others:
-        np.testing.assert_array_equal(products, others[0][0])
+    for sums, squares, roundings in others:
+        np.testing.assert_array_equal(sums, others[0][0])
         np.testing.assert_array_equal(squares, others[0][1])
         np.testing.assert_allclose(squares, plain[1], rtol=1e-12)
         off = 2.0**-52 * (roundings + plain[2])
         if np.isfinite(magnitudes).all():
-            assert (np.abs(products - plain[0]) <= off * magnitudes + 1e-300).all()
+            assert (np.abs(sums - plain[0]) <= off * magnitudes + 1e-300).all()
 
 
 @needs_kernels

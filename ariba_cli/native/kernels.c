@@ -513,6 +513,11 @@ EXPORT void OWN(side)(const Rows *rows, int64_t n, int64_t columns, int64_t firs
 
 /* How many fragments of each participant are gone over at a time. */
 #define STRIP 64
+/* The values of a kernel of 3×3, for which a compiler makes code of its own. */
+#define USUAL 9
+/* How many vectors of distances are found at a time. */
+#define FEW 4
+#define INLINE static inline __attribute__((always_inline))
 /* Of how many participants the products of a strip are added before the sum is compensated. */
 #define TOGETHER 4
 
@@ -560,11 +565,28 @@ EXPORT int64_t OWN(strip_scratch)(int64_t n, int64_t d)
     return (n + (n + 1) / 2) * strip_length(d) + d * (d + 8) + STRIP * d;
 }
 
+/* Eight sums of every eighth value, whatever the lanes. */
+static double sum_of_squares(const double *row, int64_t columns)
+{
+    Doubles sums[8 / LANES] = {{0}};
+    double part[8];
+    int64_t c = 0;
+    for (; c + 8 <= columns; c += 8)
+        for (int at = 0; at < 8 / LANES; at++) {
+            Doubles value = *(const AnyDoubles *)(row + c + at * LANES);
+            sums[at] += value * value;
+        }
+    memcpy(part, sums, sizeof part);
+    for (; c < columns; c++) part[c & 7] += row[c] * row[c];
+    return ((part[0] + part[4]) + (part[2] + part[6])) +
+           ((part[1] + part[5]) + (part[3] + part[7]));
+}
+
 #define DEEP 8
 
 /* Add x_a·x_b over the fragments of a row, for up to `DEEP` coordinates a from `top`, and as many b
    from `left` as there are lanes. */
-static void add_pairs(const double *row, int64_t fragments, int64_t d, int64_t top, int64_t deep,
+static inline void add_pairs(const double *row, int64_t fragments, int64_t d, int64_t top, int64_t deep,
                       int64_t left, double *sums, int64_t length)
 {
     Doubles total[DEEP];
@@ -588,8 +610,8 @@ static void add_pairs(const double *row, int64_t fragments, int64_t d, int64_t t
 /* Add Σ x·xᵀ over all fragments of some columns to a compensated sum of shape (d, d), of which
    the lower triangle is right, and the squares of the differences to `squares`. Every entry is
    off by at most `STRIP`·`TOGETHER` + 2 roundings of the sum of its magnitudes. */
-EXPORT void OWN(moments)(const Rows *rows, int64_t n, int64_t fragments, int64_t d, double *scratch,
-                         double *sum, double *lost, double *squares)
+INLINE void moments(const Rows *rows, int64_t n, int64_t fragments, int64_t d, double *scratch,
+                    double *sum, double *lost, double *squares)
 {
     int64_t length = strip_length(d), wide = d + 8;
     double *sums = scratch + n * length, *products = sums + (n + 1) / 2 * length;
@@ -598,14 +620,7 @@ EXPORT void OWN(moments)(const Rows *rows, int64_t n, int64_t fragments, int64_t
         int64_t count = fragments - first < STRIP ? fragments - first : STRIP;
         differences(rows, n, first * d, count * d, length, scratch);
         for (int64_t i = 0; i < n; i++) {
-            double part[8] = {0};
-            const double *row = scratch + i * length;
-            int64_t c = 0;
-            for (; c + 8 <= count * d; c += 8)
-                for (int lane = 0; lane < 8; lane++) part[lane] += row[c + lane] * row[c + lane];
-            for (; c < count * d; c++) part[c & 7] += row[c] * row[c];
-            squares[i] += ((part[0] + part[4]) + (part[2] + part[6])) +
-                          ((part[1] + part[5]) + (part[3] + part[7]));
+            squares[i] += sum_of_squares(scratch + i * length, count * d);
         }
         centre(n, count * d, length, scratch, sums);
         for (int64_t i0 = 0; i0 < n; i0 += TOGETHER) {
@@ -627,11 +642,31 @@ EXPORT void OWN(moments)(const Rows *rows, int64_t n, int64_t fragments, int64_t
     }
 }
 
+/* Lay the values of some fragments one coordinate after the other. One by one: collecting them
+   into vectors is slower on most processors. */
+#if defined(__GNUC__) && !defined(__clang__)
+__attribute__((optimize("no-tree-vectorize")))
+#endif
+static inline void turn(const double *row, int64_t fragments, int64_t d, double *turned)
+{
+    for (int64_t f = 0; f < fragments; f++)
+        for (int64_t a = 0; a < d; a++) turned[a * STRIP + f] = row[f * d + a];
+}
+
+EXPORT void OWN(moments)(const Rows *rows, int64_t n, int64_t fragments, int64_t d, double *scratch,
+                         double *sum, double *lost, double *squares)
+{
+    if (d == USUAL)
+        moments(rows, n, fragments, USUAL, scratch, sum, lost, squares);
+    else
+        moments(rows, n, fragments, d, scratch, sum, lost, squares);
+}
+
 /* Write ‖W·x‖² of each fragment to `out`, whose rows are `out_stride` apart. W has shape (rank, d).
    Returns the bits of the largest. */
-EXPORT int64_t OWN(distances)(const Rows *rows, int64_t n, int64_t fragments, int64_t d,
-                              const double *matrix, int64_t rank, double *scratch, double *out,
-                              int64_t out_stride)
+INLINE int64_t distances(const Rows *rows, int64_t n, int64_t fragments, int64_t d,
+                         const double *matrix, int64_t rank, double *scratch, double *out,
+                         int64_t out_stride)
 {
     int64_t length = strip_length(d), most = 0;
     double *sums = scratch + n * length, *turned = sums + (n + 1) / 2 * length + d * (d + 8);
@@ -643,22 +678,23 @@ EXPORT int64_t OWN(distances)(const Rows *rows, int64_t n, int64_t fragments, in
         for (int64_t i = 0; i < n; i++) {
             const double *row = scratch + i * length;
             double found[STRIP];
-            for (int64_t f = 0; f < count; f++)
-                for (int64_t a = 0; a < d; a++) turned[a * STRIP + f] = row[f * d + a];
-            for (int64_t f = 0; f < STRIP; f += 2 * LANES) {
-                Doubles one = {0}, other = {0};
+            turn(row, count, d, turned);
+            for (int64_t f = 0; f < STRIP; f += FEW * LANES) {
+                Doubles sums_of_squares[FEW] = {{0}};
                 for (int64_t r = 0; r < rank; r++) {
-                    Doubles white = {0}, too = {0};
-                    const double *weights = matrix + r * d;
+                    Doubles white[FEW] = {{0}};
                     for (int64_t a = 0; a < d; a++) {
-                        white += weights[a] * *(const AnyDoubles *)(turned + a * STRIP + f);
-                        too += weights[a] * *(const AnyDoubles *)(turned + a * STRIP + f + LANES);
+                        const double *place = turned + a * STRIP + f;
+                        double weight = matrix[r * d + a];
+                        /* The matrix is a triangle with its columns in another order. */
+                        if (weight == 0) continue;
+                        for (int at = 0; at < FEW; at++)
+                            white[at] += weight * *(const AnyDoubles *)(place + at * LANES);
                     }
-                    one += white * white;
-                    other += too * too;
+                    for (int at = 0; at < FEW; at++) sums_of_squares[at] += white[at] * white[at];
                 }
-                *(AnyDoubles *)(found + f) = one;
-                *(AnyDoubles *)(found + f + LANES) = other;
+                for (int at = 0; at < FEW; at++)
+                    *(AnyDoubles *)(found + f + at * LANES) = sums_of_squares[at];
             }
             memcpy(out + i * out_stride + first, found, (size_t)count * sizeof *found);
             int64_t bits = 0;
@@ -671,6 +707,15 @@ EXPORT int64_t OWN(distances)(const Rows *rows, int64_t n, int64_t fragments, in
         }
     }
     return most;
+}
+
+EXPORT int64_t OWN(distances)(const Rows *rows, int64_t n, int64_t fragments, int64_t d,
+                              const double *matrix, int64_t rank, double *scratch, double *out,
+                              int64_t out_stride)
+{
+    if (d == USUAL && rank == USUAL)
+        return distances(rows, n, fragments, USUAL, matrix, USUAL, scratch, out, out_stride);
+    return distances(rows, n, fragments, d, matrix, rank, scratch, out, out_stride);
 }
 
 /* The bin of a squared distance: its leading bits. */
