@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ariba_cli.native import columns, distances, levels, library, products, sides
+from ariba_cli.native import columns, distances, factoring, levels, library, products, sides
 from ariba_cli.native.bins import BINS, Bins
 from ariba_cli.native.centring import centre
 from ariba_cli.native.checks import in_range
 from ariba_cli.native.columns import medians, run_squares, sign_agreement
 from ariba_cli.native.distances import second_moments, squared_distances
+from ariba_cli.native.factoring import pivoted_cholesky, solved_squares
 from ariba_cli.native.library import Rows
 from ariba_cli.native.products import BLOCK_COLUMNS, Products
 from ariba_cli.native.sides import Side
@@ -45,7 +46,7 @@ def fresh(*sizes: int) -> list[Array]:
 def _fresh_memory_and_the_same_kernels_afterwards() -> Iterator[None]:
     before = levels.chosen()
     with pytest.MonkeyPatch.context() as patch:
-        for module in (columns, distances, products, sides):
+        for module in (columns, distances, products, sides, factoring):
             patch.setattr(module, "scratch", fresh)
         yield
     levels.use(before)
@@ -86,7 +87,7 @@ def origin_of(found: Array, draw: int) -> Array | None:
     if draw == 1:
         first: Array = found[0].astype(np.float64)
         return first
-    other: Array = np.random.default_rng(draw).standard_normal(found.shape[1])
+    other: Array = np.asarray(np.random.default_rng(draw).standard_normal(found.shape[1]))
     return other
 
 
@@ -350,3 +351,41 @@ def test_bins_are_counted_alike(size: int, seed: int) -> None:
 
     first, *others = on_all_levels(counted)
     assert all(other == first for other in others)
+
+
+@needs_kernels
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 70), st.integers(0, 200), st.integers(0, 2**32))
+def test_forward_substitution_has_the_same_bits(rank: int, size: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    factor = np.tril(random.standard_normal((rank, rank))) + 3 * np.eye(rank)
+    right = random.standard_normal((rank, size)) * 10.0 ** random.integers(-300, 150)
+    with np.errstate(over="ignore", invalid="ignore"):
+        first, *others = on_all_levels(lambda: solved_squares(factor, right.copy()))
+        if rank and np.isfinite(first).all():
+            plain = np.square(np.linalg.solve(factor, right)).sum(axis=0)
+            np.testing.assert_allclose(first, plain, rtol=1e-6)
+    for other in others:
+        np.testing.assert_array_equal(other, first)
+
+
+@needs_kernels
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 90), st.integers(1, 90), st.integers(0, 2**32))
+def test_factors_have_the_same_bits(d: int, rank: int, seed: int) -> None:
+    """Those of singular matrices too, and where variances are equal."""
+    random = np.random.default_rng(seed)
+    root = random.standard_normal((d, rank)) * 10.0 ** random.integers(-8, 8, (d, 1))
+    root[::3] = root[: len(root[::3])][:: 1 if seed % 2 else -1]
+    covariance = root @ root.T
+    covariance = np.tril(covariance) + np.tril(covariance, -1).T
+    least = d * 2.0**-52 * covariance.diagonal().max(initial=0.0)
+    first, *others = on_all_levels(lambda: pivoted_cholesky(covariance, least))
+    pivots, factor = first
+    for own_pivots, own_factor in others:
+        np.testing.assert_array_equal(own_pivots, pivots)
+        np.testing.assert_array_equal(own_factor, factor)
+    if d:
+        size = np.sqrt(covariance.diagonal())
+        off = np.abs(factor @ factor.T - covariance[np.ix_(pivots, pivots)])
+        assert (off <= 1e-10 * size[pivots] * size[pivots][:, None] + 1e-300).all()

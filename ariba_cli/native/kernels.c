@@ -718,6 +718,111 @@ EXPORT int64_t OWN(distances)(const Rows *rows, int64_t n, int64_t fragments, in
     return distances(rows, n, fragments, d, matrix, rank, scratch, out, out_stride);
 }
 
+/* Write ‖L⁻¹·x‖² of each column x of `right`, of shape (rank, columns), to `squared`; L has shape
+   (rank, rank). Every element goes through its operations in the order of forward substitution.
+   `solved` has room for rank times `STRIP`. */
+EXPORT void OWN(solve)(const double *factor, int64_t rank, const double *right, int64_t columns,
+                       double *solved, double *squared)
+{
+    for (int64_t first = 0; first < columns; first += STRIP) {
+        int64_t width = columns - first < STRIP ? columns - first : STRIP;
+        double sums[STRIP] = {0};
+        for (int64_t k = 0; k < rank; k++) {
+            double *own = solved + k * STRIP;
+            memcpy(own, right + k * columns + first, (size_t)width * sizeof *own);
+            for (int64_t f = width; f < STRIP; f++) own[f] = 0;
+            for (int64_t f = 0; f < STRIP; f += FEW * LANES) {
+                Doubles rest[FEW];
+                for (int at = 0; at < FEW; at++) rest[at] = *(AnyDoubles *)(own + f + at * LANES);
+                for (int64_t step = 0; step < k; step++) {
+                    double weight = factor[k * rank + step];
+                    const double *known = solved + step * STRIP + f;
+                    for (int at = 0; at < FEW; at++)
+                        rest[at] -= weight * *(const AnyDoubles *)(known + at * LANES);
+                }
+                for (int at = 0; at < FEW; at++) {
+                    Doubles found = rest[at] / factor[k * rank + k];
+                    *(AnyDoubles *)(own + f + at * LANES) = found;
+                    *(AnyDoubles *)(sums + f + at * LANES) += found * found;
+                }
+            }
+        }
+        memcpy(squared + first, sums, (size_t)width * sizeof *sums);
+    }
+}
+
+#define PANEL 16
+
+static void swap(double *one, double *other)
+{
+    double kept = *one;
+    *one = *other;
+    *other = kept;
+}
+
+/* How many float64 `cholesky` needs to work in. */
+EXPORT int64_t OWN(cholesky_scratch)(int64_t d)
+{
+    return d + PANEL * (d + 8);
+}
+
+/* Factor a covariance of shape (d, d), of which the lower triangle is overwritten: L goes to
+   `factor`, of shape (d, d) and zero at first, and to `order` the coordinates in the order of the
+   pivots. Returns the rank: what is left of the others is at most `least`. Every element goes
+   through its operations in the order of the plain algorithm, a panel of them at a time. */
+EXPORT int64_t OWN(cholesky)(double *left, int64_t d, double least, double *scratch, double *factor,
+                             int64_t *order)
+{
+    double *diagonal = scratch, *panel = scratch + d;
+    int64_t length = d + 8;
+    for (int64_t i = 0; i < d; i++) {
+        diagonal[i] = left[i * d + i];
+        order[i] = i;
+    }
+    for (int64_t start = 0; start < d; start += PANEL) {
+        int64_t stop = d - start < PANEL ? d : start + PANEL;
+        for (int64_t k = start; k < stop; k++) {
+            int64_t p = k;
+            for (int64_t i = k + 1; i < d; i++)
+                if (diagonal[i] > diagonal[p] || (isnan(diagonal[i]) && !isnan(diagonal[p]))) p = i;
+            if (diagonal[p] <= least) return k;
+            if (p != k) {
+                int64_t number = order[k];
+                order[k] = order[p];
+                order[p] = number;
+                swap(diagonal + k, diagonal + p);
+                for (int64_t s = 0; s < k; s++) swap(factor + k * d + s, factor + p * d + s);
+                for (int64_t i = k + 1; i < p; i++) swap(left + i * d + k, left + p * d + i);
+                for (int64_t i = p + 1; i < d; i++) swap(left + i * d + k, left + i * d + p);
+            }
+            double root = sqrt(diagonal[k]);
+            factor[k * d + k] = diagonal[k] / root;
+            for (int64_t i = k + 1; i < d; i++) {
+                double value = left[i * d + k];
+                for (int64_t s = start; s < k; s++) value -= factor[i * d + s] * factor[k * d + s];
+                value /= root;
+                factor[i * d + k] = value;
+                diagonal[i] -= value * value;
+            }
+        }
+        for (int64_t s = start; s < stop; s++)
+            for (int64_t i = stop; i < d; i++) panel[(s - start) * length + i] = factor[i * d + s];
+        for (int64_t i = stop; i < d; i++) {
+            int64_t j = stop;
+            for (; j + LANES <= i; j += LANES) {
+                Doubles rest = *(AnyDoubles *)(left + i * d + j);
+                for (int64_t s = start; s < stop; s++)
+                    rest -= factor[i * d + s] * *(AnyDoubles *)(panel + (s - start) * length + j);
+                *(AnyDoubles *)(left + i * d + j) = rest;
+            }
+            for (; j < i; j++)
+                for (int64_t s = start; s < stop; s++)
+                    left[i * d + j] -= factor[i * d + s] * factor[j * d + s];
+        }
+    }
+    return d;
+}
+
 /* The bin of a squared distance: its leading bits. */
 static int64_t bin_of(double squared, int64_t first, int dropped, int64_t bins)
 {
