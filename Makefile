@@ -52,7 +52,7 @@ $(VENV)/.fuzz: $(VENV)/.complete
 	$(RUN)/pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
 	touch $@
 
-$(VENV)/.complete: pyproject.toml constraints.txt
+$(VENV)/.complete: pyproject.toml constraints.txt hatch_build.py ariba_cli/native/kernels.c
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@

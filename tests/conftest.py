@@ -66,7 +66,8 @@ def environment(**variables: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("ARIBA_") and name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")
+        if name == "ARIBA_NATIVE"
+        or (not name.startswith("ARIBA_") and name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"))
     }
     return {**kept, "PYTHONPATH": str(REPOSITORY), **variables}
 
