@@ -6,7 +6,7 @@ READER ?= all
 SECONDS ?= 60
 RUN := $(VENV)/bin
 
-.PHONY: help demo test check docs golden fuzz bench
+.PHONY: help demo test check docs golden fuzz sanitize bench
 
 help:
 	@echo "make demo    train a federation, compromise five participants, find them"
@@ -15,6 +15,7 @@ help:
 	@echo "make docs    write the pages again that are made: docs/commands.md and docs/detection.md"
 	@echo "make golden  make the golden reports of fixtures/ again"
 	@echo "make fuzz    try hostile inputs; READER=npz for one reader, SECONDS=600 for each"
+	@echo "make sanitize  test the compiled kernels under sanitizers; SECONDS=600 for longer"
 	@echo "make bench   measure audits and training beside other ways to do them"
 
 demo: $(VENV)/.complete
@@ -41,6 +42,9 @@ golden: $(VENV)/.complete
 fuzz: $(VENV)/.fuzz
 	$(RUN)/python -m tests.fuzz $(READER) --seconds $(SECONDS)
 
+sanitize: $(VENV)/.complete
+	$(RUN)/python -m tests.sanitize --seconds $(SECONDS)
+
 bench: $(VENV)/.complete
 	$(RUN)/python -m benchmarks --json runs/bench.json
 
@@ -48,7 +52,7 @@ $(VENV)/.fuzz: $(VENV)/.complete
 	$(RUN)/pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
 	touch $@
 
-$(VENV)/.complete: pyproject.toml constraints.txt
+$(VENV)/.complete: pyproject.toml constraints.txt hatch_build.py ariba_cli/native/kernels.c
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@

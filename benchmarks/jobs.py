@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from benchmarks.contestants import CONTESTANTS, OTHER_METHODS
+from benchmarks.contestants import CONTESTANTS, OTHER_METHODS, PANEL
 from benchmarks.federations import FederationSpec
 from benchmarks.pagecache import evict, resident
 from benchmarks.results import Row, Table, apart, difference, quality
@@ -103,7 +103,7 @@ def layers(bench: Bench) -> Table:
 def detectors(bench: Bench) -> Table:
     """The whole model by fragments, by whole updates, and by both in one reading."""
     spec = bench.rounds.resnet
-    names = [name for name, shape in spec.tensors().items() if shape and "running" not in name]
+    names = _weights(spec)
     rows: list[Row] = []
     for name, chosen in _DETECTORS.items():
         task = replace(bench.task(spec, names), detectors=chosen, whole=True)
@@ -115,6 +115,21 @@ def detectors(bench: Bench) -> Table:
         notes = (f"all of scope update take {times:.2f} times as long as mahalanobis",)
     title = f"{spec.participants} × all layers, open to ranking"
     return Table("detectors", title, (yardstick_row(rows), *rows), notes)
+
+
+def panel(bench: Bench) -> Table:
+    """The whole model as `ariba audit` takes it, against reading and hashing it."""
+    spec = bench.rounds.resnet
+    task = replace(bench.task(spec, _weights(spec)), detectors=PANEL, whole=True)
+    row = in_turns("ours", task, bench.repeats, beside="hashing").row
+    title = f"{spec.participants} × all layers by panel, open to verdict"
+    rows = (yardstick_row([row], "hashing"), replace(row, name="panel"))
+    return Table("panel", title, rows, beside="hashing")
+
+
+def _weights(spec: RoundSpec) -> list[str]:
+    """Names of what an audit of all layers takes."""
+    return [name for name, shape in spec.tensors().items() if shape and "running" not in name]
 
 
 def process(bench: Bench) -> Table:
@@ -262,6 +277,7 @@ JOBS: Mapping[str, Callable[[Bench], Table]] = {
     "layer": layer,
     "layers": layers,
     "detectors": detectors,
+    "panel": panel,
     "process": process,
     "memory": memory,
     "cold": cold,

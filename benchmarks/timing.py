@@ -67,10 +67,10 @@ def in_turns(
     return Timed(row, answer["found"])
 
 
-def yardstick_row(rows: list[Row]) -> Row:
-    """What the yardstick took beside all of them."""
+def yardstick_row(rows: list[Row], name: str = "pread") -> Row:
+    """What a yardstick took beside all of them."""
     taken = [seconds for row in rows for seconds in row.yardstick]
-    return Row(name="pread", bytes=rows[0].bytes, seconds=tuple(taken), yardstick=tuple(taken))
+    return Row(name=name, bytes=rows[0].bytes, seconds=tuple(taken), yardstick=tuple(taken))
 
 
 def say(what: str) -> None:

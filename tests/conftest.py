@@ -14,6 +14,7 @@ import pytest
 from ariba_cli.federated.datasets import load_dataset
 from ariba_cli.federated.models import Weights
 from ariba_cli.federated.training import Engine, Task
+from ariba_cli.native.levels import AUTO, use
 from tests.commands import run_command
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ Ariba = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C be heard by what the tests start, though a shell has them in the background."""
+    """Let Ctrl-C be heard by what the tests start, though a shell has them in the background.
+
+    The compiled kernels are those of ARIBA_NATIVE, as for commands.
+    """
+    use(os.environ.get("ARIBA_NATIVE", AUTO))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -61,7 +66,8 @@ def environment(**variables: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("ARIBA_") and name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")
+        if name == "ARIBA_NATIVE"
+        or (not name.startswith("ARIBA_") and name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"))
     }
     return {**kept, "PYTHONPATH": str(REPOSITORY), **variables}
 

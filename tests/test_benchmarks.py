@@ -70,6 +70,7 @@ def test_every_job_runs_and_all_come_to_the_same_marks(tmp_path: Path) -> None:
         "layer",
         "layers",
         "detectors",
+        "panel",
         "process",
         "memory",
         "cold",

@@ -1,5 +1,6 @@
 """Every detector: how well it does, and its scores against those of a plain computation."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import ariba_cli as ariba
 from ariba_cli.base.errors import AribaError, InputError, UsageError
 from ariba_cli.detectors import DETECTORS, WITH_VARIANTS, family, make_detectors
 from ariba_cli.detectors.declaration import Need, Scope
+from ariba_cli.updates import reading
 from ariba_cli.verdicts.verdict import DetectorResult
 from tests import update_oracle
 from tests.conftest import FIXTURES
@@ -293,6 +295,24 @@ def test_memory_does_not_change_a_score() -> None:
     for most in (2**12, 2**17):
         found = ariba.audit(FIXTURES / "attacked", detectors=names, max_memory=most)
         assert found.detectors == expected.detectors
+
+
+def test_a_layer_that_all_sent_alike_is_found_wherever_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(0)
+    alike = draw.standard_normal((8, 40)).astype(np.float32)
+    updates = {
+        f"p{i}": {"a": alike, "b": draw.standard_normal((8, 40)).astype(np.float32)}
+        for i in range(6)
+    }
+    updates["p3"]["b"][2, 2] = np.nan
+    ariba.save_round(tmp_path / "round", updates)
+    held = ariba.audit(tmp_path / "round", detectors=["mahalanobis", "krum"], k_est=2)
+    monkeypatch.setattr(reading, "_MOST_HELD", 0)
+    streamed = ariba.audit(tmp_path / "round", detectors=["mahalanobis", "krum"], k_est=2)
+    assert streamed.to_dict()["result_sha256"] == held.to_dict()["result_sha256"]
+    assert any(one.layer == "a" for one in held.findings)
 
 
 def test_of_many_participants_a_sketch_is_compared_and_the_report_says_so() -> None:

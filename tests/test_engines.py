@@ -14,9 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ariba_cli.base.errors import UsageError
+from ariba_cli.native.compensated import Compensated
 from ariba_cli.scoring import cpu, devices, engine, gpu, near_cuts, selection
-from ariba_cli.scoring.compensated import Compensated
-from ariba_cli.scoring.covariance import exactly_whitened, quick_sums, uncertainty
+from ariba_cli.scoring.covariance import (
+    distances_from_reference,
+    exactly_whitened,
+    quick_sums,
+    uncertainty,
+)
 from ariba_cli.scoring.cpu import Cpu
 from ariba_cli.scoring.devices import DeviceChoice
 from ariba_cli.scoring.gpu import Gpu
@@ -47,8 +52,8 @@ class Layer:
     def exactly(self) -> Marks:
         """What all engines have to find: by exact sums, whatever quick ones would settle."""
         fragments = self.fragments()
-        sums = quick_sums(fragments, Cpu())
-        return engine._exactly(sums, fragments, self.k_est, Cpu(), keep_distances=False)
+        from_reference = distances_from_reference(fragments, Cpu())
+        return engine._exactly(from_reference, fragments, self.k_est, Cpu(), keep_distances=False)
 
 
 def in_memory(layer: Layer) -> Marks:

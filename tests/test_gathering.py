@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ariba_cli.base import parallel
-from ariba_cli.scoring import gathering, sides
-from ariba_cli.scoring.columns import medians
+from ariba_cli.native import sides
+from ariba_cli.native.columns import medians
+from ariba_cli.native.products import BLOCK_COLUMNS, exact_square
+from ariba_cli.scoring import gathering
 from ariba_cli.scoring.gathering import Gathered, Origin, gather
-from ariba_cli.scoring.products import BLOCK_COLUMNS, exact_square
 from ariba_cli.scoring.update_statistics import (
     Statistic,
     UpdateStatistics,

@@ -20,6 +20,7 @@ MOST_LINES = 400
 # table below names fewer.
 ROOMS = (
     "base",
+    "native",
     "files",
     "formats",
     "rounds",
@@ -38,6 +39,7 @@ ROOMS = (
     "cli",
 )
 FEWER = {
+    "files": {"base"},
     "verdicts": {"base"},
     "aggregation": {"base", "files", "formats", "rounds", "updates"},
     "federated": {"base", "files", "formats", "rounds", "updates", "aggregation"},

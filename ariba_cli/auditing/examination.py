@@ -23,9 +23,9 @@ from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.progress import Progress, part_of
 from ariba_cli.detectors.declaration import LayerDetector
+from ariba_cli.native.sides import sides_of
 from ariba_cli.scoring.gathering import Gathered, Origin, gather
 from ariba_cli.scoring.marks import Marks
-from ariba_cli.scoring.sides import sides_of
 from ariba_cli.scoring.update_statistics import Float64, Statistic, squared_distances
 from ariba_cli.updates.fragments import FragmentLayout, Fragments, TensorValues
 from ariba_cli.updates.intake import Submission, differing_scales, offers, why_too_few
@@ -33,9 +33,11 @@ from ariba_cli.updates.reading import LayerValues, LeftOutError, read_layer, rea
 from ariba_cli.verdicts.evidence import LayerEvidence
 from ariba_cli.verdicts.verdict import ExaminedLayer, MarkedLayer
 
-# What is read at a time of a layer that is not held in memory, in bytes: enough for a
-# participant's part to take longer to read than to open, where there are thousands.
-_CHUNK_BYTES = 2**27
+# What is read at a time of a layer that is not held in memory, in bytes. Of each participant it
+# is enough to take longer to read than to open, unless there are hundreds.
+_CHUNK_BYTES = 2**25
+_OWN_CHUNK_BYTES = 2**18
+_MOST_CHUNK_BYTES = 2**27
 _LEAST_CHUNK_BYTES = 2**16
 
 
@@ -230,7 +232,7 @@ class _Examination:
             nothing = Finding(FindingKind.LAYER_LEFT_OUT, too_few, layer=layer.name)
             return Examined(None, 0, left_out, (nothing,))
         result = Examined(self._facts(submissions, scored), k_est, left_out, (), ids)
-        if len({one.digest for one in scored}) == 1 and scored[0].digest is not None:
+        if _all_sent_the_same(scored):
             return replace(result, findings=(equal_everywhere(layer.name, len(ids)),))
         fragments = self._whole(values)
         fragments = fragments.with_reference(central_participant(fragments))
@@ -239,6 +241,10 @@ class _Examination:
         values.read_to_the_end(progress)
         if any(one.finding is not None for one in scored):
             raise LeftOutError
+        result = replace(result, layer=self._facts(submissions, scored))
+        # Of what stays in its files, only now is it known.
+        if _all_sent_the_same(scored):
+            return replace(result, findings=(equal_everywhere(layer.name, len(ids)),))
         marked = {name: self._marked(own, ids) for name, own in marks.items()}
         findings = [
             *differing_scales(submissions, layer),
@@ -250,7 +256,6 @@ class _Examination:
         ]
         return replace(
             result,
-            layer=self._facts(submissions, scored),
             findings=tuple(findings),
             marked=marked,
             of_updates=of_updates,
@@ -275,8 +280,11 @@ class _Examination:
 
     def _cut(self, values: LayerValues, layout: FragmentLayout, reference: int = 0) -> Fragments:
         # A quarter of the memory: one chunk is read while another is scored, in wider numbers.
-        chunk = max(_LEAST_CHUNK_BYTES, min(_CHUNK_BYTES, self.settings.memory // 4))
-        return Fragments(values.tensors, layout, reference, chunk_bytes=chunk)
+        chunk = max(_CHUNK_BYTES, _OWN_CHUNK_BYTES * len(values.tensors))
+        chunk = min(chunk, _MOST_CHUNK_BYTES, self.settings.memory // 4)
+        return Fragments(
+            values.tensors, layout, reference, chunk_bytes=max(chunk, _LEAST_CHUNK_BYTES)
+        )
 
     def _marks(
         self, values: LayerValues, reference: int, k_est: int, progress: Progress
@@ -368,6 +376,11 @@ class _Examination:
             return None
         fragments = self._cut(values, self.chosen.cut, reference)
         return layer_evidence(self.chosen, fragments, own, ids, self.wanted)
+
+
+def _all_sent_the_same(scored: Sequence[Submission]) -> bool:
+    """Return whether the bytes of all are known, and are equal."""
+    return scored[0].digest is not None and len({one.digest for one in scored}) == 1
 
 
 def _from_central(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.base.findings import Fact, Finding, FindingKind
-from ariba_cli.scoring.columns import medians
+from ariba_cli.native.columns import medians
 from ariba_cli.updates.fragments import Fragments
 from ariba_cli.updates.intake import Submission
 from ariba_cli.verdicts.verdict import MarkedLayer

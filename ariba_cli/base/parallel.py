@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 from ariba_cli.base.machine import cores
@@ -41,7 +42,13 @@ def thread_map(function: Callable[..., Result], *items: Iterable[Any]) -> Iterat
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Keep BLAS from starting threads of its own inside ours."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _thread_pools().limit(limits=1, user_api="blas"):
         yield
+
+
+@cache
+def _thread_pools() -> Any:
+    """Return the control over what libraries have loaded: to look for it takes milliseconds."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -24,6 +24,7 @@ from ariba_cli.cli.report import report
 from ariba_cli.cli.schema import schema
 from ariba_cli.cli.simulate import simulate
 from ariba_cli.cli.verify import verify
+from ariba_cli.native.levels import AUTO, use
 
 # What any usage error is. Typer brings Click's exceptions along without naming this one.
 _CommandLineError = next(
@@ -81,21 +82,12 @@ class Stopped(BaseException):
         self.number = signal.Signals(number)
 
 
-def _print_version(context: typer.Context, wanted: bool) -> None:
-    # Not while a shell completes what follows.
-    if wanted and not context.resilient_parsing:
-        typer.echo(f"ariba {VERSION}")
-        raise typer.Exit
-
-
 @app.callback(invoke_without_command=True, epilog=f"{EXIT_CODES}\n\n{ENVIRONMENT}")
 def _ariba(
     context: typer.Context,
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
-        ),
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="With --version: show what computes as well.")
     ] = False,
 ) -> None:
     """Find the participants of a federated-learning round whose updates look backdoored.
@@ -104,6 +96,15 @@ def _ariba(
 
     Example: ariba audit round_42/ --layer layer3.0.conv1 --k-est 10
     """
+    if verbose and not version:
+        raise typer.BadParameter("-v belongs behind the command, or to --version")
+    if version:
+        typer.echo(f"ariba {VERSION}")
+        if verbose:
+            from ariba_cli.native.library import kernels_in_words
+
+            typer.echo(f"native kernels: {kernels_in_words()}")
+        raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -114,6 +115,7 @@ def main() -> int:
     _open_missing_streams()
     heed_shells()
     try:
+        use(os.environ.get("ARIBA_NATIVE", AUTO))
         # In this mode it returns the code of a typer.Exit.
         return app(prog_name="ariba", standalone_mode=False) or Exit.COMPLETED
     except AribaError as error:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ariba_cli.detectors.declaration import Declaration, Scope, UpdateFamily
-from ariba_cli.scoring.products import exact_square
+from ariba_cli.native.products import exact_square
 from ariba_cli.scoring.update_statistics import Float64, UpdateStatistics, centred
 
 DECLARATION = Declaration(

@@ -4,21 +4,32 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ariba_cli.native.distances import ROWS_PER_SUM
 from ariba_cli.scoring.moments import Moments, exponents_of
 from ariba_cli.scoring.processor import Float64, Processor, Sums, join_sums
 from ariba_cli.scoring.sweep import sweep
 from ariba_cli.scoring.whitening import EPS, Whitening, whitening
 from ariba_cli.updates.fragments import Fragments
 
+# So many cuts in doubt are expected where a quick covariance is not even tried.
+_HOPELESS = 3.0
 # Squares of differences that are far from what float64 can hold.
 _LEAST_SQUARE, _MOST_SQUARE = 1e-200, 1e200
 
 
 def quick_sums(fragments: Fragments, processor: Processor) -> Sums:
     """The second moments of all fragments in one pass; see `uncertainty`."""
-    d = fragments.cut.dimension
+    return _sums(fragments, processor, fragments.cut.dimension)
+
+
+def distances_from_reference(fragments: Fragments, processor: Processor) -> Float64:
+    """See `Sums.from_reference`."""
+    return _sums(fragments, processor, 1).from_reference
+
+
+def _sums(fragments: Fragments, processor: Processor, dimension: int) -> Sums:
     return join_sums(
-        [processor.sums(values, fragments.reference, d) for _, values in fragments.chunks()]
+        [processor.sums(values, fragments.reference, dimension) for _, values in fragments.chunks()]
     )
 
 
@@ -45,6 +56,19 @@ def uncertainty(additions: int, factored: Whitening, largest: float) -> float:
     if share > 0.1 or least <= 4 * tau * d * EPS * most:
         return float("inf")
     return float(share + 4 * unit * d * (d * tau) ** 0.5)
+
+
+def settles_nothing(fragments: Fragments, cuts: int) -> bool:
+    """Return whether a quick covariance would leave some cut in doubt, whatever the values are.
+
+    τ is at least d. The N distances are spread over about 1/√(2d) of themselves, as roots of χ²
+    are, so that neighbours at a cut are about 1/(N·√(2d)) apart, and the chance that none of
+    some cuts is in doubt falls exponentially with what is expected of them.
+    """
+    d = fragments.cut.dimension
+    share = d * d * (EPS / 2) * (ROWS_PER_SUM + 2 * (d + 1))
+    in_doubt: float = cuts * share * fragments.total * (2 * d) ** 0.5
+    return in_doubt > _HOPELESS
 
 
 def exactly_whitened(fragments: Fragments) -> Whitening:

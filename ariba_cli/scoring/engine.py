@@ -2,10 +2,16 @@
 
 from dataclasses import replace
 
-from ariba_cli.scoring.covariance import exactly_whitened, quick_sums, uncertainty
+from ariba_cli.scoring.covariance import (
+    distances_from_reference,
+    exactly_whitened,
+    quick_sums,
+    settles_nothing,
+    uncertainty,
+)
 from ariba_cli.scoring.cpu import Cpu
-from ariba_cli.scoring.marks import Marks, can_tell_apart, marks_of, nobody_marked
-from ariba_cli.scoring.processor import Processor, Sums
+from ariba_cli.scoring.marks import Marks, can_tell_apart, last_k_est, marks_of, nobody_marked
+from ariba_cli.scoring.processor import Float64, Processor, Sums
 from ariba_cli.scoring.selection import most_distant
 from ariba_cli.scoring.whitening import whitening
 from ariba_cli.updates.fragments import Fragments
@@ -31,10 +37,14 @@ def score(
     keep_distances : whether to find every distance exactly and keep it.
     """
     processor = processor or Cpu()
-    sums = quick_sums(fragments, processor)
-    marks = None if keep_distances else _if_settled(sums, fragments, k_est, processor)
+    marks, cuts = None, last_k_est(k_est, fragments.participants)
+    if keep_distances or settles_nothing(fragments, cuts):
+        from_reference = distances_from_reference(fragments, processor)
+    else:
+        sums = quick_sums(fragments, processor)
+        marks, from_reference = _if_settled(sums, fragments, k_est, processor), sums.from_reference
     if marks is None:
-        marks = _exactly(sums, fragments, k_est, processor, keep_distances=keep_distances)
+        marks = _exactly(from_reference, fragments, k_est, processor, keep_distances=keep_distances)
     return replace(marks, device=processor.name)
 
 
@@ -58,12 +68,17 @@ def _if_settled(sums: Sums, fragments: Fragments, k_est: int, processor: Process
 
 
 def _exactly(
-    sums: Sums, fragments: Fragments, k_est: int, processor: Processor, *, keep_distances: bool
+    from_reference: Float64,
+    fragments: Fragments,
+    k_est: int,
+    processor: Processor,
+    *,
+    keep_distances: bool,
 ) -> Marks:
     factored = exactly_whitened(fragments)
     if not can_tell_apart(factored.rank, fragments.participants, fragments.cut.fragments):
-        return nobody_marked(k_est, fragments.participants, factored.rank, sums.from_reference)
+        return nobody_marked(k_est, fragments.participants, factored.rank, from_reference)
     selected = most_distant(fragments, factored, k_est, processor, keep_distances=keep_distances)
     end = selected.ends[k_est - 1]
-    marks = marks_of(selected.by_k_est, k_est, factored.rank, end, sums.from_reference)
+    marks = marks_of(selected.by_k_est, k_est, factored.rank, end, from_reference)
     return replace(marks, distances=selected.distances)

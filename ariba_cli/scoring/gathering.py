@@ -1,7 +1,7 @@
 """The statistics of a layer's updates, gathered in one pass over blocks of all participants.
 
 Sums do not depend on the machine, the number of threads, or how much is read at a time: blocks
-lie at fixed places, their products are exact (`products`), and they are added in their order.
+lie at fixed places, their products are exact (`native.products`), and are added in their order.
 Of many participants, whose n² inner products would take long, each update is first folded into
 a sketch of fixed length with random signs, which keeps inner products on average (Charikar,
 Chen and Farach-Colton, "Finding frequent items in data streams", 2002).
@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.base.parallel import one_blas_thread, thread_map
-from ariba_cli.scoring.columns import Counts, medians, sign_agreement
-from ariba_cli.scoring.compensated import Compensated
-from ariba_cli.scoring.products import BLOCK_COLUMNS, BlockProducts, exact_square
-from ariba_cli.scoring.sides import Side
+from ariba_cli.native.columns import Counts, medians, run_squares, sign_agreement
+from ariba_cli.native.compensated import Compensated
+from ariba_cli.native.library import Rows
+from ariba_cli.native.products import BLOCK_COLUMNS, Products, exact_square
+from ariba_cli.native.sides import Side
 from ariba_cli.scoring.update_statistics import Float64, Statistic, UpdateStatistics
 from ariba_cli.updates.fragments import Fragments, TensorValues
 
@@ -106,7 +107,7 @@ def gather(
     """
     gathering = _Gathering(fragments, origin, frozenset(wanted), rows, tuple(sides))
     with one_blas_thread():
-        for first, values in fragments.chunks(multiple=_GROUP_COLUMNS):
+        for first, values in fragments.chunks(multiple=_TILE_COLUMNS):
             for start in range(0, values.shape[1], _GROUP_COLUMNS):
                 gathering.take(values[:, start : start + _GROUP_COLUMNS], first + start)
         return gathering.result()
@@ -146,6 +147,7 @@ class _Gathering:
         self._by_side = self._no_sides()
         # Which blocks are asked how they fall on inputs and outputs: every one of a small layer.
         self._every = max(1, fragments.values // _SIDE_VALUES)
+        self._products = Products(self._height)
         self._sketch = _Sketch(fragments, self._height) if self._n > MOST_EXACT else None
         self._gram = Compensated((self._height, self._height))
         self._agreement = np.zeros(self._n, dtype=np.int64)
@@ -154,14 +156,15 @@ class _Gathering:
     def take(self, values: Values, first: int) -> None:
         """Take in some columns of all participants; `first` is the place of the first one."""
         start = self._origin.global_values
-        known = None if start is None else start[first : first + values.shape[1]]
+        known = None if start is None else start[first : first + values.shape[1]].astype(np.float64)
+        updates = Rows(values, self._counted_from(values, known))
         if self._row_values:
-            self._add_rows(values, known, first)
+            self._add_rows(updates, first)
 
         def work(column: int) -> _Tile:
             tile = slice(column, column + _TILE_COLUMNS)
             return self._tile(
-                values[:, tile], None if known is None else known[tile], first + column
+                updates.columns(tile), None if known is None else known[tile], first + column
             )
 
         # A sketch is added to by one tile after the other.
@@ -171,66 +174,73 @@ class _Gathering:
                 self._gram.add(tile.gram)
             self._agreement += tile.agreement
             self._with_majority += tile.with_majority
-            for total, own in zip(self._by_side, tile.by_side, strict=True):
+            for total, own in zip(self._by_side, tile.by_side, strict=False):
                 total += own
             for row, squares in tile.rows:
                 self._row_squares[:, row : row + squares.shape[1]] += squares
 
-    def _tile(self, values: Values, known: Values | None, first: int) -> _Tile:
-        gram = None if self._sketch is not None else _Products(self._height)
+    def _counted_from(self, values: Values, known: Float64 | None) -> Float64 | None:
+        """Return what is taken away from the values to have the updates; nothing from these."""
+        if self._origin.updates_are_deltas:
+            return None
+        if known is not None:
+            return known
+        reference: Float64 = values[self._fragments.reference].astype(np.float64)
+        return reference
+
+    def _tile(self, updates: Rows, known: Float64 | None, first: int) -> _Tile:
+        more = self._more_rows(updates, known)
+        gram = self._products.of(updates, *more) if self._sketch is None else None
         agreement, with_majority = np.zeros(self._n, dtype=np.int64), 0
+        if self._signs:
+            agreement, with_majority = sign_agreement(updates)
         rows: list[tuple[int, Float64]] = []
-        by_side = self._no_sides()
-        memory = np.empty((self._height, BLOCK_COLUMNS))
-        for column in range(0, values.shape[1], BLOCK_COLUMNS):
+        by_side = self._of_sides(updates, first)
+        for column in range(0, updates.values.shape[1], BLOCK_COLUMNS):
             part = slice(column, column + BLOCK_COLUMNS)
-            block = memory[:, : values[:, part].shape[1]]
-            self._fill(block, values[:, part], None if known is None else known[part])
-            updates = block[: self._n]
-            if self._signs:
-                agrees, counted = sign_agreement(updates)
-                agreement += agrees
-                with_majority += counted
+            block = updates.columns(part)
             if self._row_values:
-                rows.append(_squares_by_row(updates, first + column, self._row_values))
-            if by_side and (first + column) // BLOCK_COLUMNS % self._every == 0:
-                squares = np.square(updates)
-                for side, sums in zip(self._sides, by_side, strict=True):
-                    side.add(sums, squares, first + column)
+                rows.append(_squares_by_row(block, first + column, self._row_values))
             if self._sketch is not None:
-                self._sketch.fold(block, first + column)
-            elif gram is not None:
-                gram.add(block)
-        total = None if gram is None else gram.total
-        return _Tile(total, agreement, with_majority, rows, by_side)
+                stacked = np.vstack([block.differences(), *(one[part] for one in more)])
+                self._sketch.fold(stacked, first + column)
+        return _Tile(gram, agreement, with_majority, rows, by_side)
+
+    def _more_rows(self, updates: Rows, known: Float64 | None) -> list[Float64]:
+        """Return what is multiplied beside the updates: their median, and the global model."""
+        more: list[Float64] = []
+        if self._median:
+            median = medians(updates.values)
+            more.append(median if updates.origin is None else median - updates.origin)
+        if known is not None:
+            more.append(known)
+        return more
+
+    def _of_sides(self, updates: Rows, first: int) -> tuple[Float64, ...]:
+        """Return the sums by the parts of each side; nothing where no block is asked."""
+        blocks = range(
+            first // BLOCK_COLUMNS, -(-(first + updates.values.shape[1]) // BLOCK_COLUMNS)
+        )
+        if all(block % self._every for block in blocks):
+            return ()
+        by_side = self._no_sides()
+        for side, sums in zip(self._sides, by_side, strict=True):
+            side.add(sums, updates, first, self._every)
+        return by_side
 
     def _no_sides(self) -> tuple[Float64, ...]:
         """Return room for the sums by the parts of each side."""
         return tuple(np.zeros((self._n, side.parts)) for side in self._sides)
 
-    def _add_rows(self, values: Values, known: Values | None, first: int) -> None:
+    def _add_rows(self, updates: Rows, first: int) -> None:
         """Add the rows of a weight matrix, or the parts of them that some columns are."""
-        start, width = 0, self._row_values
-        while start < values.shape[1]:
+        start, width, columns = 0, self._row_values, updates.values.shape[1]
+        while start < columns:
             place = (first + start) % width
-            part = slice(start, min(start + width - place, values.shape[1]))
-            block = np.empty((self._height, part.stop - start))
-            self._fill(block, values[:, part], None if known is None else known[part])
-            self._row_sum[:, place : place + part.stop - start] += block[: self._n]
+            part = slice(start, min(start + width - place, columns))
+            block = updates.columns(part).differences()
+            self._row_sum[:, place : place + part.stop - start] += block
             start = part.stop
-
-    def _fill(self, block: Float64, values: Values, known: Values | None) -> None:
-        """Write the updates to a block, and below them their median and the global model."""
-        n = self._n
-        np.copyto(block[:n], values)
-        if self._median:
-            block[n] = medians(values)
-        if known is not None:
-            block[-1] = known
-        if self._origin.updates_are_deltas:
-            return
-        origin = values[self._fragments.reference] if known is None else known
-        block[: n + int(self._median)] -= origin.astype(np.float64)
 
     def result(self) -> Gathered:
         """Return what was gathered, once all columns were taken."""
@@ -256,18 +266,6 @@ class _Gathering:
         )
 
 
-class _Products(Compensated):
-    """A running sum of the products of blocks."""
-
-    def __init__(self, height: int) -> None:
-        super().__init__((height, height))
-        self._products = BlockProducts(height)
-
-    def add(self, block: Float64) -> None:
-        """Add those of one more block, whose values are overwritten."""
-        super().add(self._products.of(block))
-
-
 class _Sketch:
     """Rows folded to a fixed length: each column goes to one place, with a random sign."""
 
@@ -288,11 +286,10 @@ class _Sketch:
         return exact_square(self._folded)
 
 
-def _squares_by_row(updates: Float64, first: int, length: int) -> tuple[int, Float64]:
+def _squares_by_row(updates: Rows, first: int, length: int) -> tuple[int, Float64]:
     """Add the squares of a block's values by the rows of the matrix that they belong to.
 
     Returns the number of the first of these rows, and the sums of shape (n, rows).
     """
-    starts = np.arange(-(first % length), updates.shape[1], length).clip(min=0)
-    squares: Float64 = np.add.reduceat(np.square(updates), starts, axis=1)
-    return first // length, squares
+    starts = np.arange(-(first % length), updates.values.shape[1], length).clip(min=0)
+    return first // length, run_squares(updates, starts)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ariba_cli.base.errors import UsageError
-from ariba_cli.scoring.compensated import Compensated
+from ariba_cli.native.centring import add_halves
+from ariba_cli.native.compensated import Compensated
+from ariba_cli.native.distances import ROWS_PER_SUM
 from ariba_cli.scoring.processor import (
-    ROWS_PER_SUM,
     Float64,
     Sums,
     Values,
 )
-from ariba_cli.updates.fragments import add_halves
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +69,7 @@ class Gpu:
         self._go_over(values, dimension, add)
         return Sums(products.total, squares, additions)
 
-    def squared(self, values: Values, reference: int, whitening: Float64, out: Float64) -> None:
+    def squared(self, values: Values, reference: int, whitening: Float64, out: Float64) -> float:
         """See `Processor`."""
         import torch
 
@@ -85,6 +85,7 @@ class Gpu:
             out[:, first : first + squared.shape[1]] = squared.cpu().numpy()
 
         self._go_over(values, dimension, work)
+        return float(out.max())
 
     def _go_over(
         self, values: Values, dimension: int, work: "Callable[[int, torch.Tensor], None]"

@@ -12,19 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.base.parallel import map_workers
+from ariba_cli.native.bins import BINS, Bins
 from ariba_cli.scoring.marks import Counts
 from ariba_cli.scoring.processor import Processor, Values
 from ariba_cli.scoring.whitening import Whitening
 from ariba_cli.updates.fragments import Fragments
 
 Float64 = npt.NDArray[np.float64]
-Bins = npt.NDArray[np.intp]
 
-# A bin is what float64 numbers have the same exponent and this many leading bits of, and so
-# many bins make 32 octaves: what is beyond them shares the first or the last.
-_LEADING_BITS = 13
-_BINS = 32 * 2**_LEADING_BITS
-_DROPPED_BITS = 52 - _LEADING_BITS
 # What squared distances may take to be held until they are gone over again.
 _HELD_BYTES = 2**28
 # How many of them are binned at a time.
@@ -41,7 +36,7 @@ class Distances:
 
     Attributes
     ----------
-    first : the bin before the first one that is told apart.
+    bins : in which they are counted.
     largest : the largest squared distance, once they were gone over.
     """
 
@@ -53,8 +48,7 @@ class Distances:
         self.largest = 0.0
         # Their mean is the rank of the covariance, so that less than one in n is beyond n times
         # that: no cut is, but for rounding.
-        most = np.float64(2 * factored.rank * fragments.participants)
-        self.first = int(most.view(np.int64) >> _DROPPED_BITS) - (_BINS - 1)
+        self.bins = Bins.up_to(2 * factored.rank * fragments.participants)
 
     @property
     def participants(self) -> int:
@@ -91,14 +85,8 @@ class Distances:
 
     def _find(self, values: Values, out: Float64) -> None:
         matrix, reference = self._factored.matrix, self._fragments.reference
-        self._processor.squared(values, reference, matrix, out)
-        self.largest = max(self.largest, float(out.max()))
-
-    def bins(self, squared: Float64) -> Bins:
-        """The bin of each, in ascending order of distance."""
-        bins = squared.view(np.int64) >> _DROPPED_BITS
-        bins -= self.first
-        return np.clip(bins, 0, _BINS - 1, out=bins)
+        largest = self._processor.squared(values, reference, matrix, out)
+        self.largest = max(self.largest, largest)
 
 
 @dataclass(frozen=True)
@@ -136,9 +124,9 @@ def near(distances: Distances, cuts: Counts) -> list[Run] | None:
     reached = np.cumsum(total[::-1])
     # The bin of the last fragment before each cut, and of the first after it.
     before, after = (
-        _BINS - 1 - np.searchsorted(reached, cuts + shift, side="right") for shift in (-1, 0)
+        BINS - 1 - np.searchsorted(reached, cuts + shift, side="right") for shift in (-1, 0)
     )
-    inside = np.zeros(_BINS + 2, dtype=bool)
+    inside = np.zeros(BINS + 2, dtype=bool)
     for low, high in zip(after, before, strict=True):
         # With the bins beside them; there is one more at both ends.
         inside[low : high + 3] = True
@@ -170,16 +158,16 @@ def near(distances: Distances, cuts: Counts) -> list[Run] | None:
     return runs
 
 
-def _in_bins(distances: Distances) -> Bins:
+def _in_bins(distances: Distances) -> Counts:
     """How many fragments are in each bin."""
 
-    def count(blocks: Iterator[Float64]) -> Bins:
-        found = np.zeros(_BINS, dtype=np.intp)
+    def count(blocks: Iterator[Float64]) -> Counts:
+        found = np.zeros(BINS, dtype=np.int64)
         for block in blocks:
-            found += np.bincount(distances.bins(block), minlength=_BINS)
+            distances.bins.count(block, found)
         return found
 
-    total = np.zeros(_BINS, dtype=np.intp)
+    total = np.zeros(BINS, dtype=np.int64)
     for _, piece in distances.pieces():
         flat = piece.reshape(-1)
         blocks = [flat[start : start + _BLOCK] for start in range(0, flat.size, _BLOCK)]
@@ -201,23 +189,19 @@ def _taken(
     counts = np.zeros((n, width), dtype=np.int64)
     taken: list[tuple[Counts, Counts, Float64]] = []
     for start, piece in distances.pieces():
-        rows = max(1, _BLOCK // piece.shape[1])
 
         def work(
-            firsts: Iterator[int], start: int = start, piece: Float64 = piece, rows: int = rows
+            participants: Iterator[int], start: int = start, piece: Float64 = piece
         ) -> list[tuple[Counts, Counts, Float64]]:
             found: list[tuple[Counts, Counts, Float64]] = []
-            for first in firsts:
-                block = piece[first : first + rows]
-                part = parts[distances.bins(block)]
-                places = part + np.arange(len(block))[:, None] * width
-                here = np.bincount(places.reshape(-1), minlength=len(block) * width)
-                counts[first : first + rows] += here.reshape(-1, width)
-                who, index = np.nonzero(part & 1)
-                which = (who + first) * m + index + start
-                found.append((part[who, index], which, block[who, index]))
+            for participant in participants:
+                own = piece[participant]
+                index = distances.bins.take(own, parts, counts[participant])
+                squared = own[index]
+                part = parts[distances.bins.of(squared)]
+                found.append((part, participant * m + index + start, squared))
             return found
 
-        for found in map_workers(work, range(0, n, rows)):
+        for found in map_workers(work, range(n)):
             taken += found
     return counts, taken

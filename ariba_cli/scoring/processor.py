@@ -11,14 +11,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.scoring.compensated import Compensated
+from ariba_cli.native.compensated import Compensated
 
 Float64 = npt.NDArray[np.float64]
 Values = npt.NDArray[np.floating]
-
-# Rows whose products are added by BLAS, in whatever order it likes. In every order the
-# sum of k products is off by at most k roundings of the sum of their magnitudes.
-ROWS_PER_SUM = 256
 
 
 @dataclass(frozen=True)
@@ -58,8 +54,11 @@ class Processor(Protocol):
         """The sums over a chunk, of shape (n, run·d); in float64."""
         ...
 
-    def squared(self, values: Values, reference: int, whitening: Float64, out: Float64) -> None:
-        """Write ‖W·x‖² of the fragments of a chunk to `out`, of shape (n, run); in float64."""
+    def squared(self, values: Values, reference: int, whitening: Float64, out: Float64) -> float:
+        """Write ‖W·x‖² of the fragments of a chunk to `out`, of shape (n, run); in float64.
+
+        Returns the largest of them.
+        """
         ...
 
 

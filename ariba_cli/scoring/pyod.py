@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.progress import Progress
-from ariba_cli.scoring.covariance import quick_sums
+from ariba_cli.scoring.covariance import distances_from_reference
 from ariba_cli.scoring.cpu import Cpu
 from ariba_cli.scoring.marks import Marks, marks_by_k_est, marks_of, nobody_marked
 from ariba_cli.updates.fragments import Fragments
@@ -81,7 +81,7 @@ def score(
     UsageError
         When the detector cannot be fitted on these fragments, or gives no scores for them.
     """
-    from_reference = quick_sums(fragments, Cpu()).from_reference
+    from_reference = distances_from_reference(fragments, Cpu())
     rows, largest = _sample(fragments, plan)
     if largest == 0:
         return nobody_marked(k_est, fragments.participants, None, from_reference)

@@ -12,8 +12,10 @@ from ariba_cli.updates.fragments import Fragments, blocks, centred
 Float64 = npt.NDArray[np.float64]
 Result = TypeVar("Result")
 
-# Values in a block: with its temporaries it fits a cache of 1 MiB.
+# Values in a block: with its temporaries it fits a cache of 1 MiB. Of wide fragments there are
+# more, so that what is done with d² numbers for each block does not outweigh the rest.
 _BLOCK_VALUES = 2**15
+_WIDE_BLOCK_VALUES = 2**21
 
 
 def sweep(
@@ -27,10 +29,11 @@ def sweep(
         The next block takes the place of the one before.
     """
     d = fragments.cut.dimension
+    size = max(_BLOCK_VALUES, min(_WIDE_BLOCK_VALUES, 4 * d * d))
     results = []
     with one_blas_thread():
         for first, values in fragments.chunks():
-            columns = blocks(values, d, _BLOCK_VALUES)
+            columns = blocks(values, d, size)
             most = len(values) * (columns[0].stop - columns[0].start)
 
             def take(

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.updates.fragments import centre
+from ariba_cli.native.centring import centre
 
 Float64 = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]

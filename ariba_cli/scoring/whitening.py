@@ -6,6 +6,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.native.factoring import pivoted_cholesky, solved_squares
+
 Float64 = npt.NDArray[np.float64]
 
 EPS = float(np.finfo(np.float64).eps)
@@ -40,17 +42,10 @@ class Whitening:
     def distances(self, rows: Float64) -> Float64:
         """sqrt(xᵀ Σ⁺ x) for rows x, from shape (rows, d) to shape (rows,).
 
-        Forward substitution in NumPy's elementwise operations: one rounding each, in a
-        fixed order, whatever the processor.
+        See `solved_squares`: whatever the processor, the result is the same.
         """
-        rest = np.ldexp(rows[:, self.pivots].T, -self.exponent)
-        squared = np.zeros(len(rows))
-        for step in range(self.rank):
-            solved = rest[step]
-            solved /= self.factor[step, step]
-            squared += solved * solved
-            rest[step + 1 :] -= self.factor[step + 1 :, step, None] * solved
-        distances: Float64 = np.sqrt(squared)
+        right = np.ldexp(rows[:, self.pivots].T, -self.exponent)
+        distances: Float64 = np.sqrt(solved_squares(self.factor, right))
         return distances
 
     @cached_property
@@ -80,21 +75,6 @@ def whitening(covariance: Float64, exponent: int = 0) -> Whitening:
     Directions whose remaining variance is at most d·eps of the largest are left out: no
     more of them than that is known in float64.
     """
-    rest = covariance.copy()
-    d = len(rest)
-    least = d * EPS * rest.diagonal().max(initial=0.0)
-    order = np.arange(d)
-    factor = np.zeros((d, d))
-    rank = 0
-    for step in range(d):
-        pivot = step + int(rest.diagonal()[step:].argmax())
-        if rest[pivot, pivot] <= least:
-            break
-        for matrix in (rest, factor, order):
-            matrix[[step, pivot]] = matrix[[pivot, step]]
-        rest[:, [step, pivot]] = rest[:, [pivot, step]]
-        factor[step:, step] = rest[step:, step] / np.sqrt(rest[step, step])
-        below = factor[step + 1 :, step]
-        rest[step + 1 :, step + 1 :] -= below[:, None] * below
-        rank += 1
-    return Whitening(order[:rank], factor[:rank, :rank], covariance.diagonal().copy(), exponent)
+    least = len(covariance) * EPS * covariance.diagonal().max(initial=0.0)
+    pivots, factor = pivoted_cholesky(covariance, least)
+    return Whitening(pivots, factor, covariance.diagonal().copy(), exponent)

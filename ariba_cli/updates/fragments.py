@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.base.aligned import aligned
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.parallel import map_workers
+from ariba_cli.native.centring import centre
 
 Indices = npt.NDArray[np.integer]
 
@@ -145,6 +147,15 @@ class TensorValues(Protocol):
         ...
 
 
+@runtime_checkable
+class Written(Protocol):
+    """Values that go right to where they are wanted."""
+
+    def write_to(self, start: int, stop: int, out: npt.NDArray[np.floating], /) -> None:
+        """Write the values from one place to another into an array."""
+        ...
+
+
 class Fragments:
     """The fragments of n participants, centred as they are asked for.
 
@@ -217,7 +228,7 @@ class Fragments:
         if len(starts) == 1:
             yield 0, self.load(0, m)
             return
-        buffers = [np.empty(run * size, self.dtype) for _ in range(2)]
+        buffers = [aligned(1, run * size, self.dtype)[0] for _ in range(2)]
         with ThreadPoolExecutor(1) as reader:
 
             def read(number: int) -> "Future[npt.NDArray[np.floating]]":
@@ -282,7 +293,11 @@ class Fragments:
 
         def fill(participants: Iterator[int]) -> None:
             for participant in participants:
-                rows[participant] = self._flat[participant][which]
+                values = self._flat[participant]
+                if isinstance(which, slice) and isinstance(values, Written):
+                    values.write_to(which.start, which.stop, rows[participant])
+                else:
+                    rows[participant] = values[which]
 
         # An array is sooner copied than threads are started.
         workers = 1 if isinstance(self._flat[0], np.ndarray) else None
@@ -331,30 +346,3 @@ def subtract_reference(
     else:
         # What is common to all would leave nothing of the differences in the narrower type.
         np.subtract(values, values[reference], out=out, casting="same_kind")
-
-
-def centre(block: npt.NDArray[np.floating]) -> None:
-    """Take away the mean over the participants, in place, from shape (n, any).
-
-    The sum is a tree of additions of halves, which is the same on every machine: `sum` would
-    choose its order by the block's shape and the processor. Where all participants
-    are equal, what is left of their differences is zero and not the rounding of a mean.
-    """
-    sums = block[: (len(block) + 1) // 2].copy()
-    add_halves(sums, block)
-    block -= sums[0] / len(block)
-
-
-def add_halves(sums: Any, rows: Any) -> None:
-    """Add the other half of the rows to the first, and so on until `sums[0]` is the sum of all.
-
-    Parameters
-    ----------
-    sums : a copy of the first half of the rows, the larger one where their number is odd; both
-        arrays of NumPy, or tensors of torch.
-    """
-    count, half = len(rows), len(sums)
-    sums[: count - half] += rows[half:]
-    while half > 1:
-        count, half = half, (half + 1) // 2
-        sums[: count - half] += sums[half:count]

@@ -1,8 +1,8 @@
-"""The values of one layer: in memory where they fit, else in their files until they are needed."""
+"""The values of one layer: in memory where they are few, else in their files until needed."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ariba_cli.base.aligned import aligned
 from ariba_cli.base.errors import InputError, RefusedFileError
-from ariba_cli.base.findings import Fact, FindingKind
+from ariba_cli.base.findings import FindingKind
 from ariba_cli.base.parallel import one_blas_thread, thread_map
 from ariba_cli.base.progress import Progress
 from ariba_cli.files.opening import enough_memory
@@ -29,16 +29,19 @@ from ariba_cli.formats.tensors import SIZES, to_array
 from ariba_cli.rounds.layers import Layer
 from ariba_cli.updates.fragments import Indices, TensorValues
 from ariba_cli.updates.intake import Submission, why_not_offered
+from ariba_cli.updates.nonfinite import NonFiniteCounter
 
 Array = npt.NDArray[np.floating]
-
-# No weight of a trained model comes near float32's largest; beyond it, sums overflow.
-LARGEST_VALUE = float(np.finfo(np.float32).max)
 
 # The types whose bytes NumPy can use as they lie in a file.
 _AS_STORED = {"F32": np.float32, "F64": np.float64}
 
 _BLOCK = 2**18
+# Values that are read, hashed and checked at a time, while they are in the processor's cache.
+_PIECE = 2**17
+# What is held of a layer, though there were room for more: beyond it, memory that the system
+# has to clear first takes longer than reading the files once more.
+_MOST_HELD = 2**25
 
 
 class LeftOutError(Exception):
@@ -239,6 +242,7 @@ class LazyTensor:
         self._sha256 = hashlib.sha256()
         self._unusable = NonFiniteCounter()
         self._settled = 0
+        self._item = SIZES[self._spec.dtype]
         self.size = self._spec.values
         self.dtype = offered.dtype
 
@@ -250,13 +254,40 @@ class LazyTensor:
         LeftOutError
             When they cannot be read, or are not such as can be scored.
         """
+        if isinstance(which, slice):
+            start, stop = which.start, min(which.stop, self.size)
+            values: Array = np.empty(stop - start, self.dtype)
+            self.write_to(start, stop, values)
+            return values
+        with self._readable() as reading:
+            raw, done = memoryview(bytearray(len(which) * self._item)), 0
+            for start, stop in _runs(which):
+                length = (stop - start) * self._item
+                self._read(reading, start, raw[done : done + length])
+                done += length
+            return self._values(raw)
+
+    def write_to(self, start: int, stop: int, out: Array) -> None:
+        """Write the values from one place to another into an array; see `__getitem__`."""
+        as_stored = _AS_STORED.get(self._spec.dtype) == out.dtype
+        memory = None if as_stored else Scratch()
+        with self._readable() as reading:
+            for first in range(start, stop, _PIECE):
+                part = out[first - start : min(first + _PIECE, stop) - start]
+                size = part.size * self._item
+                raw = part.view(np.uint8).data if memory is None else memory.take(size)
+                self._read(reading, first, raw)
+                if memory is not None:
+                    part[:] = self._values(raw)
+                if first == self._settled:
+                    self._settle(raw, part)
+
+    @contextmanager
+    def _readable(self) -> Iterator[Reading]:
+        """Leave the participant out whose values cannot be read."""
         try:
             with enough_memory(), self._offered.model.reading() as reading:
-                if isinstance(which, slice):
-                    return self._in_order(reading, which.start, min(which.stop, self.size))
-                return np.concatenate(
-                    [self._values(self._raw(reading, *run)) for run in _runs(which)]
-                )
+                yield reading
         except RefusedFileError as error:
             self._offered.submission.reject(FindingKind.REFUSED, str(error))
             raise LeftOutError from error
@@ -267,63 +298,29 @@ class LazyTensor:
             with suppress(LeftOutError):
                 self[self._settled : self._settled + _BLOCK]
 
-    def _in_order(self, reading: Reading, start: int, stop: int) -> Array:
-        raw = self._raw(reading, start, stop)
-        values = self._values(raw)
-        if start == self._settled:
-            self._settled = stop
-            self._sha256.update(raw)
-            self._unusable.count(values)
-            if stop == self.size:
-                self._offered.settle(self._sha256.hexdigest(), self._unusable)
-            if self._unusable.found:
-                raise LeftOutError
-        return values
+    def _settle(self, raw: memoryview, values: Array) -> None:
+        """Hash and check what comes next.
 
-    def _raw(self, reading: Reading, start: int, stop: int) -> memoryview:
+        Raises
+        ------
+        LeftOutError
+            When there are values that cannot be scored.
+        """
+        self._settled += values.size
+        self._sha256.update(raw)
+        self._unusable.count(values)
+        if self._settled == self.size:
+            self._offered.settle(self._sha256.hexdigest(), self._unusable)
+        if self._unusable.found:
+            raise LeftOutError
+
+    def _read(self, reading: Reading, start: int, buffer: memoryview) -> None:
         tensor = self._offered.tensor
         assert in_one_piece(tensor)
-        item = SIZES[self._spec.dtype]
-        buffer: memoryview = aligned(1, (stop - start) * item, np.uint8)[0].data
-        reading.file(tensor.file).read_into(buffer, tensor.offset + start * item)
-        return buffer
+        reading.file(tensor.file).read_into(buffer, tensor.offset + start * self._item)
 
     def _values(self, raw: memoryview) -> Array:
         return to_array(self._spec, raw).astype(self.dtype, copy=False)
-
-
-class NonFiniteCounter:
-    """Counts values that cannot be reckoned with, by kind."""
-
-    def __init__(self) -> None:
-        self._counts = {"NaN": 0, "Inf": 0, f"beyond ±{LARGEST_VALUE:.1e}": 0}
-
-    @property
-    def found(self) -> bool:
-        """Whether there are any."""
-        return any(self._counts.values())
-
-    @property
-    def facts(self) -> dict[str, Fact]:
-        """How many of each kind, by the kinds' short names."""
-        return dict(zip(("nan", "inf", "beyond"), self._counts.values(), strict=True))
-
-    def __str__(self) -> str:
-        """How many of each kind."""
-        return ", ".join(f"{count:,} {kind}" for kind, count in self._counts.items() if count)
-
-    def count(self, values: Values) -> None:
-        """Add what is in these values."""
-        for start in range(0, values.size, _BLOCK):
-            block = values[start : start + _BLOCK]
-            # The sum of squares is finite for all that a model has, and one pass.
-            with np.errstate(all="ignore"):
-                if float(np.dot(block, block)) < LARGEST_VALUE:
-                    continue
-            nan, inf = np.isnan(block), np.isinf(block)
-            large = np.isfinite(block) & (np.abs(block) > LARGEST_VALUE)
-            for kind, found in zip(self._counts, (nan, inf, large), strict=True):
-                self._counts[kind] += int(np.count_nonzero(found))
 
 
 def read_start(
@@ -359,7 +356,7 @@ def read_start(
 
 
 def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int) -> bool:
-    """Return whether values are read from their files each time: they do not fit in memory.
+    """Return whether values are read from their files each time, since they take much memory.
 
     Those of adapters never are: their factors are thin, and their change is never formed.
 
@@ -371,9 +368,9 @@ def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int) -> bool
     whole = [one for one in taken if one.factors is None]
     size = len(whole) * layer.spec.values * _common_type(whole).itemsize
     size += sum(one.factors.held_bytes for one in taken if one.factors is not None)
-    if size <= memory:
-        return False
     packed = [one for one in whole if not in_one_piece(one.tensor)]
+    if size <= (memory if packed else min(memory, _MOST_HELD)):
+        return False
     if packed:
         raise InputError(
             f"{layer.name} takes {size:,} bytes in all updates, more than --max-memory, and "
@@ -388,7 +385,7 @@ def _common_type(taken: Sequence[_Offered]) -> "np.dtype[np.floating]":
 
 def _runs(positions: Indices) -> Iterator[tuple[int, int]]:
     """The first and the last but one of positions that follow each other."""
-    breaks = np.flatnonzero(np.diff(positions) != 1) + 1
-    for run in np.split(positions, breaks):
-        if len(run):
-            yield int(run[0]), int(run[-1]) + 1
+    breaks = np.flatnonzero(np.diff(positions) != 1)
+    starts = positions[np.append(0, breaks + 1)]
+    stops = positions[np.append(breaks, len(positions) - 1)] + 1
+    return zip(starts.tolist(), stops.tolist(), strict=True)

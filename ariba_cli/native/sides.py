@@ -1,13 +1,15 @@
 """How much of an update falls on each input and each output of a layer: sums of squares."""
 
+import ctypes
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Float64 = npt.NDArray[np.float64]
+from ariba_cli.native.columns import run_squares
+from ariba_cli.native.library import Float64, Rows, kernels, scratch
+from ariba_cli.native.products import BLOCK_COLUMNS
 
 # Of a layer with more inputs or outputs, neighbours are taken together.
 MOST_PARTS = 2**11
@@ -33,25 +35,48 @@ class Side:
         """How many are told apart."""
         return -(-self.period // self.run)
 
-    def add(self, total: Float64, squares: Float64, first: int) -> None:
-        """Add up consecutive values of all updates by the part that they belong to.
+    def add(self, total: Float64, rows: Rows, first: int, every: int = 1) -> None:
+        """Add up the squares of consecutive values of all updates by the part they belong to.
 
         Parameters
         ----------
-        total : float64 array of shape (n, parts)
+        total : C-contiguous float64 array of shape (n, parts)
             The sums so far, which are changed.
-        squares : float64 array of shape (n, any)
+        rows : Rows
             The values.
         first : int
-            The place of the first of them in the layer.
+            The place of the first of them in the layer, at the start of a block.
+        every : int, optional
+            The blocks of the layer with a multiple of that number are taken.
         """
-        places = np.arange(first, first + squares.shape[1]) % self.period
+        n, columns = rows.values.shape
+        compiled, taken = kernels(), rows.for_kernels()
+        if compiled is not None and taken is not None:
+            compiled.side(
+                ctypes.byref(taken),
+                n,
+                columns,
+                first,
+                every,
+                self.period,
+                self.run,
+                self.parts,
+                np.empty(BLOCK_COLUMNS + 1, np.int64).ctypes,
+                *(one.ctypes for one in scratch(BLOCK_COLUMNS, BLOCK_COLUMNS, self.parts)),
+                total.ctypes,
+            )
+            return
+        for start in range(0, columns, BLOCK_COLUMNS):
+            if (first + start) // BLOCK_COLUMNS % every == 0:
+                block = rows.columns(slice(start, start + BLOCK_COLUMNS))
+                self._add_block(total, block, first + start)
+
+    def _add_block(self, total: Float64, block: Rows, first: int) -> None:
+        places = np.arange(first, first + block.values.shape[1]) % self.period
         starts = np.flatnonzero(places % self.run == 0)
         if not len(starts) or starts[0] > 0:
             starts = np.concatenate([[0], starts])
-        if len(starts) < squares.shape[1]:
-            squares = np.add.reduceat(squares, starts, axis=1)
-        self._fold(total, squares, int(places[0]) // self.run)
+        self._fold(total, run_squares(block, starts), int(places[0]) // self.run)
 
     def _fold(self, total: Float64, sums: Float64, start: int) -> None:
         """Add sums of consecutive runs, the first of which belongs to part `start`."""
