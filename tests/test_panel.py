@@ -136,6 +136,7 @@ def trigger(delta: dict[str, Float64]) -> None:
 SEES = {
     "size": (boost, [3]),
     "same": (collude, [3, 7, 9]),
+    "group": (collude, [3, 7, 9]),
     "beyond": (collude, [3, 7, 9]),
     "along": (shrink, [3]),
     "push": (pull, [3]),
@@ -168,7 +169,7 @@ def test_nothing_is_read_from_classes_where_their_updates_do_not_sum_to_zero() -
     """So it is under Adam, and in a layer that is no output layer."""
     delta = updates()
     delta["fc.weight"] += 1.0
-    assert set(judge(groups(delta)).signs) == {"along", "same", "profile", "units", "size"}
+    assert set(judge(groups(delta)).signs) == {"along", "same", "group", "profile", "units", "size"}
 
 
 def test_normalised_networks_are_not_seen_along_single_layers() -> None:
@@ -266,7 +267,7 @@ def test_without_a_global_model_only_likeness_is_seen() -> None:
     collude(given)
     sent = {f"p{i:02}": {name: own[i] for name, own in given.items()} for i in range(N)}
     found = ariba.score(sent, k_est=3, detectors="panel")
-    assert found.detectors[0].parameters == {"signs": "same"}
+    assert found.detectors[0].parameters == {"signs": "same, group"}
     assert {one.id for one in found.suspects} == {"p03", "p07", "p09"}
 
 
@@ -351,14 +352,19 @@ def test_close_groups_are_those_of_scipy(seed: int) -> None:
     rows[[2, 5, 11, 17]] += 3 * draw.standard_normal(60)
     cosines = np.corrcoef(rows)
     found = close_groups(cosines)
-    assert found[0].tolist() == [2, 5, 11, 17]
+    assert found[0].members.tolist() == [2, 5, 11, 17]
     apart = np.round(1 - cosines, 9)[np.triu_indices(24, 1)]
     joined = hierarchy.linkage(apart, "average")
     members = {one: [one] for one in range(24)}
     for step, (one, other, _, _) in enumerate(joined):
         members[24 + step] = members[int(one)] + members[int(other)]
     wanted = {tuple(sorted(own)) for own in members.values() if 3 <= len(own) < 12}
-    assert {tuple(own.tolist()) for own in found} == wanted
+    assert {tuple(one.members.tolist()) for one in found} == wanted
+    at = {tuple(sorted(members[24 + step])): joined[step, 2] for step in range(23)}
+    first = tuple(found[0].members.tolist())
+    # The group around it is the smallest that has all its members and more.
+    around = min((own for own in at if set(first) < set(own)), key=len)
+    assert found[0].apart == pytest.approx(at[around] - at[first])
 
 
 def test_a_short_update_counts_by_the_square_of_its_length() -> None:
