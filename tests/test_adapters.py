@@ -1,6 +1,7 @@
 """PEFT adapters: participants are compared by ΔW = s·B·A, which is never formed as a whole."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,18 @@ def test_any_part_of_a_product_is_that_part_of_the_whole(data: st.DataObject) ->
         ({"alpha_pattern": {"0.q_pro.": 1}}, 0.25),
         ({"alpha_pattern": {"q_pro.": 1, "q_proj": 2}}, 0.25),
         ({"alpha_pattern": {"long.er.than." + PREFIX: 1}}, 4.0),
+        ({"alpha_pattern": {r".*layers\.0\..*(q_proj|v_proj)$": 64}}, 16.0),
+        ({"alpha_pattern": {r"^layers.*k_proj": 1, r"^layers\.[0-3]\.\w+": 8}}, 2.0),
+        # A caret is the start of the module's name in the network that is adapted.
+        ({"alpha_pattern": {r"^base_model\.model\.layers.0.q_proj": 1, r"^q_proj": 2}}, 4.0),
+        ({"alpha_pattern": {r"(a+)+$": 1, r"(q|_|p|r|o|j)+": 2}}, 0.5),
+        # What the library's newest release writes beside, and it does not matter.
+        (
+            {"target_parameters": None, "use_bdlora": None, "invented": None, "loftq_config": {}},
+            4.0,
+        ),
+        ({"init_lora_weights": "pissa_niter_16", "lora_dropout": 0.1, "bias": "lora_only"}, 4.0),
+        ({"rank_pattern": {r"(?<!x)q_proj": 4}, "target_modules": ["q_proj"]}, 4.0),
     ],
 )
 def test_the_scale_is_that_of_the_configuration(
@@ -207,6 +220,93 @@ def test_convolutions_are_adapted_too(tmp_path: Path) -> None:
     assert change.spec.shape == (8, 2, 3, 3)
 
 
+def test_a_grouped_convolution_takes_the_factors_of_its_group(tmp_path: Path) -> None:
+    """As the layer itself does: outputs of one group see a part of the r values alone."""
+    rng = np.random.default_rng(5)
+    right = rng.standard_normal((4, 6, 3, 3)).astype("f4")
+    left = rng.standard_normal((8, 2, 1, 1)).astype("f4")
+    write_adapter(tmp_path / "p", factors(left, right))
+    ((_, found),) = open_model(tmp_path / "p", ReadOptions()).floats()
+    expected = np.zeros((8, 6, 3, 3))
+    for out in range(8):
+        for index in range(2):
+            expected[out] += 4.0 * left[out, index, 0, 0] * right[out // 4 * 2 + index]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("shape", "fits"), [((8, 2, 1, 1), True), ((7, 2, 1, 1), False)])
+def test_outputs_divide_into_groups(tmp_path: Path, shape: tuple[int, ...], *, fits: bool) -> None:
+    write_adapter(tmp_path / "p", factors(np.ones(shape, "f4"), np.ones((4, 6, 3, 3), "f4")))
+    context = nullcontext() if fits else pytest.raises(RefusedFileError, match="do not fit")
+    with context:
+        open_model(tmp_path / "p", ReadOptions())
+
+
+def test_matrices_lie_as_the_layer_holds_them(tmp_path: Path) -> None:
+    """An embedding, and GPT-2's Conv1D, hold their weight as (in, out)."""
+    rng = np.random.default_rng(6)
+    right, left = rng.standard_normal((4, 6)), rng.standard_normal((8, 4))
+    embedding = {"e.lora_embedding_A": right, "e.lora_embedding_B": left}
+    write_adapter(tmp_path / "p", factors(left, right) | embedding, fan_in_fan_out=True)
+    write_adapter(tmp_path / "q", factors(left, right) | embedding)
+    found = dict(open_model(tmp_path / "p", ReadOptions()).floats())
+    usual = dict(open_model(tmp_path / "q", ReadOptions()).floats())
+    for values in (found[f"{PREFIX}.weight"], found["e.weight"], usual["e.weight"]):
+        np.testing.assert_allclose(values, 4 * (left @ right).T)
+    np.testing.assert_allclose(usual[f"{PREFIX}.weight"], 4 * (left @ right))
+
+
+def test_patterns_that_take_too_long_are_refused_for_it(tmp_path: Path) -> None:
+    names = {f"{'ab' * 450}{index}.lora_A.weight": A for index in range(20)}
+    names |= {name.replace("lora_A", "lora_B"): B for name in names}
+    patterns = {rf"(a|b)*a(a|b){{{count}}}": 1 for count in range(200, 230)}
+    write_adapter(tmp_path / "p", names, alpha_pattern=patterns)
+    with pytest.raises(RefusedFileError, match="take too long"):
+        open_model(tmp_path / "p", ReadOptions())
+
+
+def test_pickled_factors_are_converted_where_they_are_trusted(tmp_path: Path) -> None:
+    import torch
+
+    for index in range(3):
+        rng = np.random.default_rng(index)
+        left, right = rng.standard_normal((8, 4)), rng.standard_normal((4, 6))
+        pair = factors(left.astype("f4"), right.astype("f4"))
+        write_adapter(tmp_path / "plain" / f"p{index}", pair)
+        write_adapter(tmp_path / "pickled" / f"p{index}", pair)
+        folder = tmp_path / "pickled" / f"p{index}"
+        tensors = {name: torch.from_numpy(one) for name, one in pair.items()}
+        torch.save(tensors, folder / "adapter_model.bin")
+        (folder / "adapter_model.safetensors").unlink()
+    with pytest.raises(RefusedFileError, match="--trust-pickles"):
+        open_model(tmp_path / "pickled" / "p0", ReadOptions())
+    trusting = ReadOptions(trust_pickles=True)
+    convert(open_round(tmp_path / "pickled", trusting), tmp_path / "out")
+    for index in range(3):
+        expected = dict(open_model(tmp_path / "plain" / f"p{index}", ReadOptions()).floats())
+        found = open_model(tmp_path / "out" / "participants" / f"p{index}", ReadOptions())
+        assert found.format == "peft"
+        for name, values in found.floats():
+            np.testing.assert_array_equal(values, expected[name])
+
+
+def test_an_adapter_with_a_name_lies_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    write_adapter(tmp_path / "p" / "federated", factors(B, A))
+    (tmp_path / "p" / "README.md").write_text("---")
+    found = open_model(tmp_path / "p", ReadOptions())
+    assert (found.format, list(found.tensors)) == ("peft", [f"{PREFIX}.weight"])
+    write_adapter(tmp_path / "p" / "other", factors(B, A))
+    with pytest.raises(RefusedFileError, match="2 folders of adapters"):
+        open_model(tmp_path / "p", ReadOptions())
+    write_adapter(tmp_path / "deep" / "in" / "deeper", factors(B, A))
+    with pytest.raises(RefusedFileError, match="no model file"):
+        open_model(tmp_path / "deep", ReadOptions())
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "federated").symlink_to(tmp_path / "p" / "federated")
+    with pytest.raises(RefusedFileError, match="no model file"):
+        open_model(tmp_path / "linked", ReadOptions())
+
+
 def test_what_was_trained_whole_is_a_layer_as_well(tmp_path: Path) -> None:
     head = {"base_model.model.classifier.weight": np.ones((2, 8), "f4")}
     write_adapter(tmp_path / "p", factors(B, A) | head)
@@ -223,13 +323,31 @@ def test_what_was_trained_whole_is_a_layer_as_well(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tensors", "config", "reason"),
     [
-        (factors(B, A), {"peft_type": "IA3"}, "another kind than LoRA"),
+        (factors(B, A), {"peft_type": "IA3"}, r"another kind than LoRA \(IA3\)"),
+        (factors(B, A), {"peft_type": 3}, "another kind than LoRA"),
         (factors(B, A), {"use_dora": True}, "use_dora"),
         (factors(B, A), {"lora_alpha": "16"}, "no number"),
         (factors(B, A), {"lora_alpha": True}, "no number"),
         (factors(B, A), {"lora_alpha": 1e300}, "no number"),
         (factors(B, A), {"alpha_pattern": ["a"]}, "no table"),
-        (factors(B, A), {"alpha_pattern": {"(a+)+$": 1}}, "the pattern"),
+        (factors(B, A), {"alpha_pattern": {r"(a)\1": 1}}, r"the pattern '\(a\)"),
+        (factors(B, A), {"alpha_pattern": {"(?i)q_proj": 1}}, "the pattern"),
+        (factors(B, A), {"alpha_pattern": {"x)|(q_proj": 1}}, "the pattern"),
+        (factors(B, A), {"alpha_pattern": {"a" * 2000: 1}}, "the pattern"),
+        (factors(B, A), {"alpha_pattern": {"(a{99}){99}": 1}}, "the pattern"),
+        (factors(B, A), {"use_rslora": 1}, "use_rslora that is neither"),
+        (factors(B, A), {"fan_in_fan_out": "no"}, "fan_in_fan_out that is neither"),
+        # What may be another product than B·A, by its name.
+        (factors(B, A), {"target_parameters": ["experts.w"]}, "with target_parameters,"),
+        (factors(B, A), {"use_bdlora": {"nblocks": 2}}, "with use_bdlora,"),
+        (factors(B, A), {"use_qalora": True}, "with use_qalora of True,"),
+        (factors(B, A), {"lora_bias": True}, "with lora_bias of True,"),
+        (factors(B, A), {"kasa_config": {"beta": 1}}, "with kasa_config,"),
+        (factors(B, A), {"alora_invocation_tokens": [1]}, "with alora_invocation_tokens,"),
+        (factors(B, A), {"init_lora_weights": "of tomorrow"}, "init_lora_weights of 'of tomorrow'"),
+        (factors(B, A), {"bias": "some"}, "with bias of 'some',"),
+        (factors(B, A), {"invented": False}, "with invented of False,"),
+        (factors(B, A), {"peft_type": None, "fine_tune_type": "lora"}, "an adapter of MLX"),
         ({f"{PREFIX}.lora_A.weight": A}, {}, "only one of the two"),
         (factors(B, A[:3]), {}, "do not fit"),
         (factors(B, A.reshape(4, 6, 1)), {}, "do not fit"),

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings, KEst
+from ariba_cli.formats import open_model
 from ariba_cli.formats.model import ReadOptions
 from ariba_cli.rounds.conversion import convert
 from ariba_cli.rounds.directory import open_round
@@ -104,3 +105,86 @@ def test_peft_adapters(tmp_path: Path) -> None:
     assert min(marks.scores["client_0"], marks.scores["client_1"]) > max(
         score for name, score in marks.scores.items() if name not in ("client_0", "client_1")
     )
+
+
+def _delta(layer: Any) -> npt.NDArray[np.float64]:
+    """ΔW as the library has it; of a grouped convolution, by what the layer adds to its output."""
+    import torch
+
+    base = layer.get_base_layer()
+    if getattr(base, "groups", 1) == 1:
+        return np.asarray(layer.get_delta_weight("default").detach().numpy(), np.float64)
+    size = [*base.kernel_size]
+    inputs = torch.eye(base.in_channels * int(np.prod(size)))
+    inputs = inputs.reshape(-1, base.in_channels, *size)
+    with torch.no_grad():
+        added = layer.lora_B["default"](layer.lora_A["default"](inputs)) * layer.scaling["default"]
+    return np.asarray(added.reshape(len(inputs), -1).T.reshape(-1, base.in_channels, *size))
+
+
+@pytest.mark.filterwarnings("ignore:LoRA adapter added", "ignore:Setting `save_embedding")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"use_rslora": True},
+        {"rank_pattern": {r"conv\d": 8}, "alpha_pattern": {r"^lin.*|embed": 3, r"(.*\.)?c\w+2": 5}},
+        {"alpha_pattern": {r".*blocks\.[13]\..*(q|v)$": 64, r"q": 7}},
+        {"bias": "lora_only", "lora_dropout": 0.1},
+    ],
+)
+def test_changes_are_those_of_the_library(tmp_path: Path, options: dict[str, Any]) -> None:
+    peft = pytest.importorskip("peft")
+    import torch
+    from torch import nn
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = nn.Embedding(30, 16)
+            self.linear = nn.Linear(16, 24)
+            self.conv1 = nn.Conv1d(8, 12, 3)
+            self.conv2 = nn.Conv2d(8, 16, 3, padding=1)
+            self.conv3 = nn.Conv3d(4, 8, (1, 2, 3))
+            self.point = nn.Conv2d(8, 16, 1)
+            self.grouped = nn.Conv2d(8, 16, 3, groups=4)
+            self.blocks = nn.ModuleList(
+                nn.ModuleDict({"q": nn.Linear(16, 16), "v": nn.Linear(16, 8)}) for _ in range(4)
+            )
+
+    torch.manual_seed(3)
+    config = peft.LoraConfig(
+        r=4,
+        lora_alpha=16,
+        target_modules=["embed", "linear", "conv1", "conv2", "conv3", "point", "grouped", "q", "v"],
+        init_lora_weights=False,
+        **options,
+    )
+    adapted = peft.get_peft_model(Model(), config)
+    adapted.save_pretrained(tmp_path / "p", safe_serialization=True)
+    found = dict(open_model(tmp_path / "p", ReadOptions()).floats())
+    layers = {
+        name: layer for name, layer in adapted.named_modules() if hasattr(layer, "get_delta_weight")
+    }
+    assert len(layers) == 15
+    for name, layer in layers.items():
+        np.testing.assert_allclose(found[f"{name}.weight"], _delta(layer), rtol=1e-4, atol=1e-5)
+
+
+def test_changes_of_layers_that_hold_their_weight_the_other_way(tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    pytorch_utils = pytest.importorskip("transformers.pytorch_utils")
+    import torch
+
+    torch.manual_seed(4)
+    model = torch.nn.ModuleDict({"c_attn": pytorch_utils.Conv1D(12, 20)})
+    config = peft.LoraConfig(
+        r=4, target_modules=["c_attn"], fan_in_fan_out=True, init_lora_weights=False
+    )
+    adapted = peft.get_peft_model(model, config)
+    adapted.save_pretrained(tmp_path / "p")
+    ((name, found),) = open_model(tmp_path / "p", ReadOptions()).floats()
+    layer = adapted.base_model.model["c_attn"]
+    assert found.shape == layer.weight.shape == (20, 12)
+    np.testing.assert_allclose(found, _delta(layer), rtol=1e-4, atol=1e-5)
+    assert name == "base_model.model.c_attn.weight"

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ariba_cli.base.errors import InputError
+from ariba_cli.base.errors import InputError, RefusedFileError
 from ariba_cli.base.findings import Finding
 from ariba_cli.base.ids import file_stem
 from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.files.hashing import file_sha256
 from ariba_cli.files.opening import read_small
-from ariba_cli.formats import peft, safetensors
+from ariba_cli.formats import open_model, peft, safetensors
 from ariba_cli.formats.model import Model, Scratch
 from ariba_cli.formats.tensors import SIZES
 from ariba_cli.rounds.contents import CONVERSION_NAME, PARTICIPANTS, TRUTH_NAME
@@ -127,13 +127,23 @@ class _Conversion:
     def _write(self, model: Model, stem: str) -> Model:
         """Write the files of a model, and return it."""
         if model.format == peft.NAME:
-            with model.reading() as reading:
-                for index, (path, stamp) in enumerate(model.files):
-                    data = reading.file(index).read(0, stamp.size)
-                    self._writer.write(f"{stem}/{path.name}", [data])
+            self._write_adapter(model, stem)
         else:
             self._writer.write(stem + safetensors.SUFFIX, _as_safetensors(model))
         return model
+
+    def _write_adapter(self, model: Model, stem: str) -> None:
+        """Write the files of an adapter as they are; factors that are pickled, as safetensors."""
+        with model.reading() as reading:
+            for index, (path, stamp) in enumerate(model.files):
+                if path.name != peft.PICKLED_WEIGHTS:
+                    data = reading.file(index).read(0, stamp.size)
+                    self._writer.write(f"{stem}/{path.name}", [data])
+                    continue
+                stored = open_model(path, model.terms)
+                if stored.files != (model.files[index],):
+                    raise RefusedFileError("changed while it was read")
+                self._writer.write(f"{stem}/{peft.WEIGHTS}", _as_safetensors(stored))
 
 
 def _as_safetensors(model: Model) -> Iterator[bytes | memoryview]:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from ariba_cli.base.findings import Fact, Finding, FindingKind
 from ariba_cli.base.progress import Progress, no_progress
+from ariba_cli.formats.factors import Change
 from ariba_cli.formats.model import Model
-from ariba_cli.formats.peft import Change
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer
 from ariba_cli.rounds.members import Member

@@ -14,6 +14,7 @@ from ariba_cli.base.findings import Fact, FindingKind
 from ariba_cli.base.parallel import one_blas_thread, thread_map
 from ariba_cli.base.progress import Progress
 from ariba_cli.files.opening import enough_memory
+from ariba_cli.formats.factors import Change
 from ariba_cli.formats.model import (
     Memory,
     Model,
@@ -24,7 +25,6 @@ from ariba_cli.formats.model import (
     Values,
     in_one_piece,
 )
-from ariba_cli.formats.peft import Change
 from ariba_cli.formats.tensors import SIZES, to_array
 from ariba_cli.rounds.layers import Layer
 from ariba_cli.updates.fragments import Indices, TensorValues
