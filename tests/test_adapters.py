@@ -24,7 +24,7 @@ from ariba_cli.formats.model import ReadOptions
 from ariba_cli.reports.audit_json import audit_result
 from ariba_cli.rounds.conversion import convert
 from ariba_cli.rounds.directory import open_round
-from ariba_cli.rounds.inspection import inspect_file
+from ariba_cli.rounds.inspection import inspect_file, inspect_round
 from ariba_cli.updates.reading import LazyTensor
 from ariba_cli.verdicts.verdict import ExaminedLayer, Verdict
 
@@ -305,6 +305,92 @@ def test_an_adapter_with_a_name_lies_in_a_folder_of_its_own(tmp_path: Path) -> N
     (tmp_path / "linked" / "federated").symlink_to(tmp_path / "p" / "federated")
     with pytest.raises(RefusedFileError, match="no model file"):
         open_model(tmp_path / "linked", ReadOptions())
+
+
+def test_factors_without_a_configuration_are_multiplied_all_by_one_scale(tmp_path: Path) -> None:
+    """As a state dict has them that a client sends: another basis of the same change is no sign."""
+    for index in range(8):
+        rng = np.random.default_rng(index)
+        left = rng.standard_normal((32, 4)) * (9 if index < 2 else 1)
+        right = rng.standard_normal((4, 24))
+        basis = np.linalg.qr(rng.standard_normal((4, 4)))[0] * 100.0
+        pair = factors(left @ basis, np.linalg.inv(basis) @ right)
+        named = {name.replace(".weight", ".default.weight"): one for name, one in pair.items()}
+        bare, products = tmp_path / "bare", tmp_path / "products"
+        for folder, tensors in (
+            (bare, named if index % 2 else pair),
+            (products, {f"{PREFIX}.weight": left @ right}),
+        ):
+            folder.mkdir(exist_ok=True)
+            safetensors.numpy.save_file(tensors, folder / f"p{index}.safetensors")
+    settings = AuditSettings(layers=("layers.0.q_proj",), k_est=KEst.parse(2), fragment="block:8")
+    found, expected = (audit(open_round(root), settings) for root in (bare, products))
+    assert [one.id for one in found.suspects] == ["p0", "p1"]
+    assert found.marked_layers[0].scores == expected.marked_layers[0].scores
+    # A conversion keeps what was sent.
+    convert(open_round(bare), tmp_path / "out")
+    stored = safetensors.numpy.load_file(tmp_path / "out" / "participants" / "p0.safetensors")
+    assert set(stored) == set(factors(B, A))
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({f"{PREFIX}.weight": np.ones((8, 6), "f4")}, "beside the factors of its change"),
+        ({f"{PREFIX}.lora_magnitude_vector": np.ones(8, "f4")}, "more than the factors of LoRA"),
+        ({"x.lora_A.weight": A}, "only one of the two"),
+        ({f"{PREFIX}.lora_A.other.weight": A}, "twice"),
+    ],
+)
+def test_bare_factors_that_do_not_say_a_change_are_refused(
+    tmp_path: Path, more: Factors, reason: str
+) -> None:
+    for index in range(5):
+        rng = np.random.default_rng(index)
+        tensors = factors(rng.standard_normal((8, 4)), rng.standard_normal((4, 6)))
+        if index == 4:
+            tensors |= more
+        safetensors.numpy.save_file(tensors, tmp_path / f"p{index}.safetensors")
+    found = audit(open_round(tmp_path), AuditSettings())
+    (refused,) = (one for one in found.findings if one.kind == FindingKind.REFUSED)
+    assert refused.participant == "p4"
+    assert reason in refused.detail
+
+
+def test_of_several_checkpoints_the_newest_is_read_and_that_is_said(tmp_path: Path) -> None:
+    for index in range(4):
+        for step in (5, 20, 100):
+            rng = np.random.default_rng(1000 * step + index)
+            left, right = rng.standard_normal((8, 4)), rng.standard_normal((4, 6))
+            write_adapter(
+                tmp_path / "in" / f"p{index}" / f"checkpoint-{step}", factors(left, right)
+            )
+            if step == 100:
+                write_adapter(tmp_path / "newest" / f"p{index}", factors(left, right))
+        (tmp_path / "in" / f"p{index}" / "trainer_state.json").write_text("{}")
+    found, newest = (
+        audit(open_round(tmp_path / name), AuditSettings()) for name in ("in", "newest")
+    )
+    assert found.detectors == newest.detectors
+    inspected = inspect_round(open_round(tmp_path / "in"))
+    for findings in (found.findings, inspected.findings):
+        (said,) = (one for one in findings if one.kind == FindingKind.NEWEST_CHECKPOINT)
+        assert said.group == ("p0", "p1", "p2", "p3")
+        assert said.detail == (
+            "of p0, p1, p2 and 1 more is read checkpoint-100, the newest of 3 checkpoints"
+        )
+
+
+def test_a_checkpoint_holds_its_model_itself(tmp_path: Path) -> None:
+    write_adapter(tmp_path / "p" / "checkpoint-7" / "checkpoint-8", factors(B, A))
+    with pytest.raises(RefusedFileError, match="no model in 'checkpoint-7'"):
+        open_model(tmp_path / "p", ReadOptions())
+    tensors = {"w": np.ones((2, 2), "f4")}
+    safetensors.numpy.save_file(tensors, tmp_path / "p" / "checkpoint-7" / "model.safetensors")
+    assert list(open_model(tmp_path / "p", ReadOptions()).tensors) == ["w"]
+    # What was saved at the end goes before what was on the way.
+    safetensors.numpy.save_file({"end": tensors["w"]}, tmp_path / "p" / "model.safetensors")
+    assert list(open_model(tmp_path / "p", ReadOptions()).tensors) == ["end"]
 
 
 def test_what_was_trained_whole_is_a_layer_as_well(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ compared is ΔW = s·B·A (Hu et al., arXiv 2106.09685). It is never formed as a
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ _FACTORS = re.compile(
     r"(?P<module>.+)\.lora_(?P<embedding>embedding_)?(?P<which>[AB])"
     r"(?:\.(?!(?:weight|bias)$)[^.]+)?(?:\.weight)?"
 )
+_MORE = ("lora_", "hada_", "lokr_", "oft_", "ia3_", "vera_", "boft_")
 _SCALE_BYTES = 8
 
 
@@ -135,6 +136,19 @@ class Factors:
         check_shape(shape, limits)
         found = scale(self.module, right.spec.shape[0])
         return Change(TensorSpec("F64", shape), left, right, found, transposed)
+
+
+def check_plain(names: Iterable[str]) -> None:
+    """Refuse what changes a layer by more than B·A, such as the magnitudes of DoRA.
+
+    Raises
+    ------
+    RefusedFileError
+        When there is any beside the factors.
+    """
+    for name in names:
+        if module_of(name) is None and any(part.startswith(_MORE) for part in name.split(".")):
+            raise RefusedFileError(f"has {name!r}, which is more than the factors of LoRA")
 
 
 def module_of(name: str) -> str | None:

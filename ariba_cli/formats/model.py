@@ -100,8 +100,7 @@ class Model:
     tensors : its tensors by name, in the file's order.
     terms : under which its files are opened again, to be read.
     chosen : which of several models in a folder it is, and by what; empty where it is the only one.
-    layout : how its files say that kernels lie in them, by a name of `layouts`; empty where they
-        do not.
+    layout : how its files say that kernels lie in them; see `layouts`. Empty where they do not.
     """
 
     format: str

@@ -11,16 +11,13 @@ from ariba_cli.files.opening import OpenFolder
 from ariba_cli.files.strict_json import parse_object
 from ariba_cli.formats import pytorch, safetensors
 from ariba_cli.formats.adapter_config import CONFIG, PREFIX, AdapterConfig
-from ariba_cli.formats.factors import find_factors, module_of
+from ariba_cli.formats.factors import check_plain, find_factors, module_of
 from ariba_cli.formats.model import ListedFile, Model, ReadOptions, Tensor
 
 NAME = "peft"
 WEIGHTS = "adapter_model.safetensors"
 # What earlier releases of PEFT wrote, and it reads where there is no other.
 PICKLED_WEIGHTS = "adapter_model.bin"
-
-# What changes a layer by more than B·A.
-_OTHER_ADAPTERS = ("lora_", "hada_", "lokr_", "oft_", "ia3_", "vera_", "boft_")
 
 
 def recognises(source: OpenFolder) -> bool:
@@ -90,12 +87,8 @@ def _changes(
     stored: Mapping[str, Tensor], config: AdapterConfig, terms: ReadOptions
 ) -> Iterator[tuple[str, Tensor]]:
     """The change of every adapted module, and the tensors that were trained as they are."""
-    for name, tensor in stored.items():
-        if module_of(name) is not None:
-            continue
-        if any(part.startswith(_OTHER_ADAPTERS) for part in name.split(".")):
-            raise RefusedFileError(f"has {name!r}, which is more than the factors of LoRA")
-        yield name, tensor
+    check_plain(stored)
+    yield from ((name, one) for name, one in stored.items() if module_of(name) is None)
     for factors in find_factors(stored):
         yield (
             f"{factors.module}.weight",

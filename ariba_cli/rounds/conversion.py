@@ -150,7 +150,7 @@ def _as_safetensors(model: Model) -> Iterator[bytes | memoryview]:
     """The bytes of a safetensors file, one tensor in memory at a time, the widest types first."""
     specs = {name: tensor.spec for name, tensor in model.tensors.items()}
     order = sorted(specs, key=lambda name: -SIZES[specs[name].dtype])
-    yield safetensors.encode_header({name: specs[name] for name in order})
+    yield safetensors.encode_header({name: specs[name] for name in order}, model.layout)
     scratch = Scratch()
     with model.reading() as reading:
         for name in order:
