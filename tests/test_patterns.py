@@ -24,11 +24,13 @@ PATTERNS = st.recursive(
 )
 
 
-@given(PATTERNS, st.lists(st.text("ab1._é", max_size=7), max_size=8))
+@given(PATTERNS, st.lists(st.text("ab1._é\n", max_size=7), max_size=8))
 def test_it_matches_as_the_library_does(text: str, names: list[str]) -> None:
-    pattern, expected = Pattern(text), re.compile(text)
+    pattern, expected = Pattern(text, Work()), re.compile(text)
+    of_parts, with_parts = Pattern(text, Work(), of_last_parts=True), rf"(.*\.)?({text})"
     for name in names:
-        assert pattern.matches(name, Work()) == (expected.fullmatch(name) is not None)
+        assert pattern.matches(name) == (expected.fullmatch(name) is not None)
+        assert of_parts.matches(name) == (re.fullmatch(with_parts, name) is not None)
 
 
 @pytest.mark.parametrize(
@@ -41,15 +43,18 @@ def test_it_matches_as_the_library_does(text: str, names: list[str]) -> None:
 )
 def test_what_is_more_than_the_subset_is_no_pattern(text: str) -> None:
     with pytest.raises(UnsafePatternError):
-        Pattern(text)
+        Pattern(text, Work())
 
 
 @pytest.mark.parametrize("text", ["(a*)*b", "(a|a)*b", "(a|b)*a(a|b){20}b", "(.*a){20}"])
 def test_what_takes_others_for_ever_takes_no_time(text: str) -> None:
-    assert not Pattern(text).matches("a" * 1000 + "c", Work())
+    assert not Pattern(text, Work()).matches("a" * 1000 + "c")
 
 
 def test_work_ends() -> None:
-    pattern, work = Pattern("a"), Work()
+    work = Work()
+    pattern = Pattern("a", work)
     with pytest.raises(RefusedFileError, match="too long"):
-        pattern.matches("b" * 10**8, work)
+        pattern.matches("b" * 10**8)
+    with pytest.raises(RefusedFileError, match="too long"):
+        Pattern("c", work)

@@ -7,7 +7,7 @@ another product than B·A, and so it refuses the adapter unless it is null.
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ariba_cli.base.errors import RefusedFileError
@@ -97,7 +97,6 @@ class AdapterConfig:
     alphas: Sequence[tuple[Pattern, float]] = ()
     rank_stabilised: bool = False
     fan_in_fan_out: bool = False
-    _work: Work = field(default_factory=Work)
 
     @classmethod
     def read(cls, found: Mapping[str, Any]) -> "AdapterConfig":
@@ -111,12 +110,12 @@ class AdapterConfig:
         _check_kind(found)
         for key, value in found.items():
             _check_neutral(key, value)
-        alphas = found.get("alpha_pattern") or {}
+        work, alphas = Work(), found.get("alpha_pattern") or {}
         if not isinstance(alphas, dict):
             raise RefusedFileError(f"has a {CONFIG} whose alpha_pattern is no table")
         return cls(
             alpha=_number(found.get("lora_alpha", 8)),
-            alphas=[(_pattern(text), _number(alpha)) for text, alpha in alphas.items()],
+            alphas=[(_pattern(text, work), _number(alpha)) for text, alpha in alphas.items()],
             rank_stabilised=_switch(found, "use_rslora"),
             fan_in_fan_out=_switch(found, "fan_in_fan_out"),
         )
@@ -130,7 +129,7 @@ class AdapterConfig:
             When it takes too long to find out.
         """
         name = module.removeprefix(PREFIX)
-        special = (alpha for pattern, alpha in self.alphas if pattern.matches(name, self._work))
+        special = (alpha for pattern, alpha in self.alphas if pattern.matches(name))
         alpha = next(special, self.alpha)
         return alpha / math.sqrt(rank) if self.rank_stabilised else alpha / rank
 
@@ -184,11 +183,9 @@ def _number(value: object) -> float:
     return float(value)
 
 
-def _pattern(text: str) -> Pattern:
+def _pattern(text: str, work: Work) -> Pattern:
     """Return the pattern for a module's whole name, or for its last parts, as PEFT has it."""
     try:
-        # Alone, so that no parenthesis of it closes one of ours.
-        Pattern(text)
-        return Pattern(rf"(.*\.)?({text})")
+        return Pattern(text, work, of_last_parts=True)
     except UnsafePatternError as error:
         raise RefusedFileError(f"has a {CONFIG} with the pattern {text[:80]!r}: {error}") from None

@@ -21,6 +21,7 @@ _FIRST_BEYOND_ASCII = 128
 # a pattern counts more, for each of its states.
 _MOST_WORK = 3 * 10**7
 _NEW_STATE_WORK = 16
+_COMPILED_STATE_WORK = 40
 
 # The classes that have a letter, and by the capital all other characters.
 _CLASSES: dict[str, Callable[[str], bool]] = {
@@ -51,6 +52,7 @@ class _Characters:
 
 
 _ANYTHING = _Characters(frozenset("\n"), negated=True)
+_DOT = _Characters(frozenset("."))
 
 
 @dataclass(slots=True)
@@ -71,7 +73,16 @@ class _State:
 class Pattern:
     r"""A pattern that is matched as a whole, as `re.fullmatch` does.
 
-    >>> Pattern(r"layers\.(1|2)\.[qv]_proj").matches("layers.2.q_proj", Work())
+    Parameters
+    ----------
+    text : str
+        The pattern.
+    work : Work
+        Told what it takes.
+    of_last_parts : bool, optional
+        Whether anything may stand before it that ends in a dot.
+
+    >>> Pattern(r"layers\.(1|2)\.[qv]_proj", Work()).matches("layers.2.q_proj")
     True
 
     Raises
@@ -81,8 +92,10 @@ class Pattern:
         alternatives, repetition and the anchors `^` and `$`.
     """
 
-    def __init__(self, text: str) -> None:
-        states = _Compiler(text).states
+    def __init__(self, text: str, work: "Work", *, of_last_parts: bool = False) -> None:
+        states = _Compiler(text, of_last_parts=of_last_parts).states
+        work.add(_COMPILED_STATE_WORK * len(states))
+        self._work = work
         self._states = states
         self._last = len(states) - 1
         self._sets: list[frozenset[int]] = []
@@ -91,20 +104,26 @@ class Pattern:
         self._steps: dict[tuple[int, str], int] = {}
         self._start = self._number(self._closure([0], "start"))
 
-    def matches(self, name: str, work: "Work") -> bool:
-        """Whether the pattern matches a name as a whole; `work` is told what it takes."""
-        work.add(len(name))
+    def matches(self, name: str) -> bool:
+        """Whether the pattern matches a name as a whole.
+
+        Raises
+        ------
+        RefusedFileError
+            When it takes too much work.
+        """
+        self._work.add(len(name))
         current = self._start
         if not name:
             return self._last in self._closure(self._closure([0], "start"), "start", "end")
         for character in name:
             step = self._steps.get((current, character))
             if step is None:
-                step = self._step(current, character, work)
+                step = self._step(current, character)
             current = step
         return self._ends[current]
 
-    def _step(self, current: int, character: str, work: "Work") -> int:
+    def _step(self, current: int, character: str) -> int:
         taken = [
             one
             for state in self._sets[current]
@@ -112,7 +131,7 @@ class Pattern:
             for one in self._states[state].following
         ]
         found = self._closure(taken)
-        work.add(_NEW_STATE_WORK * (len(self._sets[current]) + len(found)))
+        self._work.add(_NEW_STATE_WORK * (len(self._sets[current]) + len(found)))
         step = self._steps[current, character] = self._number(found)
         return step
 
@@ -152,7 +171,7 @@ class Work:
 class _Compiler:
     """Turns a pattern into states: each part has a first one, and a last one that leads on."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, of_last_parts: bool) -> None:
         if len(text) > _MOST_CHARACTERS:
             raise UnsafePatternError(f"it has {len(text):,} characters")
         self._text = text
@@ -162,6 +181,8 @@ class _Compiler:
         first, last = self._alternatives()
         if self._at < len(text):
             raise UnsafePatternError("its parentheses do not match")
+        if of_last_parts:
+            first = self._after_any_parts(first)
         # The first state is the start, and the last one the end.
         self._renumber(first, last)
 
@@ -171,6 +192,20 @@ class _Compiler:
         for state in self.states:
             state.following = [new[one] for one in state.following]
         self.states = [self.states[old] for old in order]
+
+    def _after_any_parts(self, first: int) -> int:
+        """Return where to start for anything that ends in a dot, or nothing, before a state."""
+        start, anything, dot = (self._new(one) for one in (None, _ANYTHING, _DOT))
+        for source, target in (
+            (start, first),
+            (start, anything),
+            (start, dot),
+            (anything, anything),
+            (anything, dot),
+            (dot, first),
+        ):
+            self._link(source, target)
+        return start
 
     def _new(self, takes: _Characters | None = None, only_at: str | None = None) -> int:
         if len(self.states) >= _MOST_STATES:
