@@ -464,6 +464,18 @@ def test_a_scale_of_ones_own_is_a_finding_and_no_way_out(tmp_path: Path) -> None
     assert len(found.ranking) == 5
 
 
+def test_an_orientation_of_ones_own_is_a_finding_and_no_way_out(tmp_path: Path) -> None:
+    for index in range(5):
+        rng = np.random.default_rng(index)
+        left, right = rng.standard_normal((6, 4)), rng.standard_normal((4, 6))
+        write_adapter(tmp_path / f"p{index}", factors(left, right), fan_in_fan_out=index == 3)
+    found = audit(open_round(tmp_path), AuditSettings(layers=("layers.0.q_proj",)))
+    (wrong,) = (one for one in found.findings if one.kind == FindingKind.WRONG_LAYOUT)
+    assert wrong.participant == "p3"
+    assert wrong.facts == {"layout": "(in, out)", "usual": "(out, in)"}
+    assert len(found.ranking) == 5
+
+
 def test_a_product_that_is_not_finite_is_left_out(tmp_path: Path) -> None:
     for index in range(4):
         rng = np.random.default_rng(index)

@@ -17,6 +17,9 @@ from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.base.findings import FindingKind
+from ariba_cli.cli.options.shared import Layout
+from ariba_cli.formats.layouts import LAYOUTS
+from ariba_cli.reports.published import schema
 from ariba_cli.rounds.conversion import convert
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.verdicts.verdict import ExaminedLayer, MarkedLayer, Verdict
@@ -221,3 +224,9 @@ def test_the_command_takes_it_and_verify_knows(tmp_path: Path, ariba: Ariba) -> 
     assert "by order and shape" in page
     with pytest.raises(UsageError, match="no layout 'nhwc'; use torch, keras, mlx"):
         audit_by_api(tmp_path / "in", layout="nhwc")
+
+
+def test_the_option_and_the_schema_know_every_layout() -> None:
+    assert {one.value for one in Layout} == set(LAYOUTS)
+    requested = json.loads(schema("audit"))["$defs"]["requested_options"]["properties"]
+    assert set(requested["layout"]["enum"]) == {*LAYOUTS, None}

@@ -42,6 +42,7 @@ PER_LAYER = frozenset(
         FindingKind.WRONG_SHAPE,
         FindingKind.WRONG_TYPE,
         FindingKind.WRONG_SCALE,
+        FindingKind.WRONG_LAYOUT,
         FindingKind.NONFINITE,
         FindingKind.DUPLICATE,
         FindingKind.DOMINANT,

@@ -17,10 +17,10 @@ from ariba_cli.formats.lowrank import LowRank
 from ariba_cli.formats.model import Reading, Tensor
 from ariba_cli.formats.tensors import SIZES, TensorSpec, check_shape
 
-# Of a state dict as it is in memory, the factors carry the name of their adapter, too.
+# Of a state dict as it is in memory, the factors carry the names of their adapter and of wrappers.
 _FACTORS = re.compile(
     r"(?P<module>.+)\.lora_(?P<embedding>embedding_)?(?P<which>[AB])"
-    r"(?:\.(?!(?:weight|bias)$)[^.]+)?(?:\.weight)?"
+    r"(?:\.(?!(?:weight|bias)$)[^.]+)*(?:\.weight)?"
 )
 _MORE = ("lora_", "hada_", "lokr_", "oft_", "ia3_", "vera_", "boft_")
 _SCALE_BYTES = 8
