@@ -164,6 +164,27 @@ def test_where_names_agree_nowhere_tensors_are_matched_by_order_on_request(tmp_p
     ]
 
 
+def test_nobody_hides_a_layer_by_what_it_is_called(tmp_path: Path) -> None:
+    for index in range(5):
+        model = counted_up(index)
+        if index == 0:
+            first, second, last = model.values()
+            model = {"a": first, "b.running_mean": second, "c": last}
+        write_model(tmp_path / f"p{index}.safetensors", model)
+    found = audit(open_round(tmp_path), AuditSettings(by_order=True))
+    assert found.method.layers[1] == "conv2d_12/kernel:0"
+    assert found.coverage.layers_total == 3
+    assert len(found.ranking) == 5
+
+
+def test_where_names_are_alike_nowhere_tensors_are_numbered(tmp_path: Path) -> None:
+    for index in range(5):
+        model = {f"{name}{'abcde'[index]}": one for name, one in random_model(index).items()}
+        write_model(tmp_path / f"p{index}.safetensors", model)
+    found = audit(open_round(tmp_path), AuditSettings(by_order=True))
+    assert found.method.layers == ("tensor_0", "tensor_1", "tensor_2")
+
+
 def test_whose_tensors_have_another_order_is_matched_by_nothing(tmp_path: Path) -> None:
     for index in range(5):
         model = counted_up(index)

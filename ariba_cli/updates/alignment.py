@@ -1,5 +1,6 @@
 """What everybody sent, seen in one way: by one name, factors multiplied, kernels as (out, in)."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,8 @@ from ariba_cli.rounds.differing import chosen_models, unusual_twins
 from ariba_cli.rounds.layers import natural
 from ariba_cli.rounds.names import is_counter
 from ariba_cli.updates.intake import Sent, Submission
+
+_NUMBER = re.compile(r"[0-9]+")
 
 
 def align(sent: Sent, layout: str | None, *, by_order: bool) -> list[Finding]:
@@ -147,31 +150,34 @@ def _multiplied(model: Model) -> Mapping[str, Tensor]:
 
 
 def _match_by_order(sent: Sent) -> None:
-    """Give the tensors of everybody the names of the first who has them as most do."""
+    """Give the tensors of whoever has them as most do the same names."""
     models = [one for one in sent.submissions if one.model is not None]
-    ordered = {id(one): _in_order(one) for one in models}
-    counts = Counter(_shapes(one, ordered[id(one)]) for one in models)
-    if not counts:
-        return
-    usual = min(counts, key=lambda shapes: (-counts[shapes], shapes))
-    first = next(one for one in models if _shapes(one, ordered[id(one)]) == usual)
-    names = ordered[id(first)]
     if sent.global_model is not None and sent.global_model.model is not None:
         models.append(sent.global_model)
-        ordered[id(sent.global_model)] = _in_order(sent.global_model)
-    for one in models:
-        own = ordered[id(one)]
-        if one.model is not None and _shapes(one, own) == usual:
-            renamed = {name: one.model.tensors[old] for name, old in zip(names, own, strict=True)}
+    ordered = [_in_order(one.model.tensors) for one in models if one.model is not None]
+    shapes = [tuple(tensor.spec.shape for tensor in own.values()) for own in ordered]
+    counts = Counter(shapes)
+    usual = min(counts, key=lambda one: (-counts[one], one), default=())
+    alike = [own for own, shape in zip(ordered, shapes, strict=True) if shape == usual]
+    names = _common_names([tuple(own) for own in alike])
+    for one, own, shape in zip(models, ordered, shapes, strict=True):
+        if one.model is not None and shape == usual:
+            renamed = dict(zip(names, own.values(), strict=True))
             one.model = replace(one.model, tensors=renamed)
 
 
-def _in_order(submission: Submission) -> list[str]:
-    assert submission.model is not None
-    names = (name for name in submission.model.tensors if not is_counter(name))
-    return sorted(names, key=natural)
+def _in_order(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    names = (name for name in tensors if not is_counter(name))
+    return {name: tensors[name] for name in sorted(names, key=natural)}
 
 
-def _shapes(submission: Submission, names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    assert submission.model is not None
-    return tuple(submission.model.tensors[name].spec.shape for name in names)
+def _common_names(named: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The first names that are those of most but for their numbers; else mere numbers.
+
+    What is called a statistic is not looked at, and no single participant shall decide that.
+    """
+    forms = [tuple(_NUMBER.sub("#", name) for name in names) for names in named]
+    ((form, count),) = Counter(forms).most_common(1) or [((), 0)]
+    if 2 * count > len(named):
+        return named[forms.index(form)]
+    return tuple(f"tensor_{index}" for index in range(len(form)))
