@@ -196,7 +196,7 @@ def test_changes_of_layers_that_hold_their_weight_the_other_way(tmp_path: Path) 
 
 
 def first_of(path: Path, **settings: Any) -> str:
-    """Who ranks first by the paper's method."""
+    """Return who ranks first by the paper's method."""
     return audit(open_round(path), AuditSettings(k_est=KEst.parse(1), **settings)).ranking[0].id
 
 

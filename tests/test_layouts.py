@@ -83,7 +83,7 @@ def write_npz(path: Path, arrays: dict[str, Any]) -> None:
 
 
 def seen(verdict: Verdict) -> list[tuple[ExaminedLayer, MarkedLayer]]:
-    """What is seen of each layer, whatever it is called and however it lies."""
+    """Return what is seen of each layer, whatever it is called and however it lies."""
     return [
         (structs.replace(one, layer="", tensor_sha256={}), structs.replace(marked, layer=""))
         for one, marked in zip(verdict.layers, verdict.marked_layers, strict=True)

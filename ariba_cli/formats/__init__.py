@@ -126,7 +126,7 @@ def _open_folder(folder: OpenFolder, terms: ReadOptions) -> Model:
 
 
 def _only_model(folder: OpenFolder) -> str | None:
-    """The file of a folder that is a model, where that can be told; None where there is none."""
+    """Return the only file of a folder that is a model; None where there is none."""
     if _USUAL_NAME in folder.names:
         return _USUAL_NAME
     if len(folder.names) > _MOST_FILES_LOOKED_AT:
@@ -139,7 +139,7 @@ def _only_model(folder: OpenFolder) -> str | None:
 
 
 def _open_inside(folder: OpenFolder, terms: ReadOptions) -> Model:
-    """The model in a folder of the folder: its newest checkpoint, or its only adapter."""
+    """Open what lies in a folder of the folder: its newest checkpoint, or its only adapter."""
     inside = [name for name in sorted(folder.names) if _is_folder(folder.path / name)]
     steps = {int(match[1]): name for name in inside if (match := _CHECKPOINT.fullmatch(name))}
     if steps:
@@ -157,7 +157,7 @@ def _open_inside(folder: OpenFolder, terms: ReadOptions) -> Model:
 
 
 def _open_here(folder: OpenFolder, name: str, terms: ReadOptions) -> Model:
-    """The model that lies in a folder of the folder itself, and no deeper."""
+    """Open the model that lies in a folder of the folder itself, and no deeper."""
     inside = _inside(folder, name, terms)
     if not any(one.recognises(inside) for one in FOLDER_FORMATS) and _only_model(inside) is None:
         raise RefusedFileError(f"has no model in {name!r}")

@@ -79,7 +79,7 @@ _UNUSED = frozenset(
 
 @dataclass(frozen=True)
 class AdapterConfig:
-    """What of a configuration decides ΔW.
+    """The part of a configuration that decides ΔW.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ class AdapterConfig:
             _check_neutral(key, value)
         work, alphas = Work(), found.get("alpha_pattern") or {}
         if not isinstance(alphas, dict):
-            raise RefusedFileError(f"has a {CONFIG} whose alpha_pattern is no table")
+            raise RefusedFileError(f"has a {CONFIG} whose alpha_pattern is not a table")
         return cls(
             alpha=_number(found.get("lora_alpha", 8)),
             alphas=[(_pattern(text, work), _number(alpha)) for text, alpha in alphas.items()],
@@ -179,7 +179,7 @@ def _switch(found: Mapping[str, Any], key: str) -> bool:
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
-        raise RefusedFileError(f"has a {CONFIG} with a lora_alpha that is no number")
+        raise RefusedFileError(f"has a {CONFIG} with a lora_alpha that is not a number")
     return float(value)
 
 

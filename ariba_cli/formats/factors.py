@@ -50,12 +50,12 @@ class Change:
 
     @property
     def raw_bytes(self) -> int:
-        """The bytes of A, of B, and of the scale as a float64: all that decides ΔW."""
+        """Return how many bytes A, B and the scale as a float64 take: all that decides ΔW."""
         return self.right.raw_bytes + self.left.raw_bytes + _SCALE_BYTES
 
     @property
     def held_bytes(self) -> int:
-        """The bytes that both factors take in memory, as float64."""
+        """Return how many bytes both factors take in memory, as float64."""
         rank = self.right.spec.shape[0]
         return (self.left.spec.shape[0] * rank + self.right.spec.values) * SIZES["F64"]
 
@@ -181,7 +181,7 @@ def find_factors(names: Mapping[str, Tensor]) -> Iterator[Factors]:
 
 
 def _fit(left: TensorSpec, right: TensorSpec) -> bool:
-    """Whether the shapes are those of B and A; only convolutions have groups."""
+    """Return whether the shapes are those of B and A; only convolutions have groups."""
     if not left.is_float or not right.is_float or len(left.shape) < 2:
         return False
     if len(left.shape) != len(right.shape) or any(one != 1 for one in left.shape[2:]):

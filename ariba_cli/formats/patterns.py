@@ -33,7 +33,7 @@ _CONTROLS = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "v": "\v"}
 
 
 class UnsafePatternError(ValueError):
-    """A pattern that is none, or has more than the subset."""
+    """Raised for a text that does not parse, or asks for more than the subset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Pattern:
     Raises
     ------
     UnsafePatternError
-        When the text is no pattern, or asks for more than literal characters, classes, groups,
+        When the text does not parse, or asks for more than literal characters, classes, groups,
         alternatives, repetition and the anchors `^` and `$`.
     """
 
@@ -105,7 +105,7 @@ class Pattern:
         self._start = self._number(self._closure([0], "start"))
 
     def matches(self, name: str) -> bool:
-        """Whether the pattern matches a name as a whole.
+        """Return whether the pattern matches a name as a whole.
 
         Raises
         ------
@@ -357,17 +357,17 @@ class _Compiler:
         least, comma, most = self._text[self._at + 1 : closing].partition(",")
         counts = [int(one) for one in (least, most) if one.isdecimal() and len(one) < 5]
         if len(counts) != bool(least) + bool(most) or not counts:
-            raise UnsafePatternError(f"{{{least}{comma}{most}}} is no number of repetitions")
+            raise UnsafePatternError(f"{{{least}{comma}{most}}} does not say how often")
         self._at = closing + 1
         low = counts[0] if least else 0
         high = (counts[-1] if most else None) if comma else low
         if max(counts) > _MOST_REPETITIONS or (high is not None and high < low):
-            raise UnsafePatternError(f"{{{least}{comma}{most}}} is no number of repetitions")
+            raise UnsafePatternError(f"{{{least}{comma}{most}}} does not say how often")
         return low, high
 
 
 def _range(low: _Characters, high: _Characters) -> _Characters:
     first, last = (ord(max(one.listed, default="\0")) for one in (low, high))
     if not 0 < first <= last < _FIRST_BEYOND_ASCII:
-        raise UnsafePatternError("it has a range of characters that is none")
+        raise UnsafePatternError("it has a range of characters that runs backwards")
     return _Characters(frozenset(map(chr, range(first, last + 1))))

@@ -46,7 +46,7 @@ def _stored(source: OpenFolder, terms: ReadOptions) -> Model:
         if pickled:
             return pytorch.open_model(file, terms)
         if not safetensors.recognises(file):
-            raise RefusedFileError(f"has a {WEIGHTS} that is no safetensors")
+            raise RefusedFileError(f"has a {WEIGHTS} that is not safetensors")
         return safetensors.open_model(file, terms)
 
 

@@ -78,7 +78,7 @@ def encode_header(tensors: Mapping[str, TensorSpec], layout: str = "") -> bytes:
 
 
 def _list(header: bytes, size: int, limits: Limits) -> tuple[Mapping[str, Extent], str]:
-    """The tensors, and how the file says that kernels lie in it."""
+    """Return the tensors, and how the file says that kernels lie in it."""
     start = _LENGTH_BYTES + len(header)
     entries = parse_object(header, "a header")
     metadata = entries.pop("__metadata__", {})

@@ -1,4 +1,4 @@
-"""Who names tensors otherwise than most participants of a round."""
+"""Participants who name or shape tensors otherwise than most of a round."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

@@ -87,7 +87,7 @@ def plain_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def twin_names(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    """The names of one file that are those of the same layer, but for what frameworks add."""
+    """Return the names of one file that mean the same layer, but for what frameworks add."""
     found: dict[str, list[str]] = {}
     for name in names:
         found.setdefault(plain_name(name), []).append(name)
@@ -95,7 +95,7 @@ def twin_names(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 
 
 def statistics_among(shapes: Mapping[str, tuple[int, ...]]) -> frozenset[str]:
-    """Which tensors hold what batch normalisation measured, which nobody trains.
+    """Return the tensors that hold what batch normalisation measured, which nobody trains.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def statistics_among(shapes: Mapping[str, tuple[int, ...]]) -> frozenset[str]:
 
 
 def _alike(names: Iterable[str], shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Whether all of these are there, as vectors of one length."""
+    """Return whether all of these are there, as vectors of one length."""
     found = {shapes.get(name, ()) for name in names}
     return len(found) == 1 and all(len(shape) == 1 for shape in found)
 

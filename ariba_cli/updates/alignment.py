@@ -1,4 +1,4 @@
-"""What everybody sent, seen in one way: by one name, factors multiplied, kernels as (out, in)."""
+"""Everybody's tensors seen in one way: by one name, factors multiplied, kernels as (out, in)."""
 
 import re
 from collections import Counter
@@ -124,7 +124,7 @@ class _Seeing:
 
 
 def _multiplied(model: Model) -> Mapping[str, Tensor]:
-    """The tensors of a model with the changes that bare factors stand for in their place.
+    """Return the tensors of a model, with the changes that bare factors stand for in their place.
 
     They come without a configuration, as state dicts do: one scale for all compares as well.
 
@@ -172,9 +172,9 @@ def _in_order(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _common_names(named: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """The first names that are those of most but for their numbers; else mere numbers.
+    """Return the first names that are those of most but for their numbers; else mere numbers.
 
-    What is called a statistic is not looked at, and no single participant shall decide that.
+    A statistic is not looked at, and no single participant shall decide what is called one.
     """
     forms = [tuple(_NUMBER.sub("#", name) for name in names) for names in named]
     ((form, count),) = Counter(forms).most_common(1) or [((), 0)]

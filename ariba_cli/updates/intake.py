@@ -160,7 +160,7 @@ def why_not_offered(model: Model, layer: Layer) -> Objection | None:
 
 
 def differing_changes(submissions: Sequence[Submission], layer: Layer) -> list[Finding]:
-    """Who scales or turns the factors of an adapter otherwise than most, and so is seen otherwise.
+    """Return who scales or turns factors otherwise than most, and so is seen otherwise.
 
     Both are said in a file of the participant's own, while a server may apply its own.
     """
