@@ -242,6 +242,13 @@ def test_outputs_divide_into_groups(tmp_path: Path, shape: tuple[int, ...], *, f
         open_model(tmp_path / "p", ReadOptions())
 
 
+def test_many_groups_do_not_fill_memory(tmp_path: Path) -> None:
+    many = 100_000
+    write_adapter(tmp_path / "p", factors(np.ones((many, 1, 1), "f4"), np.ones((many, 1, 1), "f4")))
+    with pytest.raises(RefusedFileError, match="would expand to 80,000,000,000 bytes"):
+        open_model(tmp_path / "p", ReadOptions())
+
+
 def test_matrices_lie_as_the_layer_holds_them(tmp_path: Path) -> None:
     """An embedding, and GPT-2's Conv1D, hold their weight as (in, out)."""
     rng = np.random.default_rng(6)
@@ -393,6 +400,14 @@ def test_a_checkpoint_holds_its_model_itself(tmp_path: Path) -> None:
     assert list(open_model(tmp_path / "p", ReadOptions()).tensors) == ["end"]
 
 
+def test_rows_that_were_trained_for_some_tokens_are_a_layer(tmp_path: Path) -> None:
+    delta = {"base_model.model.emb.token_adapter.trainable_tokens_delta": np.ones((2, 16), "f4")}
+    options = {"trainable_token_indices": {"emb": [1, 5]}, "modules_to_save": None}
+    write_adapter(tmp_path / "p", factors(B, A) | delta, **options)
+    found = open_model(tmp_path / "p", ReadOptions())
+    assert set(found.tensors) == {*delta, f"{PREFIX}.weight"}
+
+
 def test_what_was_trained_whole_is_a_layer_as_well(tmp_path: Path) -> None:
     head = {"base_model.model.classifier.weight": np.ones((2, 8), "f4")}
     write_adapter(tmp_path / "p", factors(B, A) | head)
@@ -441,7 +456,13 @@ def test_what_was_trained_whole_is_a_layer_as_well(tmp_path: Path) -> None:
         (factors(B.astype("i4"), A), {}, "do not fit"),
         (factors(B, A) | {f"{PREFIX}.lora_magnitude_vector": A}, {}, "more than the factors"),
         (factors(B, A) | {f"{PREFIX}.weight": A}, {}, "twice"),
-        (factors(B, A) | {f"{PREFIX}.lora_embedding_A": A}, {}, "twice"),
+        (factors(B, A) | {f"{PREFIX}.lora_A.other.weight": A}, {}, "twice"),
+        (factors(B, A) | {f"{PREFIX}.lora_embedding_A": A}, {}, "only one of the two"),
+        (
+            factors(B, A) | {f"{PREFIX}.lora_embedding_{one}": A.T @ A for one in "AB"},
+            {},
+            "twice",
+        ),
     ],
 )
 def test_what_is_not_plain_lora_is_refused(

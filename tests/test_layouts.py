@@ -24,6 +24,7 @@ from ariba_cli.rounds.conversion import convert
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.verdicts.verdict import ExaminedLayer, MarkedLayer, Verdict
 from tests.conftest import Ariba
+from tests.models import write_model
 
 Array = npt.NDArray[np.float32]
 Model = dict[str, Array]
@@ -102,6 +103,30 @@ def test_kernels_of_keras_and_flax_are_known_by_their_names(
     verdict = audit(open_round(write(tmp_path / "in", kind)), ONE)
     assert seen(verdict) == expected
     assert [one.id for one in verdict.suspects] == ["p3"]
+
+
+def test_weights_as_keras_saves_them_have_neither_statistics_nor_names(
+    tmp_path: Path, expected: list[Any]
+) -> None:
+    for index in range(8):
+        model = as_keras_file(network(index))
+        for number in range(4):
+            scale = 1000 if number > 1 else 1
+            drawn = np.random.default_rng(index + number).standard_normal(7)
+            model[f"layers/batch_normalization/vars/{number}"] = (scale * drawn).astype("f4")
+        write_model(tmp_path / "in" / f"p{index}.weights.h5", model, "hdf5")
+    verdict = audit(open_round(tmp_path / "in"), ONE)
+    renamed = [
+        (
+            one,
+            structs.replace(
+                marked, scores={f"{who}.weights": n for who, n in marked.scores.items()}
+            ),
+        )
+        for one, marked in expected
+    ]
+    assert seen(verdict) == renamed
+    assert verdict.coverage.layers_total == 3 + 2
 
 
 def test_files_of_mlx_are_known_by_their_metadata(tmp_path: Path, expected: list[Any]) -> None:

@@ -15,7 +15,7 @@ from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.limits import Limits
 from ariba_cli.formats.lowrank import LowRank
 from ariba_cli.formats.model import Reading, Tensor
-from ariba_cli.formats.tensors import SIZES, TensorSpec, check_shape
+from ariba_cli.formats.tensors import SIZES, TensorSpec, check_expanded, check_shape
 
 # Of a state dict as it is in memory, the factors carry the names of their adapter and of wrappers.
 _FACTORS = re.compile(
@@ -134,6 +134,10 @@ class Factors:
         if transposed:
             shape = shape[::-1]
         check_shape(shape, limits)
+        if left.spec.shape[1] < right.spec.shape[0]:
+            # Of several groups B is written out, with zeros for what each does not take.
+            whole = TensorSpec("F64", (left.spec.shape[0], right.spec.shape[0]))
+            check_expanded([whole], limits)
         found = scale(self.module, right.spec.shape[0])
         return Change(TensorSpec("F64", shape), left, right, found, transposed)
 
@@ -165,18 +169,18 @@ def find_factors(names: Mapping[str, Tensor]) -> Iterator[Factors]:
     RefusedFileError
         When a module has one of them twice.
     """
-    found: dict[str, tuple[bool, dict[str, str]]] = {}
+    found: dict[tuple[str, bool], dict[str, str]] = {}
     for name in names:
         match = _FACTORS.fullmatch(name)
         if match is None:
             continue
-        _, pair = found.setdefault(match["module"], (bool(match["embedding"]), {}))
+        pair = found.setdefault((match["module"], bool(match["embedding"])), {})
         if match["which"] in pair:
             raise RefusedFileError(
                 f"gives the factor {match['which']} of {match['module']!r} twice"
             )
         pair[match["which"]] = name
-    for module, (embedding, pair) in found.items():
+    for (module, embedding), pair in found.items():
         yield Factors(module, embedding, pair)
 
 
