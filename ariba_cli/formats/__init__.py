@@ -56,6 +56,10 @@ _USUAL_NAME = "model.safetensors"
 _MOST_FILES_LOOKED_AT = 100
 # Where Trainers keep what they had after so many steps.
 _CHECKPOINT = re.compile(r"checkpoint-(0|[1-9][0-9]{0,15})")
+# What they keep beside a model, in pickles of their own.
+_BESIDE = re.compile(
+    r"(?:optimizer|scheduler|scaler)\.(?:pt|bin)|training_args\.bin|rng_state(?:_\d+)?\.pth"
+)
 
 
 def open_model(path: Path, terms: ReadOptions) -> Model:
@@ -131,7 +135,8 @@ def _only_model(folder: OpenFolder) -> str | None:
         return _USUAL_NAME
     if len(folder.names) > _MOST_FILES_LOOKED_AT:
         raise RefusedFileError(f"holds {len(folder.names):,} files, and no {_USUAL_NAME}")
-    models = [name for name in sorted(folder.names) if _is_recognised(folder, name)]
+    names = (name for name in sorted(folder.names) if not _BESIDE.fullmatch(name))
+    models = [name for name in names if _is_recognised(folder, name)]
     if len(models) > 1:
         known = " or ".join((_USUAL_NAME, adapter_config.CONFIG))
         raise RefusedFileError(f"is a folder with {len(models)} model files, and no {known}")
