@@ -384,7 +384,7 @@ def test_of_several_checkpoints_the_newest_is_read_and_that_is_said(tmp_path: Pa
         (said,) = (one for one in findings if one.kind == FindingKind.NEWEST_CHECKPOINT)
         assert said.group == ("p0", "p1", "p2", "p3")
         assert said.detail == (
-            "of p0, p1, p2 and 1 more is read checkpoint-100, the newest of 3 checkpoints"
+            "checkpoint-100, the newest of 3 checkpoints, is read of p0, p1, p2 and 1 more"
         )
 
 
@@ -434,7 +434,7 @@ def test_what_was_trained_whole_is_a_layer_as_well(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tensors", "config", "reason"),
     [
-        (factors(B, A), {"peft_type": "IA3"}, r"another kind than LoRA \(IA3\)"),
+        (factors(B, A), {"peft_type": "IA3"}, r"another kind than LoRA \('IA3'\)"),
         (factors(B, A), {"peft_type": 3}, "another kind than LoRA"),
         (factors(B, A), {"use_dora": True}, "use_dora"),
         (factors(B, A), {"lora_alpha": "16"}, "not a number"),
@@ -449,15 +449,20 @@ def test_what_was_trained_whole_is_a_layer_as_well(tmp_path: Path) -> None:
         (factors(B, A), {"use_rslora": 1}, "use_rslora that is neither"),
         (factors(B, A), {"fan_in_fan_out": "no"}, "fan_in_fan_out that is neither"),
         # What may be another product than B·A, by its name.
-        (factors(B, A), {"target_parameters": ["experts.w"]}, "with target_parameters,"),
-        (factors(B, A), {"use_bdlora": {"nblocks": 2}}, "with use_bdlora,"),
-        (factors(B, A), {"use_qalora": True}, "with use_qalora of True,"),
-        (factors(B, A), {"lora_bias": True}, "with lora_bias of True,"),
-        (factors(B, A), {"kasa_config": {"beta": 1}}, "with kasa_config,"),
-        (factors(B, A), {"alora_invocation_tokens": [1]}, "with alora_invocation_tokens,"),
-        (factors(B, A), {"init_lora_weights": "of tomorrow"}, "init_lora_weights of 'of tomorrow'"),
-        (factors(B, A), {"bias": "some"}, "with bias of 'some',"),
-        (factors(B, A), {"invented": False}, "with invented of False,"),
+        (factors(B, A), {"target_parameters": ["experts.w"]}, "with 'target_parameters',"),
+        (factors(B, A), {"use_bdlora": {"nblocks": 2}}, "with 'use_bdlora',"),
+        (factors(B, A), {"use_qalora": True}, "with 'use_qalora' of True,"),
+        (factors(B, A), {"lora_bias": True}, "with 'lora_bias' of True,"),
+        (factors(B, A), {"kasa_config": {"beta": 1}}, "with 'kasa_config',"),
+        (factors(B, A), {"alora_invocation_tokens": [1]}, "with 'alora_invocation_tokens',"),
+        (
+            factors(B, A),
+            {"init_lora_weights": "of tomorrow"},
+            "init_lora_weights' of 'of tomorrow'",
+        ),
+        (factors(B, A), {"bias": "some"}, "with 'bias' of 'some',"),
+        (factors(B, A), {"of\ntomorrow": 1}, r"with 'of\\ntomorrow' of 1"),
+        (factors(B, A), {"invented": False}, "with 'invented' of False,"),
         (factors(B, A), {"peft_type": None, "fine_tune_type": "lora"}, "an adapter of MLX"),
         ({f"{PREFIX}.lora_A.weight": A}, {}, "only one of the two"),
         (factors(B, A[:3]), {}, "do not fit"),

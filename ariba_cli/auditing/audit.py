@@ -95,7 +95,9 @@ def audit_sent(
     too_few = why_too_few(sent.submissions, "scored")
     if too_few:
         raise InputError(too_few)
-    catalogs = {one.member.id: one.model.tensors for one in sent.submissions if one.model}
+    catalogs = {
+        one.member.id: one.model.tensors for one in sent.submissions if one.model is not None
+    }
     layers = agreed_layers(catalogs.values(), sent.model_order)
     if not layers:
         raise InputError(nothing_in_common(catalogs))

@@ -142,7 +142,7 @@ def _check_kind(found: Mapping[str, Any]) -> None:
         )
     kind = found.get("peft_type")
     if kind != "LORA":
-        shown = kind[:40] if isinstance(kind, str) else "an unnamed kind"
+        shown = repr(kind[:40]) if isinstance(kind, str) else "it does not say which"
         raise RefusedFileError(
             f"is an adapter of another kind than LoRA ({shown}); merge it into the model and "
             "send the whole weights"
@@ -165,7 +165,7 @@ def _check_neutral(key: str, value: object) -> None:
     if not known:
         shown = f" of {value!r}"[:80] if isinstance(value, bool | int | float | str) else ""
         raise RefusedFileError(
-            f"is an adapter with {key[:80]}{shown}, which is not known to leave its change at "
+            f"is an adapter with {key[:80]!r}{shown}, which is not known to leave its change at "
             "B·A; merge it into the model and send the whole weights"
         )
 

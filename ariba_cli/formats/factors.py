@@ -4,7 +4,6 @@ The factors alone cannot be compared, since (B·M)·(M⁻¹·A) is the same chan
 compared is ΔW = s·B·A (Hu et al., arXiv 2106.09685). It is never formed as a whole.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -17,11 +16,12 @@ from ariba_cli.formats.lowrank import LowRank
 from ariba_cli.formats.model import Reading, Tensor
 from ariba_cli.formats.tensors import SIZES, TensorSpec, check_expanded, check_shape
 
-# Of a state dict as it is in memory, the factors carry the names of their adapter and of wrappers.
-_FACTORS = re.compile(
-    r"(?P<module>.+)\.lora_(?P<embedding>embedding_)?(?P<which>[AB])"
-    r"(?:\.(?!(?:weight|bias)$)[^.]+)*(?:\.weight)?"
-)
+_FACTORS = {
+    "lora_A": ("A", False),
+    "lora_B": ("B", False),
+    "lora_embedding_A": ("A", True),
+    "lora_embedding_B": ("B", True),
+}
 _MORE = ("lora_", "hada_", "lokr_", "oft_", "ia3_", "vera_", "boft_")
 _SCALE_BYTES = 8
 
@@ -157,11 +157,11 @@ def check_plain(names: Iterable[str]) -> None:
 
 def module_of(name: str) -> str | None:
     """Return the module to which a tensor of this name is a factor; None for other tensors."""
-    match = _FACTORS.fullmatch(name)
-    return match["module"] if match else None
+    found = _factor(name)
+    return None if found is None else found[0]
 
 
-def find_factors(names: Mapping[str, Tensor]) -> Iterator[Factors]:
+def find_factors(names: Iterable[str]) -> Iterator[Factors]:
     """Yield the factors among the tensors of a file, by module.
 
     Raises
@@ -171,17 +171,28 @@ def find_factors(names: Mapping[str, Tensor]) -> Iterator[Factors]:
     """
     found: dict[tuple[str, bool], dict[str, str]] = {}
     for name in names:
-        match = _FACTORS.fullmatch(name)
-        if match is None:
+        factor = _factor(name)
+        if factor is None:
             continue
-        pair = found.setdefault((match["module"], bool(match["embedding"])), {})
-        if match["which"] in pair:
-            raise RefusedFileError(
-                f"gives the factor {match['which']} of {match['module']!r} twice"
-            )
-        pair[match["which"]] = name
+        module, (which, embedding) = factor
+        pair = found.setdefault((module, embedding), {})
+        if which in pair:
+            raise RefusedFileError(f"gives the factor {which} of {module!r} twice")
+        pair[which] = name
     for (module, embedding), pair in found.items():
         yield Factors(module, embedding, pair)
+
+
+def _factor(name: str) -> tuple[str, tuple[str, bool]] | None:
+    """Return the module of a factor, which of the two it is, and whether of an embedding.
+
+    In a state dict the names of its adapter and of wrappers come between it and `weight`.
+    """
+    parts = name.split(".")
+    at = max((place for place, part in enumerate(parts) if part in _FACTORS), default=0)
+    if at == 0 or parts[-1] == "bias":
+        return None
+    return ".".join(parts[:at]), _FACTORS[parts[at]]
 
 
 def _fit(left: TensorSpec, right: TensorSpec) -> bool:

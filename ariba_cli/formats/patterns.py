@@ -272,7 +272,7 @@ class _Compiler:
         if self._next == "?":
             if self._text[self._at : self._at + 2] != "?:":
                 raise UnsafePatternError(
-                    f"{self._text[self._at - 1 : self._at + 2]} is not allowed"
+                    f"{self._text[self._at - 1 : self._at + 2]!r} is not allowed"
                 )
             self._at += 2
         self._depth += 1
@@ -292,7 +292,7 @@ class _Compiler:
         if character in _CONTROLS:
             return _Characters(frozenset(_CONTROLS[character]))
         if character.isalnum():
-            raise UnsafePatternError(f"\\{character} is not allowed")
+            raise UnsafePatternError(f"an escaped {character!r} is not allowed")
         return _Characters(frozenset(character))
 
     def _class(self) -> _Characters:
@@ -357,12 +357,12 @@ class _Compiler:
         least, comma, most = self._text[self._at + 1 : closing].partition(",")
         counts = [int(one) for one in (least, most) if one.isdecimal() and len(one) < 5]
         if len(counts) != bool(least) + bool(most) or not counts:
-            raise UnsafePatternError(f"{{{least}{comma}{most}}} does not say how often")
+            raise UnsafePatternError(f"{least + comma + most!r} does not say how often")
         self._at = closing + 1
         low = counts[0] if least else 0
         high = (counts[-1] if most else None) if comma else low
         if max(counts) > _MOST_REPETITIONS or (high is not None and high < low):
-            raise UnsafePatternError(f"{{{least}{comma}{most}}} does not say how often")
+            raise UnsafePatternError(f"{least + comma + most!r} does not say how often")
         return low, high
 
 

@@ -120,7 +120,7 @@ def chosen_models(models: Mapping[str, Model]) -> Iterator[Finding]:
         if model.chosen:
             chosen.setdefault(model.chosen, []).append(who)
     for what, ids in sorted(chosen.items()):
-        detail = f"of {examples(ids)} is read {what}"
+        detail = f"{what}, is read of {examples(ids)}"
         yield Finding(FindingKind.NEWEST_CHECKPOINT, detail, group=tuple(ids))
 
 

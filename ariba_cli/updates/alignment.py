@@ -73,8 +73,8 @@ def _other_layouts(
             says, most = own or TORCH, usual or TORCH
             yield Finding(
                 FindingKind.WRONG_LAYOUT,
-                f"is laid out as of {says} by its own words, and most are as of {most}; it is "
-                "read like most",
+                f"says that its kernels lie like those of {says}, and most files like those of "
+                f"{most}; it is read like most",
                 one.member.id,
                 facts={"layout": says, "usual": most},
             )
