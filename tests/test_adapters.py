@@ -380,7 +380,8 @@ def test_of_several_checkpoints_the_newest_is_read_and_that_is_said(tmp_path: Pa
     )
     assert found.detectors == newest.detectors
     inspected = inspect_round(open_round(tmp_path / "in"))
-    for findings in (found.findings, inspected.findings):
+    converted = convert(open_round(tmp_path / "in"), tmp_path / "out")
+    for findings in (found.findings, inspected.findings, converted.findings):
         (said,) = (one for one in findings if one.kind == FindingKind.NEWEST_CHECKPOINT)
         assert said.group == ("p0", "p1", "p2", "p3")
         assert said.detail == (

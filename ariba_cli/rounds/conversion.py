@@ -17,6 +17,7 @@ from ariba_cli.formats import open_model, peft, safetensors
 from ariba_cli.formats.model import Model, Scratch
 from ariba_cli.formats.tensors import SIZES
 from ariba_cli.rounds.contents import CONVERSION_NAME, PARTICIPANTS, TRUTH_NAME
+from ariba_cli.rounds.differing import chosen_models
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.manifest import Kind
 from ariba_cli.rounds.members import GLOBAL_STEM, Member
@@ -34,10 +35,12 @@ class Converted:
     ----------
     participants : the ids of those that were written.
     refused : why the others were not.
+    findings : what else there is to know of those that were.
     """
 
     participants: tuple[str, ...]
     refused: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def convert(
@@ -79,7 +82,11 @@ def convert(
             number=manifest.round if manifest else _number_in(round_.root.resolve().name),
             kind=manifest.kind if manifest else kind,
         )
-    return Converted(tuple(conversion.written), tuple(conversion.refused))
+    return Converted(
+        tuple(conversion.written),
+        tuple(conversion.refused),
+        tuple(chosen_models(conversion.models)),
+    )
 
 
 class _Conversion:
@@ -91,6 +98,7 @@ class _Conversion:
         self._record: list[dict[str, Any]] = []
         self.written: list[str] = []
         self.refused: list[Finding] = []
+        self.models: dict[str, Model] = {}
 
     def take(self, member: Member, stem: str) -> None:
         """Write what one member sent, under another name."""
@@ -105,6 +113,7 @@ class _Conversion:
         self._record.append({**asdict(member), "format": model.format, "files": _hashes(model)})
         if stem != GLOBAL_STEM:
             self.written.append(member.id)
+            self.models[member.id] = model
 
     def finish(self, *, number: int, kind: Kind) -> None:
         """Write where it all comes from, and the seal."""
