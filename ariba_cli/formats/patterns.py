@@ -21,7 +21,7 @@ _FIRST_BEYOND_ASCII = 128
 # a pattern counts more, for each of its states.
 _MOST_WORK = 3 * 10**7
 _NEW_STATE_WORK = 16
-_COMPILED_STATE_WORK = 40
+_COMPILED_STATE_WORK = 100
 
 # The classes that have a letter, and by the capital all other characters.
 _CLASSES: dict[str, Callable[[str], bool]] = {
