@@ -16,10 +16,12 @@ from ariba_cli.base.errors import InputError
 from ariba_cli.base.ids import id_order
 from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.detectors.declaration import Scope
+from ariba_cli.rounds.differing import extra_layers, nothing_in_common
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer, agreed_layers
 from ariba_cli.rounds.sealing import NOT_VERIFIED
 from ariba_cli.scoring.gathering import MOST_EXACT
+from ariba_cli.updates.alignment import align
 from ariba_cli.updates.intake import Sent, Submission, open_sent, why_too_few
 from ariba_cli.verdicts.method import (
     Method,
@@ -89,11 +91,16 @@ def audit_sent(
     where : str, optional
         How to list the layers, for errors.
     """
+    aligned_findings = align(sent, settings.layout, by_order=settings.by_order)
     too_few = why_too_few(sent.submissions, "scored")
     if too_few:
         raise InputError(too_few)
-    catalogs = [one.model.tensors for one in sent.submissions if one.model is not None]
-    layers = agreed_layers(catalogs, sent.model_order)
+    catalogs = {
+        one.member.id: one.model.tensors for one in sent.submissions if one.model is not None
+    }
+    layers = agreed_layers(catalogs.values(), sent.model_order)
+    if not layers:
+        raise InputError(nothing_in_common(catalogs))
     scopes = {one.declaration.scope for one in settings.detectors}
     choice = choose_layers(layers, settings.layers, settings.fragment, scopes=scopes, where=where)
     plan = update_plan(settings.update_detectors, sent, choice)
@@ -102,7 +109,7 @@ def audit_sent(
     detected = detector_results(settings.detectors, examined, plan, k_est)
     decides = detected[0]
     decision, ranking = decide(decides, settings.level, k_est)
-    findings = list(choice.findings)
+    findings = [*aligned_findings, *extra_layers(catalogs, layers), *choice.findings]
     for one in examined:
         findings += [*one.left_out.values(), *one.findings]
     if settings.level is not None:
@@ -150,6 +157,8 @@ def _requested(settings: AuditSettings) -> RequestedOptions:
         layers=settings.layers,
         fragment=settings.fragment,
         excluded=settings.excluded,
+        layout=settings.layout,
+        by_order=settings.by_order,
         baseline=_requested_baseline(settings.baseline),
     )
 

@@ -15,14 +15,19 @@ class FindingKind(StrEnum):
     WRONG_SHAPE = "wrong-shape"
     WRONG_TYPE = "wrong-type"
     WRONG_SCALE = "wrong-scale"
+    WRONG_LAYOUT = "wrong-layout"
+    EXTRA_LAYER = "extra-layer"
     NONFINITE = "nonfinite"
     DUPLICATE = "duplicate"
     DOMINANT = "dominant"
     DEGENERATE = "degenerate"
+    FEW_FRAGMENTS = "few-fragments"
     LARGE_K_EST = "large-k-est"
     FEW_PARTICIPANTS = "few-participants"
     UNCALIBRATED = "uncalibrated"
     LAYER_LEFT_OUT = "layer-left-out"
+    NO_COMMON_NAME = "no-common-name"
+    NEWEST_CHECKPOINT = "newest-checkpoint"
     SEVERAL_GLOBALS = "several-globals"
     UNUSABLE_GLOBAL = "unusable-global"
     UNSEALED = "unsealed"
@@ -37,10 +42,12 @@ PER_LAYER = frozenset(
         FindingKind.WRONG_SHAPE,
         FindingKind.WRONG_TYPE,
         FindingKind.WRONG_SCALE,
+        FindingKind.WRONG_LAYOUT,
         FindingKind.NONFINITE,
         FindingKind.DUPLICATE,
         FindingKind.DOMINANT,
         FindingKind.DEGENERATE,
+        FindingKind.FEW_FRAGMENTS,
         FindingKind.LARGE_K_EST,
         FindingKind.LAYER_LEFT_OUT,
         FindingKind.UNUSABLE_GLOBAL,

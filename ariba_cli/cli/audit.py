@@ -160,6 +160,8 @@ def audit(
         ),
     ] = None,
     names: options.NamesOption = None,
+    layout: options.LayoutOption = None,
+    by_order: options.ByOrderOption = False,
     global_model: options.GlobalOption = None,
     verify_seal: Annotated[
         bool,
@@ -223,6 +225,8 @@ def audit(
             "device": device,
             "exclude": tuple(exclude or ()),
             "baseline": tuple(baseline or ()),
+            "layout": None if layout is None else layout.value,
+            "by_order": by_order,
             "global_model": global_model,
             "not_models": options.paths(names),
             "options": files.read_options(names),

@@ -99,12 +99,16 @@ class Model:
     files : the files that it is made of.
     tensors : its tensors by name, in the file's order.
     terms : under which its files are opened again, to be read.
+    chosen : which of several models in a folder it is, and by what; empty where it is the only one.
+    layout : how its files say that kernels lie in them; see `layouts`. Empty where they do not.
     """
 
     format: str
     files: tuple[ListedFile, ...]
     tensors: Mapping[str, Tensor]
     terms: ReadOptions
+    chosen: str = ""
+    layout: str = ""
 
     @property
     def bytes(self) -> int:

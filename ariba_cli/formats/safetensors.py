@@ -16,6 +16,7 @@ from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import OpenFile
 from ariba_cli.files.strict_json import parse_object
+from ariba_cli.formats.layouts import MLX
 from ariba_cli.formats.model import Extent, ListedFile, Model, ReadOptions
 from ariba_cli.formats.tensors import SIZES, TensorSpec, check_count, check_name, check_shape
 
@@ -46,8 +47,8 @@ def open_model(source: OpenFile, terms: ReadOptions) -> Model:
         )
     header = source.read(_LENGTH_BYTES, length)
     list_tensors = _list_once if length <= _LARGEST_KEPT_BYTES else _list
-    tensors = list_tensors(header, source.size, terms.limits)
-    return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms)
+    tensors, layout = list_tensors(header, source.size, terms.limits)
+    return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms, layout=layout)
 
 
 def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
@@ -57,9 +58,15 @@ def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
     return save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()})
 
 
-def encode_header(tensors: Mapping[str, TensorSpec]) -> bytes:
-    """What a file starts with that then holds the bytes of these tensors, in this order."""
-    entries, position = {}, 0
+def encode_header(tensors: Mapping[str, TensorSpec], layout: str = "") -> bytes:
+    """What a file starts with that then holds the bytes of these tensors, in this order.
+
+    Parameters
+    ----------
+    layout : the layout of its kernels, as `Model` has it.
+    """
+    entries: dict[str, Any] = {"__metadata__": {"format": layout}} if layout else {}
+    position = 0
     for name, spec in tensors.items():
         offsets = [position, position + spec.bytes]
         entries[name] = {"dtype": spec.dtype, "shape": spec.shape, "data_offsets": offsets}
@@ -70,14 +77,16 @@ def encode_header(tensors: Mapping[str, TensorSpec]) -> bytes:
     return len(header).to_bytes(_LENGTH_BYTES, "little") + header
 
 
-def _list(header: bytes, size: int, limits: Limits) -> Mapping[str, Extent]:
+def _list(header: bytes, size: int, limits: Limits) -> tuple[Mapping[str, Extent], str]:
+    """Return the tensors, and how the file says that kernels lie in it."""
     start = _LENGTH_BYTES + len(header)
     entries = parse_object(header, "a header")
-    _check_metadata(entries.pop("__metadata__", {}))
+    metadata = entries.pop("__metadata__", {})
+    _check_metadata(metadata)
     check_count(len(entries), limits)
     tensors = {name: _tensor(name, entry, start, limits) for name, entry in entries.items()}
     _check_layout(tensors, start, size)
-    return tensors
+    return tensors, MLX if metadata.get("format") == MLX else ""
 
 
 _list_once = lru_cache(maxsize=_KEPT_HEADERS)(_list)

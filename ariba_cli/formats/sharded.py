@@ -42,7 +42,8 @@ def open_model(source: OpenFolder, terms: ReadOptions) -> Model:
                 found[name] = replace(tensor, file=number)
     _check_complete(index, found)
     files = tuple(file for model in models for file in model.files)
-    return Model(NAME, files, {name: found[name] for name in index}, terms)
+    layout = models[0].layout if models else ""
+    return Model(NAME, files, {name: found[name] for name in index}, terms, layout=layout)
 
 
 def _indices(source: OpenFolder) -> list[str]:

@@ -7,16 +7,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ariba_cli.base.errors import InputError
+from ariba_cli.base.errors import InputError, RefusedFileError
 from ariba_cli.base.findings import Finding
 from ariba_cli.base.ids import file_stem
 from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.files.hashing import file_sha256
 from ariba_cli.files.opening import read_small
-from ariba_cli.formats import peft, safetensors
+from ariba_cli.formats import open_model, peft, safetensors
 from ariba_cli.formats.model import Model, Scratch
 from ariba_cli.formats.tensors import SIZES
 from ariba_cli.rounds.contents import CONVERSION_NAME, PARTICIPANTS, TRUTH_NAME
+from ariba_cli.rounds.differing import chosen_models
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.manifest import Kind
 from ariba_cli.rounds.members import GLOBAL_STEM, Member
@@ -34,10 +35,12 @@ class Converted:
     ----------
     participants : the ids of those that were written.
     refused : why the others were not.
+    findings : what else there is to know of those that were.
     """
 
     participants: tuple[str, ...]
     refused: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def convert(
@@ -79,7 +82,11 @@ def convert(
             number=manifest.round if manifest else _number_in(round_.root.resolve().name),
             kind=manifest.kind if manifest else kind,
         )
-    return Converted(tuple(conversion.written), tuple(conversion.refused))
+    return Converted(
+        tuple(conversion.written),
+        tuple(conversion.refused),
+        tuple(chosen_models(conversion.models)),
+    )
 
 
 class _Conversion:
@@ -91,6 +98,7 @@ class _Conversion:
         self._record: list[dict[str, Any]] = []
         self.written: list[str] = []
         self.refused: list[Finding] = []
+        self.models: dict[str, Model] = {}
 
     def take(self, member: Member, stem: str) -> None:
         """Write what one member sent, under another name."""
@@ -105,6 +113,7 @@ class _Conversion:
         self._record.append({**asdict(member), "format": model.format, "files": _hashes(model)})
         if stem != GLOBAL_STEM:
             self.written.append(member.id)
+            self.models[member.id] = model
 
     def finish(self, *, number: int, kind: Kind) -> None:
         """Write where it all comes from, and the seal."""
@@ -127,20 +136,30 @@ class _Conversion:
     def _write(self, model: Model, stem: str) -> Model:
         """Write the files of a model, and return it."""
         if model.format == peft.NAME:
-            with model.reading() as reading:
-                for index, (path, stamp) in enumerate(model.files):
-                    data = reading.file(index).read(0, stamp.size)
-                    self._writer.write(f"{stem}/{path.name}", [data])
+            self._write_adapter(model, stem)
         else:
             self._writer.write(stem + safetensors.SUFFIX, _as_safetensors(model))
         return model
+
+    def _write_adapter(self, model: Model, stem: str) -> None:
+        """Write the files of an adapter as they are; factors that are pickled, as safetensors."""
+        with model.reading() as reading:
+            for index, (path, stamp) in enumerate(model.files):
+                if path.name != peft.PICKLED_WEIGHTS:
+                    data = reading.file(index).read(0, stamp.size)
+                    self._writer.write(f"{stem}/{path.name}", [data])
+                    continue
+                stored = open_model(path, model.terms)
+                if stored.files != (model.files[index],):
+                    raise RefusedFileError("changed while it was read")
+                self._writer.write(f"{stem}/{peft.WEIGHTS}", _as_safetensors(stored))
 
 
 def _as_safetensors(model: Model) -> Iterator[bytes | memoryview]:
     """The bytes of a safetensors file, one tensor in memory at a time, the widest types first."""
     specs = {name: tensor.spec for name, tensor in model.tensors.items()}
     order = sorted(specs, key=lambda name: -SIZES[specs[name].dtype])
-    yield safetensors.encode_header({name: specs[name] for name in order})
+    yield safetensors.encode_header({name: specs[name] for name in order}, model.layout)
     scratch = Scratch()
     with model.reading() as reading:
         for name in order:

@@ -14,6 +14,8 @@ from ariba_cli.base.findings import Fact, FindingKind
 from ariba_cli.base.parallel import one_blas_thread, thread_map
 from ariba_cli.base.progress import Progress
 from ariba_cli.files.opening import enough_memory
+from ariba_cli.formats.factors import Change
+from ariba_cli.formats.layouts import Permuted
 from ariba_cli.formats.model import (
     Memory,
     Model,
@@ -24,7 +26,6 @@ from ariba_cli.formats.model import (
     Values,
     in_one_piece,
 )
-from ariba_cli.formats.peft import Change
 from ariba_cli.formats.tensors import SIZES, to_array
 from ariba_cli.rounds.layers import Layer
 from ariba_cli.updates.fragments import Indices, TensorValues
@@ -203,6 +204,7 @@ class _Offered:
         """Its values, counted while they are in the processor's cache."""
         sha256, position = hashlib.sha256(), 0
         as_stored = _AS_STORED.get(self.tensor.spec.dtype) == buffer.dtype
+        as_stored = as_stored and not isinstance(self.tensor, Permuted)
         memory: Memory = Onward(buffer.view(np.uint8).data) if as_stored else Scratch()
         with self.model.reading() as reading:
             for piece in reading.pieces(self.name, memory):
@@ -375,9 +377,12 @@ def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int) -> bool
         return False
     packed = [one for one in whole if not in_one_piece(one.tensor)]
     if packed:
+        how = "has packed it; convert the round with ariba convert"
+        if isinstance(packed[0].tensor, Permuted):
+            how = "has its kernels channels-last, which are held as a whole; allow more memory"
         raise InputError(
             f"{layer.name} takes {size:,} bytes in all updates, more than --max-memory, and "
-            f"{packed[0].submission.member.id} has packed it; convert the round with ariba convert"
+            f"{packed[0].submission.member.id} {how}"
         )
     return True
 

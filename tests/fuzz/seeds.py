@@ -94,6 +94,8 @@ def adapters() -> dict[str, bytes]:
     others: Arrays = {
         f"{prefix}c.lora_A.weight": np.ones((2, 3, 3, 3), np.float32),
         f"{prefix}c.lora_B.weight": np.ones((4, 2, 1, 1), np.float32),
+        f"{prefix}g.lora_A.weight": np.ones((4, 3, 2), np.float32),
+        f"{prefix}g.lora_B.weight": np.ones((6, 2, 1), np.float32),
         f"{prefix}e.lora_embedding_A": np.ones((2, 5), np.float16),
         f"{prefix}e.lora_embedding_B": np.ones((3, 2), np.float16),
         f"{prefix}head.bias": np.ones(3, np.float32),
@@ -103,7 +105,7 @@ def adapters() -> dict[str, bytes]:
         **plain,
         "use_rslora": True,
         "use_dora": False,
-        "alpha_pattern": {"c": 8, "model.e": 0.5},
+        "alpha_pattern": {"c": 8, "model.e": 0.5, r"^(q|[c-e\d]\w*){1,2}.*$": 3},
         "rank_pattern": {},
     }
     encode = ENCODERS["safetensors"].encode

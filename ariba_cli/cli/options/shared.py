@@ -32,6 +32,14 @@ class Color(StrEnum):
     NEVER = "never"
 
 
+class Layout(StrEnum):
+    """In which order the axes of weights lie in files."""
+
+    TORCH = "torch"
+    KERAS = "keras"
+    MLX = "mlx"
+
+
 RoundArgument = Annotated[
     Path, typer.Argument(metavar="ROUND", help="The directory of one round.", show_default=False)
 ]
@@ -48,6 +56,21 @@ NamesOption = Annotated[
         help="What arrays without names are called (.npz, .npy): one name a line, in the order "
         "of the model.",
         show_default=False,
+    ),
+]
+LayoutOption = Annotated[
+    Layout | None,
+    typer.Option(
+        help="In which order the axes of weights lie in the files: torch (out, in, …), keras, "
+        "and Flax too, (…, in, out), or mlx (out, …, in). [default: what names and files say]",
+        show_default=False,
+    ),
+]
+ByOrderOption = Annotated[
+    bool,
+    typer.Option(
+        "--by-order",
+        help="Match tensors by their order and shapes, where participants name them differently.",
     ),
 ]
 GlobalOption = Annotated[
