@@ -4,8 +4,10 @@ import socket
 import threading
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,25 +16,33 @@ from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import open_file
 from ariba_cli.formats import open_model
-from ariba_cli.formats.isolation.parent import Child
+from ariba_cli.formats.isolation import parent
+from ariba_cli.formats.isolation.parent import Isolation, Parser
+from ariba_cli.formats.isolation.walls import Walls
 from ariba_cli.formats.model import ReadOptions
 from tests.models import write_model
 
 
-def fake_child(connection: socket.socket, limits: Limits) -> Child:
-    """One that is started already, and of which the test says what it sends."""
-    child = Child("hdf5", limits)
-    process = SimpleNamespace(returncode=0)
-    vars(child)["_running"] = SimpleNamespace(
-        connection=connection, process=process, end=connection.close
-    )
-    return child
+@pytest.fixture
+def fake_parser(monkeypatch: pytest.MonkeyPatch) -> Callable[[socket.socket], Parser]:
+    """One whose child is started already, and of which the test says what it sends."""
+
+    def parser(connection: socket.socket) -> Parser:
+        def start(subject: Any, *_: object) -> Any:
+            return SimpleNamespace(subject=subject, connection=connection, walls=Walls())
+
+        nursery = SimpleNamespace(start=start, end=lambda: 0, close=connection.close)
+        monkeypatch.setattr(parent, "Nursery", lambda _: nursery)
+        return Isolation().hdf5
+
+    return parser
 
 
-def test_an_answer_that_trickles_in_is_not_waited_for(tmp_path: Path) -> None:
+def test_an_answer_that_trickles_in_is_not_waited_for(
+    tmp_path: Path, fake_parser: Callable[[socket.socket], Parser]
+) -> None:
     (tmp_path / "m").write_bytes(bytes(8))
     ours, theirs = socket.socketpair()
-    child = fake_child(ours, Limits(seconds=0.4))
 
     def trickle() -> None:
         with theirs:
@@ -47,10 +57,10 @@ def test_an_answer_that_trickles_in_is_not_waited_for(tmp_path: Path) -> None:
     thread.start()
     start = time.monotonic()
     with (
-        open_file(tmp_path / "m", Limits()) as file,
+        open_file(tmp_path / "m", Limits(seconds=0.4)) as file,
         pytest.raises(RefusedFileError, match="took longer"),
     ):
-        child.ask(file, "tensors", group="/")
+        fake_parser(ours).ask(file, "tensors", group="/")
     assert time.monotonic() - start < 2
     thread.join()
 
@@ -63,15 +73,16 @@ def test_a_list_longer_than_a_header_may_be_is_refused(tmp_path: Path) -> None:
         open_model(tmp_path / "m.h5", ReadOptions(Limits(header_bytes=1000)))
 
 
-def test_the_announced_size_of_an_answer_is_not_taken_on_trust(tmp_path: Path) -> None:
+def test_the_announced_size_of_an_answer_is_not_taken_on_trust(
+    tmp_path: Path, fake_parser: Callable[[socket.socket], Parser]
+) -> None:
     (tmp_path / "m").write_bytes(bytes(8))
     ours, theirs = socket.socketpair()
-    with theirs, open_file(tmp_path / "m", Limits()) as file:
-        child = fake_child(ours, Limits(header_bytes=1000))
+    with theirs, open_file(tmp_path / "m", Limits(header_bytes=1000)) as file:
         theirs.send((2**27).to_bytes(8, "little"))
         theirs.shutdown(socket.SHUT_WR)
         tracemalloc.start()
-        with pytest.raises(RefusedFileError, match="not sound"):
-            child.ask(file, "tensors", group="/")
+        with pytest.raises(RefusedFileError, match="what it never says"):
+            fake_parser(ours).ask(file, "tensors", group="/")
         assert tracemalloc.get_traced_memory()[1] < 2**24
         tracemalloc.stop()

@@ -23,3 +23,7 @@ class OutputError(AribaError):
 
 class RefusedFileError(AribaError):
     """A model file that is outside the allow-list; the message is the reason alone."""
+
+
+class OverBudgetError(RefusedFileError):
+    """A model file that takes more names, or more time, than it was given."""

@@ -89,7 +89,7 @@ def aggregate(
         from ariba_cli.rounds.directory import open_round
 
     console = messages.console()
-    terms = files.read_options(names)
+    terms = files.read_options(names, console)
     reports = [Path(one) for one in drop or () if os.path.lexists(one)]
     named = [one for one in drop or () if not os.path.lexists(one)]
     round_ = open_round(

@@ -225,7 +225,7 @@ def audit(
             "baseline": tuple(baseline or ()),
             "global_model": global_model,
             "not_models": options.paths(names),
-            "options": files.read_options(names),
+            "options": files.read_options(names, console),
             # What is asked of a seal is not known before it is verified.
             "verify_seal": verify_seal or any(one.needs_seal for one in conditions),
             "strict": strict,

@@ -68,7 +68,7 @@ def convert(
 
     console = messages.console()
     check_free(out)
-    terms = files.read_options(names, trust_pickles=trust_pickles)
+    terms = files.read_options(names, console, trust_pickles=trust_pickles)
     round_ = open_round(source, terms, global_path=global_model, not_models=options.paths(names))
     round_.check_apart(out)
     with console.progress() as progress:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.files.clock import check_time
 from ariba_cli.files.limits import Limits
 
 _HEAD_BYTES = 16
@@ -60,6 +61,7 @@ class OpenFile:
     def read_into(self, buffer: memoryview, offset: int) -> None:
         """Fill a buffer with the bytes that start there; see `read`."""
         while buffer:
+            check_time()
             taken = os.preadv(self.descriptor, [buffer], offset)
             if not taken:
                 raise RefusedFileError(f"ends at byte {offset:,}, before its contents do")

@@ -1,69 +1,100 @@
-"""The side that asks: it starts the child, waits for it no longer than it may take, and ends it."""
+"""The side that asks: it has a child for each file, waits for it no longer than it may take."""
 
-import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
-import time
-import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any
 
-from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.base.errors import RefusedFileError, ResourceError
+from ariba_cli.base.progress import no_message
+from ariba_cli.files.clock import Clock, check_time, no_turn, seconds_left, took_too_long
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import OpenFile
 from ariba_cli.formats.isolation import messages
-
-_CHILD = "ariba_cli.formats.isolation.child"
-
-_LONGEST_REASON = 2**14
-# What a reply is beside its list of tensors: at most a reason, every character escaped.
-_MOST_OTHER_BYTES = 2**17
-_SECONDS_TO_START = 120.0
-_SECONDS_TO_GO = 0.5
-# More than this a socket may not be able to wait.
-_LONGEST_SECONDS = 1e6
-
-_ENVIRONMENT = {
-    # One thread each: every further one takes address space, which is limited.
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    # The HDF5 library loads no plugins, and locks no files.
-    "HDF5_PLUGIN_PRELOAD": "::",
-    "HDF5_USE_FILE_LOCKING": "FALSE",
-}
+from ariba_cli.formats.isolation.processes import Child, Nursery, Subject, Wire
+from ariba_cli.formats.isolation.walls import Walls
 
 
 class _CrashError(RefusedFileError):
     """The child is gone, or says what no sound child says."""
 
 
-class Child:
-    """A process that parses what one library reads, started when it is first asked.
+class Isolation:
+    """The processes in which files are parsed, and what is known of the walls around them.
 
-    It is ended with this object, and replaced when a file brought it down.
+    Parameters
+    ----------
+    required : whether to parse nothing there without walls.
+    warn : told, once, when they do not hold.
+    """
+
+    def __init__(self, *, required: bool = False, warn: Callable[[str], None] = no_message) -> None:
+        self._required = required
+        self._warn = warn
+        self.clock = Clock()
+        self.walls: Walls | None = None
+
+    @cached_property
+    def hdf5(self) -> "Parser":
+        """What parses HDF5."""
+        return Parser("hdf5", self)
+
+    @cached_property
+    def pickles(self) -> "Parser":
+        """What unpickles."""
+        return Parser("pickles", self)
+
+    @property
+    def record(self) -> dict[str, int | bool] | None:
+        """The walls, for the record of a run; None where there was nothing to put behind them."""
+        return None if self.walls is None else asdict(self.walls)
+
+    def note(self, walls: Walls) -> None:
+        """Hear which walls hold, of those who have taken them or tried to.
+
+        Raises
+        ------
+        ResourceError
+            When some are missing, and are required.
+        """
+        if walls.missing and self._required:
+            raise ResourceError(
+                f"this machine gives the sandbox no {walls.missing}; run where it does, or leave "
+                "--require-sandbox out"
+            )
+        if walls.missing and walls != self.walls:
+            self._warn(
+                f"files are parsed without {walls.missing}, which this machine does not give; "
+                "--require-sandbox refuses that"
+            )
+        self.walls = walls
+
+
+class Parser:
+    """Parses what one library reads, in a fresh process for each file, or each group of one.
+
+    All of them are forked by one process that has loaded the library and reads no file. It is
+    started when it is first needed, and ended with this object.
 
     Parameters
     ----------
     library : the module of this folder that answers, `hdf5` or `pickles`.
     """
 
-    def __init__(self, library: str, limits: Limits) -> None:
+    def __init__(self, library: str, isolation: Isolation) -> None:
         self._library = library
-        self._limits = limits
-        self._running: _Running | None = None
+        self._isolation = isolation
+        self._nursery: Nursery | None = None
+        self._child: Child | None = None
         self._lock = threading.Lock()
 
     def ask(
         self, file: OpenFile, question: str, *, into: memoryview | None = None, **arguments: Any
     ) -> Any:
-        """What the child says of an open file.
+        """What a child says of an open file.
 
         Parameters
         ----------
@@ -73,21 +104,29 @@ class Child:
         ------
         RefusedFileError
             When it refuses the file, takes too long, or comes to grief over it.
+        ResourceError
+            When there can be no child.
         """
+        subject = Subject((file.path, arguments.get("group", "/")), file.stamp)
         request = {"question": question, "arguments": arguments}
-        with self._lock:
-            reused = self._running is not None
+        with self._lock, self._isolation.clock.turn(subject.part, file.limits.seconds):
+            check_time()
+            reused = self._child is not None and self._child.subject == subject
             try:
-                return self._ask(file, request, into)
+                return self._ask(subject, file, request, into)
             except _CrashError:
                 if not reused:
                     raise
-                # It may be a file before this one that has left it in ruins.
-                return self._ask(file, request, into)
+                # It may have been ended by somebody else while it waited.
+                return self._ask(subject, file, request, into)
 
-    def _ask(self, file: OpenFile, request: dict[str, Any], into: memoryview | None) -> Any:
-        with self._watched() as wire:
-            messages.send(wire.connection, request, [file.descriptor])
+    def _ask(
+        self, subject: Subject, file: OpenFile, request: dict[str, Any], into: memoryview | None
+    ) -> Any:
+        if self._child is None or self._child.subject != subject:
+            self._start(subject, file)
+        with self._watched(file.limits) as wire:
+            messages.send(wire.connection, request)
             answer = wire.reply("answer")
             while into:
                 size = _count(wire.reply("bytes"), len(into))
@@ -95,87 +134,68 @@ class Child:
                 into = into[size:]
             return answer
 
+    def _start(self, subject: Subject, file: OpenFile) -> None:
+        """Have a child for a file, in place of the one before."""
+        seconds = seconds_left()
+        with no_turn():
+            try:
+                self._child = self._begun(subject, file, seconds)
+                self._isolation.note(self._child.walls)
+            except BaseException:
+                self._end()
+                raise
+
+    def _begun(self, subject: Subject, file: OpenFile, seconds: float) -> Child:
+        self._let_go()
+        if self._nursery is not None:
+            # Somebody else may have ended it while it waited.
+            with suppress(ResourceError):
+                return self._nursery.start(subject, file, seconds)
+        self._nursery = Nursery(self._library)
+        return self._nursery.start(subject, file, seconds)
+
     @contextmanager
-    def _watched(self) -> Iterator["_Wire"]:
+    def _watched(self, limits: Limits) -> Iterator[Wire]:
         """The connection, and an end to the child whenever something goes wrong with it."""
-        fresh = self._running is None
-        self._running = running = self._running or _Running(self._library, self._limits)
+        assert self._child is not None
         try:
-            if fresh:
-                # What it takes to start is not the file's fault.
-                _Wire(running.connection, self._limits, _SECONDS_TO_START).reply("answer")
-            yield _Wire(running.connection, self._limits, self._limits.seconds)
+            yield Wire(self._child.connection, limits.header_bytes, seconds_left())
         except RefusedFileError:
             raise
         except TimeoutError:
-            self._stop(running)
-            raise RefusedFileError(
-                f"took longer than {self._limits.seconds:g} s to parse (--timeout allows more)"
-            ) from None
-        except (OSError, EOFError, ValueError, KeyError, RecursionError):
-            raise _CrashError(self._stop(running)) from None
+            self._stop()
+            raise took_too_long() from None
+        except (OSError, EOFError):
+            raise _CrashError(_what_happened(self._stop())) from None
+        except (ValueError, KeyError, RecursionError):
+            self._stop()
+            raise _CrashError("makes the process that parses it say what it never says") from None
         except BaseException:
-            self._stop(running)
+            self._end()
             raise
 
-    def _stop(self, running: "_Running") -> str:
-        self._running = None
-        running.end()
-        return _what_happened(running.process.returncode)
+    def _stop(self) -> int | None:
+        """End the child; returns how it came to its end, as far as that is known."""
+        assert self._nursery is not None
+        self._let_go()
+        try:
+            return self._nursery.end()
+        except ResourceError:
+            self._end()
+            return None
 
+    def _end(self) -> None:
+        """End the process that forks children, which ends them."""
+        self._let_go()
+        if self._nursery is not None:
+            self._nursery.close()
+            self._nursery = None
 
-class _Wire:
-    """A connection with a deadline."""
-
-    def __init__(self, connection: socket.socket, limits: Limits, seconds: float) -> None:
-        self.connection = connection
-        self._most_bytes = limits.header_bytes + _MOST_OTHER_BYTES
-        self._deadline = time.monotonic() + seconds
-        self._hurry()
-
-    def reply(self, key: str) -> Any:
-        """What the next message says of it; a refusal is raised."""
-        message = messages.receive(self, self._most_bytes)
-        if "refused" in message:
-            raise RefusedFileError(_line(message["refused"]))
-        return message[key]
-
-    def fill(self, buffer: memoryview) -> None:
-        """The bytes that come next."""
-        messages.fill(self, buffer)
-
-    def recv_into(self, buffer: memoryview) -> int:
-        """Some of them; they may come one at a time, but not for ever."""
-        self._hurry()
-        return self.connection.recv_into(buffer)
-
-    def _hurry(self) -> None:
-        left = self._deadline - time.monotonic()
-        self.connection.settimeout(min(max(left, 0.001), _LONGEST_SECONDS))
-
-
-class _Running:
-    def __init__(self, library: str, limits: Limits) -> None:
-        self.connection, theirs = socket.socketpair()
-        arguments = {"library": library, "limits": asdict(limits)}
-        with theirs:
-            self.process = subprocess.Popen(
-                # -P: nothing is imported from the directory that the user happens to be in.
-                [sys.executable, "-P", "-m", _CHILD, str(theirs.fileno()), json.dumps(arguments)],
-                pass_fds=[theirs.fileno()],
-                env=os.environ | _ENVIRONMENT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-        self.end = weakref.finalize(self, _end, self.process, self.connection)
-
-
-def _line(reason: object) -> str:
-    """A reason that can be told; the child gives no other while it is itself."""
-    if not isinstance(reason, str) or not reason.isprintable() or len(reason) > _LONGEST_REASON:
-        raise ValueError
-    return reason
+    def _let_go(self) -> None:
+        """Take the connection away, on which a sound child goes."""
+        if self._child is not None:
+            self._child.connection.close()
+            self._child = None
 
 
 def _count(announced: object, most: int) -> int:
@@ -184,17 +204,9 @@ def _count(announced: object, most: int) -> int:
     return announced
 
 
-def _end(process: "subprocess.Popen[bytes]", connection: socket.socket) -> None:
-    """Take the connection away, on which a sound child goes, and make sure that it is gone."""
-    connection.close()
-    try:
-        process.wait(_SECONDS_TO_GO)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 def _what_happened(code: int | None) -> str:
+    if code == -signal.SIGXCPU:
+        return "takes more of the processor's time than --timeout, or ulimit -t, allows"
     if code is None or code >= 0:
         return f"stopped the process that parses it (exit code {code})"
     known = {number.value: number.name for number in signal.Signals}
