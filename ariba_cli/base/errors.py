@@ -26,4 +26,8 @@ class RefusedFileError(AribaError):
 
 
 class OverBudgetError(RefusedFileError):
-    """A model file that takes more names, or more time, than it was given."""
+    """A model file that asks for more than it was given: for more names, or more time."""
+
+
+class TooManyNamesError(OverBudgetError):
+    """A model file with more tensors than it was given names."""

@@ -17,6 +17,7 @@ class FindingKind(StrEnum):
     WRONG_SCALE = "wrong-scale"
     NONFINITE = "nonfinite"
     DUPLICATE = "duplicate"
+    OUTSIZE = "outsize"
     DOMINANT = "dominant"
     DEGENERATE = "degenerate"
     LARGE_K_EST = "large-k-est"
@@ -75,4 +76,9 @@ class Finding:
     participant: str | None = None
     layer: str | None = None
     group: tuple[str, ...] = ()
-    facts: dict[str, Fact] = field(default_factory=dict, hash=False)
+    facts: dict[str, Fact] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        """Return a number that also the facts decide on: a forger could else make all alike."""
+        facts = tuple(sorted(self.facts.items()))
+        return hash((self.kind, self.participant, self.layer, self.group, facts))

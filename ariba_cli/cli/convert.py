@@ -62,7 +62,7 @@ def convert(
     """
     with defer_signals():
         from ariba_cli.files.partial import check_free
-        from ariba_cli.reports.finding_words import finding_in_words
+        from ariba_cli.reports.finding_words import findings_in_words
         from ariba_cli.rounds.conversion import convert as run_conversion
         from ariba_cli.rounds.directory import open_round
 
@@ -75,7 +75,7 @@ def convert(
         done = run_conversion(
             round_, out, kind=kind.value, strict=strict, resume=resume, progress=progress
         )
-    for finding in done.refused:
-        console.warn(finding_in_words(finding, str))
+    for line in findings_in_words(done.refused, str):
+        console.warn(line)
     console.note(f"{len(done.participants)} converted, {len(done.refused)} refused")
     console.data(f"{out}\n".encode("utf-8", "surrogateescape"))

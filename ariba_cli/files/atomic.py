@@ -18,6 +18,23 @@ class FileDigest(NamedTuple):
     sha256: str
 
 
+def check_space(folder: Path, size: int) -> None:
+    """Refuse to write what does not fit, before the work is done.
+
+    Raises
+    ------
+    OutputError
+        When the disk has less room than that.
+    """
+    disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize
+    if size > free:
+        raise OutputError(
+            f"'{folder}' has room for {free:,} bytes, and {size:,} are to be written; name a place "
+            "with more room"
+        )
+
+
 def write_atomically(path: Path, pieces: Iterable[bytes | memoryview]) -> FileDigest:
     """Write a file whole or not at all, with the mode that the umask allows.
 

@@ -14,6 +14,8 @@ from ariba_cli.files.clock import check_time
 from ariba_cli.files.limits import Limits
 
 _HEAD_BYTES = 16
+# By which the size of a file on disk is counted, whatever the disk has.
+_BLOCK_BYTES = 512
 
 
 class Stamp(NamedTuple):
@@ -40,6 +42,11 @@ class OpenFile:
     def size(self) -> int:
         """How many bytes it has."""
         return self.stamp.size
+
+    @property
+    def disk_bytes(self) -> int:
+        """How many of them lie on the disk: holes in a file take none."""
+        return min(self.size, os.fstat(self.descriptor).st_blocks * _BLOCK_BYTES)
 
     @property
     def head(self) -> bytes:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.files.clock import check_time
 from ariba_cli.files.opening import OpenFolder
 from ariba_cli.files.strict_json import parse_object
 from ariba_cli.formats import safetensors
@@ -31,6 +32,9 @@ _FACTORS = re.compile(r"(?P<module>.+)\.lora_(?:embedding_)?(?P<which>[AB])(?:\.
 # What changes a layer by more than B·A.
 _OTHER_ADAPTERS = ("lora_", "hada_", "lokr_", "oft_", "ia3_", "vera_", "boft_")
 _SCALE_BYTES = 8
+
+# Adapters have lower ones, also where a layer has fewer inputs or outputs than that.
+_LARGEST_RANK = 1024
 
 # What PEFT calls the network that is adapted.
 _PREFIX = "base_model.model."
@@ -219,6 +223,7 @@ def _changes(
     if len(factors) * len(config.alphas) > _MOST_COMPARISONS:
         raise RefusedFileError(f"has a {CONFIG} with {len(config.alphas):,} patterns")
     for module, pair in factors.items():
+        check_time()
         yield f"{module}.weight", _change(module, pair, config, terms)
 
 
@@ -242,4 +247,13 @@ def _change(module: str, pair: Mapping[str, Tensor], config: _Config, terms: Rea
         )
     shape = (*out, *inner)
     check_shape(shape, terms.limits)
-    return Change(TensorSpec("F64", shape), left, right, config.scale(module, rank))
+    if rank > max(_LARGEST_RANK, min(*out, math.prod(inner))):
+        # Any change of that shape has factors of a lower rank.
+        raise RefusedFileError(f"has factors of rank {rank:,} of {module!r}, of shape {shape}")
+    change = Change(TensorSpec("F64", shape), left, right, config.scale(module, rank))
+    if change.held_bytes > terms.limits.expanded_bytes:
+        raise RefusedFileError(
+            f"has factors of {module!r} that take {change.held_bytes:,} bytes, more than "
+            f"{terms.limits.expanded_bytes:,}"
+        )
+    return change

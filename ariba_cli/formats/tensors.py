@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.base.errors import OverBudgetError, RefusedFileError
+from ariba_cli.base.errors import RefusedFileError, TooManyNamesError
 from ariba_cli.files.clock import check_time
 from ariba_cli.files.limits import Limits
 
@@ -107,11 +107,11 @@ def check_count(count: int, limits: Limits) -> None:
 
     Raises
     ------
-    OverBudgetError
+    TooManyNamesError
         When there are.
     """
     if count > limits.tensors:
-        raise OverBudgetError(f"has {count:,} tensors, more than {limits.tensors:,}")
+        raise TooManyNamesError(f"has {count:,} tensors, more than {limits.tensors:,}")
 
 
 def check_expanded(specs: Iterable[TensorSpec], limits: Limits) -> None:

@@ -17,6 +17,7 @@ from ariba_cli.files.hashing import file_sha256
 from ariba_cli.formats import open_model
 from ariba_cli.formats.model import Model, Reading, ReadOptions, Scratch, sum_of_squares
 from ariba_cli.rounds.directory import Round
+from ariba_cli.rounds.fairness import outsize
 from ariba_cli.rounds.layers import Catalog, Layer, agreed_layers
 from ariba_cli.rounds.members import Member
 from ariba_cli.rounds.names import is_counter, is_statistic, plain_names
@@ -187,13 +188,17 @@ def _inspect_participants(
     """Read what each participant sent, several at a time."""
     kept = threading.local()
 
-    def inspect(member: Member) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
+    def inspect(
+        member: Member, model: Model | Finding
+    ) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
         if not hasattr(kept, "scratch"):
             kept.scratch = Scratch()
-        return _inspect_participant(round_, seal, member, reference, kept.scratch)
+        return _inspect_participant(round_, member, model, reference, kept.scratch)
 
+    opened = list(round_.open_members(round_.participants, progress, seal))
+    findings += outsize({one.id: model for one, model in opened if isinstance(model, Model)})
     participants, catalogs = [], []
-    for done, one in enumerate(thread_map(inspect, round_.participants), 1):
+    for done, one in enumerate(thread_map(inspect, *zip(*opened, strict=True)), 1):
         participant, catalog, finding = one
         participants.append(participant)
         catalogs += [catalog] if catalog is not None else []
@@ -203,14 +208,18 @@ def _inspect_participants(
 
 
 def _inspect_participant(
-    round_: Round, seal: VerifiedSeal, member: Member, reference: Reference, scratch: Scratch
+    round_: Round,
+    member: Member,
+    opened: Model | Finding,
+    reference: Reference,
+    scratch: Scratch,
 ) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
 
     def read(model: Model) -> tuple[Model, float | None]:
         with model.reading() as reading:
             return model, _norm(reading, reference, scratch)
 
-    found = round_.use(member, read, seal)
+    found = round_.use_opened(member, opened, read)
     if isinstance(found, Finding):
         return InspectedParticipant(member.id, member.path, None, None, None), None, found
     (model, norm), finding = found, None

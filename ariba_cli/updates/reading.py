@@ -27,6 +27,7 @@ from ariba_cli.formats.model import (
 from ariba_cli.formats.peft import Change
 from ariba_cli.formats.tensors import SIZES, to_array
 from ariba_cli.rounds.layers import Layer
+from ariba_cli.updates.factors import leave_out_large
 from ariba_cli.updates.fragments import Indices, TensorValues
 from ariba_cli.updates.intake import Submission, why_not_offered
 
@@ -106,6 +107,9 @@ def read_layer(
     """
     offered = [_Offered.of(one, layer) for one in submissions]
     taken = [one for one in offered if one is not None]
+    factors = [(one.submission, one.factors) for one in taken if one.factors is not None]
+    if leave_out_large(factors, layer.name, memory):
+        taken = [one for one in taken if one.submission.finding is None]
     whole = [one for one in taken if one.factors is None]
     stay = _stay_in_files(taken, layer, memory)
     if not stay and len(whole) == len(taken):

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from types import ModuleType
 from typing import Any, BinaryIO, NoReturn
 
-from ariba_cli.base.errors import OverBudgetError, RefusedFileError
+from ariba_cli.base.errors import RefusedFileError, TooManyNamesError
 from ariba_cli.files.limits import Limits
 from ariba_cli.formats.isolation import messages, walls
 
@@ -81,8 +81,8 @@ def _answer(
             messages.send(connection, {"bytes": len(data)})
             connection.sendall(data)
     except RefusedFileError as error:
-        over = isinstance(error, OverBudgetError)
-        messages.send(connection, {"refused": str(error), "over_budget": over})
+        too_many = isinstance(error, TooManyNamesError)
+        messages.send(connection, {"refused": str(error), "too_many_names": too_many})
 
 
 def _close_all_but(*kept: int) -> None:

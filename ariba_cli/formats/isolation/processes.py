@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ariba_cli.base.errors import OverBudgetError, RefusedFileError, ResourceError
+from ariba_cli.base.errors import RefusedFileError, ResourceError, TooManyNamesError
 from ariba_cli.files.opening import OpenFile, Stamp
 from ariba_cli.formats.isolation import messages
 from ariba_cli.formats.isolation.walls import Walls
@@ -78,7 +78,8 @@ class Wire:
         """What the next message says of it; a refusal is raised."""
         message = messages.receive(self, self._most_bytes)
         if "refused" in message:
-            kind = OverBudgetError if message.get("over_budget") is True else RefusedFileError
+            too_many = message.get("too_many_names") is True
+            kind = TooManyNamesError if too_many else RefusedFileError
             raise kind(_line(message["refused"]))
         return message[key]
 
