@@ -95,8 +95,10 @@ def test_nobody_takes_much_more_time_than_the_median_participant() -> None:
     assert max(seconds for *_, seconds in asked) == 60.0
 
 
-def test_a_timeout_that_is_short_is_never_made_longer() -> None:
-    _, asked = opened(dict.fromkeys(NAMES, (8, 1e9)), Limits(seconds=0.5))
+@pytest.mark.parametrize("slow", [1, 5])
+def test_a_timeout_that_is_short_is_all_that_there_is(slow: int) -> None:
+    wants = dict.fromkeys(NAMES, (8, 0.001)) | dict.fromkeys(NAMES[:slow], (8, 1e9))
+    _, asked = opened(wants, Limits(seconds=0.5))
     assert {seconds for *_, seconds in asked} == {0.5}
 
 

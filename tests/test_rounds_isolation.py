@@ -7,7 +7,6 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -28,10 +27,8 @@ def fake_parser(monkeypatch: pytest.MonkeyPatch) -> Callable[[socket.socket], Pa
     """One whose child is started already, and of which the test says what it sends."""
 
     def parser(connection: socket.socket) -> Parser:
-        def start(subject: Any, *_: object) -> Any:
-            return SimpleNamespace(subject=subject, connection=connection, walls=Walls())
-
-        nursery = SimpleNamespace(start=start, end=lambda: 0, close=connection.close)
+        child = SimpleNamespace(number=1, connection=connection, walls=Walls())
+        nursery = SimpleNamespace(start=lambda *_: child, end=lambda _: 0, close=connection.close)
         monkeypatch.setattr(parent, "Nursery", lambda _: nursery)
         return Isolation().hdf5
 

@@ -84,7 +84,11 @@ def open_fairly(
             tensors=int(min(limits.tensors, max(_FIRST_NAMES, _TIMES_NAMES * names))),
             seconds=min(
                 limits.seconds,
-                max(limits.seconds / _PART_OF_TIMEOUT, _TIMES_SECONDS * usual_seconds),
+                max(
+                    first.seconds,
+                    limits.seconds / _PART_OF_TIMEOUT,
+                    _TIMES_SECONDS * usual_seconds,
+                ),
             ),
         )
         for index in asking:

@@ -165,15 +165,15 @@ def _read_replies(path: Path) -> str:
     terms = ReadOptions(LIMITS, trust_pickles=True)
     with ExitStack() as opened:
 
-        def start(subject: Any, *_: object) -> Any:
+        def start(*_: object) -> Any:
             """A child that has said all that it will, and the next one says nothing."""
             ours, theirs = map(opened.enter_context, socket.socketpair())
             theirs.setblocking(False)
             theirs.send(next(said, b""))
             theirs.shutdown(socket.SHUT_WR)
-            return SimpleNamespace(subject=subject, connection=ours, walls=Walls())
+            return SimpleNamespace(number=1, connection=ours, walls=Walls())
 
-        nursery = SimpleNamespace(start=start, end=lambda: -(len(data) % 66), close=lambda: None)
+        nursery = SimpleNamespace(start=start, end=lambda _: -(len(data) % 66), close=lambda: None)
         opened.enter_context(mock.patch.object(parent, "Nursery", return_value=nursery))
         sound = b"\x80" if data[:1] == b"\1" else b"\x89HDF\r\n\x1a\n"
         path.write_bytes(sound + bytes(100))

@@ -2,8 +2,8 @@
 
     python -P -m ariba_cli.formats.isolation.nursery DESCRIPTOR LIBRARY
 
-It is asked to `start` a child, with the child's end of a connection and the file that the child
-is to parse, and to `end` it and say how it came to its end. There is one child at a time.
+It is asked to `start` a child, perhaps instead of another, with the child's end of a connection
+and the file that the child is to parse, and to `end` one and say how it came to its end.
 """
 
 import gc
@@ -32,33 +32,43 @@ def main() -> None:
     os.environ.clear()
     with socket.socket(fileno=int(sys.argv[1])) as control:
         messages.send(control, {"answer": "ready"})
-        last = None
+        children: dict[int, int] = {}
         try:
             while True:
-                last = _obey(control, library, last)
+                _obey(control, library, children)
         except EOFError:
-            if last is not None:
-                os.kill(last, signal.SIGKILL)
+            for process in children.values():
+                os.kill(process, signal.SIGKILL)
 
 
-def _obey(control: socket.socket, library: ModuleType, last: int | None) -> int | None:
-    """End the last child, and start another where that is asked for; returns its number."""
+def _obey(control: socket.socket, library: ModuleType, children: dict[int, int]) -> None:
+    """End a child, start one, or both.
+
+    Parameters
+    ----------
+    control : socket
+        On which that is asked for.
+    library : module
+        What a child parses with.
+    children : dict of int to int
+        The processes of the children, by the numbers that they have been given.
+    """
     request, descriptors = messages.receive_with_files(control, _MOST_REQUEST_BYTES, _FILES)
-    if last is not None:
-        os.kill(last, signal.SIGKILL)
-    started = None
+    ended = children.pop(request["end"], None)
+    if ended is not None:
+        os.kill(ended, signal.SIGKILL)
     if request["question"] == "start":
         limits, seconds = Limits(**request["limits"]), request["seconds"]
         started = os.fork()
         if not started:
             child.serve(library, limits, seconds, *descriptors)
+        children[request["child"]] = started
         for descriptor in descriptors:
             os.close(descriptor)
     # Most often it is gone by now: that takes as long as to make one.
-    status = 0 if last is None else os.waitpid(last, 0)[1]
+    status = 0 if ended is None else os.waitpid(ended, 0)[1]
     if request["question"] == "end":
         messages.send(control, {"answer": os.waitstatus_to_exitcode(status)})
-    return started
 
 
 if __name__ == "__main__":

@@ -6,16 +6,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from ariba_cli.base.errors import RefusedFileError, ResourceError
 from ariba_cli.base.progress import no_message
 from ariba_cli.files.clock import Clock, check_time, no_turn, seconds_left, took_too_long
 from ariba_cli.files.limits import Limits
-from ariba_cli.files.opening import OpenFile
+from ariba_cli.files.opening import OpenFile, Stamp
 from ariba_cli.formats.isolation import messages
-from ariba_cli.formats.isolation.processes import Child, Nursery, Subject, Wire
+from ariba_cli.formats.isolation.processes import Child, Nursery, Wire
 from ariba_cli.formats.isolation.walls import Walls
+
+# Each takes a few megabytes; where they run out, one is forked for every layer.
+_MOST_CHILDREN = 32
 
 
 class _CrashError(RefusedFileError):
@@ -40,7 +44,7 @@ class Isolation:
     @cached_property
     def hdf5(self) -> "Parser":
         """What parses HDF5."""
-        return Parser("hdf5", self)
+        return Parser("hdf5", self, most=_MOST_CHILDREN)
 
     @cached_property
     def pickles(self) -> "Parser":
@@ -73,22 +77,34 @@ class Isolation:
         self.walls = walls
 
 
+class _Subject(NamedTuple):
+    """What a child is for; a file for the whole round has a group for each participant."""
+
+    part: tuple[Path, str]
+    stamp: Stamp
+
+
 class Parser:
     """Parses what one library reads, in a fresh process for each file, or each group of one.
 
     All of them are forked by one process that has loaded the library and reads no file. It is
-    started when it is first needed, and ended with this object.
+    started when it is first needed, and ended with this object. Those that have unpacked values
+    are kept for the next layer, as far as there may be so many; others make way for the next.
 
     Parameters
     ----------
     library : the module of this folder that answers, `hdf5` or `pickles`.
+    most : how many children there may be at a time.
     """
 
-    def __init__(self, library: str, isolation: Isolation) -> None:
+    def __init__(self, library: str, isolation: Isolation, *, most: int = 1) -> None:
         self._library = library
         self._isolation = isolation
+        self._most = most
         self._nursery: Nursery | None = None
-        self._child: Child | None = None
+        # In the order in which they were started.
+        self._children: dict[_Subject, Child] = {}
+        self._unpacking: set[_Subject] = set()
         self._lock = threading.Lock()
 
     def ask(
@@ -107,11 +123,11 @@ class Parser:
         ResourceError
             When there can be no child.
         """
-        subject = Subject((file.path, arguments.get("group", "/")), file.stamp)
+        subject = _Subject((file.path, arguments.get("group", "/")), file.stamp)
         request = {"question": question, "arguments": arguments}
         with self._lock, self._isolation.clock.turn(subject.part, file.limits.seconds):
             check_time()
-            reused = self._child is not None and self._child.subject == subject
+            reused = subject in self._children
             try:
                 return self._ask(subject, file, request, into)
             except _CrashError:
@@ -121,11 +137,13 @@ class Parser:
                 return self._ask(subject, file, request, into)
 
     def _ask(
-        self, subject: Subject, file: OpenFile, request: dict[str, Any], into: memoryview | None
+        self, subject: _Subject, file: OpenFile, request: dict[str, Any], into: memoryview | None
     ) -> Any:
-        if self._child is None or self._child.subject != subject:
+        if subject not in self._children:
             self._start(subject, file)
-        with self._watched(file.limits) as wire:
+        if into is not None:
+            self._unpacking.add(subject)
+        with self._watched(subject, file.limits) as wire:
             messages.send(wire.connection, request)
             answer = wire.reply("answer")
             while into:
@@ -134,68 +152,75 @@ class Parser:
                 into = into[size:]
             return answer
 
-    def _start(self, subject: Subject, file: OpenFile) -> None:
-        """Have a child for a file, in place of the one before."""
+    def _start(self, subject: _Subject, file: OpenFile) -> None:
+        """Have a child for a file."""
         seconds = seconds_left()
         with no_turn():
             try:
-                self._child = self._begun(subject, file, seconds)
-                self._isolation.note(self._child.walls)
+                child = self._begun(file, seconds)
+                self._children[subject] = child
+                self._isolation.note(child.walls)
             except BaseException:
                 self._end()
                 raise
 
-    def _begun(self, subject: Subject, file: OpenFile, seconds: float) -> Child:
-        self._let_go()
+    def _begun(self, file: OpenFile, seconds: float) -> Child:
+        last = next(reversed(self._children), None)
+        instead_of = None
+        if last is not None and (last not in self._unpacking or len(self._children) >= self._most):
+            # Files come round and round: those that were first are kept.
+            instead_of = self._let_go(last)
         if self._nursery is not None:
             # Somebody else may have ended it while it waited.
             with suppress(ResourceError):
-                return self._nursery.start(subject, file, seconds)
+                return self._nursery.start(file, seconds, instead_of)
+        self._end()
         self._nursery = Nursery(self._library)
-        return self._nursery.start(subject, file, seconds)
+        return self._nursery.start(file, seconds)
 
     @contextmanager
-    def _watched(self, limits: Limits) -> Iterator[Wire]:
+    def _watched(self, subject: _Subject, limits: Limits) -> Iterator[Wire]:
         """The connection, and an end to the child whenever something goes wrong with it."""
-        assert self._child is not None
         try:
-            yield Wire(self._child.connection, limits.header_bytes, seconds_left())
+            connection = self._children[subject].connection
+            yield Wire(connection, limits.header_bytes, seconds_left())
         except RefusedFileError:
             raise
         except TimeoutError:
-            self._stop()
+            self._stop(subject)
             raise took_too_long() from None
         except (OSError, EOFError):
-            raise _CrashError(_what_happened(self._stop())) from None
+            raise _CrashError(_what_happened(self._stop(subject))) from None
         except (ValueError, KeyError, RecursionError):
-            self._stop()
+            self._stop(subject)
             raise _CrashError("makes the process that parses it say what it never says") from None
         except BaseException:
             self._end()
             raise
 
-    def _stop(self) -> int | None:
-        """End the child; returns how it came to its end, as far as that is known."""
+    def _stop(self, subject: _Subject) -> int | None:
+        """End a child; returns how it came to its end, as far as that is known."""
         assert self._nursery is not None
-        self._let_go()
         try:
-            return self._nursery.end()
+            return self._nursery.end(self._let_go(subject))
         except ResourceError:
             self._end()
             return None
 
     def _end(self) -> None:
         """End the process that forks children, which ends them."""
-        self._let_go()
+        for subject in list(self._children):
+            self._let_go(subject)
         if self._nursery is not None:
             self._nursery.close()
             self._nursery = None
 
-    def _let_go(self) -> None:
-        """Take the connection away, on which a sound child goes."""
-        if self._child is not None:
-            self._child.connection.close()
-            self._child = None
+    def _let_go(self, subject: _Subject) -> Child:
+        """Take the connection away from a child, on which a sound one goes."""
+        self._unpacking.discard(subject)
+        child = self._children.pop(subject)
+        child.connection.close()
+        return child
 
 
 def _count(announced: object, most: int) -> int:

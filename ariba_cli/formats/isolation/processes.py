@@ -9,11 +9,10 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ariba_cli.base.errors import RefusedFileError, ResourceError, TooManyNamesError
-from ariba_cli.files.opening import OpenFile, Stamp
+from ariba_cli.files.opening import OpenFile
 from ariba_cli.formats.isolation import messages
 from ariba_cli.formats.isolation.walls import Walls
 
@@ -49,18 +48,11 @@ _VARIABLES = {
 }
 
 
-class Subject(NamedTuple):
-    """What a child is for; a file for the whole round has a group for each participant."""
-
-    part: tuple[Path, str]
-    stamp: Stamp
-
-
 @dataclass(frozen=True)
 class Child:
     """A process that answers, on a connection of its own, and the walls that it has taken."""
 
-    subject: Subject
+    number: int
     connection: socket.socket
     walls: Walls
 
@@ -101,6 +93,7 @@ class Nursery:
     """The process that has loaded a library and forks children."""
 
     def __init__(self, library: str) -> None:
+        self._started = 0
         self._control, theirs = socket.socketpair()
         kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         with theirs:
@@ -120,11 +113,14 @@ class Nursery:
         with self._answering() as wire:
             wire.reply("answer")
 
-    def start(self, subject: Subject, file: OpenFile, seconds: float) -> Child:
-        """Return a child for a file, which has taken its walls."""
+    def start(self, file: OpenFile, seconds: float, instead_of: Child | None = None) -> Child:
+        """Return a child for a file, which has taken its walls; perhaps instead of another."""
         ours, theirs = socket.socketpair()
+        self._started += 1
         request = {
             "question": "start",
+            "child": self._started,
+            "end": None if instead_of is None else instead_of.number,
             "limits": asdict(file.limits),
             "seconds": min(max(seconds, 0.0), _LONGEST_SECONDS),
         }
@@ -133,17 +129,17 @@ class Nursery:
                 with theirs:
                     messages.send(self._control, request, [theirs.fileno(), file.descriptor])
                 found = Wire(ours, 0, _SECONDS_TO_START).reply("answer")
-                child = Child(subject, ours, Walls(**found))
+                child = Child(self._started, ours, Walls(**found))
         except BaseException:
             ours.close()
             raise
         weakref.finalize(child, ours.close)
         return child
 
-    def end(self) -> int:
-        """End the child, and return its exit code, or the signal below zero."""
+    def end(self, child: Child) -> int:
+        """End a child, and return its exit code, or the signal below zero."""
         with self._answering() as wire:
-            messages.send(self._control, {"question": "end"})
+            messages.send(self._control, {"question": "end", "end": child.number})
             return int(wire.reply("answer"))
 
     @contextmanager
