@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
 
@@ -83,3 +84,23 @@ def test_the_announced_size_of_an_answer_is_not_taken_on_trust(
             fake_parser(ours).ask(file, "tensors", group="/")
         assert tracemalloc.get_traced_memory()[1] < 2**24
         tracemalloc.stop()
+
+
+def test_those_that_unpack_keep_their_processes_as_far_as_there_may_be_so_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each layer is read from all participants, round and round."""
+    monkeypatch.setattr(parent, "_MOST_CHILDREN", 3)
+    for index in range(5):
+        with h5py.File(tmp_path / f"m{index}.h5", "w") as file:
+            file.create_dataset("w", data=np.full(8, index, np.float32), compression=1)
+    terms = ReadOptions()
+    models = [open_model(tmp_path / f"m{index}.h5", terms) for index in range(5)]
+    for _ in range(3):
+        for index, model in enumerate(models):
+            assert set(np.frombuffer(model.read("w"), np.float32)) == {index}
+    parser = terms.isolation.hdf5
+    assert len(parser._children) == 3
+    assert parser._nursery is not None
+    # To list, to unpack, and then twice those that are too many.
+    assert parser._nursery._started == 5 + 5 + 3 + 3
