@@ -1,6 +1,9 @@
 """The side that asks a child: what a file makes of the child must not stop the command."""
 
+import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
@@ -12,7 +15,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.base.errors import RefusedFileError, ResourceError
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import open_file
 from ariba_cli.formats import open_model
@@ -20,7 +23,8 @@ from ariba_cli.formats.isolation import parent
 from ariba_cli.formats.isolation.parent import Isolation, Parser
 from ariba_cli.formats.isolation.walls import Walls
 from ariba_cli.formats.model import ReadOptions
-from tests.models import write_model
+from tests.conftest import environment
+from tests.models import random_model, write_model
 
 
 @pytest.fixture
@@ -104,3 +108,29 @@ def test_those_that_unpack_keep_their_processes_as_far_as_there_may_be_so_many(
     assert parser._nursery is not None
     # To list, to unpack, and then twice those that are too many.
     assert parser._nursery._started == 5 + 5 + 3 + 3
+
+
+def test_what_cannot_be_started_is_the_fault_of_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_model(tmp_path / "m.h5", random_model(1), "hdf5")
+    for program in ("/bin/false", "/nowhere"):
+        monkeypatch.setattr(sys, "executable", program)
+        with pytest.raises(ResourceError, match=r"cannot be started \(.*\); allow more memory"):
+            open_model(tmp_path / "m.h5", ReadOptions())
+
+
+@pytest.mark.parametrize("limit", ["-v 20000000", "-t 3600", "-n 20"])
+def test_no_file_is_blamed_for_a_hard_limit_of_the_user(tmp_path: Path, limit: str) -> None:
+    for index in range(6):
+        with h5py.File(tmp_path / f"p{index}.h5", "w") as file:
+            for name, values in random_model(index).items():
+                file.create_dataset(name, data=values, compression=1)
+    command = f'ulimit {limit}; exec "{sys.executable}" -m ariba_cli audit . -f json'
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=environment(), capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)["result"]
+    assert len(result["ranking"]) == 6
+    assert "refused" not in {one["kind"] for one in result["findings"]}

@@ -1,5 +1,6 @@
 """The side that asks: it has a child for each file, waits for it no longer than it may take."""
 
+import resource
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from ariba_cli.formats.isolation.walls import Walls
 
 # Each takes a few megabytes; where they run out, one is forked for every layer.
 _MOST_CHILDREN = 32
+_FILES_FOR_EACH = 8
 
 
 class _CrashError(RefusedFileError):
@@ -44,7 +46,7 @@ class Isolation:
     @cached_property
     def hdf5(self) -> "Parser":
         """What parses HDF5."""
-        return Parser("hdf5", self, most=_MOST_CHILDREN)
+        return Parser("hdf5", self, most=_most_children())
 
     @cached_property
     def pickles(self) -> "Parser":
@@ -221,6 +223,14 @@ class Parser:
         child = self._children.pop(subject)
         child.connection.close()
         return child
+
+
+def _most_children() -> int:
+    """Return how many there may be: each is a file that is open."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files == resource.RLIM_INFINITY:
+        return _MOST_CHILDREN
+    return max(1, min(_MOST_CHILDREN, files // _FILES_FOR_EACH))
 
 
 def _count(announced: object, most: int) -> int:

@@ -108,6 +108,7 @@ class Nursery:
                     stderr=subprocess.DEVNULL,
                 )
             except OSError as error:
+                self._control.close()
                 raise _cannot_start(error.strerror or str(error)) from error
         self.close = weakref.finalize(self, _end, self.process, self._control)
         with self._answering() as wire:
