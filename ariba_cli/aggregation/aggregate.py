@@ -24,7 +24,7 @@ from ariba_cli.rounds.members import Member
 from ariba_cli.rounds.names import is_counter, plain_name, plain_names
 from ariba_cli.updates.alignment import refuse_twins
 from ariba_cli.updates.intake import Submission, submissions_of, why_not_offered
-from ariba_cli.updates.reading import NonFiniteCounter
+from ariba_cli.updates.nonfinite import NonFiniteCounter
 
 Values = dict[str, npt.NDArray[np.floating]]
 

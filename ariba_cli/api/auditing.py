@@ -164,7 +164,7 @@ def audit(
         raise InputError(f"'{error.filename or root}': {error.strerror}") from error
     if known is not None:
         found = replace(found, truth=truth_metrics(found, known.compromised))
-    return with_record(found, started, ticks, str(path))
+    return with_record(found, started, ticks, str(path), round_.terms.isolation.record)
 
 
 def score(

@@ -18,6 +18,7 @@ from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.detectors.declaration import Scope
 from ariba_cli.rounds.differing import extra_layers, nothing_in_common
 from ariba_cli.rounds.directory import Round
+from ariba_cli.rounds.fairness import outsize
 from ariba_cli.rounds.layers import Layer, agreed_layers
 from ariba_cli.rounds.sealing import NOT_VERIFIED
 from ariba_cli.scoring.gathering import MOST_EXACT
@@ -71,7 +72,11 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = no_progre
         verdict,
         method=method,
         inputs=tuple(replace(one, file_sha256=_sealed(round_, one)) for one in verdict.inputs),
-        findings=tuple(dict.fromkeys([*round_.findings, *seal.findings, *verdict.findings])),
+        findings=tuple(
+            dict.fromkeys(
+                [*round_.findings, *seal.findings, *outsize(sent.models), *verdict.findings]
+            )
+        ),
     )
 
 

@@ -19,6 +19,7 @@ class FindingKind(StrEnum):
     EXTRA_LAYER = "extra-layer"
     NONFINITE = "nonfinite"
     DUPLICATE = "duplicate"
+    OUTSIZE = "outsize"
     DOMINANT = "dominant"
     DEGENERATE = "degenerate"
     FEW_FRAGMENTS = "few-fragments"
@@ -82,4 +83,9 @@ class Finding:
     participant: str | None = None
     layer: str | None = None
     group: tuple[str, ...] = ()
-    facts: dict[str, Fact] = field(default_factory=dict, hash=False)
+    facts: dict[str, Fact] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        """Return a number that also the facts decide on: a forger could else make all alike."""
+        facts = tuple(sorted(self.facts.items()))
+        return hash((self.kind, self.participant, self.layer, self.group, facts))

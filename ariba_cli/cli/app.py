@@ -81,22 +81,17 @@ class Stopped(BaseException):
         self.number = signal.Signals(number)
 
 
-def _print_version(context: typer.Context, wanted: bool) -> None:
-    # Not while a shell completes what follows.
-    if wanted and not context.resilient_parsing:
-        typer.echo(f"ariba {VERSION}")
-        raise typer.Exit
-
-
 @app.callback(invoke_without_command=True, epilog=f"{EXIT_CODES}\n\n{ENVIRONMENT}")
 def _ariba(
     context: typer.Context,
-    _version: Annotated[
+    version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+            "--version",
+            help="Show the version and exit; with -v, the sandbox that this machine gives, too.",
         ),
     ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="With --version.")] = False,
 ) -> None:
     """Find the participants of a federated-learning round whose updates look backdoored.
 
@@ -104,6 +99,13 @@ def _ariba(
 
     Example: ariba audit round_42/ --layer layer3.0.conv1 --k-est 10
     """
+    if version:
+        typer.echo(f"ariba {VERSION}")
+        if verbose:
+            from ariba_cli.formats.isolation.walls import probe
+
+            typer.echo(f"sandbox: {probe()}")
+        raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

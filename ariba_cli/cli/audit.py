@@ -229,7 +229,7 @@ def audit(
             "by_order": by_order,
             "global_model": global_model,
             "not_models": options.paths(names),
-            "options": files.read_options(names),
+            "options": files.read_options(names, console),
             # What is asked of a seal is not known before it is verified.
             "verify_seal": verify_seal or any(one.needs_seal for one in conditions),
             "strict": strict,

@@ -62,20 +62,20 @@ def convert(
     """
     with defer_signals():
         from ariba_cli.files.partial import check_free
-        from ariba_cli.reports.finding_words import finding_in_words
+        from ariba_cli.reports.finding_words import findings_in_words
         from ariba_cli.rounds.conversion import convert as run_conversion
         from ariba_cli.rounds.directory import open_round
 
     console = messages.console()
     check_free(out)
-    terms = files.read_options(names, trust_pickles=trust_pickles)
+    terms = files.read_options(names, console, trust_pickles=trust_pickles)
     round_ = open_round(source, terms, global_path=global_model, not_models=options.paths(names))
     round_.check_apart(out)
     with console.progress() as progress:
         done = run_conversion(
             round_, out, kind=kind.value, strict=strict, resume=resume, progress=progress
         )
-    for finding in (*done.refused, *done.findings):
-        console.warn(finding_in_words(finding, str))
+    for line in findings_in_words((*done.refused, *done.findings), str):
+        console.warn(line)
     console.note(f"{len(done.participants)} converted, {len(done.refused)} refused")
     console.data(f"{out}\n".encode("utf-8", "surrogateescape"))

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.files.clock import check_time
 from ariba_cli.files.limits import Limits
 
 _HEAD_BYTES = 16
+# By which the size of a file on disk is counted, whatever the disk has.
+_BLOCK_BYTES = 512
 
 
 class Stamp(NamedTuple):
@@ -41,6 +44,11 @@ class OpenFile:
         return self.stamp.size
 
     @property
+    def disk_bytes(self) -> int:
+        """How many of them lie on the disk: holes in a file take none."""
+        return min(self.size, os.fstat(self.descriptor).st_blocks * _BLOCK_BYTES)
+
+    @property
     def head(self) -> bytes:
         """Its first bytes, by which its format is known."""
         return self.read(0, min(self.size, _HEAD_BYTES))
@@ -60,6 +68,7 @@ class OpenFile:
     def read_into(self, buffer: memoryview, offset: int) -> None:
         """Fill a buffer with the bytes that start there; see `read`."""
         while buffer:
+            check_time()
             taken = os.preadv(self.descriptor, [buffer], offset)
             if not taken:
                 raise RefusedFileError(f"ends at byte {offset:,}, before its contents do")

@@ -70,10 +70,11 @@ def open_model(path: Path, terms: ReadOptions) -> Model:
     RefusedFileError
         When anything about it is not expressly allowed.
     """
-    if _is_folder(path):
-        return _open_folder(open_folder(path, terms.limits), terms)
-    with open_file(path, terms.limits) as file:
-        return _open_file(file, terms)
+    with terms.isolation.clock.turn((path, "/"), terms.limits.seconds):
+        if _is_folder(path):
+            return _open_folder(open_folder(path, terms.limits), terms)
+        with open_file(path, terms.limits) as file:
+            return _open_file(file, terms)
 
 
 def open_part(path: Path, group: str, terms: ReadOptions) -> Model:

@@ -4,6 +4,7 @@ The factors alone cannot be compared, since (B·M)·(M⁻¹·A) is the same chan
 compared is ΔW = s·B·A (Hu et al., arXiv 2106.09685). It is never formed as a whole.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.limits import Limits
 from ariba_cli.formats.lowrank import LowRank
 from ariba_cli.formats.model import Reading, Tensor
-from ariba_cli.formats.tensors import SIZES, TensorSpec, check_expanded, check_shape
+from ariba_cli.formats.tensors import SIZES, TensorSpec, check_shape
 
 _FACTORS = {
     "lora_A": ("A", False),
@@ -24,6 +25,9 @@ _FACTORS = {
 }
 _MORE = ("lora_", "hada_", "lokr_", "oft_", "ia3_", "vera_", "boft_")
 _SCALE_BYTES = 8
+# Adapters have lower ones, also where a layer has fewer inputs or outputs than that. Of several
+# groups it is the rank of each.
+_LARGEST_RANK = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,10 @@ class Change:
 
     @property
     def held_bytes(self) -> int:
-        """Return how many bytes both factors take in memory, as float64."""
+        """Return how many bytes both factors take in memory, as float64.
+
+        Of several groups B is written out, with zeros for what each does not take.
+        """
         rank = self.right.spec.shape[0]
         return (self.left.spec.shape[0] * rank + self.right.spec.values) * SIZES["F64"]
 
@@ -119,7 +126,7 @@ class Factors:
         Raises
         ------
         RefusedFileError
-            When one is missing, or they do not fit each other.
+            When one is missing, they do not fit each other, or they take too much.
         """
         if len(self.names) < 2:
             raise RefusedFileError(f"has only one of the two factors of {self.module!r}")
@@ -130,16 +137,24 @@ class Factors:
                 f"and {right.spec.shape}"
             )
         shape = (left.spec.shape[0], *right.spec.shape[1:])
+        rank = left.spec.shape[1]
+        if rank > max(_LARGEST_RANK, min(shape[0], math.prod(shape[1:]))):
+            # Any change of that shape has factors of a lower rank.
+            raise RefusedFileError(
+                f"has factors of rank {rank:,} of {self.module!r}, of shape {shape}"
+            )
         transposed = self.embedding or (fan_in_fan_out and len(shape) == 2)
         if transposed:
             shape = shape[::-1]
         check_shape(shape, limits)
-        if left.spec.shape[1] < right.spec.shape[0]:
-            # Of several groups B is written out, with zeros for what each does not take.
-            whole = TensorSpec("F64", (left.spec.shape[0], right.spec.shape[0]))
-            check_expanded([whole], limits)
         found = scale(self.module, right.spec.shape[0])
-        return Change(TensorSpec("F64", shape), left, right, found, transposed)
+        change = Change(TensorSpec("F64", shape), left, right, found, transposed)
+        if change.held_bytes > limits.expanded_bytes:
+            raise RefusedFileError(
+                f"has factors of {self.module!r} that take {change.held_bytes:,} bytes, more than "
+                f"{limits.expanded_bytes:,}"
+            )
+        return change
 
 
 def check_plain(names: Iterable[str]) -> None:

@@ -52,7 +52,7 @@ def open_model(source: OpenFile, terms: ReadOptions) -> Model:
 
 def open_group(source: OpenFile, group: str, terms: ReadOptions) -> Model:
     """List the tensors of one group of a file; see `Format`."""
-    found = _listed(terms.hdf5.ask(source, "tensors", group=group), terms)
+    found = _listed(terms.isolation.hdf5.ask(source, "tensors", group=group), terms)
     tensors = dict(_tensor(entry, group, terms) for entry in found)
     if len(tensors) < len(found):
         raise RefusedFileError(_UNSOUND)
@@ -64,7 +64,10 @@ def open_group(source: OpenFile, group: str, terms: ReadOptions) -> Model:
 
 def groups(source: OpenFile, group: str, terms: ReadOptions) -> list[str]:
     """What is in a group of a file, where most of it are groups."""
-    return [str(name) for name in _listed(terms.hdf5.ask(source, "groups", group=group), terms)]
+    return [
+        str(name)
+        for name in _listed(terms.isolation.hdf5.ask(source, "groups", group=group), terms)
+    ]
 
 
 def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
@@ -91,9 +94,9 @@ class _Packed:
         return self.spec.bytes
 
     def read_into(self, reading: Reading, buffer: memoryview) -> None:
-        child, file = reading.model.terms.hdf5, reading.file(0)
+        parser, file = reading.model.terms.isolation.hdf5, reading.file(0)
         tensor = [self.name, self.spec.dtype, list(self.spec.shape), None]
-        child.ask(file, "values", into=buffer, group=self.group, tensor=tensor)
+        parser.ask(file, "values", into=buffer, group=self.group, tensor=tensor)
 
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
         return to_array(self.spec, raw)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeGuard
 
@@ -14,7 +13,7 @@ from ariba_cli.base.aligned import aligned
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import OpenFile, Stamp, open_file
-from ariba_cli.formats.isolation.parent import Child
+from ariba_cli.formats.isolation.parent import Isolation
 from ariba_cli.formats.lowrank import LowRank
 from ariba_cli.formats.tensors import TensorSpec, to_array, to_row_order
 
@@ -37,21 +36,13 @@ class ReadOptions:
     limits : what a file may take.
     names : what arrays without names are called, in the order of the model.
     trust_pickles : whether PyTorch's pickles are opened at all.
+    isolation : the processes that parse HDF5 and pickles.
     """
 
     limits: Limits = field(default_factory=Limits)
     names: tuple[str, ...] | None = None
     trust_pickles: bool = False
-
-    @cached_property
-    def hdf5(self) -> Child:
-        """The process that parses HDF5."""
-        return Child("hdf5", self.limits)
-
-    @cached_property
-    def pickles(self) -> Child:
-        """The process that unpickles."""
-        return Child("pickles", self.limits)
+    isolation: Isolation = field(default_factory=Isolation, compare=False)
 
 
 class ListedFile(NamedTuple):

@@ -81,8 +81,12 @@ class _Deflated:
         return self.spec.bytes
 
     def read_into(self, reading: Reading, buffer: memoryview) -> None:
-        whole = buffer
-        with open_archive(reading.file(0)) as archive, archive.open(self.entry) as stream:
+        whole, file, clock = buffer, reading.file(0), reading.model.terms.isolation.clock
+        with (
+            clock.turn((file.path, "/"), file.limits.seconds),
+            open_archive(file) as archive,
+            archive.open(self.entry) as stream,
+        ):
             _take(stream, self.start)
             while buffer:
                 piece = _take(stream, min(_PIECE_BYTES, len(buffer)))

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.files.clock import check_time
 from ariba_cli.files.opening import OpenFolder
 from ariba_cli.files.strict_json import parse_object
 from ariba_cli.formats import pytorch, safetensors
@@ -90,6 +91,7 @@ def _changes(
     check_plain(stored)
     yield from ((name, one) for name, one in stored.items() if module_of(name) is None)
     for factors in find_factors(stored):
+        check_time()
         yield (
             f"{factors.module}.weight",
             factors.change(

@@ -51,7 +51,7 @@ def open_model(source: OpenFile, terms: ReadOptions) -> Model:
     """List the tensors of a file; see `Format`."""
     if not terms.trust_pickles:
         raise RefusedFileError(REFUSAL)
-    found = terms.pickles.ask(source, "tensors")
+    found = terms.isolation.pickles.ask(source, "tensors")
     if not isinstance(found, list):
         raise RefusedFileError(_UNSOUND)
     check_count(len(found), terms.limits)
@@ -71,8 +71,8 @@ class _Pickled:
         return self.spec.bytes
 
     def read_into(self, reading: Reading, buffer: memoryview) -> None:
-        child = reading.model.terms.pickles
-        child.ask(reading.file(0), "values", into=buffer, name=self.name)
+        parser = reading.model.terms.isolation.pickles
+        parser.ask(reading.file(0), "values", into=buffer, name=self.name)
 
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
         return to_array(self.spec, raw)

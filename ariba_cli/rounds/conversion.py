@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ariba_cli.base.errors import InputError, RefusedFileError
-from ariba_cli.base.findings import Finding
+from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.base.ids import file_stem
 from ariba_cli.base.progress import Progress, no_progress
+from ariba_cli.files.atomic import check_space
 from ariba_cli.files.hashing import file_sha256
 from ariba_cli.files.opening import read_small
 from ariba_cli.formats import open_model, peft, safetensors
@@ -19,12 +20,17 @@ from ariba_cli.formats.tensors import SIZES
 from ariba_cli.rounds.contents import CONVERSION_NAME, PARTICIPANTS, TRUTH_NAME
 from ariba_cli.rounds.differing import chosen_models
 from ariba_cli.rounds.directory import Round
+from ariba_cli.rounds.fairness import outsize, unpacked_bytes
 from ariba_cli.rounds.manifest import Kind
 from ariba_cli.rounds.members import GLOBAL_STEM, Member
 from ariba_cli.rounds.names import is_counter
 from ariba_cli.rounds.writing import RoundWriter, new_directory
 
 _LAYOUT = 1
+# What grows by more than this when it is written again was made to fill a disk.
+_TIMES_FILLED = 8
+
+Opened = list[tuple[Member, Model | Finding]]
 
 
 @dataclass(frozen=True)
@@ -74,9 +80,14 @@ def convert(
     with new_directory(out, resume=resume) as partial:
         conversion = _Conversion(round_, RoundWriter(partial), strict=strict)
         if round_.global_model is not None:
-            conversion.take(round_.global_model, GLOBAL_STEM)
-        for done, member in enumerate(round_.participants, 1):
-            conversion.take(member, f"{PARTICIPANTS}/{file_stem(member.id)}")
+            model = round_.use(round_.global_model, lambda opened: opened)
+            conversion.take(round_.global_model, model, GLOBAL_STEM)
+        opened = _not_filled_out(list(round_.open_members(round_.participants, progress)))
+        check_space(
+            partial, sum(unpacked_bytes(one) for _, one in opened if isinstance(one, Model))
+        )
+        for done, (member, model) in enumerate(opened, 1):
+            conversion.take(member, model, f"{PARTICIPANTS}/{file_stem(member.id)}")
             progress("converting", done, len(round_.participants))
         conversion.finish(
             number=manifest.round if manifest else _number_in(round_.root.resolve().name),
@@ -100,9 +111,9 @@ class _Conversion:
         self.refused: list[Finding] = []
         self.models: dict[str, Model] = {}
 
-    def take(self, member: Member, stem: str) -> None:
+    def take(self, member: Member, opened: Model | Finding, stem: str) -> None:
         """Write what one member sent, under another name."""
-        model = self._round.use(member, lambda opened: self._write(opened, stem))
+        model = self._round.use_opened(member, opened, lambda one: self._write(one, stem))
         if isinstance(model, Finding):
             if self._strict:
                 raise InputError(f"'{self._round.root / member.path}' {model.detail}")
@@ -153,6 +164,22 @@ class _Conversion:
                 if stored.files != (model.files[index],):
                     raise RefusedFileError("changed while it was read")
                 self._writer.write(f"{stem}/{peft.WEIGHTS}", _as_safetensors(stored))
+
+
+def _not_filled_out(opened: Opened) -> Opened:
+    """Refuse outsize updates that are small on disk: of holes, or of what packs well."""
+    beyond = outsize({member.id: one for member, one in opened if isinstance(one, Model)})
+    refused = {finding.participant: finding for finding in beyond}
+    kept: Opened = []
+    for member, one in opened:
+        if isinstance(one, Model) and member.id in refused:
+            with one.reading() as reading:
+                held = sum(reading.file(index).disk_bytes for index in range(len(one.files)))
+            if unpacked_bytes(one) > _TIMES_FILLED * held:
+                detail = f"{refused[member.id].detail}; {held:,} on disk are not filled out"
+                one = Finding(FindingKind.REFUSED, detail, member.id)
+        kept.append((member, one))
+    return kept
 
 
 def _as_safetensors(model: Model) -> Iterator[bytes | memoryview]:

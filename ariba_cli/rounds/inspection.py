@@ -18,6 +18,7 @@ from ariba_cli.formats import open_model
 from ariba_cli.formats.model import Model, Reading, ReadOptions, Scratch, sum_of_squares
 from ariba_cli.rounds.differing import chosen_models, differences_from_most
 from ariba_cli.rounds.directory import Round
+from ariba_cli.rounds.fairness import outsize
 from ariba_cli.rounds.layers import Layer, agreed_layers
 from ariba_cli.rounds.members import Member
 from ariba_cli.rounds.names import is_counter, plain_names, statistics_among
@@ -191,14 +192,18 @@ def _inspect_participants(
     """Read what each participant sent, several at a time."""
     kept = threading.local()
 
-    def inspect(member: Member) -> tuple[InspectedParticipant, Model | None, Finding | None]:
+    def inspect(
+        member: Member, opened: Model | Finding
+    ) -> tuple[InspectedParticipant, Model | None, Finding | None]:
         if not hasattr(kept, "scratch"):
             kept.scratch = Scratch()
-        return _inspect_participant(round_, seal, member, reference, kept.scratch)
+        return _inspect_participant(round_, member, opened, reference, kept.scratch)
 
+    members = list(round_.open_members(round_.participants, progress, seal))
+    findings += outsize({one.id: model for one, model in members if isinstance(model, Model)})
     participants: list[InspectedParticipant] = []
     models: dict[str, Model] = {}
-    for done, one in enumerate(thread_map(inspect, round_.participants), 1):
+    for done, one in enumerate(thread_map(inspect, *zip(*members, strict=True)), 1):
         participant, model, finding = one
         participants.append(participant)
         if model is not None:
@@ -209,14 +214,18 @@ def _inspect_participants(
 
 
 def _inspect_participant(
-    round_: Round, seal: VerifiedSeal, member: Member, reference: Reference, scratch: Scratch
+    round_: Round,
+    member: Member,
+    opened: Model | Finding,
+    reference: Reference,
+    scratch: Scratch,
 ) -> tuple[InspectedParticipant, Model | None, Finding | None]:
 
     def read(model: Model) -> tuple[Model, float | None]:
         with model.reading() as reading:
             return model, _norm(reading, reference, scratch)
 
-    found = round_.use(member, read, seal)
+    found = round_.use_opened(member, opened, read)
     if isinstance(found, Finding):
         return InspectedParticipant(member.id, member.path, None, None, None), None, found
     (model, norm), finding = found, None

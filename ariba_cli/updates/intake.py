@@ -64,6 +64,11 @@ class Sent:
     model_order: Sequence[str] = ()
     updates_are_deltas: bool = False
 
+    @property
+    def models(self) -> dict[str, Model]:
+        """Return what was opened, by the ids of the participants."""
+        return {one.member.id: one.model for one in self.submissions if one.model is not None}
+
 
 def open_sent(
     round_: Round,

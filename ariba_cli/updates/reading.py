@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ariba_cli.base.aligned import aligned
 from ariba_cli.base.errors import InputError, RefusedFileError
-from ariba_cli.base.findings import Fact, FindingKind
+from ariba_cli.base.findings import FindingKind
 from ariba_cli.base.parallel import one_blas_thread, thread_map
 from ariba_cli.base.progress import Progress
 from ariba_cli.files.opening import enough_memory
@@ -28,13 +28,12 @@ from ariba_cli.formats.model import (
 )
 from ariba_cli.formats.tensors import SIZES, to_array
 from ariba_cli.rounds.layers import Layer
+from ariba_cli.updates.factors import leave_out_large
 from ariba_cli.updates.fragments import Indices, TensorValues
 from ariba_cli.updates.intake import Submission, why_not_offered
+from ariba_cli.updates.nonfinite import NonFiniteCounter
 
 Array = npt.NDArray[np.floating]
-
-# No weight of a trained model comes near float32's largest; beyond it, sums overflow.
-LARGEST_VALUE = float(np.finfo(np.float32).max)
 
 # The types whose bytes NumPy can use as they lie in a file.
 _AS_STORED = {"F32": np.float32, "F64": np.float64}
@@ -107,6 +106,9 @@ def read_layer(
     """
     offered = [_Offered.of(one, layer) for one in submissions]
     taken = [one for one in offered if one is not None]
+    factors = [(one.submission, one.factors) for one in taken if one.factors is not None]
+    if leave_out_large(factors, layer.name, memory):
+        taken = [one for one in taken if one.submission.finding is None]
     whole = [one for one in taken if one.factors is None]
     stay = _stay_in_files(taken, layer, memory)
     if not stay and len(whole) == len(taken):
@@ -200,7 +202,7 @@ class _Offered:
         raw = self.model.read(self.name)
         return self.tensor.values(raw), hashlib.sha256(raw).hexdigest()
 
-    def _array(self, buffer: Array, unusable: "NonFiniteCounter") -> tuple[Array, str]:
+    def _array(self, buffer: Array, unusable: NonFiniteCounter) -> tuple[Array, str]:
         """Its values, counted while they are in the processor's cache."""
         sha256, position = hashlib.sha256(), 0
         as_stored = _AS_STORED.get(self.tensor.spec.dtype) == buffer.dtype
@@ -217,7 +219,7 @@ class _Offered:
                 position += values.size
         return buffer, sha256.hexdigest()
 
-    def settle(self, digest: str, unusable: "NonFiniteCounter") -> None:
+    def settle(self, digest: str, unusable: NonFiniteCounter) -> None:
         """Say what came of reading all of it."""
         self.submission.digest = digest
         if unusable.found:
@@ -292,40 +294,6 @@ class LazyTensor:
 
     def _values(self, raw: memoryview) -> Array:
         return to_array(self._spec, raw).astype(self.dtype, copy=False)
-
-
-class NonFiniteCounter:
-    """Counts values that cannot be reckoned with, by kind."""
-
-    def __init__(self) -> None:
-        self._counts = {"NaN": 0, "Inf": 0, f"beyond ±{LARGEST_VALUE:.1e}": 0}
-
-    @property
-    def found(self) -> bool:
-        """Whether there are any."""
-        return any(self._counts.values())
-
-    @property
-    def facts(self) -> dict[str, Fact]:
-        """How many of each kind, by the kinds' short names."""
-        return dict(zip(("nan", "inf", "beyond"), self._counts.values(), strict=True))
-
-    def __str__(self) -> str:
-        """How many of each kind."""
-        return ", ".join(f"{count:,} {kind}" for kind, count in self._counts.items() if count)
-
-    def count(self, values: Values) -> None:
-        """Add what is in these values."""
-        for start in range(0, values.size, _BLOCK):
-            block = values[start : start + _BLOCK]
-            # The sum of squares is finite for all that a model has, and one pass.
-            with np.errstate(all="ignore"):
-                if float(np.dot(block, block)) < LARGEST_VALUE:
-                    continue
-            nan, inf = np.isnan(block), np.isinf(block)
-            large = np.isfinite(block) & (np.abs(block) > LARGEST_VALUE)
-            for kind, found in zip(self._counts, (nan, inf, large), strict=True):
-                self._counts[kind] += int(np.count_nonzero(found))
 
 
 def read_start(

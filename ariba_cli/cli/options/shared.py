@@ -107,7 +107,15 @@ TimeoutOption = Annotated[
         metavar="SECONDS",
         min=0.001,
         callback=finite,
-        help="Refuse a file that takes longer to parse (HDF5, PyTorch).",
+        help="Refuse a file that takes longer to parse.",
+    ),
+]
+RequireSandboxOption = Annotated[
+    bool,
+    typer.Option(
+        "--require-sandbox",
+        help="Stop where this machine gives no sandbox (Landlock and seccomp) to the processes "
+        "that parse HDF5 and PyTorch; ariba --version -v says what it gives.",
     ),
 ]
 OutputOption = Annotated[
@@ -144,19 +152,36 @@ VerboseOption = Annotated[
 
 @dataclass(frozen=True)
 class FileLimits:
-    """Options for files that others wrote: how large they may be, and how long they may take."""
+    """Options for files that others wrote: what they may take, and how they are opened."""
 
     max_file_bytes: MaxFileBytesOption = LIMITS.file_bytes
     timeout: TimeoutOption = LIMITS.seconds
+    require_sandbox: RequireSandboxOption = False
 
-    def read_options(self, names: Path | None, *, trust_pickles: bool = False) -> "ReadOptions":
-        """Return the terms under which such files are read."""
+    def read_options(
+        self, names: Path | None, console: Console, *, trust_pickles: bool = False
+    ) -> "ReadOptions":
+        """Return the terms under which such files are read.
+
+        From now on no other process of the user reads this one's memory.
+
+        Raises
+        ------
+        ResourceError
+            When a sandbox is required, and this machine gives none.
+        """
+        from ariba_cli.formats.isolation.parent import Isolation
+        from ariba_cli.formats.isolation.walls import hide_memory, probe
         from ariba_cli.formats.model import ReadOptions
         from ariba_cli.rounds.names import read_names
 
+        hide_memory()
+        isolation = Isolation(required=self.require_sandbox, warn=console.warn)
+        if self.require_sandbox:
+            isolation.note(probe())
         limits = replace(LIMITS, file_bytes=self.max_file_bytes, seconds=self.timeout)
         given = None if names is None else read_names(names, limits)
-        return ReadOptions(limits, given, trust_pickles)
+        return ReadOptions(limits, given, trust_pickles, isolation)
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,9 @@ COPIES = 2
 
 _PIECE_BYTES = 2**24
 
-# The tensors of the file that was asked about last: what they are is asked first, and
-# then what is in each of them.
-_last: dict[tuple[int, ...], dict[str, torch.Tensor]] = {}
+# The tensors of the one file that a process is asked about: what they are is asked first,
+# and then what is in each of them.
+_kept: dict[str, torch.Tensor] = {}
 
 
 def try_out() -> None:
@@ -78,12 +78,11 @@ QUESTIONS = {"tensors": _tensors, "values": _values}
 
 
 def _state(stream: BinaryIO, limits: Limits) -> dict[str, torch.Tensor]:
-    stat = os.fstat(stream.fileno())
-    key = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-    if key not in _last:
-        _last.clear()
-        _last[key] = _checked(_unwrapped(_load(stream)), stat.st_size, limits)
-    return _last[key]
+    if not _kept:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        _kept.update(_checked(_unwrapped(_load(stream)), size, limits))
+    return _kept
 
 
 def _load(stream: BinaryIO) -> object:
