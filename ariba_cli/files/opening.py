@@ -1,5 +1,6 @@
 """The one way in: how a file of a round is opened and its bytes are taken."""
 
+import codecs
 import os
 import stat
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.limits import Limits
 
 _HEAD_BYTES = 16
+
+# Those of a cache lead to files that their owner put there, and others lead anywhere.
+_LINK = "is a link, which is not followed; copy the round with cp -rL, which copies what links show"
 
 
 class Stamp(NamedTuple):
@@ -147,7 +151,7 @@ def open_folder(path: Path, limits: Limits) -> OpenFolder:
         When it is a link, cannot be listed, or holds too many files.
     """
     if path.is_symlink():
-        raise RefusedFileError("is a link")
+        raise RefusedFileError(_LINK)
     try:
         with os.scandir(path) as entries:
             names = frozenset(entry.name for entry in islice(entries, limits.folder_files + 1))
@@ -164,6 +168,33 @@ def read_small(path: Path, limits: Limits) -> bytes:
         return file.read(0, file.size)
 
 
+def read_own(path: Path, most_bytes: int) -> bytes:
+    """All bytes of a file that the user names on the command line: a link and a pipe will do.
+
+    A mark of the byte order at its start is taken away, and UTF-16, as some shells write it,
+    becomes UTF-8.
+
+    Raises
+    ------
+    RefusedFileError
+        When it cannot be read, or is larger.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(most_bytes + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise RefusedFileError(f"cannot be opened: {reason}") from error
+    if len(data) > most_bytes:
+        raise RefusedFileError(f"has more than {most_bytes:,} bytes")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            return data.decode("utf-16").encode()
+        except UnicodeError as error:
+            raise RefusedFileError("is no sound UTF-16") from error
+    return data.removeprefix(codecs.BOM_UTF8)
+
+
 def _stamp(descriptor: int) -> Stamp:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
@@ -173,6 +204,6 @@ def _stamp(descriptor: int) -> Stamp:
 
 def _why_not_opened(path: Path, error: OSError | ValueError) -> str:
     if os.path.islink(path):
-        return "is a link"
+        return _LINK
     reason = error.strerror if isinstance(error, OSError) else str(error)
     return f"cannot be opened: {reason}"

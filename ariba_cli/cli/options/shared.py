@@ -1,6 +1,7 @@
 """Options that several commands share: one definition, one spelling."""
 
 import math
+import os
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ariba_cli.base.errors import UsageError
 from ariba_cli.cli.console import Console, Environment
 from ariba_cli.files.limits import Limits
 
@@ -87,13 +89,34 @@ TimeoutOption = Annotated[
         help="Refuse a file that takes longer to parse (HDF5, PyTorch).",
     ),
 ]
+
+
+def output_file(text: str) -> Path | None:
+    """Return the file to write; None for stdout, which `-` names; see `new_file`."""
+    return None if text == "-" else new_file(text)
+
+
+def new_file(text: str) -> Path:
+    """Return the file to write.
+
+    Raises
+    ------
+    UsageError
+        When it is a directory, by its name or on disk: before the work, not after it.
+    """
+    if text.endswith("/") or os.path.isdir(text):
+        raise UsageError(f"'{text}' is a directory; name the file to write in it")
+    return Path(text)
+
+
 OutputOption = Annotated[
     Path | None,
     typer.Option(
         "--output",
         "-o",
         metavar="FILE",
-        help="Write to FILE, whole or not at all, instead of to stdout.",
+        parser=output_file,
+        help="Write to FILE, whole or not at all, instead of to stdout; - is stdout.",
         show_default=False,
     ),
 ]
