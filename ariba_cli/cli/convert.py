@@ -75,7 +75,7 @@ def convert(
         done = run_conversion(
             round_, out, kind=kind.value, strict=strict, resume=resume, progress=progress
         )
-    for finding in done.refused:
+    for finding in (*done.refused, *done.findings):
         console.warn(finding_in_words(finding, str))
     console.note(f"{len(done.participants)} converted, {len(done.refused)} refused")
     console.data(f"{out}\n".encode("utf-8", "surrogateescape"))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.opening import OpenFile, OpenFolder, open_file, open_folder
-from ariba_cli.formats import hdf5, npy, npz, peft, pytorch, safetensors, sharded
+from ariba_cli.formats import foreign, hdf5, npy, npz, peft, pytorch, safetensors, sharded
 from ariba_cli.formats.model import Model, ReadOptions
 
 Source = TypeVar("Source", OpenFile, OpenFolder, contravariant=True)
@@ -92,6 +92,15 @@ def is_model_folder(path: Path, terms: ReadOptions) -> bool:
     return any(format_.recognises(folder) for format_ in FOLDER_FORMATS)
 
 
+def is_recognised(path: Path, terms: ReadOptions) -> bool:
+    """Whether a file starts as one of a known format does."""
+    try:
+        with open_file(path, terms.limits) as file:
+            return any(format_.recognises(file) for format_ in FILE_FORMATS)
+    except RefusedFileError:
+        return False
+
+
 def _is_folder(path: Path) -> bool:
     try:
         return stat.S_ISDIR(path.lstat().st_mode)
@@ -102,9 +111,14 @@ def _is_folder(path: Path) -> bool:
 def _open_file(file: OpenFile, terms: ReadOptions) -> Model:
     for format_ in FILE_FORMATS:
         if format_.recognises(file):
-            return format_.open_model(file, terms)
+            try:
+                return format_.open_model(file, terms)
+            except RefusedFileError as error:
+                # An archive of something else is taken for one of NumPy or PyTorch.
+                raise RefusedFileError(foreign.archive_in_words(file) or str(error)) from error
     known = ", ".join(format_.NAME for format_ in FILE_FORMATS if format_ is not pytorch)
-    raise RefusedFileError(f"is in no known format ({known})")
+    words = foreign.file_in_words(file)
+    raise RefusedFileError(words or f"is in no known format ({known})")
 
 
 def _open_folder(folder: OpenFolder, terms: ReadOptions) -> Model:
@@ -114,7 +128,11 @@ def _open_folder(folder: OpenFolder, terms: ReadOptions) -> Model:
         raise RefusedFileError("is a folder with more than one model")
     for format_ in recognised:
         return format_.open_model(folder, terms)
-    with folder.open(_only_model(folder)) as file:
+    try:
+        name = _only_model(folder)
+    except RefusedFileError as error:
+        raise RefusedFileError(foreign.folder_in_words(folder) or str(error)) from error
+    with folder.open(name) as file:
         return _open_file(file, terms)
 
 

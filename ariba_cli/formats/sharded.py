@@ -46,7 +46,8 @@ def open_model(source: OpenFolder, terms: ReadOptions) -> Model:
 
 
 def _indices(source: OpenFolder) -> list[str]:
-    return sorted(name for name in source.names if name.endswith(_INDEX_SUFFIX))
+    names = (name for name in source.names if not name.startswith("."))
+    return sorted(name for name in names if name.endswith(_INDEX_SUFFIX))
 
 
 def _weight_map(index: Mapping[str, Any]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ariba_cli.base.errors import InputError
-from ariba_cli.base.findings import Finding
+from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.base.ids import file_stem
 from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.files.hashing import file_sha256
@@ -34,10 +34,12 @@ class Converted:
     ----------
     participants : the ids of those that were written.
     refused : why the others were not.
+    findings : what else there is to know of those that were.
     """
 
     participants: tuple[str, ...]
     refused: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def convert(
@@ -73,13 +75,17 @@ def convert(
         if round_.global_model is not None:
             conversion.take(round_.global_model, GLOBAL_STEM)
         for done, member in enumerate(round_.participants, 1):
-            conversion.take(member, f"{PARTICIPANTS}/{file_stem(member.id)}")
+            conversion.take(member, conversion.new_stem(member.id))
             progress("converting", done, len(round_.participants))
         conversion.finish(
             number=manifest.round if manifest else _number_in(round_.root.resolve().name),
             kind=manifest.kind if manifest else kind,
         )
-    return Converted(tuple(conversion.written), tuple(conversion.refused))
+    return Converted(
+        tuple(conversion.written),
+        tuple(conversion.refused),
+        tuple(conversion.findings),
+    )
 
 
 class _Conversion:
@@ -91,6 +97,20 @@ class _Conversion:
         self._record: list[dict[str, Any]] = []
         self.written: list[str] = []
         self.refused: list[Finding] = []
+        # That the source has no seal is what a conversion is for.
+        self.findings = [one for one in round_.findings if one.kind != FindingKind.UNSEALED]
+        self._stems: set[str] = set()
+
+    def new_stem(self, identifier: str) -> str:
+        """Return where the model of a participant goes, without a suffix.
+
+        The id is kept wherever it can be the name of a file.
+        """
+        stem = file_stem(identifier)
+        while stem in self._stems:
+            stem += "~"
+        self._stems.add(stem)
+        return f"{PARTICIPANTS}/{stem}"
 
     def take(self, member: Member, stem: str) -> None:
         """Write what one member sent, under another name."""
@@ -105,6 +125,10 @@ class _Conversion:
         self._record.append({**asdict(member), "format": model.format, "files": _hashes(model)})
         if stem != GLOBAL_STEM:
             self.written.append(member.id)
+            name = stem.removeprefix(f"{PARTICIPANTS}/")
+            if name != member.id:
+                detail = f"is called {name} in the new round: its id cannot be the name of a file"
+                self.findings.append(Finding(FindingKind.RENAMED, detail, member.id))
 
     def finish(self, *, number: int, kind: Kind) -> None:
         """Write where it all comes from, and the seal."""
