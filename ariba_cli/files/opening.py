@@ -127,6 +127,11 @@ def open_file(
         os.close(descriptor)
 
 
+def opened_already(descriptor: int, limits: Limits) -> OpenFile:
+    """A file that another process has opened by `open_file`, and handed on."""
+    return OpenFile(Path(), descriptor, _stamp(descriptor), limits)
+
+
 @contextmanager
 def enough_memory() -> Iterator[None]:
     """Refuse one file for what would otherwise end the work on all.

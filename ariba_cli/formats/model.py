@@ -99,12 +99,14 @@ class Model:
     files : the files that it is made of.
     tensors : its tensors by name, in the file's order.
     terms : under which its files are opened again, to be read.
+    skipped : what else is in its files and cannot be scored, by name, each in a word.
     """
 
     format: str
     files: tuple[ListedFile, ...]
     tensors: Mapping[str, Tensor]
     terms: ReadOptions
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
