@@ -19,6 +19,7 @@ from ariba_cli.base.findings import FindingKind
 from ariba_cli.base.ids import id_order
 from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.detectors.declaration import Scope
+from ariba_cli.rounds.beside import not_scored
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer, agreed_layers
 from ariba_cli.rounds.sealing import NOT_VERIFIED
@@ -103,7 +104,8 @@ def audit_sent(
     if len(idle) == len(sent.submissions):
         # Of a round in which nobody trained, each layer says that it tells nobody apart.
         idle = []
-    findings = left_out_unchanged(idle, len(sent.submissions))
+    findings = not_scored((one.member.id, one.model) for one in sent.submissions if one.model)
+    findings += left_out_unchanged(idle, len(sent.submissions))
     sent = replace_fields(sent, submissions=[one for one in sent.submissions if one not in idle])
     choice = choose_layers(layers, settings.layers, settings.fragment, scopes=scopes, where=where)
     plan = update_plan(settings.update_detectors, sent, choice)

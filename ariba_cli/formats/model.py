@@ -258,6 +258,21 @@ class Extent:
         return to_array(self.spec, raw)
 
 
+def told(entry: object, unsound: str) -> tuple[str, str]:
+    """Name and kind of what a child has passed over, as it tells them.
+
+    Raises
+    ------
+    RefusedFileError
+        When they are none; `unsound` is what is then wrong with the file.
+    """
+    match entry:
+        case [str(name), str(what)] if what.isprintable():
+            return name, what
+        case _:
+            raise RefusedFileError(unsound)
+
+
 def in_one_piece(tensor: Tensor) -> TypeGuard[Extent]:
     """Whether any part of a tensor can be read without the rest."""
     return isinstance(tensor, Extent) and not tensor.column_order

@@ -56,13 +56,13 @@ def open_model(source: OpenFile, terms: ReadOptions) -> Model:
     with open_archive(source) as archive:
         entries = archive.infolist()
         _check_entries(entries, terms.limits)
-        found = {e.filename.removesuffix(_SUFFIX): _array(archive, e, source) for e in entries}
+        found, skipped = _arrays(archive, entries, source)
     packed = [one.spec for one in found.values() if isinstance(one, _Deflated)]
     check_expanded(packed, terms.limits)
     in_place = {name: one for name, one in found.items() if isinstance(one, Extent)}
     check_disjoint(in_place, source.size)
     tensors = named(found, terms)
-    return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms)
+    return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms, skipped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,25 @@ def _check_entries(entries: Sequence[zipfile.ZipInfo], limits: Limits) -> None:
             raise RefusedFileError(f"holds {entry.filename!r} twice")
         if entry.flag_bits & _ENCRYPTED or entry.compress_type not in _PACKINGS:
             raise RefusedFileError(f"packs {entry.filename!r} in a way that is not allowed")
+
+
+def _arrays(
+    archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], source: OpenFile
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The arrays by name, and those that are of a type that no weight has, with that."""
+    found: dict[str, Tensor] = {}
+    skipped: dict[str, str] = {}
+    first = None
+    for entry in entries:
+        name = entry.filename.removesuffix(_SUFFIX)
+        try:
+            found[name] = _array(archive, entry, source)
+        except npy.NoWeightError as error:
+            first = first or error
+            skipped[name] = error.descr
+    if first is not None and not found:
+        raise RefusedFileError(str(first))
+    return found, skipped
 
 
 def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, source: OpenFile) -> Tensor:

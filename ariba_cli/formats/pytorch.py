@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.archive import MAGIC, open_archive
 from ariba_cli.files.opening import OpenFile
-from ariba_cli.formats.model import Extent, ListedFile, Model, Reading, ReadOptions, Tensor
+from ariba_cli.formats.model import Extent, ListedFile, Model, Reading, ReadOptions, Tensor, told
 from ariba_cli.formats.tensors import (
     SIZES,
     TensorSpec,
@@ -59,7 +59,7 @@ def open_model(source: OpenFile, terms: ReadOptions) -> Model:
         case {"tensors": list(found), "skipped": list(skipped)}:
             check_count(len(found), terms.limits)
             tensors = dict(_tensor(entry, source, terms) for entry in found)
-            passed_over = dict(map(_skipped, skipped))
+            passed_over = dict(told(entry, _UNSOUND) for entry in skipped)
         case _:
             raise RefusedFileError(_UNSOUND)
     _check_size(tensors, source, terms)
@@ -107,14 +107,6 @@ def _tensor(entry: Any, source: OpenFile, terms: ReadOptions) -> tuple[str, Tens
             if not 0 <= place <= source.size - spec.bytes:
                 raise RefusedFileError(_UNSOUND)
             return name, Extent(spec, place)
-        case _:
-            raise RefusedFileError(_UNSOUND)
-
-
-def _skipped(entry: Any) -> tuple[str, str]:
-    match entry:
-        case [str(name), str(what)]:
-            return name, what
         case _:
             raise RefusedFileError(_UNSOUND)
 

@@ -16,6 +16,7 @@ from ariba_cli.files.opening import read_small
 from ariba_cli.formats import peft, safetensors
 from ariba_cli.formats.model import Model, Scratch
 from ariba_cli.formats.tensors import SIZES
+from ariba_cli.rounds.beside import not_scored
 from ariba_cli.rounds.contents import CONVERSION_NAME, PARTICIPANTS, TRUTH_NAME
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.manifest import Kind
@@ -99,6 +100,7 @@ class _Conversion:
         self.refused: list[Finding] = []
         # That the source has no seal is what a conversion is for.
         self.findings = [one for one in round_.findings if one.kind != FindingKind.UNSEALED]
+        self._models: list[tuple[str, Model]] = []
         self._stems: set[str] = set()
 
     def new_stem(self, identifier: str) -> str:
@@ -125,6 +127,7 @@ class _Conversion:
         self._record.append({**asdict(member), "format": model.format, "files": _hashes(model)})
         if stem != GLOBAL_STEM:
             self.written.append(member.id)
+            self._models.append((member.id, model))
             name = stem.removeprefix(f"{PARTICIPANTS}/")
             if name != member.id:
                 detail = f"is called {name} in the new round: its id cannot be the name of a file"
@@ -146,6 +149,7 @@ class _Conversion:
         self._writer.write(CONVERSION_NAME, [data])
         manifest = self._round.manifest
         layers = manifest.layers if manifest else self._layers
+        self.findings += not_scored(self._models)
         self._writer.seal(round_number=number, kind=kind, layers=layers)
 
     def _write(self, model: Model, stem: str) -> Model:

@@ -16,6 +16,7 @@ from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.files.hashing import file_sha256
 from ariba_cli.formats import open_model
 from ariba_cli.formats.model import Model, Reading, ReadOptions, Scratch, sum_of_squares
+from ariba_cli.rounds.beside import not_scored
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Catalog, Layer, agreed_layers
 from ariba_cli.rounds.members import Member
@@ -187,24 +188,25 @@ def _inspect_participants(
     """Read what each participant sent, several at a time."""
     kept = threading.local()
 
-    def inspect(member: Member) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
+    def inspect(member: Member) -> tuple[InspectedParticipant, Model | None, Finding | None]:
         if not hasattr(kept, "scratch"):
             kept.scratch = Scratch()
         return _inspect_participant(round_, seal, member, reference, kept.scratch)
 
-    participants, catalogs = [], []
+    participants, models = [], []
     for done, one in enumerate(thread_map(inspect, round_.participants), 1):
-        participant, catalog, finding = one
+        participant, model, finding = one
         participants.append(participant)
-        catalogs += [catalog] if catalog is not None else []
+        models += [(participant.id, model)] if model is not None else []
         findings += [finding] if finding is not None else []
         progress("reading updates", done, len(round_.participants))
-    return participants, catalogs
+    findings += not_scored(models)
+    return participants, [model.tensors for _, model in models]
 
 
 def _inspect_participant(
     round_: Round, seal: VerifiedSeal, member: Member, reference: Reference, scratch: Scratch
-) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
+) -> tuple[InspectedParticipant, Model | None, Finding | None]:
 
     def read(model: Model) -> tuple[Model, float | None]:
         with model.reading() as reading:
@@ -218,7 +220,7 @@ def _inspect_participant(
         detail = "holds NaN, Inf, or values too large to square"
         finding = Finding(FindingKind.NONFINITE, detail, member.id)
     inspected = InspectedParticipant(member.id, member.path, model.format, model.bytes, norm)
-    return inspected, model.tensors, finding
+    return inspected, model, finding
 
 
 def hashed_files(reading: Reading) -> Iterator[HashedFile]:

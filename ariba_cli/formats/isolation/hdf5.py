@@ -34,6 +34,8 @@ COPIES = 0
 _PIECE_BYTES = 2**24
 _MOST_CHUNK_BYTES = 2**28
 _DEEPEST = 8
+# A table has as many columns as its writer likes.
+_LONGEST_TYPE = 200
 _NOWHERE = 2**62
 
 _LAYOUTS = (h5d.CONTIGUOUS, h5d.COMPACT, h5d.CHUNKED)
@@ -45,6 +47,19 @@ _TYPES = [
 ]
 
 
+class _NoWeightError(RefusedFileError):
+    """A dataset is of a type that no weight has.
+
+    Attributes
+    ----------
+    what : the type, in a word or two.
+    """
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(f"holds {path!r} {what}, which is no type of a weight")
+        self.what = what
+
+
 def try_out() -> None:
     """Use everything once, so that nothing is left to be loaded."""
     buffer = io.BytesIO()
@@ -52,8 +67,9 @@ def try_out() -> None:
         file.create_dataset("a/b", data=np.ones(64), chunks=(8,), compression=1, shuffle=True)
     limits = Limits()
     _groups(buffer, limits, group="/")
-    tensors, _ = _tensors(buffer, limits, group="a")
-    list(_values(buffer, limits, group="a", tensor=json.loads(json.dumps(tensors[0])))[1])
+    found, _ = _tensors(buffer, limits, group="a")
+    tensor = json.loads(json.dumps(found["tensors"][0]))
+    list(_values(buffer, limits, group="a", tensor=tensor)[1])
 
 
 def _groups(stream: BinaryIO, limits: Limits, *, group: str) -> Answer:
@@ -70,10 +86,21 @@ def _groups(stream: BinaryIO, limits: Limits, *, group: str) -> Answer:
 
 
 def _tensors(stream: BinaryIO, limits: Limits, *, group: str) -> Answer:
-    """Name, type, shape and place of all datasets in a group; packed ones have no place."""
+    """Name, type, shape and place of all datasets in a group; packed ones have no place.
+
+    Those of a type that no weight has, such as tables and strings, are passed over.
+    """
+    tensors, skipped, first = [], [], None
     with _opened(stream) as root:
-        found = _walk(_group(root, group, limits), limits)
-        return [(path, *_described(dataset, path, limits)) for path, dataset in found], ()
+        for path, dataset in _walk(_group(root, group, limits), limits):
+            try:
+                tensors.append((path, *_described(dataset, path, limits)))
+            except _NoWeightError as error:
+                first = first or error
+                skipped.append((path, error.what))
+    if first is not None and not tensors:
+        raise RefusedFileError(str(first))
+    return {"tensors": tensors, "skipped": skipped}, ()
 
 
 def _values(stream: BinaryIO, limits: Limits, *, group: str, tensor: list[Any]) -> Answer:
@@ -183,7 +210,7 @@ def _described(
     _check_storage(creation, path)
     dtype, space = _type_of(dataset, path), dataset.get_space()
     if space.get_simple_extent_type() == h5s.NULL:
-        raise RefusedFileError(f"holds {path!r} without values, which is no type of a weight")
+        raise _NoWeightError(path, "without values")
     shape = tuple(space.get_simple_extent_dims())
     check_shape(shape, limits)
     most = space.get_simple_extent_dims(True)
@@ -225,7 +252,7 @@ def _type_of(dataset: h5d.DatasetID, path: str) -> str:
     for known, name in _TYPES:
         if stored == known:
             return name
-    raise RefusedFileError(f"holds {path!r} as {stored.dtype}, which is no type of a weight")
+    raise _NoWeightError(path, f"as {stored.dtype}"[:_LONGEST_TYPE])
 
 
 def _text(name: bytes) -> str:

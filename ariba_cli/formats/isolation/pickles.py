@@ -46,6 +46,11 @@ def try_out() -> None:
     """Use everything once, so that nothing is left to be loaded."""
     data = pickle.dumps({"model": {"w": [1.0, (b"x", None)]}}, protocol=4)
     _Pickled(_Bytes(data, Limits()))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a/data.pkl", data)
+    # Names that are not marked as UTF-8 take a codec of their own.
+    zipfile.ZipFile(buffer).close()
     storage = Storage("F32", "float", 4, "", 4, bytes(16))
     tensor = Described("float", "F32", (2, 2), (1, 2), 0, storage)
     find_weights({"a": tensor, "b": 1}, Limits())

@@ -149,6 +149,8 @@ class Unpickler(pickle.Unpickler):
         self._makers: dict[tuple[str, str], object] = {
             ("collections", "OrderedDict"): Mapped,
             ("_codecs", "encode"): self._encode,
+            ("builtins", "bytes"): self._no_bytes,
+            ("__builtin__", "bytes"): self._no_bytes,
             ("copyreg", "_reconstructor"): self._reconstruct,
             ("copy_reg", "_reconstructor"): self._reconstruct,
             ("torch._utils", "_rebuild_tensor"): self._tensor,
@@ -208,6 +210,10 @@ class Unpickler(pickle.Unpickler):
         if isinstance(text, str) and encoding in ("latin1", "latin-1"):
             return text.encode("latin-1")
         raise RefusedFileError("is a pickle that encodes text in another way than bytes are")
+
+    def _no_bytes(self, *arguments: object) -> object:
+        """As old protocols write no bytes at all."""
+        return StandIn() if arguments else b""
 
     def _reconstruct(self, kind: object, *_: object) -> object:
         return kind() if isinstance(kind, type) and issubclass(kind, StandIn) else StandIn()

@@ -84,22 +84,23 @@ def find_weights(root: object, limits: Limits) -> Weights:
         When there is none, or when there are several, each of which could be it.
     """
     tables = list(_tables(root, limits))
+    whole = _whole_tree(root, tables, limits)
+    if whole is not None:
+        return _taken(whole, limits)
     found: list[_Candidate] = []
     for least in _LEAST_DIMENSIONS:
         found = found or [one for one in tables if one.has(least)]
     if not found:
-        words = [told(f"{name}: {_kind(one)}") for name, one in _entries(root)]
-        what = _listed(words) or told(_kind(root))
+        inside = [] if isinstance(root, StandIn) else _entries(root)
+        words = [told(f"{name}: {_kind(one)}") for name, one in inside]
+        what = _listed(words or [told(_kind(root))])
         raise RefusedFileError(f"holds no tensors that can be scored, but {what}")
     usual = [one for one in found if one.is_usual]
     if len(found) > 1 and len(usual) != 1:
-        whole = _whole_tree(root, found, limits)
-        if whole is None:
-            raise RefusedFileError(
-                f"holds {len(found)} tables of tensors, in "
-                f"{_listed([one.where for one in found])}; save the one that was sent by itself"
-            )
-        usual = [whole]
+        raise RefusedFileError(
+            f"holds {len(found)} tables of tensors, in {_listed([one.where for one in found])}; "
+            "save the one that was sent by itself"
+        )
     return _taken(usual[0] if len(found) > 1 else found[0], limits)
 
 
@@ -214,18 +215,18 @@ def _names(found: object) -> Iterable[object]:
     return found if isinstance(found, set | frozenset | list | tuple) else ()
 
 
-def _whole_tree(root: object, found: list[_Candidate], limits: Limits) -> _Candidate | None:
+def _whole_tree(root: object, tables: list[_Candidate], limits: Limits) -> _Candidate | None:
     """Return all tables as one, where they are the layers of one tree and there is nothing else.
 
     So JAX keeps weights: `{"params": {"Dense_0": {"kernel": …, "bias": …}}}`. Names with dots
     are those of whole models.
     """
-    tensors = _counted(_leaves(root, ()), limits)
-    pure = all(isinstance(one, Described) for one in tensors.values())
-    names = [str(name) for one in found for name in one.entries]
-    if not pure or any("." in name for name in names):
+    names = [str(name) for one in tables for name in one.entries]
+    if len(tables) < 2 or any("." in name for name in names):
         return None
-    return _Candidate((), tensors, ())
+    entries = _counted(_leaves(root, ()), limits)
+    pure = all(isinstance(one, Described) for one in entries.values())
+    return _Candidate((), entries, ()) if pure else None
 
 
 def _leaves(node: object, path: Path) -> Iterator[tuple[str, object]]:
