@@ -322,7 +322,8 @@ def test_a_whole_module_is_its_state(tmp_path: Path, trusted: ReadOptions) -> No
 def test_a_scripted_module_is_named(tmp_path: Path, trusted: ReadOptions) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.jit.script(torch.nn.Linear(3, 2)).save(str(tmp_path / "m.pt"))
+        scripted: Any = torch.jit.script(torch.nn.Linear(3, 2))
+        scripted.save(str(tmp_path / "m.pt"))
     for terms in (trusted, ReadOptions()):
         with pytest.raises(RefusedFileError, match="is TorchScript, which is code; save"):
             open_model(tmp_path / "m.pt", terms)
