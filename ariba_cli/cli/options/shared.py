@@ -47,8 +47,8 @@ NamesOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="What arrays without names are called (.npz, .npy): one name a line, in the order "
-        "of the model.",
+        help="What arrays without names are called (.npz, .npy, a pickled list): one name a line, "
+        "in the order of the model.",
         show_default=False,
     ),
 ]
