@@ -307,7 +307,7 @@ def test_what_cannot_be_scored_is_listed_and_the_rest_is_read(
     model = opened(tmp_path / "m.pt", {**sent, **odd}, trusted)
     assert holds(model, sent)
     assert set(model.skipped) == set(odd)
-    assert model.skipped["complex"] == "complexfloat"
+    assert model.skipped["complex"] == "complex float"
     assert model.skipped["sparse"] == "sparse"
 
 

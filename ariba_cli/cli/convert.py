@@ -39,7 +39,8 @@ def convert(
             # To be said each time: no variable that somebody set once may say it.
             allow_from_autoenv=False,
             help="Open PyTorch files (.pt, .pth, .bin, .ckpt) and other pickles, too, in a process "
-            "with limits that imports nothing they name. Only for files from people that you trust.",
+            "with limits that imports nothing they name. Only for files from people that you "
+            "trust.",
         ),
     ] = False,
     names: options.NamesOption = None,

@@ -197,7 +197,7 @@ class Unpickler(pickle.Unpickler):
                 if any(view is not None for view in views):
                     raise RefusedFileError("holds views of storages, as PyTorch 0.1 wrote them")
                 dtype, size = _STORAGES[kind]
-                word = kind.removesuffix("Storage").lower()
+                word = kind.removesuffix("Storage").lower().replace("complex", "complex ")
                 found = Storage(dtype, word, size, name, values)
                 self.storages.setdefault(name, found)
                 return found
