@@ -150,4 +150,4 @@ def test_a_cache_of_links_says_how_to_copy_it(tmp_path: Path, ariba: Ariba) -> N
     assert b"snapshots/REVISION DIR, and give DIR" in done.stderr
     done = ariba("audit", tmp_path / "cache" / "snapshots" / "abc")
     assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
-    assert b"client_0: is a link, which is not followed; copy the round with cp -rL" in done.stderr
+    assert b"client_0: is a link, which is not followed; put what it leads to" in done.stderr

@@ -106,7 +106,10 @@ def audit_sent(
         idle = []
     findings = not_scored((one.member.id, one.model) for one in sent.submissions if one.model)
     findings += left_out_unchanged(idle, len(sent.submissions))
-    sent = replace_fields(sent, submissions=[one for one in sent.submissions if one not in idle])
+    away = {one.member.id for one in idle}
+    sent = replace_fields(
+        sent, submissions=[one for one in sent.submissions if one.member.id not in away]
+    )
     choice = choose_layers(layers, settings.layers, settings.fragment, scopes=scopes, where=where)
     plan = update_plan(settings.update_detectors, sent, choice)
     examined = examine_all(sent.submissions, choice, settings, plan, progress)

@@ -16,7 +16,7 @@ from ariba_cli.files.limits import Limits
 _HEAD_BYTES = 16
 
 # Those of a cache lead to files that their owner put there, and others lead anywhere.
-_LINK = "is a link, which is not followed; copy the round with cp -rL, which copies what links show"
+_LINK = "is a link, which is not followed; put what it leads to in its place (cp -rL copies that)"
 
 
 class Stamp(NamedTuple):

@@ -130,7 +130,7 @@ def _tables(root: object, limits: Limits) -> Iterator[_Candidate]:
     seen: set[int] = set()
     while waiting:
         path, node, parents = waiting.popleft()
-        if id(node) in seen or _is_optimiser(node):
+        if id(node) in seen or len(path) > _DEEPEST or _is_optimiser(node):
             continue
         seen.add(id(node))
         check_count(len(seen), limits)
