@@ -162,6 +162,18 @@ def test_the_one_table_of_tensors_is_taken(
     assert set(model.skipped) == skipped
 
 
+def test_names_made_to_do_harm_are_shown_with_escapes(tmp_path: Path, trusted: ReadOptions) -> None:
+    evil = "\x1b[2J\nforged\u202e"
+    model = opened(tmp_path / "m.pt", {**state(), evil: None, "a": {evil: 1}}, trusted)
+    assert holds(model, state())
+    assert all(name.isprintable() for name in model.skipped)
+    with pytest.raises(RefusedFileError, match=r"tables of tensors, in .*x1b\[2J.*forged") as error:
+        opened(tmp_path / "m.pt", {evil: state(0), "b": state(1)}, trusted)
+    assert str(error.value).isprintable()
+    with pytest.raises(RefusedFileError, match="whose name is of type int"):
+        opened(tmp_path / "m.pt", {1: torch.ones(2, 2)}, trusted)
+
+
 def test_what_was_passed_over_is_said_with_its_kind(tmp_path: Path, trusted: ReadOptions) -> None:
     wrap, _ = WRAPPERS["timm"]
     model = opened(tmp_path / "m.pt", wrap(state()), trusted)
@@ -494,7 +506,7 @@ def test_a_table_that_holds_itself_has_an_end(tmp_path: Path, trusted: ReadOptio
     itself["again"] = [itself]
     assert holds(opened(tmp_path / "m.pt", itself, trusted), state())
     many: dict[str, Any] = {"w": torch.ones(2, 2)}
-    for _ in range(40):
+    for _ in range(20):
         many = {"a": many, "b": many}
     assert holds(opened(tmp_path / "m.pt", many, trusted), {"w": torch.ones(2, 2)})
 

@@ -77,7 +77,8 @@ def litter_in(
 def litter_in_words(litter: Sequence[str]) -> Iterator[Finding]:
     """Yield one finding for all of it, if there is any."""
     if litter:
-        detail = f"{_listed(litter)} are no updates, and were passed over"
+        what = "is no update, and was" if len(litter) == 1 else "are no updates, and were"
+        detail = f"{_listed(litter)} {what} passed over"
         yield Finding(FindingKind.NO_UPDATES, detail, facts={"entries": len(litter)})
 
 

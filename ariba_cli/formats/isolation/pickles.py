@@ -54,6 +54,7 @@ def try_out() -> None:
     storage = Storage("F32", "float", 4, "", 4, bytes(16))
     tensor = Described("float", "F32", (2, 2), (1, 2), 0, storage)
     find_weights({"a": tensor, "b": 1}, Limits())
+    told("\x1b")
     list(_pieces(tensor, bytes(16)))
 
 

@@ -110,7 +110,7 @@ def _taken(chosen: _Candidate, limits: Limits) -> Weights:
     for name, one in chosen.entries.items():
         if isinstance(one, Described) and one.dtype is not None:
             if not isinstance(name, str):
-                raise RefusedFileError(f"names a tensor by a {type(name).__name__}")
+                raise RefusedFileError(f"has a tensor whose name is of type {type(name).__name__}")
             check_name(name, limits)
             weights.tensors[name] = one
         else:
