@@ -140,7 +140,7 @@ def test_a_reader_takes_nothing_from_where_the_user_is(
 
 def test_what_a_reader_says_is_believed_no_more_than_the_file(root: Path) -> None:
     terms = ReadOptions()
-    for answer, why in {
+    for listed, why in {
         "5": "not sound HDF5",
         "[5]": "not sound HDF5",
         "[[]]": "not sound HDF5",
@@ -149,7 +149,7 @@ def test_what_a_reader_says_is_believed_no_more_than_the_file(root: Path) -> Non
         "[['conv2.weight', 'F32', [-288], 8]]": "not sound HDF5",
         "[['conv2.weight', 'F32', [288], 8.0]]": "not sound HDF5",
         "[['conv2.weight', 'F32', 288, 8]]": "not sound HDF5",
-        f"{SOUND} * 2": "not sound HDF5",
+        "[['conv2.weight', 'F32', [8, 4, 3, 3], 8]] * 2": "not sound HDF5",
         "[['a' * 2000, 'F32', [288], 8]]": "a name of 2,000 characters",
         "[['a', 'F32', [1] * 70, 8]]": "70 dimensions",
         "[['a', 'F32', [2**60], 8]]": "larger than any file",
@@ -161,7 +161,23 @@ def test_what_a_reader_says_is_believed_no_more_than_the_file(root: Path) -> Non
         # It then sends more bytes than there are to be.
         "[['conv2.weight', 'F32', [8, 4, 3, 3], None]]": "the process that parses it",
     }.items():
-        assert why in reason(root, answer, terms), answer
+        answer = f"{{'tensors': {listed}, 'skipped': []}}"
+        assert why in reason(root, answer, terms), listed
+
+
+def test_nor_is_what_it_says_of_the_rest(root: Path) -> None:
+    terms = ReadOptions()
+    tensor = "[['conv2.weight', 'F32', [8, 4, 3, 3], 8]]"
+    for answer in (
+        "5",
+        tensor,
+        f"{{'tensors': {tensor}}}",
+        f"{{'tensors': {tensor}, 'skipped': 5}}",
+        f"{{'tensors': {tensor}, 'skipped': [['a']]}}",
+        f"{{'tensors': {tensor}, 'skipped': [['a', 5]]}}",
+        f"{{'tensors': {tensor}, 'skipped': [['a', '\\x1b[2J']]}}",
+    ):
+        assert "not sound HDF5" in reason(root, answer, terms), answer
 
 
 def test_what_takes_over_one_reader_says_nothing_of_others(root: Path) -> None:

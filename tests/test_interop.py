@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings, KEst
-from ariba_cli.base.errors import InputError
+from ariba_cli.base.errors import InputError, RefusedFileError
 from ariba_cli.base.progress import no_progress
 from ariba_cli.formats import open_model
 from ariba_cli.formats.model import ReadOptions
@@ -72,6 +72,73 @@ def test_torch_state_dicts(tmp_path: Path, ours: tuple[ExaminedLayer, MarkedLaye
         torch.save(tensors, tmp_path / f"{name}.pt")
     convert(open_round(tmp_path, ReadOptions(trust_pickles=True)), tmp_path / "converted")
     assert layer(tmp_path / "converted") == ours
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_lightning_checkpoints(tmp_path: Path) -> None:
+    """With the hyperparameters of whoever trained, which are of classes that we do not have."""
+    lightning = pytest.importorskip("lightning")
+    import torch
+
+    class Model(lightning.LightningModule):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.save_hyperparameters({"data": Path("data"), "rate": 0.1})
+            self.body = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.Conv2d(4, 8, 3))
+
+        def training_step(self, batch: Any, _: int) -> Any:
+            return self.body(batch[0]).mean()
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.Adam(self.parameters())
+
+    (tmp_path / "in").mkdir()
+    images = torch.utils.data.TensorDataset(torch.randn(4, 1, 8, 8))
+    for client in range(CLIENTS):
+        model = Model()
+        trainer = lightning.Trainer(
+            max_steps=1,
+            logger=False,
+            accelerator="cpu",
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+        )
+        trainer.fit(model, torch.utils.data.DataLoader(images, 2))
+        with torch.no_grad():
+            weight: Any = model.body[1].weight
+            torch.nn.init.normal_(weight, std=9.0 if client < 2 else 1.0)
+        trainer.save_checkpoint(tmp_path / "in" / f"client_{client}.ckpt")
+    done = convert(open_round(tmp_path / "in", ReadOptions(trust_pickles=True)), tmp_path / "out")
+    assert (len(done.participants), done.refused) == (CLIENTS, ())
+    assert [one.kind for one in done.findings] == ["not-scored"]
+    _, marks = layer(tmp_path / "out", "body.1")
+    first = sorted(marks.scores, key=lambda name: -marks.scores[name])
+    assert set(first[:2]) == {"client_0", "client_1"}
+
+
+def test_the_models_of_a_flower_server_are_named(tmp_path: Path) -> None:
+    """Its documentation has it keep `round-N-weights.npz` of every round in one folder."""
+    common = pytest.importorskip("flwr.common")
+    for number, (_, state) in enumerate(state_dicts(), 1):
+        parameters = common.ndarrays_to_parameters(list(state.values()))
+        path = tmp_path / f"round-{number}-weights.npz"
+        np.savez(path, *common.parameters_to_ndarrays(parameters))
+    kinds = [one.kind for one in open_round(tmp_path).findings]
+    assert kinds == ["unsealed", "several-rounds"]
+
+
+def test_formats_of_jax_are_named(tmp_path: Path) -> None:
+    serialization = pytest.importorskip("flax.serialization")
+    ocp = pytest.importorskip("orbax.checkpoint")
+    ones = pytest.importorskip("jax.numpy").ones
+    model = {"params": {"Conv_0": {"kernel": ones((3, 3, 1, 8))}}}
+    (tmp_path / "a.msgpack").write_bytes(serialization.to_bytes(model))
+    with ocp.StandardCheckpointer() as checkpointer:
+        checkpointer.save(tmp_path.resolve() / "b", model)
+    for name, words in (("a.msgpack", "seems to be MessagePack"), ("b", "checkpoint of Orbax")):
+        with pytest.raises(RefusedFileError, match=words):
+            open_model(tmp_path / name, ReadOptions())
 
 
 def test_peft_adapters(tmp_path: Path) -> None:

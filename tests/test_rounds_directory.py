@@ -167,7 +167,7 @@ def test_of_many_global_models_a_few_are_named(tmp_path: Path) -> None:
     (tmp_path / "global").mkdir()
     found = open_round(tmp_path)
     assert len(found.participants) == 3
-    assert "global, global.0, global.1, global.2, global.3 and 4 more" in found.findings[1].detail
+    assert "global.0, global.1, global.2, global.3, global.4 and 3 more" in found.findings[1].detail
 
 
 def test_a_global_model_elsewhere_is_not_one_of_several(tmp_path: Path) -> None:

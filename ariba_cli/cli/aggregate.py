@@ -33,7 +33,13 @@ def aggregate(
     round_path: options.RoundArgument,
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="FILE", help="The model file to make.", show_default=False),
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            parser=options.new_file,
+            help="The model file to make.",
+            show_default=False,
+        ),
     ],
     drop: Annotated[
         list[str] | None,

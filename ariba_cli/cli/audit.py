@@ -92,6 +92,7 @@ def audit(
         typer.Option(
             "--html",
             metavar="FILE",
+            parser=options.new_file,
             help="Write the report as one HTML page, too, with pictures. Of one round.",
             show_default=False,
         ),

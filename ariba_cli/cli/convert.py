@@ -38,8 +38,9 @@ def convert(
             "--trust-pickles",
             # To be said each time: no variable that somebody set once may say it.
             allow_from_autoenv=False,
-            help="Open PyTorch files (.pt, .pth, .bin) too, weights only, in a process with "
-            "limits. Only for files from people that you trust.",
+            help="Open PyTorch files (.pt, .pth, .bin, .ckpt) and other pickles, too, in a process "
+            "with limits that imports nothing they name. Only for files from people that you "
+            "trust.",
         ),
     ] = False,
     names: options.NamesOption = None,

@@ -17,7 +17,17 @@ import numpy.typing as npt
 
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.opening import OpenFile, OpenFolder, open_file, open_folder
-from ariba_cli.formats import adapter_config, hdf5, npy, npz, peft, pytorch, safetensors, sharded
+from ariba_cli.formats import (
+    adapter_config,
+    foreign,
+    hdf5,
+    npy,
+    npz,
+    peft,
+    pytorch,
+    safetensors,
+    sharded,
+)
 from ariba_cli.formats.model import Model, ReadOptions
 
 Source = TypeVar("Source", OpenFile, OpenFolder, contravariant=True)
@@ -101,6 +111,15 @@ def is_model_folder(path: Path, terms: ReadOptions) -> bool:
     return any(format_.recognises(folder) for format_ in FOLDER_FORMATS)
 
 
+def is_recognised(path: Path, terms: ReadOptions) -> bool:
+    """Whether a file starts as one of a known format does."""
+    try:
+        with open_file(path, terms.limits) as file:
+            return any(format_.recognises(file) for format_ in FILE_FORMATS)
+    except RefusedFileError:
+        return False
+
+
 def _is_folder(path: Path) -> bool:
     try:
         return stat.S_ISDIR(path.lstat().st_mode)
@@ -111,9 +130,17 @@ def _is_folder(path: Path) -> bool:
 def _open_file(file: OpenFile, terms: ReadOptions) -> Model:
     for format_ in FILE_FORMATS:
         if format_.recognises(file):
-            return format_.open_model(file, terms)
+            try:
+                return format_.open_model(file, terms)
+            except RefusedFileError as error:
+                # An archive of something else is taken for one of NumPy or PyTorch.
+                words = foreign.archive_in_words(file)
+                if words is None:
+                    raise
+                raise RefusedFileError(words) from error
     known = ", ".join(format_.NAME for format_ in FILE_FORMATS if format_ is not pytorch)
-    raise RefusedFileError(f"is in no known format ({known})")
+    words = foreign.file_in_words(file)
+    raise RefusedFileError(words or f"is in no known format ({known})")
 
 
 def _open_folder(folder: OpenFolder, terms: ReadOptions) -> Model:
@@ -135,13 +162,18 @@ def _only_model(folder: OpenFolder) -> str | None:
     if _USUAL_NAME in folder.names:
         return _USUAL_NAME
     if len(folder.names) > _MOST_FILES_LOOKED_AT:
-        raise RefusedFileError(f"holds {len(folder.names):,} files, and no {_USUAL_NAME}")
+        raise _no_model(folder, f"holds {len(folder.names):,} files, and no {_USUAL_NAME}")
     names = (name for name in sorted(folder.names) if not _BESIDE.fullmatch(name))
     models = [name for name in names if _is_recognised(folder, name)]
     if len(models) > 1:
         known = " or ".join((_USUAL_NAME, adapter_config.CONFIG))
-        raise RefusedFileError(f"is a folder with {len(models)} model files, and no {known}")
+        raise _no_model(folder, f"is a folder with {len(models)} model files, and no {known}")
     return models[0] if models else None
+
+
+def _no_model(folder: OpenFolder, reason: str) -> RefusedFileError:
+    """Return why a folder holds no model that can be told: it may be one of another format."""
+    return RefusedFileError(foreign.folder_in_words(folder) or reason)
 
 
 def _open_inside(folder: OpenFolder, terms: ReadOptions) -> Model:
@@ -158,7 +190,7 @@ def _open_inside(folder: OpenFolder, terms: ReadOptions) -> Model:
     if len(adapters) != 1:
         known = " or ".join((_USUAL_NAME, adapter_config.CONFIG))
         nested = f"{len(adapters)} folders of adapters" if adapters else "no model file"
-        raise RefusedFileError(f"is a folder with {nested}, and no {known}")
+        raise _no_model(folder, f"is a folder with {nested}, and no {known}")
     return _open_here(folder, adapters[0], terms)
 
 
@@ -166,7 +198,7 @@ def _open_here(folder: OpenFolder, name: str, terms: ReadOptions) -> Model:
     """Open the model that lies in a folder of the folder itself, and no deeper."""
     inside = _inside(folder, name, terms)
     if not any(one.recognises(inside) for one in FOLDER_FORMATS) and _only_model(inside) is None:
-        raise RefusedFileError(f"has no model in {name!r}")
+        raise _no_model(inside, f"has no model in {name!r}")
     return _open_folder(inside, terms)
 
 

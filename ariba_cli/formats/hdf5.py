@@ -22,6 +22,7 @@ from ariba_cli.formats.model import (
     ReadOptions,
     Tensor,
     check_disjoint,
+    told,
 )
 from ariba_cli.formats.tensors import (
     SIZES,
@@ -52,14 +53,18 @@ def open_model(source: OpenFile, terms: ReadOptions) -> Model:
 
 def open_group(source: OpenFile, group: str, terms: ReadOptions) -> Model:
     """List the tensors of one group of a file; see `Format`."""
-    found = _listed(terms.isolation.hdf5.ask(source, "tensors", group=group), terms)
-    tensors = dict(_tensor(entry, group, terms) for entry in found)
+    match terms.isolation.hdf5.ask(source, "tensors", group=group):
+        case {"tensors": found, "skipped": others}:
+            tensors = dict(_tensor(entry, group, terms) for entry in _listed(found, terms))
+            skipped = dict(told(entry, _UNSOUND) for entry in _listed(others, terms))
+        case _:
+            raise RefusedFileError(_UNSOUND)
     if len(tensors) < len(found):
         raise RefusedFileError(_UNSOUND)
     check_expanded([one.spec for one in tensors.values() if isinstance(one, _Packed)], terms.limits)
     in_place = {name: one for name, one in tensors.items() if isinstance(one, Extent)}
     check_disjoint(in_place, source.size)
-    return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms)
+    return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms, skipped)
 
 
 def groups(source: OpenFile, group: str, terms: ReadOptions) -> list[str]:

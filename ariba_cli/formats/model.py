@@ -90,6 +90,7 @@ class Model:
     files : the files that it is made of.
     tensors : its tensors by name, in the file's order.
     terms : under which its files are opened again, to be read.
+    skipped : what else is in its files and cannot be scored, by name, each in a word.
     chosen : which of several models in a folder it is, and by what; empty where it is the only one.
     layout : how its files say that kernels lie in them; see `layouts`. Empty where they do not.
     """
@@ -98,6 +99,7 @@ class Model:
     files: tuple[ListedFile, ...]
     tensors: Mapping[str, Tensor]
     terms: ReadOptions
+    skipped: Mapping[str, str] = field(default_factory=dict)
     chosen: str = ""
     layout: str = ""
 
@@ -249,6 +251,21 @@ class Extent:
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
         """See `Tensor`."""
         return to_array(self.spec, raw)
+
+
+def told(entry: object, unsound: str) -> tuple[str, str]:
+    """Name and kind of what a child has passed over, as it tells them.
+
+    Raises
+    ------
+    RefusedFileError
+        When they are none; `unsound` is what is then wrong with the file.
+    """
+    match entry:
+        case [str(name), str(what)] if what.isprintable():
+            return name, what
+        case _:
+            raise RefusedFileError(unsound)
 
 
 def in_one_piece(tensor: Tensor) -> TypeGuard[Extent]:

@@ -37,7 +37,7 @@ def open_model(source: OpenFolder, terms: ReadOptions) -> Model:
         if name in tensors:
             raise RefusedFileError(f"gives {name!r} twice")
         tensors[name] = tensor
-    return Model(NAME, (*stored.files, config_file), tensors, terms)
+    return Model(NAME, (*stored.files, config_file), tensors, terms, stored.skipped)
 
 
 def _stored(source: OpenFolder, terms: ReadOptions) -> Model:

@@ -33,6 +33,9 @@ SIZES = {
 # How NumPy writes the types that it has: little-endian only.
 NUMPY_TYPES = {
     "|b1": "BOOL",
+    # So Keras and JAX write bfloat16, a type that NumPy has no name for.
+    "|V2": "BF16",
+    "<V2": "BF16",
     "|u1": "U8",
     "|i1": "I8",
     "<u2": "U16",

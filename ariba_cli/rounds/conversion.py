@@ -17,6 +17,7 @@ from ariba_cli.files.opening import read_small
 from ariba_cli.formats import open_model, peft, safetensors
 from ariba_cli.formats.model import Model, Scratch
 from ariba_cli.formats.tensors import SIZES
+from ariba_cli.rounds.beside import not_scored
 from ariba_cli.rounds.contents import CONVERSION_NAME, PARTICIPANTS, TRUTH_NAME
 from ariba_cli.rounds.differing import chosen_models
 from ariba_cli.rounds.directory import Round
@@ -87,7 +88,7 @@ def convert(
             partial, sum(unpacked_bytes(one) for _, one in opened if isinstance(one, Model))
         )
         for done, (member, model) in enumerate(opened, 1):
-            conversion.take(member, model, f"{PARTICIPANTS}/{file_stem(member.id)}")
+            conversion.take(member, model, conversion.new_stem(member.id))
             progress("converting", done, len(round_.participants))
         conversion.finish(
             number=manifest.round if manifest else _number_in(round_.root.resolve().name),
@@ -96,7 +97,7 @@ def convert(
     return Converted(
         tuple(conversion.written),
         tuple(conversion.refused),
-        tuple(chosen_models(conversion.models)),
+        tuple(conversion.findings),
     )
 
 
@@ -109,7 +110,21 @@ class _Conversion:
         self._record: list[dict[str, Any]] = []
         self.written: list[str] = []
         self.refused: list[Finding] = []
-        self.models: dict[str, Model] = {}
+        # That the source has no seal is what a conversion is for.
+        self.findings = [one for one in round_.findings if one.kind != FindingKind.UNSEALED]
+        self._models: dict[str, Model] = {}
+        self._stems: set[str] = set()
+
+    def new_stem(self, identifier: str) -> str:
+        """Return where the model of a participant goes, without a suffix.
+
+        The id is kept wherever it can be the name of a file.
+        """
+        stem = file_stem(identifier)
+        while stem in self._stems:
+            stem += "~"
+        self._stems.add(stem)
+        return f"{PARTICIPANTS}/{stem}"
 
     def take(self, member: Member, opened: Model | Finding, stem: str) -> None:
         """Write what one member sent, under another name."""
@@ -124,7 +139,11 @@ class _Conversion:
         self._record.append({**asdict(member), "format": model.format, "files": _hashes(model)})
         if stem != GLOBAL_STEM:
             self.written.append(member.id)
-            self.models[member.id] = model
+            self._models[member.id] = model
+            name = stem.removeprefix(f"{PARTICIPANTS}/")
+            if name != member.id:
+                detail = f"is called {name} in the new round: its id cannot be the name of a file"
+                self.findings.append(Finding(FindingKind.RENAMED, detail, member.id))
 
     def finish(self, *, number: int, kind: Kind) -> None:
         """Write where it all comes from, and the seal."""
@@ -142,6 +161,7 @@ class _Conversion:
         self._writer.write(CONVERSION_NAME, [data])
         manifest = self._round.manifest
         layers = manifest.layers if manifest else self._layers
+        self.findings += [*chosen_models(self._models), *not_scored(self._models.items())]
         self._writer.seal(round_number=number, kind=kind, layers=layers)
 
     def _write(self, model: Model, stem: str) -> Model:

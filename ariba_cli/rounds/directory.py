@@ -33,8 +33,10 @@ from ariba_cli.rounds.members import (
     called_global,
     find_members,
     members_of_file,
+    renamed,
 )
 from ariba_cli.rounds.sealing import NOT_VERIFIED, VerifiedSeal, read_seal, verify_seal
+from ariba_cli.rounds.strays import check_no_cache, litter_in, litter_in_words, several_rounds
 
 # Global models in two formats: more is a directory of updates.
 _MOST_BESIDE = 2
@@ -250,12 +252,23 @@ def open_round(
         contents = list_contents(path, terms.limits, flat=True)
         models = _models(path, contents, set_apart, terms)
     _check_no_run(path, models, terms)
+    litter = litter_in(path, contents, models, terms)
+    models = [entry for entry in models if entry not in litter]
+    check_no_cache(path, models)
     sent_out, participants = find_members(path, contents, models, terms)
     if not participants:
-        raise InputError(f"'{path}' holds no updates; a round has one model per participant")
+        passed_over = "".join(f" ({one.detail})" for one in litter_in_words(litter))
+        raise InputError(
+            f"'{path}' holds no updates{passed_over}; a round has one model per participant"
+        )
     named = _named_global(path, global_path)
     manifest, findings = read_seal(path, contents.files, terms.limits)
     findings += _several_globals(contents, models, named)
+    findings += [
+        *litter_in_words(litter),
+        *renamed(participants, contents),
+        *several_rounds(participants),
+    ]
     return Round(
         root=path,
         participants=tuple(participants),

@@ -16,6 +16,7 @@ from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.files.hashing import file_sha256
 from ariba_cli.formats import open_model
 from ariba_cli.formats.model import Model, Reading, ReadOptions, Scratch, sum_of_squares
+from ariba_cli.rounds.beside import not_scored
 from ariba_cli.rounds.differing import chosen_models, differences_from_most
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.fairness import outsize
@@ -210,6 +211,7 @@ def _inspect_participants(
             models[participant.id] = model
         findings += [finding] if finding is not None else []
         progress("reading updates", done, len(round_.participants))
+    findings += not_scored(models.items())
     return participants, models
 
 

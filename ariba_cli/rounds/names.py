@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from ariba_cli.base.errors import InputError
+from ariba_cli.base.errors import InputError, RefusedFileError
 from ariba_cli.files.limits import Limits
+from ariba_cli.files.opening import read_own
 
 # What wrappers put into names, wherever what they wrap is: DataParallel and DistributedData-
 # Parallel, Opacus, torch.compile, FSDP, activation checkpointing, Lightning's Fabric.
@@ -45,11 +46,10 @@ def read_names(path: Path, limits: Limits) -> tuple[str, ...]:
         When the file cannot be read, names nothing, or names something twice.
     """
     try:
-        with path.open("rb") as stream:
-            text = stream.read(limits.json_bytes).decode("utf-8")
-        names = json.loads(text) if text.lstrip().startswith("[") else text.split()
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror}") from error
+        text = read_own(path, limits.json_bytes).decode("utf-8").strip()
+        names = json.loads(text) if text.startswith("[") else _lines(text)
+    except RefusedFileError as error:
+        raise InputError(f"'{path}' {error}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"'{path}' holds no list of names; --names takes one a line") from error
     if not names or not all(isinstance(name, str) for name in names):
@@ -58,6 +58,11 @@ def read_names(path: Path, limits: Limits) -> tuple[str, ...]:
         twice = Counter(names).most_common(1)[0][0]
         raise InputError(f"'{path}' names '{twice}' twice")
     return tuple(names)
+
+
+def _lines(text: str) -> list[str]:
+    lines = (line.strip() for line in text.split("\n"))
+    return [line for line in lines if line]
 
 
 @lru_cache(maxsize=_KEPT_NAMES)

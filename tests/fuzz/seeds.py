@@ -187,12 +187,13 @@ def _pickled(state: object, *, as_archive: bool) -> bytes:
 def replies() -> dict[str, bytes]:
     """What a child says when all is well; the first byte says whose child it is."""
     tensors = [["w", "F32", [2], None], ["v", "F64", [1, 0], 40], ["n", "I64", [], 48]]
-    pickled = [["w", "F32", [2]], ["b", "BF16", [3]], ["n", "I64", []]]
+    pickled = [["w", "F32", [2], None], ["b", "BF16", [3], None], ["n", "I64", [], None]]
+    skipped = [["log/text", "text"]]
     first = messages({"answer": None}, {"bytes": 8}, bytes(8))
     return {
-        "hdf5": b"\0" + messages({"answer": tensors}) + first,
+        "hdf5": b"\0" + messages({"answer": {"tensors": tensors, "skipped": skipped}}) + first,
         "pickles": b"\1"
-        + messages({"answer": pickled})
+        + messages({"answer": {"tensors": pickled, "skipped": skipped}})
         + first
         + messages({"answer": None}, {"bytes": 4}, bytes(4), {"bytes": 2}, bytes(2)),
         "groups": b"\2" + messages({"answer": ["p1", "p2"]}),

@@ -1,6 +1,7 @@
 """Options that several commands share: one definition, one spelling."""
 
 import math
+import os
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ariba_cli.base.errors import UsageError
 from ariba_cli.cli.console import Console, Environment
 from ariba_cli.files.limits import Limits
 
@@ -53,8 +55,8 @@ NamesOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="What arrays without names are called (.npz, .npy): one name a line, in the order "
-        "of the model.",
+        help="What arrays without names are called (.npz, .npy, a pickled list): one name a line, "
+        "in the order of the model.",
         show_default=False,
     ),
 ]
@@ -118,13 +120,34 @@ RequireSandboxOption = Annotated[
         "that parse HDF5 and PyTorch; ariba --version -v says what it gives.",
     ),
 ]
+
+
+def output_file(text: str) -> Path | None:
+    """Return the file to write; None for stdout, which `-` names; see `new_file`."""
+    return None if text == "-" else new_file(text)
+
+
+def new_file(text: str) -> Path:
+    """Return the file to write.
+
+    Raises
+    ------
+    UsageError
+        When it is a directory, by its name or on disk: before the work, not after it.
+    """
+    if text.endswith("/") or os.path.isdir(text):
+        raise UsageError(f"'{text}' is a directory; name the file to write in it")
+    return Path(text)
+
+
 OutputOption = Annotated[
     Path | None,
     typer.Option(
         "--output",
         "-o",
         metavar="FILE",
-        help="Write to FILE, whole or not at all, instead of to stdout.",
+        parser=output_file,
+        help="Write to FILE, whole or not at all, instead of to stdout; - is stdout.",
         show_default=False,
     ),
 ]

@@ -1,6 +1,6 @@
 """The calls to the kernel that a parser may make, by their numbers on each kind of processor.
 
-They are what CPython, NumPy, HDF5 and PyTorch use to parse a file that is open already and to
+They are what CPython, NumPy and HDF5 use to parse a file that is open already and to
 answer on a socket. Whatever opens, makes, connects, starts or signals something is left out,
 and so is whatever takes the name of a file: one may not even ask which files there are.
 """
