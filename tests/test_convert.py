@@ -123,7 +123,7 @@ def test_pytorch_files_are_read_when_they_are_trusted(tmp_path: Path, ariba: Ari
     (source / "p5.pkl").write_bytes(pickle.dumps(RunsCode(tmp_path / "canary")))
     torch.save({"w": torch.ones(1).expand(10**12)}, source / "p6.pt")
     torch.save({"w": 3}, source / "p7.pt")
-    torch.save([state], source / "p8.pt")
+    torch.save(["no tensor"], source / "p8.pt")
 
     refused = ariba("convert", source, "--out", "no")
     assert refused.returncode == 2
@@ -135,11 +135,12 @@ def test_pytorch_files_are_read_when_they_are_trusted(tmp_path: Path, ariba: Ari
     assert (done.returncode, done.stdout) == (0, b"out\n")
     said = done.stderr.decode()
     for line in (
-        "p4: is a pickle that asks for",
-        "p5: is no PyTorch file",
+        "p4: holds no tensors that can be scored, but w: posix.mkdir",
+        "p5: holds no tensors that can be scored, but posix.mkdir",
         "p6: would expand to 4,000,000,000,000 bytes",
-        "p7: holds 'w', which is no tensor (int)",
-        "p8: holds no table of tensors (list)",
+        "p7: holds no tensors that can be scored, but w: int",
+        "p8: holds no tensors that can be scored, but 0: str",
+        "not-scored: p3: holds epoch (int) beside the weights",
         "3 converted, 5 refused",
     ):
         assert line in said

@@ -256,7 +256,14 @@ def test_a_huge_update_and_an_idle_one_are_scored(name: str) -> None:
     weight, bias = draw(11)
     weight[3], bias[3] = weight[3] * 1e30, bias[3] * 1e30
     weight[5], bias[5] = 0.0, 0.0
-    found = values(scored(weight, bias, name))
+    # In a layer that is not examined it changed something: else it would be left out.
+    updates = {
+        f"p{i:02}": {"fc.weight": own, "fc.bias": other, "other.weight": np.ones((2, 2))}
+        for i, (own, other) in enumerate(zip(weight, bias, strict=True))
+    }
+    layers = ["fc.weight", "fc.bias"]
+    verdict = ariba.score(updates, deltas=True, k_est=2, detectors=name, layers=layers)
+    found = values(verdict.detectors[0])
     assert len(found) == len(weight)
     assert np.isfinite(list(found.values())).all()
 

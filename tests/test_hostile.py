@@ -11,6 +11,7 @@ import pytest
 
 from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings
+from ariba_cli.base.findings import FindingKind
 from ariba_cli.formats.model import ReadOptions
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.inspection import inspect_round
@@ -65,9 +66,10 @@ def run(root: Path, terms: ReadOptions | None = None) -> Verdict:
 
 
 def found_of(verdict: Verdict, path: str) -> list[tuple[str, str]]:
-    """The findings about what one participant sent."""
+    """The findings about what one participant sent, but for what it sent beside."""
     (who,) = [input_.id for input_ in verdict.inputs if input_.path == path]
-    return [(f.kind, f.detail) for f in verdict.findings if f.participant == who]
+    found = [(f.kind, f.detail) for f in verdict.findings if f.participant == who]
+    return [one for one in found if one[0] != FindingKind.EXTRA_LAYER]
 
 
 def scores(verdict: Verdict) -> list[tuple[str, float]]:

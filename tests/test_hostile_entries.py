@@ -86,7 +86,6 @@ def device(path: Path) -> None:
         (os.mkfifo, "is not a regular file"),
         (device, "is not a regular file"),
         (unix_socket, "cannot be opened"),
-        (Path.mkdir, "is a folder with 0 model files"),
     ],
 )
 def test_what_is_no_regular_file_is_refused(

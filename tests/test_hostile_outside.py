@@ -51,7 +51,7 @@ def hook(event, arguments):
         seen.append([event, str(arguments[0])])
     elif event in FORBIDDEN:
         seen.append([event, repr(arguments)])
-    elif event == "subprocess.Popen" and "ariba_cli.formats.isolation.child" not in arguments[1]:
+    elif event == "subprocess.Popen" and "ariba_cli.formats.isolation.nursery" not in arguments[1]:
         seen.append([event, repr(arguments)])
 
 from ariba_cli.cli.app import main

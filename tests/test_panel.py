@@ -278,16 +278,19 @@ def test_idle_participants_and_a_huge_one_leave_the_others_as_they_are() -> None
         own[11] *= 1e30
     found = panel(given)
     assert found.scores[0].id == "p11"
-    assert len(found.scores) == N
+    assert len(found.scores) == N - 2
     assert all(np.isfinite(one.score) for one in found.scores)
 
 
 @pytest.mark.parametrize("idle", [[5, 6, 8], [i for i in range(N) if i % 4]])
-def test_who_sent_the_global_model_back_is_not_judged(idle: list[int]) -> None:
+def test_who_left_the_examined_layers_alone_is_not_judged(idle: list[int]) -> None:
     given = updates()
+    examined = list(given)
     for own in given.values():
         own[idle] = 0.0
-    found = {one.id: one.p_value for one in panel(given).scores}
+    # They changed something, or they would not be there at all.
+    given["other.weight"] = np.ones((N, 2, 2))
+    found = {one.id: one.p_value for one in panel(given, layers=examined).scores}
     assert [found[f"p{i:02}"] for i in idle] == [1.0] * len(idle)
     assert len(found) == N
 

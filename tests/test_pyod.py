@@ -306,6 +306,20 @@ def test_scores_that_are_no_numbers_are_refused(value: float) -> None:
         score(layer(), 2, plan(Overflowing()), no_progress)
 
 
+def test_values_that_never_differ_are_the_hint_where_they_are_the_reason() -> None:
+    class Dividing(Distance):
+        def decision_function(self, rows: Rows64, /) -> npt.NDArray[np.floating]:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                found: npt.NDArray[np.floating] = (rows / rows.std(axis=0)).sum(axis=1)
+            return found
+
+    values = np.random.default_rng(1).standard_normal((7, 3 * 101))
+    values[:, 1::3] = 2.0
+    fragments = Fragments(list(values), FragmentLayout(101, 3))
+    with pytest.raises(UsageError, match=r"1 of the 3 values .* --detector-arg n_components=2 w"):
+        score(fragments, 2, plan(Dividing()), no_progress)
+
+
 def test_equal_updates_and_equal_scores_are_a_finding_and_no_ranking(tmp_path: Path) -> None:
     class Indifferent(Distance):
         def decision_function(self, rows: Rows64, /) -> npt.NDArray[np.floating]:

@@ -643,13 +643,6 @@ def test_a_full_disk_is_an_error(ariba: Ariba, path: Path, format_: str) -> None
     assert done.stderr == b"error: '/dev/full' cannot be written: No space left on device\n"
 
 
-def test_a_report_is_not_read_through_a_link(tmp_path: Path, ariba: Ariba, path: Path) -> None:
-    (tmp_path / "link.json").symlink_to(path)
-    done = ariba("report", "link.json")
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert b"is a link" in done.stderr
-
-
 @pytest.mark.parametrize("format_", ["csv", "html", "markdown", "sha256sums", "intoto"])
 def test_nothing_heavy_is_imported(path: Path, format_: str) -> None:
     found = imported("report", path, "-q", "-f", format_)

@@ -167,7 +167,7 @@ def test_of_many_global_models_a_few_are_named(tmp_path: Path) -> None:
     (tmp_path / "global").mkdir()
     found = open_round(tmp_path)
     assert len(found.participants) == 3
-    assert "global, global.0, global.1, global.2, global.3 and 4 more" in found.findings[1].detail
+    assert "global.0, global.1, global.2, global.3, global.4 and 3 more" in found.findings[1].detail
 
 
 def test_a_global_model_elsewhere_is_not_one_of_several(tmp_path: Path) -> None:
@@ -219,14 +219,15 @@ def test_a_participant_called_participants_is_one(tmp_path: Path) -> None:
     assert ids == ["p0", "p1", "p2", "participants"]
 
 
-def test_members_are_opened_one_after_the_other_and_refusals_are_findings(tmp_path: Path) -> None:
+def test_members_come_in_their_order_and_refusals_are_findings(tmp_path: Path) -> None:
     write_flat_round(tmp_path, 3)
     (tmp_path / "p1.safetensors").write_bytes(b"not a model")
     found = open_round(tmp_path)
     steps: list[tuple[str, int, int]] = []
     opened = found.open_members(found.participants[:2], lambda *step: steps.append(step))
     first, model = next(opened)
-    assert (first.id, steps) == ("p0", [])
+    # All are opened before: what one of them may take depends on the others.
+    assert (first.id, steps) == ("p0", [("opening", 1, 2), ("opening", 2, 2)])
     assert not isinstance(model, Finding)
     assert set(model.tensors) == set(random_model(0))
     second, finding = next(opened)
@@ -234,7 +235,7 @@ def test_members_are_opened_one_after_the_other_and_refusals_are_findings(tmp_pa
     assert isinstance(finding, Finding)
     assert (finding.kind, finding.participant) == (FindingKind.REFUSED, "p1")
     assert list(opened) == []
-    assert steps == [("opening", 1, 2), ("opening", 2, 2)]
+    assert len(steps) == 2
 
 
 @pytest.mark.parametrize(

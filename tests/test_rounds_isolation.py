@@ -1,38 +1,50 @@
 """The side that asks a child: what a file makes of the child must not stop the command."""
 
+import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
 
-from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.base.errors import RefusedFileError, ResourceError
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import open_file
 from ariba_cli.formats import open_model
-from ariba_cli.formats.isolation.parent import Child
+from ariba_cli.formats.isolation import parent
+from ariba_cli.formats.isolation.parent import Isolation, Parser
+from ariba_cli.formats.isolation.walls import Walls
 from ariba_cli.formats.model import ReadOptions
-from tests.models import write_model
+from tests.conftest import environment
+from tests.models import random_model, write_model
 
 
-def fake_child(connection: socket.socket, limits: Limits) -> Child:
-    """One that is started already, and of which the test says what it sends."""
-    child = Child("hdf5", limits)
-    process = SimpleNamespace(returncode=0)
-    vars(child)["_running"] = SimpleNamespace(
-        connection=connection, process=process, end=connection.close
-    )
-    return child
+@pytest.fixture
+def fake_parser(monkeypatch: pytest.MonkeyPatch) -> Callable[[socket.socket], Parser]:
+    """One whose child is started already, and of which the test says what it sends."""
+
+    def parser(connection: socket.socket) -> Parser:
+        child = SimpleNamespace(number=1, connection=connection, walls=Walls())
+        nursery = SimpleNamespace(start=lambda *_: child, end=lambda _: 0, close=connection.close)
+        monkeypatch.setattr(parent, "Nursery", lambda _: nursery)
+        return Isolation().hdf5
+
+    return parser
 
 
-def test_an_answer_that_trickles_in_is_not_waited_for(tmp_path: Path) -> None:
+def test_an_answer_that_trickles_in_is_not_waited_for(
+    tmp_path: Path, fake_parser: Callable[[socket.socket], Parser]
+) -> None:
     (tmp_path / "m").write_bytes(bytes(8))
     ours, theirs = socket.socketpair()
-    child = fake_child(ours, Limits(seconds=0.4))
 
     def trickle() -> None:
         with theirs:
@@ -47,10 +59,10 @@ def test_an_answer_that_trickles_in_is_not_waited_for(tmp_path: Path) -> None:
     thread.start()
     start = time.monotonic()
     with (
-        open_file(tmp_path / "m", Limits()) as file,
+        open_file(tmp_path / "m", Limits(seconds=0.4)) as file,
         pytest.raises(RefusedFileError, match="took longer"),
     ):
-        child.ask(file, "tensors", group="/")
+        fake_parser(ours).ask(file, "tensors", group="/")
     assert time.monotonic() - start < 2
     thread.join()
 
@@ -63,15 +75,62 @@ def test_a_list_longer_than_a_header_may_be_is_refused(tmp_path: Path) -> None:
         open_model(tmp_path / "m.h5", ReadOptions(Limits(header_bytes=1000)))
 
 
-def test_the_announced_size_of_an_answer_is_not_taken_on_trust(tmp_path: Path) -> None:
+def test_the_announced_size_of_an_answer_is_not_taken_on_trust(
+    tmp_path: Path, fake_parser: Callable[[socket.socket], Parser]
+) -> None:
     (tmp_path / "m").write_bytes(bytes(8))
     ours, theirs = socket.socketpair()
-    with theirs, open_file(tmp_path / "m", Limits()) as file:
-        child = fake_child(ours, Limits(header_bytes=1000))
+    with theirs, open_file(tmp_path / "m", Limits(header_bytes=1000)) as file:
         theirs.send((2**27).to_bytes(8, "little"))
         theirs.shutdown(socket.SHUT_WR)
         tracemalloc.start()
-        with pytest.raises(RefusedFileError, match="not sound"):
-            child.ask(file, "tensors", group="/")
+        with pytest.raises(RefusedFileError, match="what it never says"):
+            fake_parser(ours).ask(file, "tensors", group="/")
         assert tracemalloc.get_traced_memory()[1] < 2**24
         tracemalloc.stop()
+
+
+def test_those_that_unpack_keep_their_processes_as_far_as_there_may_be_so_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each layer is read from all participants, round and round."""
+    monkeypatch.setattr(parent, "_MOST_CHILDREN", 3)
+    for index in range(5):
+        with h5py.File(tmp_path / f"m{index}.h5", "w") as file:
+            file.create_dataset("w", data=np.full(8, index, np.float32), compression=1)
+    terms = ReadOptions()
+    models = [open_model(tmp_path / f"m{index}.h5", terms) for index in range(5)]
+    for _ in range(3):
+        for index, model in enumerate(models):
+            assert set(np.frombuffer(model.read("w"), np.float32)) == {index}
+    parser = terms.isolation.hdf5
+    assert len(parser._children) == 3
+    assert parser._nursery is not None
+    # To list, to unpack, and then twice those that are too many.
+    assert parser._nursery._started == 5 + 5 + 3 + 3
+
+
+def test_what_cannot_be_started_is_the_fault_of_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_model(tmp_path / "m.h5", random_model(1), "hdf5")
+    for program in ("/bin/false", "/nowhere"):
+        monkeypatch.setattr(sys, "executable", program)
+        with pytest.raises(ResourceError, match=r"cannot be started \(.*\); allow more memory"):
+            open_model(tmp_path / "m.h5", ReadOptions())
+
+
+@pytest.mark.parametrize("limit", ["-v 20000000", "-t 3600", "-n 20"])
+def test_no_file_is_blamed_for_a_hard_limit_of_the_user(tmp_path: Path, limit: str) -> None:
+    for index in range(6):
+        with h5py.File(tmp_path / f"p{index}.h5", "w") as file:
+            for name, values in random_model(index).items():
+                file.create_dataset(name, data=values, compression=1)
+    command = f'ulimit {limit}; exec "{sys.executable}" -m ariba_cli audit . -f json'
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=environment(), capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)["result"]
+    assert len(result["ranking"]) == 6
+    assert "refused" not in {one["kind"] for one in result["findings"]}

@@ -1,19 +1,21 @@
 """What layers are called, and what of a model is no layer."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from ariba_cli.aggregation.aggregate import aggregate_round
 from ariba_cli.auditing.audit import audit
-from ariba_cli.auditing.settings import AuditSettings
+from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.base.findings import FindingKind
 from ariba_cli.detectors import make_detector
 from ariba_cli.files.limits import Limits
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.inspection import inspect_file, inspect_round
-from ariba_cli.rounds.names import plain_name, plain_names, read_names
+from ariba_cli.rounds.names import plain_name, plain_names, read_names, statistics_among
 from tests.models import Tensors, random_model, write_model
 
 
@@ -36,6 +38,14 @@ def with_statistics(seed: int) -> Tensors:
         ("model.layers.0.q.weight", "layers.0.q.weight"),
         ("base_model.model.model.layers.0.q.weight", "layers.0.q.weight"),
         ("_orig_mod.module.conv1.weight", "conv1.weight"),
+        ("_module.conv1.weight", "conv1.weight"),
+        ("encoder._orig_mod.layers.0._checkpoint_wrapped_module.q", "encoder.layers.0.q"),
+        ("_fsdp_wrapped_module.a._fsdp_wrapped_module.b", "a.b"),
+        ("_forward_module.model.module.conv1.weight", "conv1.weight"),
+        ("a.module.b.module", "a.b"),
+        ("module", "module"),
+        ("modules.conv1.weight", "modules.conv1.weight"),
+        ("conv.original_module.weight", "conv.original_module.weight"),
         ("model.", "model."),
         ("models.conv1.weight", "models.conv1.weight"),
     ],
@@ -63,22 +73,127 @@ def test_a_layer_goes_by_any_of_its_names(tmp_path: Path, asked: str) -> None:
     assert len(found.marked_layers[0].scores) == 5
 
 
-def test_nobody_hides_behind_a_second_name(tmp_path: Path) -> None:
-    """What the server loads is what most call it: a decoy under the plain name is not read."""
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model."])
+def test_nobody_hides_behind_a_second_name(tmp_path: Path, prefix: str) -> None:
+    """A server may load either; the honest one must not be looked at in its place."""
     for index in range(6):
-        model = {f"module.{name}": one for name, one in random_model(index).items()}
+        model = random_model(index)
         if index == 0:
-            model["conv2.weight"] = model["module.conv2.weight"]
-            model["module.conv2.weight"] = 50 * model["module.conv2.weight"]
+            honest = {f"{prefix}{name}": one for name, one in model.items()}
+            model = honest | {name: 50 * one for name, one in model.items()}
+        write_model(tmp_path / "in" / f"p{index}.safetensors", model)
+    found = audit(open_round(tmp_path / "in"), AuditSettings(layers=("conv2",)))
+    inspected = inspect_round(open_round(tmp_path / "in"))
+    for findings in (found.findings, inspected.findings):
+        refused = [one for one in findings if one.kind == FindingKind.REFUSED]
+        assert [one.participant for one in refused] == ["p0"]
+        first, second = sorted(["conv1.weight", f"{prefix}conv1.weight"])
+        assert f"names '{first}' and '{second}', which mean the same" in refused[0].detail
+    assert "p0" not in {one.id for one in found.ranking}
+    done = aggregate_round(open_round(tmp_path / "in"), tmp_path / "out.safetensors")
+    assert "p0" not in done.averaged
+
+
+def test_two_layers_that_most_have_are_two(tmp_path: Path) -> None:
+    for index in range(5):
+        model = dict(random_model(index))
+        if index < 3:
+            model["model.conv2.weight"] = 2 * model["conv2.weight"]
         write_model(tmp_path / f"p{index}.safetensors", model)
-    found = audit(open_round(tmp_path), AuditSettings(layers=("conv2",)))
-    assert found.ranking[0].id == "p0"
-    # Where most have one name, a participant with neither it nor a single other one has none.
-    model = {f"model.{name}": one for name, one in random_model(9).items()}
-    model["_orig_mod.conv2.weight"] = model["model.conv2.weight"]
-    write_model(tmp_path / "p9.safetensors", model)
-    found = audit(open_round(tmp_path), AuditSettings(layers=("conv2",)))
-    assert [f.participant for f in found.findings if f.kind == FindingKind.MISSING_LAYER] == ["p9"]
+    found = audit(open_round(tmp_path), AuditSettings())
+    assert {"conv2.weight", "model.conv2.weight"} <= set(found.method.layers)
+    assert FindingKind.REFUSED not in {one.kind for one in found.findings}
+
+
+def test_who_differs_from_most_is_named(tmp_path: Path) -> None:
+    for index in range(5):
+        model = dict(random_model(index))
+        if index == 3:
+            model["trigger.weight"], model["other"] = np.ones((2, 2), "f4"), np.ones(2, "f4")
+            del model["fc.weight"]
+        if index == 4:
+            model["conv1.weight"] = np.ones((2, 2), "f4")
+        write_model(tmp_path / f"p{index}.safetensors", model)
+    inspected = inspect_round(open_round(tmp_path)).findings
+    said = {(one.kind, one.participant): one.detail for one in inspected if one.participant}
+    assert said == {
+        (FindingKind.MISSING_LAYER, "p3"): "lacks a layer that most have: fc.weight",
+        (FindingKind.EXTRA_LAYER, "p3"): (
+            "has 2 tensors that most do not have: other, trigger.weight"
+        ),
+        (FindingKind.WRONG_SHAPE, "p4"): (
+            "conv1.weight has shape (2, 2), the others have (4, 1, 3, 3)"
+        ),
+    }
+    audited = audit(open_round(tmp_path), AuditSettings()).findings
+    extra = [one for one in audited if one.kind == FindingKind.EXTRA_LAYER]
+    assert [(one.participant, one.facts) for one in extra] == [("p3", {"count": 2})]
+
+
+def counted_up(index: int, scale: float = 1.0) -> dict[str, Any]:
+    """A model as Keras names it: names count up from one participant to the next."""
+    first, second, last = random_model(index, scale).values()
+    return {
+        f"conv2d_{2 * index + 9}/kernel:0": first.transpose(2, 3, 1, 0),
+        f"conv2d_{2 * index + 10}/kernel:0": second.transpose(2, 3, 1, 0),
+        f"dense_{index + 9}/kernel:0": last.T,
+    }
+
+
+def test_where_names_agree_nowhere_tensors_are_matched_by_order_on_request(tmp_path: Path) -> None:
+    for index in range(6):
+        model = counted_up(index, 20.0 if index == 4 else 1.0)
+        write_model(tmp_path / "keras" / f"p{index}.safetensors", model)
+        plain = random_model(index, 20.0 if index == 4 else 1.0)
+        write_model(tmp_path / "plain" / f"p{index}.safetensors", plain)
+    round_ = open_round(tmp_path / "keras")
+    said = "p0 has conv2d_9/kernel:0, p1 has conv2d_11/kernel:0.*--by-order"
+    with pytest.raises(InputError, match=said):
+        audit(round_, AuditSettings())
+    (common,) = (
+        one for one in inspect_round(round_).findings if one.kind == FindingKind.NO_COMMON_NAME
+    )
+    assert "p0 has conv2d_9/kernel:0" in common.detail
+    found = audit(round_, AuditSettings(by_order=True, k_est=KEst.parse(1)))
+    assert found.method.requested.by_order
+    assert [one.id for one in found.suspects] == ["p4"]
+    expected = audit(open_round(tmp_path / "plain"), AuditSettings(k_est=KEst.parse(1)))
+    assert found.method.layers[1] == "conv2d_10/kernel:0"
+    assert [one.scores for one in found.marked_layers] == [
+        one.scores for one in expected.marked_layers
+    ]
+
+
+def test_nobody_hides_a_layer_by_what_it_is_called(tmp_path: Path) -> None:
+    for index in range(5):
+        model = counted_up(index)
+        if index == 0:
+            first, second, last = model.values()
+            model = {"a": first, "b.running_mean": second, "c": last}
+        write_model(tmp_path / f"p{index}.safetensors", model)
+    found = audit(open_round(tmp_path), AuditSettings(by_order=True))
+    assert found.method.layers[1] == "conv2d_12/kernel:0"
+    assert found.coverage.layers_total == 3
+    assert len(found.ranking) == 5
+
+
+def test_where_names_are_alike_nowhere_tensors_are_numbered(tmp_path: Path) -> None:
+    for index in range(5):
+        model = {f"{name}{'abcde'[index]}": one for name, one in random_model(index).items()}
+        write_model(tmp_path / f"p{index}.safetensors", model)
+    found = audit(open_round(tmp_path), AuditSettings(by_order=True))
+    assert found.method.layers == ("tensor_0", "tensor_1", "tensor_2")
+
+
+def test_whose_tensors_have_another_order_is_matched_by_nothing(tmp_path: Path) -> None:
+    for index in range(5):
+        model = counted_up(index)
+        if index == 2:
+            model = dict(zip(model, reversed(model.values()), strict=True))
+        write_model(tmp_path / f"p{index}.safetensors", model)
+    found = audit(open_round(tmp_path), AuditSettings(by_order=True))
+    missing = {one.participant for one in found.findings if one.kind == FindingKind.MISSING_LAYER}
+    assert missing == {"p2"}
 
 
 def test_statistics_of_batch_normalisation_are_no_weights(tmp_path: Path) -> None:
@@ -96,6 +211,30 @@ def test_statistics_of_batch_normalisation_are_no_weights(tmp_path: Path) -> Non
     assert verdict.coverage.parameters_total == 4 * 9 + 8 * 4 * 9 + 5 * 32 + 4
     with pytest.raises(UsageError, match="statistic of batch normalisation"):
         audit(open_round(tmp_path), AuditSettings(layers=("bn1.running_mean",)))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "statistics"),
+    [
+        ({"bn/moving_mean:0": 4, "bn/moving_variance:0": 4, "bn/gamma:0": 4}, (0, 1)),
+        ({"bn.running_var": 4, "model.bn.running_mean": 4, "running_means.weight": 4}, (0, 1)),
+        ({"batch_stats/BatchNorm_0/mean": 4, "batch_stats.BatchNorm_0.var": 4}, (0, 1)),
+        ({"params/bn/scale": 4, "bn/mean": 4, "bn/var": 4, "vae/mean": 4}, (1, 2)),
+        ({"bn/~/mean_ema/average": 4, "bn/~/var_ema/hidden": 4, "bn/scale": 4}, (0, 1)),
+        # Keras's own files number the variables of a layer.
+        ({f"layers/batch_normalization_1/vars/{i}": 4 for i in range(4)}, (2, 3)),
+        ({f"layers/batch_normalization/vars/{i}": 4 for i in range(3)}, (1, 2)),
+        ({f"bn1/vars/{i}": 4 for i in range(4)}, (2, 3)),
+        ({f"layers/layer_normalization/vars/{i}": 4 for i in range(2)}, ()),
+        ({"layers/dense/vars/0": (4, 4), "layers/dense/vars/1": 4, "mean": 4}, ()),
+    ],
+)
+def test_statistics_go_by_many_names(
+    shapes: dict[str, int | tuple[int, ...]], statistics: tuple[int, ...]
+) -> None:
+    names = list(shapes)
+    as_tuples = {name: one if isinstance(one, tuple) else (one,) for name, one in shapes.items()}
+    assert statistics_among(as_tuples) == {names[index] for index in statistics}
 
 
 @pytest.mark.parametrize(

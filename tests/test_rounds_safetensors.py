@@ -58,7 +58,7 @@ def test_integers_are_listed_and_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "no known format"),
+        (b"", "is empty"),
         (bytes(7), "no known format"),
         (b"\xff" * 8 + b"{}", "declares a header"),
         (safetensors_bytes(b"{}", length=500), "truncated: its header"),

@@ -22,6 +22,7 @@ from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer, agreed_layers
 from ariba_cli.rounds.members import Member
 from ariba_cli.rounds.names import is_counter, plain_name, plain_names
+from ariba_cli.updates.alignment import refuse_twins
 from ariba_cli.updates.intake import Submission, submissions_of, why_not_offered
 from ariba_cli.updates.nonfinite import NonFiniteCounter
 
@@ -141,6 +142,7 @@ def _open(round_: Round, dropped: Sequence[str], progress: Progress) -> list[Sub
         raise UsageError(f"there is no participant '{stranger}' in '{round_.root}' to drop")
     kept = [one for one in round_.participants if one.id not in set(dropped)]
     submissions = submissions_of(round_, kept, progress)
+    refuse_twins(submissions)
     for submission in submissions:
         if submission.model is not None and submission.model.format == peft.NAME:
             submission.model = None

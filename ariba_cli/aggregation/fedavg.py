@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.rounds.names import is_statistic
+from ariba_cli.rounds.names import statistics_among
 
 Floats = Mapping[str, npt.NDArray[np.floating]]
 Float32s = dict[str, npt.NDArray[np.float32]]
@@ -29,6 +29,7 @@ class FedAvg:
     def __init__(self, start: Floats, *, updates_are_deltas: bool = False) -> None:
         self._start = start
         self._updates_are_deltas = updates_are_deltas
+        self._statistics = statistics_among({name: values.shape for name, values in start.items()})
         self._totals = {name: np.zeros(values.shape) for name, values in start.items()}
         self._count = 0
 
@@ -43,7 +44,7 @@ class FedAvg:
 
     def average(self, name: str, eta: float) -> npt.NDArray[np.float64]:
         """One tensor of the next global model; η is the server's learning rate."""
-        step = 1.0 if is_statistic(name) else eta
+        step = 1.0 if name in self._statistics else eta
         return self._start[name].astype(np.float64) + step / self._count * self._totals[name]
 
 

@@ -20,6 +20,7 @@ from ariba_cli.base.errors import UsageError
 from ariba_cli.base.parameters import Parameter
 from ariba_cli.detectors import all_different, make_detector, make_detectors
 from ariba_cli.detectors.declaration import Detector
+from ariba_cli.formats.layouts import LAYOUTS
 from ariba_cli.scoring.devices import AUTO, DeviceChoice
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ class Asked:
         Who is left out.
     baseline : sequence of paths
         The reports on clean rounds of one's own.
+    layout : str, optional
+        In which order the axes of weights lie.
+    by_order : bool
+        Whether tensors are matched by their order and shapes.
     """
 
     layers: tuple[str, ...]
@@ -79,6 +84,8 @@ class Asked:
     arguments: Mapping[str, Parameter] | None
     excluded: tuple[str, ...]
     baseline: Sequence[PathText] = ()
+    layout: str | None = None
+    by_order: bool = False
 
 
 def settings_for(
@@ -115,6 +122,8 @@ def settings_for(
             f"a baseline is for p-values, and {detectors[0].declaration.name} gives none; take "
             "--detector panel, or leave out the baseline"
         )
+    if asked.layout is not None and asked.layout not in LAYOUTS:
+        raise UsageError(f"there is no layout '{asked.layout}'; use {', '.join(LAYOUTS)}")
     return AuditSettings(
         layers=asked.layers,
         fragment=asked.fragment,
@@ -123,6 +132,8 @@ def settings_for(
         detectors=detectors,
         baseline=baseline,
         excluded=asked.excluded,
+        layout=asked.layout,
+        by_order=asked.by_order,
     )
 
 

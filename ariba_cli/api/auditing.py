@@ -47,6 +47,8 @@ def audit(
     device: str = "auto",
     exclude: str | Sequence[str] = (),
     baseline: Sequence[PathText] = (),
+    layout: str | None = None,
+    by_order: bool = False,
     global_model: PathText | None = None,
     not_models: Sequence[PathText] = (),
     options: ReadOptions | None = None,
@@ -88,6 +90,11 @@ def audit(
         The ids of participants to leave out.
     baseline : sequence of paths, optional
         Reports on clean rounds of the same federation, by which p-values are found.
+    layout : str, optional
+        In which order the axes of weights lie: `torch` (out, in, …), `keras`, and Flax too,
+        (…, in, out), or `mlx` (out, …, in); by default what names and files say.
+    by_order : bool, optional
+        Match tensors by their order and shapes, and not by their names.
     global_model : str or path, optional
         The model that the server sent out; by default what is called `global` in the round.
     not_models : sequence of paths, optional
@@ -132,6 +139,8 @@ def audit(
         arguments=detector_arguments,
         excluded=several(exclude),
         baseline=baseline,
+        layout=layout,
+        by_order=by_order,
     )
     settings = replace_fields(
         settings_for(asked, fit_sample, choice),
@@ -155,7 +164,7 @@ def audit(
         raise InputError(f"'{error.filename or root}': {error.strerror}") from error
     if known is not None:
         found = replace(found, truth=truth_metrics(found, known.compromised))
-    return with_record(found, started, ticks, str(path))
+    return with_record(found, started, ticks, str(path), round_.terms.isolation.record)
 
 
 def score(
@@ -171,6 +180,8 @@ def score(
     detector_arguments: Mapping[str, Parameter] | None = None,
     exclude: str | Sequence[str] = (),
     baseline: Sequence[PathText] = (),
+    layout: str | None = None,
+    by_order: bool = False,
     progress: Progress = no_progress,
 ) -> Verdict:
     """Audit updates that are in memory.
@@ -183,7 +194,8 @@ def score(
         The model that the server sent out.
     deltas : bool, optional
         Whether the updates are differences to it, and not weights.
-    layers, fragment, level, k_est, detectors, detector_arguments, exclude, baseline, progress
+    layers, fragment, level, k_est, detectors, detector_arguments, exclude, baseline, layout, \
+by_order, progress
         As in `audit`.
 
     Raises
@@ -211,6 +223,8 @@ def score(
         arguments=detector_arguments,
         excluded=excluded,
         baseline=baseline,
+        layout=layout,
+        by_order=by_order,
     )
     unknown = [name for name in excluded if name not in updates]
     if unknown:

@@ -109,10 +109,20 @@ class Verdict(_Verdict, frozen=True):
         return self.run
 
 
-def with_record(found: _Verdict, started: datetime, ticks: float, path: str | None) -> Verdict:
-    """Return a verdict with the versions, the time and the device of its run."""
+def with_record(
+    found: _Verdict,
+    started: datetime,
+    ticks: float,
+    path: str | None,
+    sandbox: dict[str, int | bool] | None = None,
+) -> Verdict:
+    """Return a verdict with the versions, the time, the device and the sandbox of its run."""
     run = run_record(
-        started, time.perf_counter() - ticks, device=", ".join(found.devices), round_path=path
+        started,
+        time.perf_counter() - ticks,
+        device=", ".join(found.devices),
+        round_path=path,
+        sandbox=sandbox,
     )
     fields = {name: getattr(found, name) for name in found.__struct_fields__}
     return Verdict(**fields, run=run)

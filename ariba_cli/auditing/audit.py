@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import replace as replace_fields
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -11,16 +12,23 @@ from ariba_cli.auditing.choice import Choice, choose_layers
 from ariba_cli.auditing.decisions import decide, few_participants
 from ariba_cli.auditing.detection import detector_results, update_plan
 from ariba_cli.auditing.examination import Examined, examine_all
+from ariba_cli.auditing.ranking_checks import left_out_unchanged
 from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.base.errors import InputError
+from ariba_cli.base.findings import FindingKind
 from ariba_cli.base.ids import id_order
 from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.detectors.declaration import Scope
+from ariba_cli.rounds.beside import not_scored
+from ariba_cli.rounds.differing import extra_layers, nothing_in_common
 from ariba_cli.rounds.directory import Round
+from ariba_cli.rounds.fairness import outsize
 from ariba_cli.rounds.layers import Layer, agreed_layers
 from ariba_cli.rounds.sealing import NOT_VERIFIED
 from ariba_cli.scoring.gathering import MOST_EXACT
+from ariba_cli.updates.alignment import align
 from ariba_cli.updates.intake import Sent, Submission, open_sent, why_too_few
+from ariba_cli.updates.unchanged import unchanged
 from ariba_cli.verdicts.method import (
     Method,
     RequestedBaseline,
@@ -69,7 +77,11 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = no_progre
         verdict,
         method=method,
         inputs=tuple(replace(one, file_sha256=_sealed(round_, one)) for one in verdict.inputs),
-        findings=tuple(dict.fromkeys([*round_.findings, *seal.findings, *verdict.findings])),
+        findings=tuple(
+            dict.fromkeys(
+                [*round_.findings, *seal.findings, *outsize(sent.models), *verdict.findings]
+            )
+        ),
     )
 
 
@@ -89,12 +101,27 @@ def audit_sent(
     where : str, optional
         How to list the layers, for errors.
     """
+    findings = align(sent, settings.layout, by_order=settings.by_order)
     too_few = why_too_few(sent.submissions, "scored")
     if too_few:
         raise InputError(too_few)
-    catalogs = [one.model.tensors for one in sent.submissions if one.model is not None]
-    layers = agreed_layers(catalogs, sent.model_order)
+    catalogs = {
+        one.member.id: one.model.tensors for one in sent.submissions if one.model is not None
+    }
+    layers = agreed_layers(catalogs.values(), sent.model_order)
+    if not layers:
+        raise InputError(nothing_in_common(catalogs))
     scopes = {one.declaration.scope for one in settings.detectors}
+    idle = unchanged(sent, layers)
+    if len(idle) == len(sent.submissions):
+        # Of a round in which nobody trained, each layer says that it tells nobody apart.
+        idle = []
+    findings += not_scored((one.member.id, one.model) for one in sent.submissions if one.model)
+    findings += left_out_unchanged(idle, len(sent.submissions))
+    away = {one.member.id for one in idle}
+    sent = replace_fields(
+        sent, submissions=[one for one in sent.submissions if one.member.id not in away]
+    )
     choice = choose_layers(layers, settings.layers, settings.fragment, scopes=scopes, where=where)
     plan = update_plan(settings.update_detectors, sent, choice)
     examined = examine_all(sent.submissions, choice, settings, plan, progress)
@@ -102,7 +129,7 @@ def audit_sent(
     detected = detector_results(settings.detectors, examined, plan, k_est)
     decides = detected[0]
     decision, ranking = decide(decides, settings.level, k_est)
-    findings = list(choice.findings)
+    findings += [*extra_layers(catalogs, layers), *choice.findings]
     for one in examined:
         findings += [*one.left_out.values(), *one.findings]
     if settings.level is not None:
@@ -117,7 +144,7 @@ def audit_sent(
             k_est=k_est if settings.counts_with_k_est else None,
         ),
         decision=decision,
-        inputs=_inputs(sent, examined),
+        inputs=_inputs(sent, examined, idle),
         layers=known,
         detectors=tuple(one.result for one in detected),
         ranking=ranking,
@@ -150,6 +177,8 @@ def _requested(settings: AuditSettings) -> RequestedOptions:
         layers=settings.layers,
         fragment=settings.fragment,
         excluded=settings.excluded,
+        layout=settings.layout,
+        by_order=settings.by_order,
         baseline=_requested_baseline(settings.baseline),
     )
 
@@ -165,7 +194,9 @@ def _inner_products(layers: Sequence[ExaminedLayer]) -> str:
     return "sketch" if any(one.participants > MOST_EXACT for one in layers) else "exact"
 
 
-def _inputs(sent: Sent, examined: Sequence[Examined]) -> tuple[Input, ...]:
+def _inputs(
+    sent: Sent, examined: Sequence[Examined], idle: Sequence[Submission]
+) -> tuple[Input, ...]:
     digests = [one.layer.tensor_sha256 for one in examined if one.layer is not None]
     statuses: dict[str, str] = {}
     for one in examined:
@@ -181,6 +212,7 @@ def _inputs(sent: Sent, examined: Sequence[Examined]) -> tuple[Input, ...]:
         for one in sent.submissions
     ]
     inputs += [_input("participant", one, [], "excluded") for one in sent.excluded]
+    inputs += [_input("participant", one, [], FindingKind.UNCHANGED.value) for one in idle]
     inputs.sort(key=lambda one: id_order(one.id))
     if sent.global_model is not None:
         found = [one.of_updates.global_sha256 for one in examined]

@@ -1,5 +1,6 @@
 """Which layers of a round are examined, and how each of them is cut."""
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from ariba_cli.updates.fragments import (
     TooWideError,
     UnfitLayerError,
     default_fragment,
+    is_convolution,
     layout_of,
 )
 
@@ -108,8 +110,29 @@ def choose_layers(
         chosen |= {one.layer.name: one for one in fitting}
         findings |= dict.fromkeys(too_wide)
     in_order = tuple(chosen[layer.name] for layer in layers if layer.name in chosen)
+    few = (found for one in in_order if (found := _few_fragments(one)) is not None)
     how = ALL if ALL in several else "pattern" if several else "named"
-    return Choice(how, in_order, tuple(findings))
+    return Choice(how, in_order, (*findings, *few))
+
+
+def _few_fragments(chosen: ChosenLayer) -> Finding | None:
+    """Return that a convolution has fewer kernels than values in each, where that is so.
+
+    Most often its axes lie in another order than they are taken to.
+    """
+    shape = chosen.layer.shape
+    if not is_convolution(shape) or chosen.fragment not in ("", "kernel"):
+        return None
+    kernels, values = math.prod(shape[:2]), math.prod(shape[2:])
+    if kernels >= values:
+        return None
+    return Finding(
+        FindingKind.FEW_FRAGMENTS,
+        f"{chosen.layer.name} is read as {kernels:,} kernels of {values:,} values each, too few to "
+        "tell much; if its channels come last, say so by --layout",
+        layer=chosen.layer.name,
+        facts={"fragments": kernels, "dimension": values},
+    )
 
 
 def _means_several(text: str) -> bool:

@@ -28,7 +28,7 @@ from ariba_cli.scoring.gathering import Gathered, Origin, gather
 from ariba_cli.scoring.marks import Marks
 from ariba_cli.scoring.update_statistics import Float64, Statistic, squared_distances
 from ariba_cli.updates.fragments import FragmentLayout, Fragments, TensorValues
-from ariba_cli.updates.intake import Submission, differing_scales, offers, why_too_few
+from ariba_cli.updates.intake import Submission, differing_changes, offers, why_too_few
 from ariba_cli.updates.reading import LayerValues, LeftOutError, read_layer, read_start
 from ariba_cli.verdicts.evidence import LayerEvidence
 from ariba_cli.verdicts.verdict import ExaminedLayer, MarkedLayer
@@ -247,7 +247,7 @@ class _Examination:
             return replace(result, findings=(equal_everywhere(layer.name, len(ids)),))
         marked = {name: self._marked(own, ids) for name, own in marks.items()}
         findings = [
-            *differing_scales(submissions, layer),
+            *differing_changes(submissions, layer),
             *duplicates(scored, layer.name),
             *dominant(scored, _from_central(fragments, marks, of_updates.gathered), layer.name),
             *(one for name, own in marked.items() for one in degenerate(name, own.result)),

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from ariba_cli.rounds.layers import Layer
 
-_WEIGHT, _BIAS = ".weight", ".bias"
+# What frameworks call a weight, and its bias: PyTorch, Flax and Keras, Keras in its own files.
+_PAIRS = ((".weight", ".bias"), ("kernel", "bias"), ("kernel:0", "bias:0"), ("vars/0", "vars/1"))
 
 
 class OutputNames(NamedTuple):
@@ -31,7 +32,10 @@ def output_names(layers: Sequence[Layer]) -> OutputNames | None:
     found = [
         OutputNames(name, bias)
         for name, shape in shapes.items()
-        if len(shape) == 2 and shapes.get(bias := name.removesuffix(_WEIGHT) + _BIAS) == (shape[0],)
+        for weight_suffix, bias_suffix in _PAIRS
+        if len(shape) == 2
+        and name.endswith(weight_suffix)
+        and shapes.get(bias := name.removesuffix(weight_suffix) + bias_suffix) == (shape[0],)
     ]
     last = [names for names in found if shapes[names.weight][0] not in inputs]
     if not found:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.base.errors import InputError
 from ariba_cli.base.findings import Fact, Finding, FindingKind
 from ariba_cli.native.columns import medians
 from ariba_cli.updates.fragments import Fragments
-from ariba_cli.updates.intake import Submission
+from ariba_cli.updates.intake import FEWEST_PARTICIPANTS, Submission
 from ariba_cli.verdicts.verdict import MarkedLayer
 
 # An update moves the mean by 1/n of itself. From four times the typical difference of
@@ -48,6 +49,39 @@ def _drawn_places(seed: bytes, limit: int) -> npt.NDArray[np.intp]:
     """
     drawn = np.frombuffer(hashlib.shake_128(seed).digest(8 * _SAMPLED_PLACES), "<u8")
     return np.sort(drawn % np.uint64(limit)).astype(np.intp)
+
+
+def left_out_unchanged(idle: Sequence[Submission], participants: int) -> list[Finding]:
+    """Return that some sent the global model back, a finding for all of them.
+
+    Parameters
+    ----------
+    idle : sequence of Submission
+        Who did.
+    participants : int
+        How many there are in all.
+
+    Raises
+    ------
+    InputError
+        When too few others are left.
+    """
+    if not idle:
+        return []
+    ids = tuple(one.member.id for one in idle)
+    detail = f"{_listed(ids)} sent the global model back unchanged"
+    if participants - len(ids) < FEWEST_PARTICIPANTS:
+        raise InputError(
+            f"{participants - len(ids)} of {participants} participants trained, and an audit "
+            f"needs at least {FEWEST_PARTICIPANTS}; {detail}"
+        )
+    return [
+        Finding(
+            FindingKind.UNCHANGED,
+            f"{detail}, and are left out: there is nothing to judge",
+            group=ids,
+        )
+    ]
 
 
 def duplicates(scored: Sequence[Submission], layer: str) -> list[Finding]:

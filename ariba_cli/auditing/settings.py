@@ -100,6 +100,10 @@ class AuditSettings:
         What the honest show, where detectors were made with it.
     excluded : tuple of str
         The ids of participants who are left out.
+    layout : str, optional
+        How kernels lie in the files, of `layouts`; None for what names and files say.
+    by_order : bool
+        Whether tensors are matched by their order and shapes, and not by their names.
     verify_seal : bool
         Whether to hash every file that the seal lists.
     strict : bool
@@ -120,6 +124,8 @@ class AuditSettings:
     detectors: tuple[Detector, ...] = field(default_factory=lambda: make_detectors((OF_THE_PAPER,)))
     baseline: "Baseline | None" = None
     excluded: tuple[str, ...] = ()
+    layout: str | None = None
+    by_order: bool = False
     verify_seal: bool = False
     strict: bool = False
     max_memory: int | None = None

@@ -23,3 +23,11 @@ class OutputError(AribaError):
 
 class RefusedFileError(AribaError):
     """A model file that is outside the allow-list; the message is the reason alone."""
+
+
+class OverBudgetError(RefusedFileError):
+    """A model file that asks for more than it was given: for more names, or more time."""
+
+
+class TooManyNamesError(OverBudgetError):
+    """A model file with more tensors than it was given names."""

@@ -15,14 +15,25 @@ class FindingKind(StrEnum):
     WRONG_SHAPE = "wrong-shape"
     WRONG_TYPE = "wrong-type"
     WRONG_SCALE = "wrong-scale"
+    WRONG_LAYOUT = "wrong-layout"
+    EXTRA_LAYER = "extra-layer"
     NONFINITE = "nonfinite"
     DUPLICATE = "duplicate"
+    OUTSIZE = "outsize"
     DOMINANT = "dominant"
     DEGENERATE = "degenerate"
+    FEW_FRAGMENTS = "few-fragments"
     LARGE_K_EST = "large-k-est"
     FEW_PARTICIPANTS = "few-participants"
     UNCALIBRATED = "uncalibrated"
     LAYER_LEFT_OUT = "layer-left-out"
+    NO_COMMON_NAME = "no-common-name"
+    NEWEST_CHECKPOINT = "newest-checkpoint"
+    UNCHANGED = "unchanged"
+    NOT_SCORED = "not-scored"
+    NO_UPDATES = "no-updates"
+    SEVERAL_ROUNDS = "several-rounds"
+    RENAMED = "renamed"
     SEVERAL_GLOBALS = "several-globals"
     UNUSABLE_GLOBAL = "unusable-global"
     UNSEALED = "unsealed"
@@ -37,10 +48,12 @@ PER_LAYER = frozenset(
         FindingKind.WRONG_SHAPE,
         FindingKind.WRONG_TYPE,
         FindingKind.WRONG_SCALE,
+        FindingKind.WRONG_LAYOUT,
         FindingKind.NONFINITE,
         FindingKind.DUPLICATE,
         FindingKind.DOMINANT,
         FindingKind.DEGENERATE,
+        FindingKind.FEW_FRAGMENTS,
         FindingKind.LARGE_K_EST,
         FindingKind.LAYER_LEFT_OUT,
         FindingKind.UNUSABLE_GLOBAL,
@@ -75,4 +88,9 @@ class Finding:
     participant: str | None = None
     layer: str | None = None
     group: tuple[str, ...] = ()
-    facts: dict[str, Fact] = field(default_factory=dict, hash=False)
+    facts: dict[str, Fact] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        """Return a number that also the facts decide on: a forger could else make all alike."""
+        facts = tuple(sorted(self.facts.items()))
+        return hash((self.kind, self.participant, self.layer, self.group, facts))

@@ -1,10 +1,14 @@
 """Ids of participants: data that they chose themselves, and never paths."""
 
 import hashlib
+import re
 from urllib.parse import quote
 
-# A pattern for what `file_stem` makes.
-PLAIN_STEM = "[A-Za-z0-9%_.-]+"
+from ariba_cli.base.visible import harmless
+
+# A pattern for what `file_stem` makes: names without controls, and without what is no Unicode.
+_PLAIN = r"/\x00-\x1f\x7f-\x9f\ud800-\udfff"
+PLAIN_STEM = f"[^.{_PLAIN}][^{_PLAIN}]*"
 
 _LONGEST_STEM = 200
 
@@ -17,15 +21,20 @@ def id_order(identifier: str) -> bytes:
 def file_stem(identifier: str) -> str:
     """A file name, without its suffix, for what a participant sent.
 
-    Ids may be anything: whatever is no plain letter, digit, `-`, `_` or `.` is percent-encoded,
-    and what is then too long for a file name is hashed.
+    Ids may be anything. One that can name a file, and be seen as it is, stays so. Of others,
+    whatever is no plain letter, digit, `-`, `_` or `.` is percent-encoded, and what is then too
+    long is hashed.
 
-    >>> file_stem("p00"), file_stem("../global")
-    ('p00', '%2E.%2Fglobal')
+    >>> file_stem("site 1"), file_stem("../global")
+    ('site 1', '%2E.%2Fglobal')
     """
-    stem = quote(id_order(identifier), safe="")
+    name = id_order(identifier)
+    plain = re.fullmatch(PLAIN_STEM, identifier) and harmless(identifier) == identifier
+    if plain and len(name) <= _LONGEST_STEM:
+        return identifier
+    stem = quote(name, safe="")
     if stem.startswith("."):
         stem = "%2E" + stem[1:]
     if len(stem) > _LONGEST_STEM:
-        return hashlib.sha256(id_order(identifier)).hexdigest()
+        return hashlib.sha256(name).hexdigest()
     return stem.replace("~", "%7E")

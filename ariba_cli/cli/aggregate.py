@@ -33,7 +33,13 @@ def aggregate(
     round_path: options.RoundArgument,
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="FILE", help="The model file to make.", show_default=False),
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            parser=options.new_file,
+            help="The model file to make.",
+            show_default=False,
+        ),
     ],
     drop: Annotated[
         list[str] | None,
@@ -85,11 +91,11 @@ def aggregate(
     with defer_signals():
         from ariba_cli.aggregation.aggregate import aggregate_round
         from ariba_cli.replay.suspects import read_suspects
-        from ariba_cli.reports.finding_words import finding_in_words
+        from ariba_cli.reports.finding_words import findings_in_words
         from ariba_cli.rounds.directory import open_round
 
     console = messages.console()
-    terms = files.read_options(names)
+    terms = files.read_options(names, console)
     reports = [Path(one) for one in drop or () if os.path.lexists(one)]
     named = [one for one in drop or () if not os.path.lexists(one)]
     round_ = open_round(
@@ -111,8 +117,8 @@ def aggregate(
             strict=strict,
             progress=progress,
         )
-    for finding in (*round_.findings, *done.findings):
-        console.warn(finding_in_words(finding, str))
+    for line in findings_in_words([*round_.findings, *done.findings], str):
+        console.warn(line)
     if done.kept:
         console.note(f"as in the global model: {', '.join(done.kept)}")
     console.note(

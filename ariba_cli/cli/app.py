@@ -13,7 +13,7 @@ from ariba_cli.cli.aggregate import aggregate
 from ariba_cli.cli.attack import attack
 from ariba_cli.cli.audit import audit
 from ariba_cli.cli.completion import completion, heed_shells
-from ariba_cli.cli.console import say
+from ariba_cli.cli.console import give_up, say
 from ariba_cli.cli.convert import convert
 from ariba_cli.cli.diff import diff
 from ariba_cli.cli.evaluate import evaluate
@@ -87,7 +87,12 @@ def _ariba(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="With --version: show what computes as well.")
+        bool,
+        typer.Option(
+            "-v",
+            "--verbose",
+            help="With --version: show what computes, and the sandbox that this machine gives.",
+        ),
     ] = False,
 ) -> None:
     """Find the participants of a federated-learning round whose updates look backdoored.
@@ -101,9 +106,11 @@ def _ariba(
     if version:
         typer.echo(f"ariba {VERSION}")
         if verbose:
+            from ariba_cli.formats.isolation.walls import probe
             from ariba_cli.native.library import kernels_in_words
 
             typer.echo(f"native kernels: {kernels_in_words()}")
+            typer.echo(f"sandbox: {probe()}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
@@ -130,6 +137,8 @@ def main() -> int:
     except MemoryError as error:
         return _fail(_with_notes("out of memory; the input is too large for this machine", error))
     except OSError as error:
+        if error.filename is None:
+            give_up(sys.stdout)
         return _fail(_with_notes(f"{error.filename or 'stdout'}: {error.strerror}", error))
     except Exception as error:
         if isinstance(error, _CommandLineError):
@@ -149,8 +158,11 @@ def _heed_signals() -> None:
 
 
 def _open_missing_streams() -> None:
-    """Let what was closed before the start, as by `2>&-`, go nowhere."""
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    """Stand in for what was closed before the start, as by `>&-` or `2>&-`.
+
+    Messages go nowhere then. Data must not: a stdout that cannot be written makes an error.
+    """
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
 
 

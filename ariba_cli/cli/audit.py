@@ -92,6 +92,7 @@ def audit(
         typer.Option(
             "--html",
             metavar="FILE",
+            parser=options.new_file,
             help="Write the report as one HTML page, too, with pictures. Of one round.",
             show_default=False,
         ),
@@ -160,6 +161,8 @@ def audit(
         ),
     ] = None,
     names: options.NamesOption = None,
+    layout: options.LayoutOption = None,
+    by_order: options.ByOrderOption = False,
     global_model: options.GlobalOption = None,
     verify_seal: Annotated[
         bool,
@@ -223,9 +226,11 @@ def audit(
             "device": device,
             "exclude": tuple(exclude or ()),
             "baseline": tuple(baseline or ()),
+            "layout": None if layout is None else layout.value,
+            "by_order": by_order,
             "global_model": global_model,
             "not_models": options.paths(names),
-            "options": files.read_options(names),
+            "options": files.read_options(names, console),
             # What is asked of a seal is not known before it is verified.
             "verify_seal": verify_seal or any(one.needs_seal for one in conditions),
             "strict": strict,

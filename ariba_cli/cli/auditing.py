@@ -101,7 +101,8 @@ class Auditing:
                 f"{which}examined {layer.layer} of {layer.participants} participants"
                 + ("" if own is None else f": {_marks_in_words(own, cutoff_in_words(verdict))}")
             )
-        data = verdicts.encode(path, verdict, stopwatch)
+        sandbox = None if verdict.run is None else verdict.run.sandbox
+        data = verdicts.encode(path, verdict, stopwatch, sandbox)
         holding = [condition.text for condition in self.conditions if condition.holds(verdict)]
         self.holding = self.holding or bool(holding)
         yield data

@@ -68,8 +68,7 @@ class Console:
             stdout.buffer.write(data)
             stdout.buffer.flush()
         except OSError as error:
-            # What Python would still flush when it exits goes nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+            give_up(stdout)
             if not isinstance(error, BrokenPipeError):
                 raise OutputError(f"stdout cannot be written: {error.strerror}") from error
             return False
@@ -144,7 +143,12 @@ def say(stream: TextIO, message: str) -> None:
         print(shown, file=stream, flush=True)
     except OSError:
         # Nobody can be told that nobody can be told.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        give_up(stream)
+
+
+def give_up(stream: TextIO) -> None:
+    """Send to nowhere what Python would still flush when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class _RichBar:

@@ -38,8 +38,9 @@ def convert(
             "--trust-pickles",
             # To be said each time: no variable that somebody set once may say it.
             allow_from_autoenv=False,
-            help="Open PyTorch files (.pt, .pth, .bin) too, weights only, in a process with "
-            "limits. Only for files from people that you trust.",
+            help="Open PyTorch files (.pt, .pth, .bin, .ckpt) and other pickles, too, in a process "
+            "with limits that imports nothing they name. Only for files from people that you "
+            "trust.",
         ),
     ] = False,
     names: options.NamesOption = None,
@@ -62,20 +63,20 @@ def convert(
     """
     with defer_signals():
         from ariba_cli.files.partial import check_free
-        from ariba_cli.reports.finding_words import finding_in_words
+        from ariba_cli.reports.finding_words import findings_in_words
         from ariba_cli.rounds.conversion import convert as run_conversion
         from ariba_cli.rounds.directory import open_round
 
     console = messages.console()
     check_free(out)
-    terms = files.read_options(names, trust_pickles=trust_pickles)
+    terms = files.read_options(names, console, trust_pickles=trust_pickles)
     round_ = open_round(source, terms, global_path=global_model, not_models=options.paths(names))
     round_.check_apart(out)
     with console.progress() as progress:
         done = run_conversion(
             round_, out, kind=kind.value, strict=strict, resume=resume, progress=progress
         )
-    for finding in done.refused:
-        console.warn(finding_in_words(finding, str))
+    for line in findings_in_words((*done.refused, *done.findings), str):
+        console.warn(line)
     console.note(f"{len(done.participants)} converted, {len(done.refused)} refused")
     console.data(f"{out}\n".encode("utf-8", "surrogateescape"))

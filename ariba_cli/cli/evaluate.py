@@ -124,7 +124,7 @@ def evaluate(
         backdoor_images=attack.backdoor_images if backdoor_images is None else backdoor_images,
         seed=attack.seed if seed is None else seed,
     )
-    terms = files.read_options(names)
+    terms = files.read_options(names, console)
     import_training_libraries()
     place = training_options.place(
         run.settings.dataset,
@@ -138,7 +138,9 @@ def evaluate(
     if format_ is EvaluateFormat.JSON:
         from ariba_cli.reports.evaluate_json import evaluate_json
 
-        record = stopwatch.record(reproducible=reproducible, device=found.device)
+        record = stopwatch.record(
+            reproducible=reproducible, device=found.device, sandbox=terms.isolation.record
+        )
         data = evaluate_json(found, record)
     else:
         from ariba_cli.reports.evaluate_table import evaluate_table

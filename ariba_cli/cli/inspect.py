@@ -70,7 +70,7 @@ def inspect(
 
     stopwatch = Stopwatch()
     console = messages.console()
-    terms = files.read_options(names)
+    terms = files.read_options(names, console)
     console.detail(f"reading {path}")
     if output is not None:
         check_apart(path, output)
@@ -89,7 +89,9 @@ def inspect(
     if format_ is InspectFormat.JSON:
         from ariba_cli.reports.inspect_json import inspect_json
 
-        data = inspect_json(found, stopwatch.record(reproducible=reproducible))
+        data = inspect_json(
+            found, stopwatch.record(reproducible=reproducible, sandbox=terms.isolation.record)
+        )
     else:
         from ariba_cli.reports.inspect_table import inspect_table
 

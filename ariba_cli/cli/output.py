@@ -26,9 +26,14 @@ class Stopwatch:
         self._ticks = time.perf_counter()
 
     def record(
-        self, *, reproducible: bool, round_path: Path | None = None, device: str = "cpu"
+        self,
+        *,
+        reproducible: bool,
+        round_path: Path | None = None,
+        device: str = "cpu",
+        sandbox: dict[str, int | bool] | None = None,
     ) -> RunRecord:
-        """How the command was run, up to now, on which round, and where its layers were scored."""
+        """How the command was run, up to now, on which round, where, and behind which walls."""
         epoch = _source_date_epoch()
         if epoch is None and reproducible:
             epoch = 0
@@ -39,6 +44,7 @@ class Stopwatch:
             argv=sys.argv[1:],
             device=device,
             round_path=None if round_path is None else str(round_path),
+            sandbox=sandbox,
         )
 
 

@@ -60,7 +60,13 @@ class Verdicts:
         self._csv: AuditCsv | None = None
         self._started = False
 
-    def encode(self, path: Path, verdict: "Verdict", stopwatch: "Stopwatch") -> bytes:
+    def encode(
+        self,
+        path: Path,
+        verdict: "Verdict",
+        stopwatch: "Stopwatch",
+        sandbox: dict[str, int | bool] | None = None,
+    ) -> bytes:
         """What is to be written for the next round; the page is written right away.
 
         Raises
@@ -71,7 +77,10 @@ class Verdicts:
             When the page cannot be written.
         """
         run = stopwatch.record(
-            reproducible=self._reproducible, round_path=path, device=", ".join(verdict.devices)
+            reproducible=self._reproducible,
+            round_path=path,
+            device=", ".join(verdict.devices),
+            sandbox=sandbox,
         )
         if self._page is not None:
             self._write_page(self._page, verdict, run)

@@ -56,7 +56,7 @@ def verify(
 
     stopwatch = Stopwatch()
     console = messages.console()
-    terms = files.read_options(names)
+    terms = files.read_options(names, console)
     console.detail(f"reading {report_path}")
     report = read_report(report_path, terms.limits)
     console.detail(f"hashing the inputs of {round_path}, and auditing it again")

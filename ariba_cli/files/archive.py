@@ -11,6 +11,8 @@ from ariba_cli.files.opening import OpenFile
 
 MAGIC = b"PK\x03\x04"
 
+_LOCAL_HEADER_BYTES = 30
+
 # What the standard library raises over archives that are none.
 _ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError, EOFError, KeyError)
 
@@ -29,6 +31,13 @@ def open_archive(file: OpenFile) -> Iterator[zipfile.ZipFile]:
             yield archive
     except _ERRORS as error:
         raise RefusedFileError(f"is no sound zip archive ({type(error).__name__})") from error
+
+
+def first_byte(entry: zipfile.ZipInfo, file: OpenFile) -> int:
+    """Where the contents of an entry start: after a header that the library has checked."""
+    local = file.read(entry.header_offset, _LOCAL_HEADER_BYTES)
+    name_bytes, extra_bytes = (int.from_bytes(local[at : at + 2], "little") for at in (26, 28))
+    return entry.header_offset + _LOCAL_HEADER_BYTES + name_bytes + extra_bytes
 
 
 class _Positioned:

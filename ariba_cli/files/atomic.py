@@ -1,5 +1,6 @@
 """Writing so that what is left is either the old file or the new one."""
 
+import fcntl
 import hashlib
 import os
 import secrets
@@ -18,6 +19,23 @@ class FileDigest(NamedTuple):
     sha256: str
 
 
+def check_space(folder: Path, size: int) -> None:
+    """Refuse to write what does not fit, before the work is done.
+
+    Raises
+    ------
+    OutputError
+        When the disk has less room than that.
+    """
+    disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize
+    if size > free:
+        raise OutputError(
+            f"'{folder}' has room for {free:,} bytes, and {size:,} are to be written; name a place "
+            "with more room"
+        )
+
+
 def write_atomically(path: Path, pieces: Iterable[bytes | memoryview]) -> FileDigest:
     """Write a file whole or not at all, with the mode that the umask allows.
 
@@ -31,9 +49,9 @@ def write_atomically(path: Path, pieces: Iterable[bytes | memoryview]) -> FileDi
         When it cannot be written.
     """
     digest, size = hashlib.sha256(), 0
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    temporary: Path | None = None
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        descriptor, temporary = _make_temporary(path)
         with os.fdopen(descriptor, "wb") as stream:
             for piece in pieces:
                 stream.write(piece)
@@ -43,9 +61,64 @@ def write_atomically(path: Path, pieces: Iterable[bytes | memoryview]) -> FileDi
             os.fsync(stream.fileno())
         os.replace(temporary, path)
     except BaseException as error:
-        with suppress(OSError):
-            os.unlink(temporary)
+        if temporary is not None:
+            with suppress(OSError):
+                os.unlink(temporary)
         if isinstance(error, OSError):
             raise OutputError(f"'{path}' cannot be written: {error.strerror}") from error
         raise
     return FileDigest(size, digest.hexdigest())
+
+
+def is_at(path: Path, descriptor: int) -> bool:
+    """Return whether a path is still that of an open file."""
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _make_temporary(path: Path) -> tuple[int, Path]:
+    """Make the file that is to become another, and lock it; returns its descriptor and path.
+
+    Its name is told by that of the other, so that what a killed run has left is taken away by
+    the next that writes there. While somebody else writes there, it is any name.
+    """
+    usual = path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}.tmp")
+    with suppress(FileExistsError):
+        _remove_abandoned(usual)
+        descriptor = _create(usual)
+        if _lock(descriptor) is not False and is_at(usual, descriptor):
+            return descriptor, usual
+        os.close(descriptor)
+    other = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    return _create(other), other
+
+
+def _create(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove a file of ours that no run holds the lock of, as far as that can be told."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with suppress(OSError):
+        descriptor = os.open(path, flags)
+        try:
+            ours = os.fstat(descriptor).st_uid == os.geteuid()
+            if ours and _lock(descriptor) and is_at(path, descriptor):
+                os.unlink(path)
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Lock a file until it is closed; False where somebody else has, None where none can."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        # Some network file systems have no such locks.
+        return None
+    return True

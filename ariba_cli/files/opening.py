@@ -1,5 +1,6 @@
 """The one way in: how a file of a round is opened and its bytes are taken."""
 
+import codecs
 import os
 import stat
 from collections.abc import Iterator
@@ -7,12 +8,18 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.files.clock import check_time
 from ariba_cli.files.limits import Limits
 
 _HEAD_BYTES = 16
+# By which the size of a file on disk is counted, whatever the disk has.
+_BLOCK_BYTES = 512
+
+# Those of a cache lead to files that their owner put there, and others lead anywhere.
+_LINK = "is a link, which is not followed; put what it leads to in its place (cp -rL copies that)"
 
 
 class Stamp(NamedTuple):
@@ -41,6 +48,11 @@ class OpenFile:
         return self.stamp.size
 
     @property
+    def disk_bytes(self) -> int:
+        """How many of them lie on the disk: holes in a file take none."""
+        return min(self.size, os.fstat(self.descriptor).st_blocks * _BLOCK_BYTES)
+
+    @property
     def head(self) -> bytes:
         """Its first bytes, by which its format is known."""
         return self.read(0, min(self.size, _HEAD_BYTES))
@@ -60,9 +72,10 @@ class OpenFile:
     def read_into(self, buffer: memoryview, offset: int) -> None:
         """Fill a buffer with the bytes that start there; see `read`."""
         while buffer:
+            check_time()
             taken = os.preadv(self.descriptor, [buffer], offset)
             if not taken:
-                raise RefusedFileError(f"ends at byte {offset:,}, before its contents do")
+                raise _ended(offset)
             buffer = buffer[taken:]
             offset += taken
 
@@ -123,6 +136,28 @@ def open_file(
         os.close(descriptor)
 
 
+def opened_already(stream: BinaryIO, limits: Limits) -> OpenFile:
+    """Return a file that another process has opened by `open_file`, and handed on.
+
+    Behind walls its size is all that can be asked of it.
+    """
+    size = stream.seek(0, os.SEEK_END)
+    return _HandedOn(Path(), stream.fileno(), Stamp(0, 0, size, 0, 0), limits)
+
+
+class _HandedOn(OpenFile):
+    """Read by the calls that are let through behind walls."""
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        while buffer:
+            data = os.pread(self.descriptor, len(buffer), offset)
+            if not data:
+                raise _ended(offset)
+            buffer[: len(data)] = data
+            buffer = buffer[len(data) :]
+            offset += len(data)
+
+
 @contextmanager
 def enough_memory() -> Iterator[None]:
     """Refuse one file for what would otherwise end the work on all.
@@ -147,7 +182,7 @@ def open_folder(path: Path, limits: Limits) -> OpenFolder:
         When it is a link, cannot be listed, or holds too many files.
     """
     if path.is_symlink():
-        raise RefusedFileError("is a link")
+        raise RefusedFileError(_LINK)
     try:
         with os.scandir(path) as entries:
             names = frozenset(entry.name for entry in islice(entries, limits.folder_files + 1))
@@ -164,6 +199,37 @@ def read_small(path: Path, limits: Limits) -> bytes:
         return file.read(0, file.size)
 
 
+def read_own(path: Path, most_bytes: int) -> bytes:
+    """All bytes of a file that the user names on the command line: a link and a pipe will do.
+
+    A mark of the byte order at its start is taken away, and UTF-16, as some shells write it,
+    becomes UTF-8.
+
+    Raises
+    ------
+    RefusedFileError
+        When it cannot be read, or is larger.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(most_bytes + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise RefusedFileError(f"cannot be opened: {reason}") from error
+    if len(data) > most_bytes:
+        raise RefusedFileError(f"has more than {most_bytes:,} bytes")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            return data.decode("utf-16").encode()
+        except UnicodeError as error:
+            raise RefusedFileError("is no sound UTF-16") from error
+    return data.removeprefix(codecs.BOM_UTF8)
+
+
+def _ended(offset: int) -> RefusedFileError:
+    return RefusedFileError(f"ends at byte {offset:,}, before its contents do")
+
+
 def _stamp(descriptor: int) -> Stamp:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
@@ -173,6 +239,6 @@ def _stamp(descriptor: int) -> Stamp:
 
 def _why_not_opened(path: Path, error: OSError | ValueError) -> str:
     if os.path.islink(path):
-        return "is a link"
+        return _LINK
     reason = error.strerror if isinstance(error, OSError) else str(error)
     return f"cannot be opened: {reason}"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ariba_cli.base.errors import OutputError
 from ariba_cli.base.interrupts import defer_signals
+from ariba_cli.files.atomic import is_at
 
 PARTIAL_SUFFIX = ".partial"
 
@@ -162,7 +163,7 @@ def _locked(partial: Path, *, made: bool) -> Iterator[None]:
             # Another run may have made it a moment ago. That one is to get the lock.
             time.sleep(_SECONDS_TO_LOCK)
         _lock(descriptor, partial, made=made)
-        if not _is_at(partial, descriptor):
+        if not is_at(partial, descriptor):
             # The other run finished, or gave up, after the directory was opened here.
             raise _busy(partial)
         yield
@@ -188,13 +189,6 @@ def _busy(partial: Path) -> OutputError:
     return OutputError(
         f"'{partial}' is being written by another run; wait for it, or name another directory"
     )
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
 
 
 def _paths(directory: Path, prefix: str) -> Iterator[str]:

@@ -5,8 +5,10 @@ one is a module here, a line in `FILE_FORMATS` or `FOLDER_FORMATS`, and a row in
 that covers all of them.
 """
 
+import re
 import stat
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -15,7 +17,17 @@ import numpy.typing as npt
 
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.opening import OpenFile, OpenFolder, open_file, open_folder
-from ariba_cli.formats import hdf5, npy, npz, peft, pytorch, safetensors, sharded
+from ariba_cli.formats import (
+    adapter_config,
+    foreign,
+    hdf5,
+    npy,
+    npz,
+    peft,
+    pytorch,
+    safetensors,
+    sharded,
+)
 from ariba_cli.formats.model import Model, ReadOptions
 
 Source = TypeVar("Source", OpenFile, OpenFolder, contravariant=True)
@@ -52,6 +64,12 @@ ENCODERS: dict[str, Encoder] = {"safetensors": safetensors, "hdf5": hdf5}
 # The one model file in the folder of a participant, where it goes by its usual name.
 _USUAL_NAME = "model.safetensors"
 _MOST_FILES_LOOKED_AT = 100
+# Where Trainers keep what they had after so many steps.
+_CHECKPOINT = re.compile(r"checkpoint-(0|[1-9][0-9]{0,15})")
+# What they keep beside a model, in pickles of their own.
+_BESIDE = re.compile(
+    r"(?:optimizer|scheduler|scaler)\.(?:pt|bin)|training_args\.bin|rng_state(?:_\d+)?\.pth"
+)
 
 
 def open_model(path: Path, terms: ReadOptions) -> Model:
@@ -62,10 +80,11 @@ def open_model(path: Path, terms: ReadOptions) -> Model:
     RefusedFileError
         When anything about it is not expressly allowed.
     """
-    if _is_folder(path):
-        return _open_folder(open_folder(path, terms.limits), terms)
-    with open_file(path, terms.limits) as file:
-        return _open_file(file, terms)
+    with terms.isolation.clock.turn((path, "/"), terms.limits.seconds):
+        if _is_folder(path):
+            return _open_folder(open_folder(path, terms.limits), terms)
+        with open_file(path, terms.limits) as file:
+            return _open_file(file, terms)
 
 
 def open_part(path: Path, group: str, terms: ReadOptions) -> Model:
@@ -92,6 +111,15 @@ def is_model_folder(path: Path, terms: ReadOptions) -> bool:
     return any(format_.recognises(folder) for format_ in FOLDER_FORMATS)
 
 
+def is_recognised(path: Path, terms: ReadOptions) -> bool:
+    """Whether a file starts as one of a known format does."""
+    try:
+        with open_file(path, terms.limits) as file:
+            return any(format_.recognises(file) for format_ in FILE_FORMATS)
+    except RefusedFileError:
+        return False
+
+
 def _is_folder(path: Path) -> bool:
     try:
         return stat.S_ISDIR(path.lstat().st_mode)
@@ -102,9 +130,17 @@ def _is_folder(path: Path) -> bool:
 def _open_file(file: OpenFile, terms: ReadOptions) -> Model:
     for format_ in FILE_FORMATS:
         if format_.recognises(file):
-            return format_.open_model(file, terms)
+            try:
+                return format_.open_model(file, terms)
+            except RefusedFileError as error:
+                # An archive of something else is taken for one of NumPy or PyTorch.
+                words = foreign.archive_in_words(file)
+                if words is None:
+                    raise
+                raise RefusedFileError(words) from error
     known = ", ".join(format_.NAME for format_ in FILE_FORMATS if format_ is not pytorch)
-    raise RefusedFileError(f"is in no known format ({known})")
+    words = foreign.file_in_words(file)
+    raise RefusedFileError(words or f"is in no known format ({known})")
 
 
 def _open_folder(folder: OpenFolder, terms: ReadOptions) -> Model:
@@ -114,21 +150,60 @@ def _open_folder(folder: OpenFolder, terms: ReadOptions) -> Model:
         raise RefusedFileError("is a folder with more than one model")
     for format_ in recognised:
         return format_.open_model(folder, terms)
-    with folder.open(_only_model(folder)) as file:
+    name = _only_model(folder)
+    if name is None:
+        return _open_inside(folder, terms)
+    with folder.open(name) as file:
         return _open_file(file, terms)
 
 
-def _only_model(folder: OpenFolder) -> str:
-    """The file of a folder that is a model, where that can be told."""
+def _only_model(folder: OpenFolder) -> str | None:
+    """Return the only file of a folder that is a model; None where there is none."""
     if _USUAL_NAME in folder.names:
         return _USUAL_NAME
     if len(folder.names) > _MOST_FILES_LOOKED_AT:
-        raise RefusedFileError(f"holds {len(folder.names):,} files, and no {_USUAL_NAME}")
-    models = [name for name in sorted(folder.names) if _is_recognised(folder, name)]
-    if len(models) != 1:
-        known = " or ".join((_USUAL_NAME, peft.CONFIG))
-        raise RefusedFileError(f"is a folder with {len(models)} model files, and no {known}")
-    return models[0]
+        raise _no_model(folder, f"holds {len(folder.names):,} files, and no {_USUAL_NAME}")
+    names = (name for name in sorted(folder.names) if not _BESIDE.fullmatch(name))
+    models = [name for name in names if _is_recognised(folder, name)]
+    if len(models) > 1:
+        known = " or ".join((_USUAL_NAME, adapter_config.CONFIG))
+        raise _no_model(folder, f"is a folder with {len(models)} model files, and no {known}")
+    return models[0] if models else None
+
+
+def _no_model(folder: OpenFolder, reason: str) -> RefusedFileError:
+    """Return why a folder holds no model that can be told: it may be one of another format."""
+    return RefusedFileError(foreign.folder_in_words(folder) or reason)
+
+
+def _open_inside(folder: OpenFolder, terms: ReadOptions) -> Model:
+    """Open what lies in a folder of the folder: its newest checkpoint, or its only adapter."""
+    inside = [name for name in sorted(folder.names) if _is_folder(folder.path / name)]
+    steps = {int(match[1]): name for name in inside if (match := _CHECKPOINT.fullmatch(name))}
+    if steps:
+        newest = steps[max(steps)]
+        model = _open_here(folder, newest, terms)
+        if len(steps) == 1:
+            return model
+        return replace(model, chosen=f"{newest}, the newest of {len(steps)} checkpoints")
+    adapters = [name for name in inside if peft.recognises(_inside(folder, name, terms))]
+    if len(adapters) != 1:
+        known = " or ".join((_USUAL_NAME, adapter_config.CONFIG))
+        nested = f"{len(adapters)} folders of adapters" if adapters else "no model file"
+        raise _no_model(folder, f"is a folder with {nested}, and no {known}")
+    return _open_here(folder, adapters[0], terms)
+
+
+def _open_here(folder: OpenFolder, name: str, terms: ReadOptions) -> Model:
+    """Open the model that lies in a folder of the folder itself, and no deeper."""
+    inside = _inside(folder, name, terms)
+    if not any(one.recognises(inside) for one in FOLDER_FORMATS) and _only_model(inside) is None:
+        raise _no_model(inside, f"has no model in {name!r}")
+    return _open_folder(inside, terms)
+
+
+def _inside(folder: OpenFolder, name: str, terms: ReadOptions) -> OpenFolder:
+    return open_folder(folder.path / name, terms.limits)
 
 
 def _is_recognised(folder: OpenFolder, name: str) -> bool:

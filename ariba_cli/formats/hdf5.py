@@ -22,6 +22,7 @@ from ariba_cli.formats.model import (
     ReadOptions,
     Tensor,
     check_disjoint,
+    told,
 )
 from ariba_cli.formats.tensors import (
     SIZES,
@@ -52,19 +53,26 @@ def open_model(source: OpenFile, terms: ReadOptions) -> Model:
 
 def open_group(source: OpenFile, group: str, terms: ReadOptions) -> Model:
     """List the tensors of one group of a file; see `Format`."""
-    found = _listed(terms.hdf5.ask(source, "tensors", group=group), terms)
-    tensors = dict(_tensor(entry, group, terms) for entry in found)
+    match terms.isolation.hdf5.ask(source, "tensors", group=group):
+        case {"tensors": found, "skipped": others}:
+            tensors = dict(_tensor(entry, group, terms) for entry in _listed(found, terms))
+            skipped = dict(told(entry, _UNSOUND) for entry in _listed(others, terms))
+        case _:
+            raise RefusedFileError(_UNSOUND)
     if len(tensors) < len(found):
         raise RefusedFileError(_UNSOUND)
     check_expanded([one.spec for one in tensors.values() if isinstance(one, _Packed)], terms.limits)
     in_place = {name: one for name, one in tensors.items() if isinstance(one, Extent)}
     check_disjoint(in_place, source.size)
-    return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms)
+    return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms, skipped)
 
 
 def groups(source: OpenFile, group: str, terms: ReadOptions) -> list[str]:
     """What is in a group of a file, where most of it are groups."""
-    return [str(name) for name in _listed(terms.hdf5.ask(source, "groups", group=group), terms)]
+    return [
+        str(name)
+        for name in _listed(terms.isolation.hdf5.ask(source, "groups", group=group), terms)
+    ]
 
 
 def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
@@ -91,9 +99,9 @@ class _Packed:
         return self.spec.bytes
 
     def read_into(self, reading: Reading, buffer: memoryview) -> None:
-        child, file = reading.model.terms.hdf5, reading.file(0)
+        parser, file = reading.model.terms.isolation.hdf5, reading.file(0)
         tensor = [self.name, self.spec.dtype, list(self.spec.shape), None]
-        child.ask(file, "values", into=buffer, group=self.group, tensor=tensor)
+        parser.ask(file, "values", into=buffer, group=self.group, tensor=tensor)
 
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
         return to_array(self.spec, raw)

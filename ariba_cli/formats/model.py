@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeGuard
 
@@ -14,7 +13,7 @@ from ariba_cli.base.aligned import aligned
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import OpenFile, Stamp, open_file
-from ariba_cli.formats.isolation.parent import Child
+from ariba_cli.formats.isolation.parent import Isolation
 from ariba_cli.formats.lowrank import LowRank
 from ariba_cli.formats.tensors import TensorSpec, to_array, to_row_order
 
@@ -37,21 +36,13 @@ class ReadOptions:
     limits : what a file may take.
     names : what arrays without names are called, in the order of the model.
     trust_pickles : whether PyTorch's pickles are opened at all.
+    isolation : the processes that parse HDF5 and pickles.
     """
 
     limits: Limits = field(default_factory=Limits)
     names: tuple[str, ...] | None = None
     trust_pickles: bool = False
-
-    @cached_property
-    def hdf5(self) -> Child:
-        """The process that parses HDF5."""
-        return Child("hdf5", self.limits)
-
-    @cached_property
-    def pickles(self) -> Child:
-        """The process that unpickles."""
-        return Child("pickles", self.limits)
+    isolation: Isolation = field(default_factory=Isolation, compare=False)
 
 
 class ListedFile(NamedTuple):
@@ -99,12 +90,18 @@ class Model:
     files : the files that it is made of.
     tensors : its tensors by name, in the file's order.
     terms : under which its files are opened again, to be read.
+    skipped : what else is in its files and cannot be scored, by name, each in a word.
+    chosen : which of several models in a folder it is, and by what; empty where it is the only one.
+    layout : how its files say that kernels lie in them; see `layouts`. Empty where they do not.
     """
 
     format: str
     files: tuple[ListedFile, ...]
     tensors: Mapping[str, Tensor]
     terms: ReadOptions
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    chosen: str = ""
+    layout: str = ""
 
     @property
     def bytes(self) -> int:
@@ -254,6 +251,21 @@ class Extent:
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
         """See `Tensor`."""
         return to_array(self.spec, raw)
+
+
+def told(entry: object, unsound: str) -> tuple[str, str]:
+    """Name and kind of what a child has passed over, as it tells them.
+
+    Raises
+    ------
+    RefusedFileError
+        When they are none; `unsound` is what is then wrong with the file.
+    """
+    match entry:
+        case [str(name), str(what)] if what.isprintable():
+            return name, what
+        case _:
+            raise RefusedFileError(unsound)
 
 
 def in_one_piece(tensor: Tensor) -> TypeGuard[Extent]:

@@ -27,10 +27,23 @@ _MOST_HEADER_BYTES = 4096
 PREAMBLE_BYTES = len(_MAGIC) + _VERSION_BYTES + 4
 
 _HEADER = re.compile(
-    rb"\{\s*'descr'\s*:\s*'(?P<descr>[<>|=]?[A-Za-z][0-9]{0,4})'\s*,"
+    rb"\{\s*'descr'\s*:\s*'(?P<descr>[<>|=]?[A-Za-z][0-9]{0,4}(?:\[[0-9A-Za-z]{1,6}\])?)'\s*,"
     rb"\s*'fortran_order'\s*:\s*(?P<order>True|False)\s*,"
     rb"\s*'shape'\s*:\s*\(\s*(?P<shape>(?:[0-9]{1,19}\s*,\s*)*(?:[0-9]{1,19})?)\s*\)\s*,?\s*\}\s*"
 )
+
+
+class NoWeightError(RefusedFileError):
+    """An array is of a type that no weight has.
+
+    Attributes
+    ----------
+    descr : the type, as NumPy writes it.
+    """
+
+    def __init__(self, descr: str) -> None:
+        super().__init__(f"holds an array of {descr}, which is no type of a weight")
+        self.descr = descr
 
 
 def recognises(source: OpenFile) -> bool:
@@ -83,7 +96,7 @@ def parse_header(data: bytes, limits: Limits) -> tuple[TensorSpec, bool]:
         raise RefusedFileError("has an array with a header that is not as NumPy writes it")
     descr = found["descr"].decode("ascii")
     if descr not in NUMPY_TYPES:
-        raise RefusedFileError(f"holds an array of {descr}, which is no type of a weight")
+        raise NoWeightError(descr)
     shape = tuple(int(extent) for extent in found["shape"].split(b",") if extent.strip())
     check_shape(shape, limits)
     return TensorSpec(NUMPY_TYPES[descr], shape), found["order"] == b"True"

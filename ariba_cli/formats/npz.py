@@ -4,10 +4,9 @@ Arrays that were saved without names are called `arr_0`, `arr_1`, …; `ReadOpti
 what they are.
 """
 
-import re
 import zipfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.base.errors import RefusedFileError
-from ariba_cli.files.archive import MAGIC, open_archive
+from ariba_cli.files.archive import MAGIC, first_byte, open_archive
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import OpenFile
 from ariba_cli.formats import npy
@@ -36,12 +35,11 @@ from ariba_cli.formats.tensors import (
     to_array,
     to_row_order,
 )
+from ariba_cli.formats.unnamed import named
 
 NAME = "npz"
 
 _SUFFIX = ".npy"
-_UNNAMED = re.compile(r"arr_(0|[1-9][0-9]{0,8})")
-_LOCAL_HEADER_BYTES = 30
 _ENCRYPTED = 1
 _PIECE_BYTES = 2**20
 
@@ -58,13 +56,13 @@ def open_model(source: OpenFile, terms: ReadOptions) -> Model:
     with open_archive(source) as archive:
         entries = archive.infolist()
         _check_entries(entries, terms.limits)
-        found = {e.filename.removesuffix(_SUFFIX): _array(archive, e, source) for e in entries}
+        found, skipped = _arrays(archive, entries, source)
     packed = [one.spec for one in found.values() if isinstance(one, _Deflated)]
     check_expanded(packed, terms.limits)
     in_place = {name: one for name, one in found.items() if isinstance(one, Extent)}
     check_disjoint(in_place, source.size)
-    tensors = _named(found, terms)
-    return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms)
+    tensors = named(found, terms)
+    return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms, skipped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +79,12 @@ class _Deflated:
         return self.spec.bytes
 
     def read_into(self, reading: Reading, buffer: memoryview) -> None:
-        whole = buffer
-        with open_archive(reading.file(0)) as archive, archive.open(self.entry) as stream:
+        whole, file, clock = buffer, reading.file(0), reading.model.terms.isolation.clock
+        with (
+            clock.turn((file.path, "/"), file.limits.seconds),
+            open_archive(file) as archive,
+            archive.open(self.entry) as stream,
+        ):
             _take(stream, self.start)
             while buffer:
                 piece = _take(stream, min(_PIECE_BYTES, len(buffer)))
@@ -108,6 +110,25 @@ def _check_entries(entries: Sequence[zipfile.ZipInfo], limits: Limits) -> None:
             raise RefusedFileError(f"packs {entry.filename!r} in a way that is not allowed")
 
 
+def _arrays(
+    archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], source: OpenFile
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The arrays by name, and those that are of a type that no weight has, with that."""
+    found: dict[str, Tensor] = {}
+    skipped: dict[str, str] = {}
+    first = None
+    for entry in entries:
+        name = entry.filename.removesuffix(_SUFFIX)
+        try:
+            found[name] = _array(archive, entry, source)
+        except npy.NoWeightError as error:
+            first = first or error
+            skipped[name] = error.descr
+    if first is not None and not found:
+        raise RefusedFileError(str(first))
+    return found, skipped
+
+
 def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, source: OpenFile) -> Tensor:
     """Where the values of an array are, from the header that it starts with."""
     with archive.open(entry) as stream:
@@ -121,15 +142,8 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, source: OpenFile) -
             f"{start + spec.bytes:,} with its header"
         )
     if entry.compress_type == zipfile.ZIP_STORED:
-        return Extent(spec, _first_byte(entry, source) + start, column_order=column_order)
+        return Extent(spec, first_byte(entry, source) + start, column_order=column_order)
     return _Deflated(spec, entry.filename, start, column_order)
-
-
-def _first_byte(entry: zipfile.ZipInfo, source: OpenFile) -> int:
-    """Where the contents of an entry start: after a header that the library has checked."""
-    local = source.read(entry.header_offset, _LOCAL_HEADER_BYTES)
-    name_bytes, extra_bytes = (int.from_bytes(local[at : at + 2], "little") for at in (26, 28))
-    return entry.header_offset + _LOCAL_HEADER_BYTES + name_bytes + extra_bytes
 
 
 def _take(stream: IO[bytes], size: int) -> bytes:
@@ -138,17 +152,3 @@ def _take(stream: IO[bytes], size: int) -> bytes:
     if len(data) < size:
         raise EOFError
     return data
-
-
-def _named(found: Mapping[str, Tensor], terms: ReadOptions) -> Mapping[str, Tensor]:
-    """Give arrays without names the names that they were given by hand."""
-    matches = [_UNNAMED.fullmatch(name) for name in found]
-    indices = [int(match[1]) for match in matches if match]
-    if terms.names is None or sorted(indices) != list(range(len(found))):
-        return found
-    if len(terms.names) != len(found):
-        raise RefusedFileError(
-            f"holds {len(found)} arrays, and {len(terms.names)} names were given"
-        )
-    by_index = dict(zip(indices, found.values(), strict=True))
-    return {name: by_index[index] for index, name in enumerate(terms.names)}

@@ -1,9 +1,11 @@
 """PyTorch's `.pt` files, which are pickles: only for `ariba convert`, and only when told to.
 
-A child process with limits unpickles them (`isolation.pickles`).
+A child process with limits unpickles them (`isolation.pickles`), and imports nothing that they
+name. Tensors that lie in the file in one piece are then read like those of any other format.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,15 +14,17 @@ import numpy.typing as npt
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.archive import MAGIC, open_archive
 from ariba_cli.files.opening import OpenFile
-from ariba_cli.formats.model import ListedFile, Model, Reading, ReadOptions, Tensor
+from ariba_cli.formats.model import Extent, ListedFile, Model, Reading, ReadOptions, Tensor, told
 from ariba_cli.formats.tensors import (
     SIZES,
     TensorSpec,
     check_count,
+    check_expanded,
     check_name,
     check_shape,
     to_array,
 )
+from ariba_cli.formats.unnamed import named
 
 NAME = "pytorch"
 
@@ -51,41 +55,68 @@ def open_model(source: OpenFile, terms: ReadOptions) -> Model:
     """List the tensors of a file; see `Format`."""
     if not terms.trust_pickles:
         raise RefusedFileError(REFUSAL)
-    found = terms.pickles.ask(source, "tensors")
-    if not isinstance(found, list):
-        raise RefusedFileError(_UNSOUND)
-    check_count(len(found), terms.limits)
-    tensors = dict(_tensor(entry, terms) for entry in found)
-    return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms)
+    match terms.isolation.pickles.ask(source, "tensors"):
+        case {"tensors": list(found), "skipped": list(skipped)}:
+            check_count(len(found), terms.limits)
+            tensors = dict(_tensor(entry, source, terms) for entry in found)
+            passed_over = dict(told(entry, _UNSOUND) for entry in skipped)
+        case _:
+            raise RefusedFileError(_UNSOUND)
+    _check_size(tensors, source, terms)
+    files = (ListedFile(source.path, source.stamp),)
+    return Model(NAME, files, named(tensors, terms), terms, passed_over)
 
 
 @dataclass(frozen=True, slots=True)
 class _Pickled:
-    """A tensor that has to be unpickled."""
+    """A tensor whose bytes do not lie in its file as they are needed."""
 
     spec: TensorSpec
     name: str
+    file: int = 0
 
     @property
     def raw_bytes(self) -> int:
         return self.spec.bytes
 
     def read_into(self, reading: Reading, buffer: memoryview) -> None:
-        child = reading.model.terms.pickles
-        child.ask(reading.file(0), "values", into=buffer, name=self.name)
+        parser = reading.model.terms.isolation.pickles
+        parser.ask(reading.file(self.file), "values", into=buffer, name=self.name)
 
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
         return to_array(self.spec, raw)
 
 
-def _tensor(entry: Any, terms: ReadOptions) -> tuple[str, Tensor]:
+def in_file(tensor: Tensor, number: int) -> Tensor:
+    """The same tensor in another file of a model."""
+    assert isinstance(tensor, _Pickled | Extent)
+    return replace(tensor, file=number)
+
+
+def _tensor(entry: Any, source: OpenFile, terms: ReadOptions) -> tuple[str, Tensor]:
     """What the child says of a tensor, believed as little as the file."""
     match entry:
-        case [str(name), str(dtype), list(shape)] if dtype in SIZES and all(
+        case [str(name), str(dtype), list(shape), int() | None as place] if dtype in SIZES and all(
             type(extent) is int and extent >= 0 for extent in shape
         ):
             check_name(name, terms.limits)
             check_shape(shape, terms.limits)
-            return name, _Pickled(TensorSpec(dtype, tuple(shape)), name)
+            spec = TensorSpec(dtype, tuple(shape))
+            if place is None:
+                return name, _Pickled(spec, name)
+            if not 0 <= place <= source.size - spec.bytes:
+                raise RefusedFileError(_UNSOUND)
+            return name, Extent(spec, place)
         case _:
             raise RefusedFileError(_UNSOUND)
+
+
+def _check_size(tensors: Mapping[str, Tensor], source: OpenFile, terms: ReadOptions) -> None:
+    """Refuse tensors that stand for more than a small file may.
+
+    Those that are tied, as an output layer often is to its embedding, are there once and count
+    twice.
+    """
+    total = sum(tensor.spec.bytes for tensor in tensors.values())
+    if total - 2 * source.size > terms.limits.expanded_bytes:
+        check_expanded((tensor.spec for tensor in tensors.values()), terms.limits)

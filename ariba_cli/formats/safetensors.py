@@ -5,6 +5,7 @@ duplicate names, of which the last wins, and fields that it does not know.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -16,6 +17,7 @@ from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import OpenFile
 from ariba_cli.files.strict_json import parse_object
+from ariba_cli.formats.layouts import MLX
 from ariba_cli.formats.model import Extent, ListedFile, Model, ReadOptions
 from ariba_cli.formats.tensors import SIZES, TensorSpec, check_count, check_name, check_shape
 
@@ -24,6 +26,18 @@ SUFFIX = ".safetensors"
 
 _LENGTH_BYTES = 8
 _ALIGNMENT = 8
+
+# Bits per value of every type that the format has; those that take no whole bytes, and some
+# others, are passed over.
+_BITS = {dtype: 8 * size for dtype, size in SIZES.items()} | {
+    "F4": 4,
+    "F6_E2M3": 6,
+    "F6_E3M2": 6,
+    "F8_E8M0": 8,
+    "F8_E4M3FNUZ": 8,
+    "F8_E5M2FNUZ": 8,
+    "C64": 64,
+}
 
 # Participants of one round send the same header: what it says is worked out and kept once.
 _KEPT_HEADERS = 8
@@ -46,8 +60,9 @@ def open_model(source: OpenFile, terms: ReadOptions) -> Model:
         )
     header = source.read(_LENGTH_BYTES, length)
     list_tensors = _list_once if length <= _LARGEST_KEPT_BYTES else _list
-    tensors = list_tensors(header, source.size, terms.limits)
-    return Model(NAME, (ListedFile(source.path, source.stamp),), tensors, terms)
+    tensors, skipped, layout = list_tensors(header, source.size, terms.limits)
+    files = (ListedFile(source.path, source.stamp),)
+    return Model(NAME, files, tensors, terms, skipped, layout=layout)
 
 
 def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
@@ -57,9 +72,15 @@ def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
     return save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()})
 
 
-def encode_header(tensors: Mapping[str, TensorSpec]) -> bytes:
-    """What a file starts with that then holds the bytes of these tensors, in this order."""
-    entries, position = {}, 0
+def encode_header(tensors: Mapping[str, TensorSpec], layout: str = "") -> bytes:
+    """What a file starts with that then holds the bytes of these tensors, in this order.
+
+    Parameters
+    ----------
+    layout : the layout of its kernels, as `Model` has it.
+    """
+    entries: dict[str, Any] = {"__metadata__": {"format": layout}} if layout else {}
+    position = 0
     for name, spec in tensors.items():
         offsets = [position, position + spec.bytes]
         entries[name] = {"dtype": spec.dtype, "shape": spec.shape, "data_offsets": offsets}
@@ -70,14 +91,31 @@ def encode_header(tensors: Mapping[str, TensorSpec]) -> bytes:
     return len(header).to_bytes(_LENGTH_BYTES, "little") + header
 
 
-def _list(header: bytes, size: int, limits: Limits) -> Mapping[str, Extent]:
+def _list(
+    header: bytes, size: int, limits: Limits
+) -> tuple[Mapping[str, Extent], Mapping[str, str], str]:
+    """Return the tensors, those of types that cannot be scored, and the layout of kernels."""
     start = _LENGTH_BYTES + len(header)
     entries = parse_object(header, "a header")
-    _check_metadata(entries.pop("__metadata__", {}))
+    metadata = entries.pop("__metadata__", {})
+    _check_metadata(metadata)
     check_count(len(entries), limits)
-    tensors = {name: _tensor(name, entry, start, limits) for name, entry in entries.items()}
-    _check_layout(tensors, start, size)
-    return tensors
+    tensors: dict[str, Extent] = {}
+    skipped: dict[str, str] = {}
+    places: dict[str, tuple[int, int]] = {}
+    for name, entry in entries.items():
+        dtype, shape, first, last = _described(name, entry, limits)
+        places[name] = start + first, last - first
+        if dtype in SIZES:
+            tensors[name] = Extent(TensorSpec(dtype, shape), start + first)
+        else:
+            skipped[name] = dtype
+    _check_layout(places, start, size)
+    if skipped and not tensors:
+        raise RefusedFileError(
+            f"holds no tensor that can be scored, but {next(iter(skipped.values()))}"
+        )
+    return tensors, skipped, MLX if metadata.get("format") == MLX else ""
 
 
 _list_once = lru_cache(maxsize=_KEPT_HEADERS)(_list)
@@ -88,16 +126,16 @@ def _check_metadata(metadata: object) -> None:
         raise RefusedFileError("has metadata that is not a table of strings")
 
 
-def _tensor(name: str, entry: Any, start: int, limits: Limits) -> Extent:
+def _described(name: str, entry: Any, limits: Limits) -> tuple[str, tuple[int, ...], int, int]:
+    """The type and shape of a tensor, and its first byte and the one behind its last."""
     check_name(name, limits)
     match entry:
         case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [first, last]} if (
-            len(entry) == 3 and dtype in SIZES and all(map(_is_count, [*shape, first, last]))
+            len(entry) == 3 and dtype in _BITS and all(map(_is_count, [*shape, first, last]))
         ):
             check_shape(shape, limits)
-            spec = TensorSpec(dtype, tuple(shape))
-            if spec.bytes == last - first:
-                return Extent(spec, start + first)
+            if math.prod(shape) * _BITS[dtype] == 8 * (last - first):
+                return dtype, tuple(shape), first, last
             raise RefusedFileError(f"gives {name!r} bytes that its shape does not fill")
         case _:
             raise RefusedFileError(
@@ -109,13 +147,13 @@ def _is_count(value: object) -> bool:
     return type(value) is int and value >= 0
 
 
-def _check_layout(tensors: Mapping[str, Extent], start: int, size: int) -> None:
+def _check_layout(places: Mapping[str, tuple[int, int]], start: int, size: int) -> None:
     """Refuse gaps, overlaps, and a file that is longer or shorter than its tensors."""
     position = start
-    for name, one in sorted(tensors.items(), key=lambda item: (item[1].offset, item[1].raw_bytes)):
-        if one.offset != position:
+    for name, (offset, length) in sorted(places.items(), key=lambda item: item[1]):
+        if offset != position:
             raise RefusedFileError(f"leaves a gap or an overlap before {name!r}")
-        position += one.raw_bytes
+        position += length
     if position > size:
         raise RefusedFileError(f"is truncated: its tensors end at byte {position:,} of {size:,}")
     if position < size:

@@ -1,19 +1,21 @@
-"""safetensors in shards: a folder with an index that says which file holds which tensor."""
+"""A model in shards: a folder with an index that says which file holds which tensor.
+
+Shards are safetensors, or PyTorch's pickles where those are trusted.
+"""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.opening import OpenFolder
 from ariba_cli.files.strict_json import parse_object
-from ariba_cli.formats import safetensors
-from ariba_cli.formats.model import Extent, Model, ReadOptions, Tensor
+from ariba_cli.formats import pytorch, safetensors
+from ariba_cli.formats.model import Model, ReadOptions, Tensor
 from ariba_cli.formats.tensors import check_count, check_name
 
 NAME = "sharded-safetensors"
 
-_INDEX_SUFFIX = ".safetensors.index.json"
+_INDEX_SUFFIXES = (".safetensors.index.json", ".bin.index.json")
 
 
 def recognises(source: OpenFolder) -> bool:
@@ -38,15 +40,17 @@ def open_model(source: OpenFolder, terms: ReadOptions) -> Model:
         for name, tensor in model.tensors.items():
             if index.get(name) != shard:
                 raise RefusedFileError(f"has {name!r} in {shard!r}, and its index does not say so")
-            if isinstance(tensor, Extent):
-                found[name] = replace(tensor, file=number)
+            found[name] = pytorch.in_file(tensor, number)
     _check_complete(index, found)
     files = tuple(file for model in models for file in model.files)
-    return Model(NAME, files, {name: found[name] for name in index}, terms)
+    skipped = {name: what for model in models for name, what in model.skipped.items()}
+    layout = models[0].layout if models else ""
+    return Model(NAME, files, {name: found[name] for name in index}, terms, skipped, layout=layout)
 
 
 def _indices(source: OpenFolder) -> list[str]:
-    return sorted(name for name in source.names if name.endswith(_INDEX_SUFFIX))
+    names = (name for name in source.names if not name.startswith("."))
+    return sorted(name for name in names if name.endswith(_INDEX_SUFFIXES))
 
 
 def _weight_map(index: Mapping[str, Any]) -> dict[str, str]:
@@ -58,9 +62,11 @@ def _weight_map(index: Mapping[str, Any]) -> dict[str, str]:
 
 def _open_shard(source: OpenFolder, name: str, terms: ReadOptions) -> Model:
     with source.open(name) as file:
-        if not safetensors.recognises(file):
-            raise RefusedFileError(f"names {name!r} as a shard, which is no safetensors")
-        return safetensors.open_model(file, terms)
+        if safetensors.recognises(file):
+            return safetensors.open_model(file, terms)
+        if pytorch.recognises(file):
+            return pytorch.open_model(file, terms)
+    raise RefusedFileError(f"names {name!r} as a shard, which is neither safetensors nor PyTorch's")
 
 
 def _check_complete(index: Mapping[str, str], found: Mapping[str, Tensor]) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.base.errors import RefusedFileError, TooManyNamesError
+from ariba_cli.files.clock import check_time
 from ariba_cli.files.limits import Limits
 
 # Bytes per value of every type that a model file may hold.
@@ -32,6 +33,9 @@ SIZES = {
 # How NumPy writes the types that it has: little-endian only.
 NUMPY_TYPES = {
     "|b1": "BOOL",
+    # So Keras and JAX write bfloat16, a type that NumPy has no name for.
+    "|V2": "BF16",
+    "<V2": "BF16",
     "|u1": "U8",
     "|i1": "I8",
     "<u2": "U16",
@@ -75,13 +79,14 @@ class TensorSpec:
 
 
 def check_name(name: str, limits: Limits) -> None:
-    """Refuse a name that is too long to be shown.
+    """Refuse a name that is too long to be shown, or one too many for the time that there is.
 
     Raises
     ------
     RefusedFileError
         When it is.
     """
+    check_time()
     if len(name.encode("utf-8", "surrogatepass")) > limits.name_bytes:
         raise RefusedFileError(f"has a tensor with a name of {len(name):,} characters")
 
@@ -101,15 +106,15 @@ def check_shape(shape: Sequence[int], limits: Limits) -> None:
 
 
 def check_count(count: int, limits: Limits) -> None:
-    """Refuse more tensors than any model has.
+    """Refuse more tensors than a model may have.
 
     Raises
     ------
-    RefusedFileError
+    TooManyNamesError
         When there are.
     """
     if count > limits.tensors:
-        raise RefusedFileError(f"has {count:,} tensors, more than {limits.tensors:,}")
+        raise TooManyNamesError(f"has {count:,} tensors, more than {limits.tensors:,}")
 
 
 def check_expanded(specs: Iterable[TensorSpec], limits: Limits) -> None:

@@ -162,6 +162,8 @@ def _settings(method: Method, max_memory: int | None, device: DeviceChoice) -> A
         ),
         baseline=baseline,
         excluded=requested.excluded,
+        layout=requested.layout,
+        by_order=requested.by_order,
         verify_seal=method.seal_verified,
         max_memory=max_memory,
     )

@@ -17,6 +17,7 @@ class RunRecord:
     Attributes
     ----------
     round : the path of the round that was audited, as it was given; None for what is no audit.
+    sandbox : the walls around the processes that parsed files; None where none was needed.
     """
 
     ariba: str
@@ -27,6 +28,7 @@ class RunRecord:
     seconds: float
     device: str
     round: str | None = None
+    sandbox: dict[str, int | bool] | None = None
 
 
 def document(

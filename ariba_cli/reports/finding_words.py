@@ -7,6 +7,7 @@ from ariba_cli.base.findings import PER_LAYER, Finding, FindingKind
 from ariba_cli.base.visible import visible
 
 _MOST_ALIKE = 3
+_MOST_LINES = 1_000
 
 
 def findings_in_words(
@@ -14,7 +15,8 @@ def findings_in_words(
 ) -> list[str]:
     """Return the findings, one a line.
 
-    What is wrong with one participant in many layers is said of the first few of them.
+    What is wrong with one participant in many layers is said of the first few of them. Of a
+    great many lines, the first are given, and how many more there are.
 
     Parameters
     ----------
@@ -25,12 +27,15 @@ def findings_in_words(
     """
     alike = Counter((finding.kind, finding.participant) for finding in findings)
     said: Counter[tuple[FindingKind, str | None]] = Counter()
-    lines = []
+    lines: list[str] = []
     for finding in findings:
         key = finding.kind, finding.participant
         said[key] += 1
         if finding.kind in PER_LAYER and said[key] > _MOST_ALIKE:
             continue
+        if len(lines) == _MOST_LINES:
+            left_out = len(findings) - sum(said.values()) + 1
+            return [*lines, f"and {left_out:,} more findings; -f json lists them"]
         lines.append(finding_in_words(finding, shown))
         if finding.kind in PER_LAYER and said[key] == _MOST_ALIKE < alike[key]:
             lines[-1] += f" (and {alike[key] - _MOST_ALIKE} more like it; -f json lists them)"

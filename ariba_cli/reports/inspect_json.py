@@ -14,5 +14,7 @@ def inspect_json(found: InspectedFile | InspectedRound, run: RunRecord) -> bytes
     result: dict[str, Any] = rounded_all(asdict(found))
     if isinstance(found, InspectedFile):
         return document(SCHEMA_VERSION, {"type": "file", **result}, run)
+    for layer in (*result["layers"], *result["statistics"]):
+        del layer["is_weight"]
     words = {"findings": [finding.pop("detail") for finding in result["findings"]]}
     return document(SCHEMA_VERSION, {"type": "round", **result}, run, parts={"words": words})

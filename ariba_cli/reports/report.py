@@ -10,7 +10,7 @@ from ariba_cli.base.errors import InputError, RefusedFileError
 from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.base.visible import visible
 from ariba_cli.files.limits import Limits
-from ariba_cli.files.opening import read_small
+from ariba_cli.files.opening import read_own
 from ariba_cli.files.strict_json import parse_object
 from ariba_cli.reports.audit_json import SCHEMA_VERSION
 from ariba_cli.reports.canonical import RunRecord, canonical_bytes
@@ -47,9 +47,12 @@ def read_report(path: Path, limits: Limits | None = None) -> Report:
 
 
 def read_content(path: Path, limits: Limits | None = None) -> dict[str, Any]:
-    """The JSON of a report in a file, with hashes that are right, for `report_of`."""
+    """The JSON of a report in a file, with hashes that are right, for `report_of`.
+
+    The file is the user's own: it may be a link or a pipe.
+    """
     try:
-        data = read_small(path, limits or Limits())
+        data = read_own(path, (limits or Limits()).json_bytes)
     except RefusedFileError as error:
         raise InputError(f"'{path}' {error}; {_HINT}") from error
     return _checked(data, f"'{path}'")

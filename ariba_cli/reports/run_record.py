@@ -17,6 +17,7 @@ def run_record(
     argv: Sequence[str] = (),
     device: str = "cpu",
     round_path: str | None = None,
+    sandbox: dict[str, int | bool] | None = None,
 ) -> RunRecord:
     """Return the record of a run, with the versions of whatever it has imported.
 
@@ -32,6 +33,8 @@ def run_record(
         Where layers were scored.
     round_path : str, optional
         The round that was audited, as it was given.
+    sandbox : dict, optional
+        The walls around the processes that parsed files, where there were any.
     """
     import platform
 
@@ -46,4 +49,5 @@ def run_record(
         seconds=round(seconds, 3),
         device=device,
         round=round_path,
+        sandbox=sandbox,
     )

@@ -7,23 +7,31 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ariba_cli.base.errors import InputError
-from ariba_cli.base.findings import Finding
+from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.base.ids import file_stem
 from ariba_cli.base.progress import Progress, no_progress
+from ariba_cli.files.atomic import check_space
 from ariba_cli.files.hashing import file_sha256
 from ariba_cli.files.opening import read_small
-from ariba_cli.formats import peft, safetensors
+from ariba_cli.formats import open_model, peft, safetensors
 from ariba_cli.formats.model import Model, Scratch
 from ariba_cli.formats.tensors import SIZES
+from ariba_cli.rounds.beside import not_scored
 from ariba_cli.rounds.contents import CONVERSION_NAME, PARTICIPANTS, TRUTH_NAME
+from ariba_cli.rounds.differing import chosen_models
 from ariba_cli.rounds.directory import Round
+from ariba_cli.rounds.fairness import outsize, unpacked_bytes
 from ariba_cli.rounds.manifest import Kind
 from ariba_cli.rounds.members import GLOBAL_STEM, Member
 from ariba_cli.rounds.names import is_counter
 from ariba_cli.rounds.writing import RoundWriter, new_directory
 
 _LAYOUT = 1
+# What grows by more than this when it is written again was made to fill a disk.
+_TIMES_FILLED = 8
+
+Opened = list[tuple[Member, Model | Finding]]
 
 
 @dataclass(frozen=True)
@@ -34,10 +42,12 @@ class Converted:
     ----------
     participants : the ids of those that were written.
     refused : why the others were not.
+    findings : what else there is to know of those that were.
     """
 
     participants: tuple[str, ...]
     refused: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def convert(
@@ -71,15 +81,24 @@ def convert(
     with new_directory(out, resume=resume) as partial:
         conversion = _Conversion(round_, RoundWriter(partial), strict=strict)
         if round_.global_model is not None:
-            conversion.take(round_.global_model, GLOBAL_STEM)
-        for done, member in enumerate(round_.participants, 1):
-            conversion.take(member, f"{PARTICIPANTS}/{file_stem(member.id)}")
+            model = round_.use(round_.global_model, lambda opened: opened)
+            conversion.take(round_.global_model, model, GLOBAL_STEM)
+        opened = _not_filled_out(list(round_.open_members(round_.participants, progress)))
+        check_space(
+            partial, sum(unpacked_bytes(one) for _, one in opened if isinstance(one, Model))
+        )
+        for done, (member, model) in enumerate(opened, 1):
+            conversion.take(member, model, conversion.new_stem(member.id))
             progress("converting", done, len(round_.participants))
         conversion.finish(
             number=manifest.round if manifest else _number_in(round_.root.resolve().name),
             kind=manifest.kind if manifest else kind,
         )
-    return Converted(tuple(conversion.written), tuple(conversion.refused))
+    return Converted(
+        tuple(conversion.written),
+        tuple(conversion.refused),
+        tuple(conversion.findings),
+    )
 
 
 class _Conversion:
@@ -91,10 +110,25 @@ class _Conversion:
         self._record: list[dict[str, Any]] = []
         self.written: list[str] = []
         self.refused: list[Finding] = []
+        # That the source has no seal is what a conversion is for.
+        self.findings = [one for one in round_.findings if one.kind != FindingKind.UNSEALED]
+        self._models: dict[str, Model] = {}
+        self._stems: set[str] = set()
 
-    def take(self, member: Member, stem: str) -> None:
+    def new_stem(self, identifier: str) -> str:
+        """Return where the model of a participant goes, without a suffix.
+
+        The id is kept wherever it can be the name of a file.
+        """
+        stem = file_stem(identifier)
+        while stem in self._stems:
+            stem += "~"
+        self._stems.add(stem)
+        return f"{PARTICIPANTS}/{stem}"
+
+    def take(self, member: Member, opened: Model | Finding, stem: str) -> None:
         """Write what one member sent, under another name."""
-        model = self._round.use(member, lambda opened: self._write(opened, stem))
+        model = self._round.use_opened(member, opened, lambda one: self._write(one, stem))
         if isinstance(model, Finding):
             if self._strict:
                 raise InputError(f"'{self._round.root / member.path}' {model.detail}")
@@ -105,6 +139,11 @@ class _Conversion:
         self._record.append({**asdict(member), "format": model.format, "files": _hashes(model)})
         if stem != GLOBAL_STEM:
             self.written.append(member.id)
+            self._models[member.id] = model
+            name = stem.removeprefix(f"{PARTICIPANTS}/")
+            if name != member.id:
+                detail = f"is called {name} in the new round: its id cannot be the name of a file"
+                self.findings.append(Finding(FindingKind.RENAMED, detail, member.id))
 
     def finish(self, *, number: int, kind: Kind) -> None:
         """Write where it all comes from, and the seal."""
@@ -122,25 +161,52 @@ class _Conversion:
         self._writer.write(CONVERSION_NAME, [data])
         manifest = self._round.manifest
         layers = manifest.layers if manifest else self._layers
+        self.findings += [*chosen_models(self._models), *not_scored(self._models.items())]
         self._writer.seal(round_number=number, kind=kind, layers=layers)
 
     def _write(self, model: Model, stem: str) -> Model:
         """Write the files of a model, and return it."""
         if model.format == peft.NAME:
-            with model.reading() as reading:
-                for index, (path, stamp) in enumerate(model.files):
-                    data = reading.file(index).read(0, stamp.size)
-                    self._writer.write(f"{stem}/{path.name}", [data])
+            self._write_adapter(model, stem)
         else:
             self._writer.write(stem + safetensors.SUFFIX, _as_safetensors(model))
         return model
+
+    def _write_adapter(self, model: Model, stem: str) -> None:
+        """Write the files of an adapter as they are; factors that are pickled, as safetensors."""
+        with model.reading() as reading:
+            for index, (path, stamp) in enumerate(model.files):
+                if path.name != peft.PICKLED_WEIGHTS:
+                    data = reading.file(index).read(0, stamp.size)
+                    self._writer.write(f"{stem}/{path.name}", [data])
+                    continue
+                stored = open_model(path, model.terms)
+                if stored.files != (model.files[index],):
+                    raise RefusedFileError("changed while it was read")
+                self._writer.write(f"{stem}/{peft.WEIGHTS}", _as_safetensors(stored))
+
+
+def _not_filled_out(opened: Opened) -> Opened:
+    """Refuse outsize updates that are small on disk: of holes, or of what packs well."""
+    beyond = outsize({member.id: one for member, one in opened if isinstance(one, Model)})
+    refused = {finding.participant: finding for finding in beyond}
+    kept: Opened = []
+    for member, one in opened:
+        if isinstance(one, Model) and member.id in refused:
+            with one.reading() as reading:
+                held = sum(reading.file(index).disk_bytes for index in range(len(one.files)))
+            if unpacked_bytes(one) > _TIMES_FILLED * held:
+                detail = f"{refused[member.id].detail}; {held:,} on disk are not filled out"
+                one = Finding(FindingKind.REFUSED, detail, member.id)
+        kept.append((member, one))
+    return kept
 
 
 def _as_safetensors(model: Model) -> Iterator[bytes | memoryview]:
     """The bytes of a safetensors file, one tensor in memory at a time, the widest types first."""
     specs = {name: tensor.spec for name, tensor in model.tensors.items()}
     order = sorted(specs, key=lambda name: -SIZES[specs[name].dtype])
-    yield safetensors.encode_header({name: specs[name] for name in order})
+    yield safetensors.encode_header({name: specs[name] for name in order}, model.layout)
     scratch = Scratch()
     with model.reading() as reading:
         for name in order:

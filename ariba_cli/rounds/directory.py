@@ -4,13 +4,14 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from ariba_cli.base.errors import InputError, OutputError, RefusedFileError
 from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.base.progress import Progress, no_progress
+from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import enough_memory, open_folder
 from ariba_cli.formats import is_model_folder, open_model, open_part
 from ariba_cli.formats.model import Model, ReadOptions
@@ -24,6 +25,7 @@ from ariba_cli.rounds.contents import (
     list_contents,
     rounds_inside,
 )
+from ariba_cli.rounds.fairness import open_fairly
 from ariba_cli.rounds.manifest import Manifest
 from ariba_cli.rounds.members import (
     GLOBAL_STEM,
@@ -31,8 +33,10 @@ from ariba_cli.rounds.members import (
     called_global,
     find_members,
     members_of_file,
+    renamed,
 )
 from ariba_cli.rounds.sealing import NOT_VERIFIED, VerifiedSeal, read_seal, verify_seal
+from ariba_cli.rounds.strays import check_no_cache, litter_in, litter_in_words, several_rounds
 
 # Global models in two formats: more is a directory of updates.
 _MOST_BESIDE = 2
@@ -99,10 +103,17 @@ class Round:
         """
         try:
             model = self.open(member)
-            changed = self._changed_since(seal, model)
-            if changed is not None:
-                detail = f"{changed} changed after the seal was verified"
-                return Finding(FindingKind.SEAL_BROKEN, detail, member.id)
+        except RefusedFileError as error:
+            return Finding(FindingKind.REFUSED, str(error), member.id)
+        return self.use_opened(member, self._unchanged(member, model, seal) or model, work)
+
+    def use_opened(
+        self, member: Member, model: Model | Finding, work: Callable[[Model], Result]
+    ) -> Result | Finding:
+        """Let the work have a model that is open already, where it is; see `use`."""
+        if isinstance(model, Finding):
+            return model
+        try:
             with enough_memory():
                 return work(model)
         except RefusedFileError as error:
@@ -116,6 +127,8 @@ class Round:
     ) -> Iterator[tuple[Member, Model | Finding]]:
         """Yield each member with its model, or with the finding that says why it is refused.
 
+        None of them takes many more names, nor much more time, than the others do.
+
         Parameters
         ----------
         members : Sequence[Member]
@@ -125,9 +138,18 @@ class Round:
         seal : VerifiedSeal
             See `use`.
         """
-        for done, member in enumerate(members, 1):
-            yield member, self.use(member, lambda model: model, seal)
-            progress("opening", done, len(members))
+
+        def open_with(member: Member, limits: Limits) -> Model:
+            within = replace(self, terms=replace(self.terms, limits=limits))
+            # It is read within the limits of all.
+            return replace(within.open(member), terms=self.terms)
+
+        found = open_fairly(open_with, members, self.terms.limits, progress)
+        for member, model in zip(members, found, strict=True):
+            if isinstance(model, RefusedFileError):
+                yield member, Finding(FindingKind.REFUSED, str(model), member.id)
+            else:
+                yield member, self._unchanged(member, model, seal) or model
 
     def check_apart(self, out: Path) -> None:
         """Refuse to write among the updates of the round; see `check_apart`."""
@@ -154,6 +176,14 @@ class Round:
         found = verify_seal(self.root, self.manifest, self.files, self._owners(), limits, progress)
         new = tuple(finding for finding in found.findings if finding not in self.findings)
         return found._replace(findings=new)
+
+    def _unchanged(self, member: Member, model: Model, seal: VerifiedSeal) -> Finding | None:
+        """Return what is wrong with a model whose files changed after they were hashed."""
+        changed = self._changed_since(seal, model)
+        if changed is None:
+            return None
+        detail = f"{changed} changed after the seal was verified"
+        return Finding(FindingKind.SEAL_BROKEN, detail, member.id)
 
     def _changed_since(self, seal: VerifiedSeal, model: Model) -> str | None:
         """Return which file of a model is another than when the seal was verified, if one is."""
@@ -222,12 +252,23 @@ def open_round(
         contents = list_contents(path, terms.limits, flat=True)
         models = _models(path, contents, set_apart, terms)
     _check_no_run(path, models, terms)
+    litter = litter_in(path, contents, models, terms)
+    models = [entry for entry in models if entry not in litter]
+    check_no_cache(path, models)
     sent_out, participants = find_members(path, contents, models, terms)
     if not participants:
-        raise InputError(f"'{path}' holds no updates; a round has one model per participant")
+        passed_over = "".join(f" ({one.detail})" for one in litter_in_words(litter))
+        raise InputError(
+            f"'{path}' holds no updates{passed_over}; a round has one model per participant"
+        )
     named = _named_global(path, global_path)
     manifest, findings = read_seal(path, contents.files, terms.limits)
     findings += _several_globals(contents, models, named)
+    findings += [
+        *litter_in_words(litter),
+        *renamed(participants, contents),
+        *several_rounds(participants),
+    ]
     return Round(
         root=path,
         participants=tuple(participants),

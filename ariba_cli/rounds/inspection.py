@@ -16,10 +16,13 @@ from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.files.hashing import file_sha256
 from ariba_cli.formats import open_model
 from ariba_cli.formats.model import Model, Reading, ReadOptions, Scratch, sum_of_squares
+from ariba_cli.rounds.beside import not_scored
+from ariba_cli.rounds.differing import chosen_models, differences_from_most
 from ariba_cli.rounds.directory import Round
-from ariba_cli.rounds.layers import Catalog, Layer, agreed_layers
+from ariba_cli.rounds.fairness import outsize
+from ariba_cli.rounds.layers import Layer, agreed_layers
 from ariba_cli.rounds.members import Member
-from ariba_cli.rounds.names import is_counter, is_statistic, plain_names
+from ariba_cli.rounds.names import is_counter, plain_names, statistics_among
 from ariba_cli.rounds.sealing import VerifiedSeal
 
 # The values of a model by their names without prefixes.
@@ -117,14 +120,15 @@ def inspect_file(path: Path, terms: ReadOptions | None = None) -> InspectedFile:
             files = tuple(hashed_files(reading))
     except RefusedFileError as error:
         raise InputError(f"'{path}' {error}") from error
+    statistics = statistics_among({layer.name: layer.shape for layer in listed})
     return InspectedFile(
         path=path.resolve().name,
         format=model.format,
         bytes=model.bytes,
         sha256=files[0].sha256 if len(files) == 1 else None,
         files=files,
-        layers=tuple(layer for layer in listed if not is_statistic(layer.name)),
-        statistics=tuple(layer for layer in listed if is_statistic(layer.name)),
+        layers=tuple(layer for layer in listed if layer.name not in statistics),
+        statistics=tuple(layer for layer in listed if layer.name in statistics),
     )
 
 
@@ -134,9 +138,11 @@ def inspect_round(round_: Round, progress: Progress = no_progress) -> InspectedR
     findings = [*round_.findings, *seal.findings]
     is_difference = round_.manifest is not None and round_.manifest.kind == "difference"
     reference = {} if is_difference else _reference(round_, seal, findings)
-    participants, catalogs = _inspect_participants(round_, seal, reference, findings, progress)
+    participants, models = _inspect_participants(round_, seal, reference, findings, progress)
     manifest = round_.manifest
-    layers = agreed_layers(catalogs, manifest.layers if manifest else ())
+    catalogs = {who: model.tensors for who, model in models.items()}
+    layers = agreed_layers(catalogs.values(), manifest.layers if manifest else ())
+    findings += [*chosen_models(models), *differences_from_most(catalogs, layers)]
     return InspectedRound(
         path=round_.root.resolve().name,
         seal=_seal(round_, findings),
@@ -183,34 +189,45 @@ def _inspect_participants(
     reference: Reference,
     findings: list[Finding],
     progress: Progress,
-) -> tuple[list[InspectedParticipant], list[Catalog]]:
+) -> tuple[list[InspectedParticipant], dict[str, Model]]:
     """Read what each participant sent, several at a time."""
     kept = threading.local()
 
-    def inspect(member: Member) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
+    def inspect(
+        member: Member, opened: Model | Finding
+    ) -> tuple[InspectedParticipant, Model | None, Finding | None]:
         if not hasattr(kept, "scratch"):
             kept.scratch = Scratch()
-        return _inspect_participant(round_, seal, member, reference, kept.scratch)
+        return _inspect_participant(round_, member, opened, reference, kept.scratch)
 
-    participants, catalogs = [], []
-    for done, one in enumerate(thread_map(inspect, round_.participants), 1):
-        participant, catalog, finding = one
+    members = list(round_.open_members(round_.participants, progress, seal))
+    findings += outsize({one.id: model for one, model in members if isinstance(model, Model)})
+    participants: list[InspectedParticipant] = []
+    models: dict[str, Model] = {}
+    for done, one in enumerate(thread_map(inspect, *zip(*members, strict=True)), 1):
+        participant, model, finding = one
         participants.append(participant)
-        catalogs += [catalog] if catalog is not None else []
+        if model is not None:
+            models[participant.id] = model
         findings += [finding] if finding is not None else []
         progress("reading updates", done, len(round_.participants))
-    return participants, catalogs
+    findings += not_scored(models.items())
+    return participants, models
 
 
 def _inspect_participant(
-    round_: Round, seal: VerifiedSeal, member: Member, reference: Reference, scratch: Scratch
-) -> tuple[InspectedParticipant, Catalog | None, Finding | None]:
+    round_: Round,
+    member: Member,
+    opened: Model | Finding,
+    reference: Reference,
+    scratch: Scratch,
+) -> tuple[InspectedParticipant, Model | None, Finding | None]:
 
     def read(model: Model) -> tuple[Model, float | None]:
         with model.reading() as reading:
             return model, _norm(reading, reference, scratch)
 
-    found = round_.use(member, read, seal)
+    found = round_.use_opened(member, opened, read)
     if isinstance(found, Finding):
         return InspectedParticipant(member.id, member.path, None, None, None), None, found
     (model, norm), finding = found, None
@@ -218,7 +235,7 @@ def _inspect_participant(
         detail = "holds NaN, Inf, or values too large to square"
         finding = Finding(FindingKind.NONFINITE, detail, member.id)
     inspected = InspectedParticipant(member.id, member.path, model.format, model.bytes, norm)
-    return inspected, model.tensors, finding
+    return inspected, model, finding
 
 
 def hashed_files(reading: Reading) -> Iterator[HashedFile]:
@@ -238,9 +255,13 @@ def _inspected_layer(reading: Reading, name: str, scratch: Scratch) -> Inspected
 def _norm(reading: Reading, reference: Reference, scratch: Scratch) -> float | None:
     """The l2 norm of all weights, less the reference where it has the same shape."""
     model, total = reading.model, 0.0
-    for name, stored in plain_names(model.tensors).items():
+    names = plain_names(model.tensors)
+    statistics = statistics_among(
+        {name: model.tensors[stored].spec.shape for name, stored in names.items()}
+    )
+    for name, stored in names.items():
         tensor = model.tensors[stored]
-        if tensor.spec.is_float and not is_statistic(name):
+        if tensor.spec.is_float and name not in statistics:
             start = reference.get(name)
             if start is not None and start.shape != tensor.spec.shape:
                 start = None

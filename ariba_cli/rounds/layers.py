@@ -3,14 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.suggestions import nearest
 from ariba_cli.formats.model import Tensor
 from ariba_cli.formats.tensors import TensorSpec
-from ariba_cli.rounds.names import is_counter, is_statistic, plain_name, plain_names
+from ariba_cli.rounds.names import is_counter, plain_name, plain_names, statistics_among
 
 _WEIGHT = ".weight"
 _PATTERN = re.compile(r"[*?]|\[.+\]", re.DOTALL)
@@ -28,22 +28,19 @@ class Layer:
     stored_name : its name in most files.
     dtype : the type that most participants store it in.
     shape : the shape that most participants give it.
+    is_weight : whether it is trained, and not what batch normalisation measured.
     """
 
     name: str
     stored_name: str
     dtype: str
     shape: tuple[int, ...]
+    is_weight: bool = True
 
     @property
     def spec(self) -> TensorSpec:
         """Its type and shape."""
         return TensorSpec(self.dtype, self.shape)
-
-    @property
-    def is_weight(self) -> bool:
-        """Whether it is trained, and not what batch normalisation measured."""
-        return not is_statistic(self.name)
 
     @property
     def can_be_scored(self) -> bool:
@@ -102,8 +99,10 @@ def agreed_layers(catalogs: Iterable[Catalog], model_order: Sequence[str]) -> li
                 vote.specs[catalog[stored_name].spec] += count
     names = [name for name, vote in votes.items() if 2 * vote.names.total() > len(held)]
     position = {plain_name(name): index for index, name in enumerate(model_order)}
-    names.sort(key=lambda name: (position.get(plain_name(name), len(position)), _natural(name)))
-    return [votes[name].layer(name) for name in names]
+    names.sort(key=lambda name: (position.get(plain_name(name), len(position)), natural(name)))
+    layers = [votes[name].layer(name) for name in names]
+    statistics = statistics_among({layer.name: layer.shape for layer in layers})
+    return [replace(layer, is_weight=layer.name not in statistics) for layer in layers]
 
 
 def named_layer(layers: Iterable[Layer], name: str) -> Layer | None:
@@ -164,7 +163,7 @@ def _weight(layer: Layer) -> Layer:
     return layer
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural(name: str) -> list[tuple[int, str]]:
     """A sort key that puts layer10 after layer9."""
     return [(int(part) if part.isdecimal() else -1, part) for part in _parts(name)]
 

@@ -1,10 +1,11 @@
 """Who is in a round: which of its files and folders are whose update."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.base.ids import id_order
 from ariba_cli.formats import parts
 from ariba_cli.formats.model import ReadOptions
@@ -79,15 +80,35 @@ def members_of_file(
 
 
 def _participants(paths: list[str], contents: Contents) -> list[Member]:
-    """Name them; where the short names of several are the same, by their whole names."""
-    short = Counter(_id(path, contents) for path in paths)
-    members = [
-        Member(name if short[name := _id(path, contents)] == 1 else Path(path).name, path)
-        for path in paths
-    ]
-    if len({member.id for member in members}) < len(members):
-        members = [Member(path, path) for path in paths]
-    return _ordered(members)
+    """Name them by their short names; those that have one in common, by longer ones.
+
+    Nobody else is called otherwise for it.
+    """
+    names = {path: [path, Path(path).name, _id(path, contents)] for path in paths}
+    while True:
+        counts = Counter(longer[-1] for longer in names.values())
+        shared = [longer for longer in names.values() if counts[longer[-1]] > 1]
+        if not shared:
+            return _ordered([Member(longer[-1], path) for path, longer in names.items()])
+        for longer in shared:
+            if len(longer) > 1:
+                longer.pop()
+
+
+def renamed(members: Iterable[Member], contents: Contents) -> Iterator[Finding]:
+    """Yield a finding for those who have longer ids, since several would have the short one."""
+    shared: dict[str, list[str]] = {}
+    for member in members:
+        short = _id(member.path, contents)
+        if member.group is None and member.id != short:
+            shared.setdefault(short, []).append(member.id)
+    for short, ids in shared.items():
+        yield Finding(
+            FindingKind.RENAMED,
+            f"several would be called {short}, or by a longer name of one of them: "
+            f"{', '.join(ids)} go by longer names",
+            group=tuple(ids),
+        )
 
 
 def _ordered(members: list[Member]) -> list[Member]:

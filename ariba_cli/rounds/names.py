@@ -1,19 +1,34 @@
 """What tensors are called: the names that frameworks decorate, and what is no weight."""
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from ariba_cli.base.errors import InputError
+from ariba_cli.base.errors import InputError, RefusedFileError
 from ariba_cli.files.limits import Limits
+from ariba_cli.files.opening import read_own
 
-# What wrappers put before the names: DistributedDataParallel and others, Hugging Face's
-# models, PEFT, torch.compile.
-_PREFIXES = ("module.", "base_model.model.", "model.", "_orig_mod.")
+# What wrappers put into names, wherever what they wrap is: DataParallel and DistributedData-
+# Parallel, Opacus, torch.compile, FSDP, activation checkpointing, Lightning's Fabric.
+_WRAPPER = re.compile(r"_?module|_orig_mod|_forward_module|_fpw_module|_\w+_wrapped_module")
+# What Hugging Face's models and PEFT put before the names.
+_PREFIXES = ("base_model.model.", "model.")
 
-_STATISTICS = ("running_mean", "running_var")
+# What batch normalisation calls what it measured: PyTorch and MLX, Keras, Haiku, and the
+# collection in which Flax has it.
+_STATISTIC = re.compile(
+    r"(?:.*[./])?(?:(?:running|moving)_(?:mean|var|variance)(?::\d+)?"
+    r"|(?:mean|var)_ema[./](?:average|hidden|counter)|batch_stats[./].+)",
+    re.DOTALL,
+)
+# In its own files, Keras numbers what a layer has: for batch normalisation γ and β, then what
+# it measured.
+_NUMBERED = re.compile(r"(?P<layer>.*)/vars/(?P<number>\d{1,4})", re.DOTALL)
+_NORMALISATION = re.compile(r"(?:.*/)?batch_normalization(?:_\d+)?", re.DOTALL)
+_MEASURED = ("mean", "var")
 _COUNTER = "num_batches_tracked"
 
 # All participants of a round use the same names.
@@ -31,11 +46,10 @@ def read_names(path: Path, limits: Limits) -> tuple[str, ...]:
         When the file cannot be read, names nothing, or names something twice.
     """
     try:
-        with path.open("rb") as stream:
-            text = stream.read(limits.json_bytes).decode("utf-8")
-        names = json.loads(text) if text.lstrip().startswith("[") else text.split()
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror}") from error
+        text = read_own(path, limits.json_bytes).decode("utf-8").strip()
+        names = json.loads(text) if text.startswith("[") else _lines(text)
+    except RefusedFileError as error:
+        raise InputError(f"'{path}' {error}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"'{path}' holds no list of names; --names takes one a line") from error
     if not names or not all(isinstance(name, str) for name in names):
@@ -46,33 +60,75 @@ def read_names(path: Path, limits: Limits) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _lines(text: str) -> list[str]:
+    lines = (line.strip() for line in text.split("\n"))
+    return [line for line in lines if line]
+
+
 @lru_cache(maxsize=_KEPT_NAMES)
 def plain_name(name: str) -> str:
-    """A tensor's name without the prefixes that frameworks add.
+    """A tensor's name without the parts that frameworks add.
 
-    >>> plain_name("_orig_mod.module.layer3.0.conv1.weight")
+    >>> plain_name("_orig_mod.module.layer3._module.0.conv1.weight")
     'layer3.0.conv1.weight'
     """
+    parts = [part for part in name.split(".") if not _WRAPPER.fullmatch(part)]
+    plain = ".".join(parts) or name
     while True:
-        prefix = next((p for p in _PREFIXES if name.startswith(p) and name != p), None)
+        prefix = next((p for p in _PREFIXES if plain.startswith(p) and plain != p), None)
         if prefix is None:
-            return name
-        name = name[len(prefix) :]
+            return plain
+        plain = plain[len(prefix) :]
 
 
 def plain_names(names: Iterable[str]) -> dict[str, str]:
     """The tensors of one file by what they are called: their plain names, where these differ.
 
-    Two that only a prefix tells apart keep their whole names.
+    Two that only such parts tell apart keep their whole names.
     """
     plain = {name: plain_name(name) for name in names}
     counts = Counter(plain.values())
     return {short if counts[short] == 1 else name: name for name, short in plain.items()}
 
 
-def is_statistic(name: str) -> bool:
-    """Whether a tensor holds what batch normalisation measured, which nobody trains."""
-    return name.rpartition(".")[2] in _STATISTICS
+def twin_names(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the names of one file that mean the same layer, but for what frameworks add."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(plain_name(name), []).append(name)
+    return tuple(sorted(tuple(sorted(own)) for own in found.values() if len(own) > 1))
+
+
+def statistics_among(shapes: Mapping[str, tuple[int, ...]]) -> frozenset[str]:
+    """Return the tensors that hold what batch normalisation measured, which nobody trains.
+
+    Parameters
+    ----------
+    shapes : dict of str to tuple of int
+        The tensors of a model. Where names are mere numbers, the others of a layer tell.
+    """
+    found = {name for name in shapes if _STATISTIC.fullmatch(name)}
+    numbered: dict[str, list[tuple[int, str]]] = {}
+    for name in shapes:
+        match = _NUMBERED.fullmatch(name)
+        if match:
+            numbered.setdefault(match["layer"], []).append((int(match["number"]), name))
+        head, separator, last = name.rpartition("/" if "/" in name else ".")
+        beside = [f"{head}{separator}{measured}" for measured in _MEASURED]
+        if last in _MEASURED and _alike(beside, shapes):
+            found.add(name)
+    for layer, own in numbered.items():
+        names = [name for _, name in sorted(own)]
+        of_four = len(names) == 4 and _alike(names, shapes)
+        if of_four or (_NORMALISATION.fullmatch(layer) and len(names) >= 2):
+            found.update(names[-2:])
+    return frozenset(found)
+
+
+def _alike(names: Iterable[str], shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Return whether all of these are there, as vectors of one length."""
+    found = {shapes.get(name, ()) for name in names}
+    return len(found) == 1 and all(len(shape) == 1 for shape in found)
 
 
 def is_counter(name: str) -> bool:

@@ -91,7 +91,10 @@ def score(
     with _apart(plan.seed), _explained(f"{plan.name} cannot be fitted on {len(rows):,} fragments"):
         estimator = plan.build()
         estimator.fit(rows)
+    # A pruned layer has such values, and what divides by the spread of each is lost there.
+    varying = int(np.count_nonzero(rows.min(axis=0) < rows.max(axis=0)))
     scores = _scores(fragments, estimator, exponent, plan, progress)
+    _check_finite(scores, plan.name, varying, fragments.cut.dimension)
     if scores.min() == scores.max():
         return nobody_marked(k_est, fragments.participants, None, from_reference)
     by_k_est, found = marks_by_k_est(scores, k_est)
@@ -146,7 +149,6 @@ def _scores(
         with _apart(plan.seed), _explained(f"{plan.name} cannot score {len(rows):,} fragments"):
             found = np.asarray(estimator.decision_function(rows), dtype=np.float64)
             scores[:, part] = found.reshape(n, -1)
-        _check_finite(scores[:, part], plan.name)
         done += len(rows)
         progress(what, done, fragments.total)
     return scores
@@ -175,13 +177,20 @@ def _centred(fragments: Fragments, part: slice) -> Float64:
     return block.reshape(-1, fragments.cut.dimension)
 
 
-def _check_finite(scores: Float64, name: str) -> None:
+def _check_finite(scores: Float64, name: str, varying: int, dimension: int) -> None:
     bad = scores.size - np.count_nonzero(np.isfinite(scores))
-    if bad:
-        raise UsageError(
-            f"{name} gives {bad:,} of {scores.size:,} fragments a score that is no finite number; "
-            "try another --fit-sample, or another detector (ariba audit --list-detectors)"
+    if not bad:
+        return
+    hint = "try another --fit-sample"
+    if varying < dimension:
+        hint = (
+            f"{dimension - varying} of the {dimension} values of a fragment never differ: try "
+            f"--detector-arg n_components={varying} where it takes that"
         )
+    raise UsageError(
+        f"{name} gives {bad:,} of {scores.size:,} fragments a score that is no finite number; "
+        f"{hint}, or another detector (ariba audit --list-detectors)"
+    )
 
 
 @contextlib.contextmanager

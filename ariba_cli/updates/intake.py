@@ -1,14 +1,14 @@
 """What each participant sent, as far as it can be used: checked before any mean is taken."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ariba_cli.base.findings import Fact, Finding, FindingKind
 from ariba_cli.base.progress import Progress, no_progress
+from ariba_cli.formats.factors import Change
 from ariba_cli.formats.model import Model
-from ariba_cli.formats.peft import Change
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer
 from ariba_cli.rounds.members import Member
@@ -63,6 +63,11 @@ class Sent:
     global_model: Submission | None = None
     model_order: Sequence[str] = ()
     updates_are_deltas: bool = False
+
+    @property
+    def models(self) -> dict[str, Model]:
+        """Return what was opened, by the ids of the participants."""
+        return {one.member.id: one.model for one in self.submissions if one.model is not None}
 
 
 def open_sent(
@@ -159,30 +164,47 @@ def why_not_offered(model: Model, layer: Layer) -> Objection | None:
     return None
 
 
-def differing_scales(submissions: Sequence[Submission], layer: Layer) -> list[Finding]:
-    """Who scales the factors of an adapter otherwise than most, and so is seen otherwise.
+def differing_changes(submissions: Sequence[Submission], layer: Layer) -> list[Finding]:
+    """Return who scales or turns factors otherwise than most, and so is seen otherwise.
 
-    The scale is in a file of the participant's own, while a server may apply its own.
+    Both are said in a file of the participant's own, while a server may apply its own.
     """
-    scales = {}
+    changes = {}
     for submission in submissions:
         if submission.finding is None and submission.model is not None:
             name = layer.name_in(submission.model.tensors)
             tensor = submission.model.tensors[name] if name is not None else None
             if isinstance(tensor, Change):
-                scales[submission.member.id] = tensor.scale
-    if not scales:
-        return []
-    counts = Counter(scales.values())
-    usual = min(counts, key=lambda scale: (-counts[scale], scale))
-    return [
+                changes[submission.member.id] = tensor
+    scale = _usual(one.scale for one in changes.values())
+    transposed = _usual(one.transposed for one in changes.values())
+    findings = [
         Finding(
             FindingKind.WRONG_SCALE,
-            f"scales {layer.name} by {scale:g} and most by {usual:g}; it is scored as it says",
+            f"scales {layer.name} by {one.scale:g} and most by {scale:g}; it is scored as it says",
             identifier,
             layer.name,
-            facts={"scale": scale, "usual": usual},
+            facts={"scale": one.scale, "usual": scale},
         )
-        for identifier, scale in scales.items()
-        if scale != usual
+        for identifier, one in changes.items()
+        if one.scale != scale
     ]
+    order = {False: "(out, in)", True: "(in, out)"}
+    findings += [
+        Finding(
+            FindingKind.WRONG_LAYOUT,
+            f"holds {layer.name} as {order[one.transposed]} by its own words, and most as "
+            f"{order[bool(transposed)]}; it is scored as it says",
+            identifier,
+            layer.name,
+            facts={"layout": order[one.transposed], "usual": order[bool(transposed)]},
+        )
+        for identifier, one in changes.items()
+        if one.transposed != transposed
+    ]
+    return findings
+
+
+def _usual(values: Iterable[float]) -> float:
+    counts = Counter(values)
+    return min(counts, key=lambda one: (-counts[one], one), default=0.0)

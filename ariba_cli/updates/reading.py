@@ -14,6 +14,8 @@ from ariba_cli.base.findings import FindingKind
 from ariba_cli.base.parallel import one_blas_thread, thread_map
 from ariba_cli.base.progress import Progress
 from ariba_cli.files.opening import enough_memory
+from ariba_cli.formats.factors import Change
+from ariba_cli.formats.layouts import Permuted
 from ariba_cli.formats.model import (
     Memory,
     Model,
@@ -24,9 +26,9 @@ from ariba_cli.formats.model import (
     Values,
     in_one_piece,
 )
-from ariba_cli.formats.peft import Change
 from ariba_cli.formats.tensors import SIZES, to_array
 from ariba_cli.rounds.layers import Layer
+from ariba_cli.updates.factors import leave_out_large
 from ariba_cli.updates.fragments import Indices, TensorValues
 from ariba_cli.updates.intake import Submission, why_not_offered
 from ariba_cli.updates.nonfinite import NonFiniteCounter
@@ -109,6 +111,9 @@ def read_layer(
     """
     offered = [_Offered.of(one, layer) for one in submissions]
     taken = [one for one in offered if one is not None]
+    factors = [(one.submission, one.factors) for one in taken if one.factors is not None]
+    if leave_out_large(factors, layer.name, memory):
+        taken = [one for one in taken if one.submission.finding is None]
     whole = [one for one in taken if one.factors is None]
     stay = _stay_in_files(taken, layer, memory)
     if not stay and len(whole) == len(taken):
@@ -202,10 +207,11 @@ class _Offered:
         raw = self.model.read(self.name)
         return self.tensor.values(raw), hashlib.sha256(raw).hexdigest()
 
-    def _array(self, buffer: Array, unusable: "NonFiniteCounter") -> tuple[Array, str]:
+    def _array(self, buffer: Array, unusable: NonFiniteCounter) -> tuple[Array, str]:
         """Its values, counted while they are in the processor's cache."""
         sha256, position = hashlib.sha256(), 0
         as_stored = _AS_STORED.get(self.tensor.spec.dtype) == buffer.dtype
+        as_stored = as_stored and not isinstance(self.tensor, Permuted)
         memory: Memory = Onward(buffer.view(np.uint8).data) if as_stored else Scratch()
         with self.model.reading() as reading:
             for piece in reading.pieces(self.name, memory):
@@ -218,7 +224,7 @@ class _Offered:
                 position += values.size
         return buffer, sha256.hexdigest()
 
-    def settle(self, digest: str, unusable: "NonFiniteCounter") -> None:
+    def settle(self, digest: str, unusable: NonFiniteCounter) -> None:
         """Say what came of reading all of it."""
         self.submission.digest = digest
         if unusable.found:
@@ -372,9 +378,12 @@ def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int) -> bool
     if size <= (memory if packed else min(memory, _MOST_HELD)):
         return False
     if packed:
+        how = "has packed it; convert the round with ariba convert"
+        if isinstance(packed[0].tensor, Permuted):
+            how = "has its kernels channels-last, which are held as a whole; allow more memory"
         raise InputError(
             f"{layer.name} takes {size:,} bytes in all updates, more than --max-memory, and "
-            f"{packed[0].submission.member.id} has packed it; convert the round with ariba convert"
+            f"{packed[0].submission.member.id} {how}"
         )
     return True
 

@@ -61,6 +61,10 @@ class RequestedOptions(Struct, frozen=True):
         The ids of participants that were left out on request.
     names : tuple of str, optional
         What arrays without names are called.
+    layout : str, optional
+        How kernels lie in the files; none for what names and files say.
+    by_order : bool
+        Whether tensors were matched by their order and shapes, and not by their names.
     baseline : RequestedBaseline, optional
         Clean rounds of one's own.
     """
@@ -72,6 +76,8 @@ class RequestedOptions(Struct, frozen=True):
     fragment: str | None = None
     excluded: tuple[str, ...] = ()
     names: tuple[str, ...] | None = None
+    layout: str | None = None
+    by_order: bool = False
     baseline: RequestedBaseline | None = None
 
 

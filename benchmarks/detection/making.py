@@ -18,7 +18,7 @@ from ariba_cli.files.atomic import write_atomically
 from ariba_cli.rounds.contents import TRUTH_NAME
 from ariba_cli.rounds.directory import Round, open_round
 from ariba_cli.rounds.members import Member
-from ariba_cli.rounds.names import is_statistic
+from ariba_cli.rounds.names import statistics_among
 from ariba_cli.rounds.truth import Truth, read_truth
 from ariba_cli.rounds.writing import RoundWriter, new_directory
 from ariba_cli.runs.forging import forge
@@ -120,8 +120,9 @@ def _trick(round_: Round, path: Path, attack: Attack) -> None:
     """Write a round again with the updates of the compromised changed by tricks."""
     truth = read_truth(round_.root)
     model, sent = model_of(round_), updates_of(round_)
+    statistics = statistics_among({name: values.shape for name, values in model.items()})
     start = {
-        name: values.astype(np.float64) for name, values in model.items() if not is_statistic(name)
+        name: values.astype(np.float64) for name, values in model.items() if name not in statistics
     }
     deltas = {
         name: {key: weights[key].astype(np.float64) - start[key] for key in start}

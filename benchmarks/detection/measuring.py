@@ -13,7 +13,7 @@ from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.detectors import make_detectors
 from ariba_cli.rounds.directory import Round, open_round
-from ariba_cli.rounds.names import is_statistic
+from ariba_cli.rounds.names import statistics_among
 from ariba_cli.verdicts.verdict import Verdict
 from benchmarks.detection.making import model_of, output_of, updates_of
 from benchmarks.detection.rules import RULES, Sent
@@ -86,7 +86,8 @@ def _rules(round_: Round, compromised: Collection[str]) -> dict[str, dict[str, i
 
 def _sent(round_: Round) -> Sent:
     model = model_of(round_)
-    names = [name for name in model if not is_statistic(name)]
+    statistics = statistics_among({name: values.shape for name, values in model.items()})
+    names = [name for name in model if name not in statistics]
     flat = np.concatenate([model[name].reshape(-1) for name in names])
     updates = np.stack(
         [

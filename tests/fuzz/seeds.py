@@ -94,6 +94,8 @@ def adapters() -> dict[str, bytes]:
     others: Arrays = {
         f"{prefix}c.lora_A.weight": np.ones((2, 3, 3, 3), np.float32),
         f"{prefix}c.lora_B.weight": np.ones((4, 2, 1, 1), np.float32),
+        f"{prefix}g.lora_A.weight": np.ones((4, 3, 2), np.float32),
+        f"{prefix}g.lora_B.weight": np.ones((6, 2, 1), np.float32),
         f"{prefix}e.lora_embedding_A": np.ones((2, 5), np.float16),
         f"{prefix}e.lora_embedding_B": np.ones((3, 2), np.float16),
         f"{prefix}head.bias": np.ones(3, np.float32),
@@ -103,7 +105,7 @@ def adapters() -> dict[str, bytes]:
         **plain,
         "use_rslora": True,
         "use_dora": False,
-        "alpha_pattern": {"c": 8, "model.e": 0.5},
+        "alpha_pattern": {"c": 8, "model.e": 0.5, r"^(q|[c-e\d]\w*){1,2}.*$": 3},
         "rank_pattern": {},
     }
     encode = ENCODERS["safetensors"].encode
@@ -185,12 +187,13 @@ def _pickled(state: object, *, as_archive: bool) -> bytes:
 def replies() -> dict[str, bytes]:
     """What a child says when all is well; the first byte says whose child it is."""
     tensors = [["w", "F32", [2], None], ["v", "F64", [1, 0], 40], ["n", "I64", [], 48]]
-    pickled = [["w", "F32", [2]], ["b", "BF16", [3]], ["n", "I64", []]]
+    pickled = [["w", "F32", [2], None], ["b", "BF16", [3], None], ["n", "I64", [], None]]
+    skipped = [["log/text", "text"]]
     first = messages({"answer": None}, {"bytes": 8}, bytes(8))
     return {
-        "hdf5": b"\0" + messages({"answer": tensors}) + first,
+        "hdf5": b"\0" + messages({"answer": {"tensors": tensors, "skipped": skipped}}) + first,
         "pickles": b"\1"
-        + messages({"answer": pickled})
+        + messages({"answer": {"tensors": pickled, "skipped": skipped}})
         + first
         + messages({"answer": None}, {"bytes": 4}, bytes(4), {"bytes": 2}, bytes(2)),
         "groups": b"\2" + messages({"answer": ["p1", "p2"]}),

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -16,7 +17,8 @@ from ariba_cli.base.progress import no_progress
 from ariba_cli.files.opening import open_file
 from ariba_cli.formats import hdf5, open_model, parts
 from ariba_cli.formats.isolation import parent
-from ariba_cli.formats.isolation.parent import Child
+from ariba_cli.formats.isolation.parent import Parser
+from ariba_cli.formats.isolation.walls import Walls
 from ariba_cli.formats.lowrank import LowRank
 from ariba_cli.formats.model import Model, ReadOptions, Scratch
 from ariba_cli.reports.audit_csv import AuditCsv
@@ -45,15 +47,17 @@ _NEXT = "next"
 
 def child_peaks() -> list[int]:
     """The most bytes that each child has held, as far as they run and that is known."""
-    held = (*vars(TERMS).values(), *vars(_TRUSTING).values())
-    return [_peak(child) for child in held if isinstance(child, Child)]
+    held = (*vars(TERMS.isolation).values(), *vars(_TRUSTING.isolation).values())
+    return [_peak(parser) for parser in held if isinstance(parser, Parser)]
 
 
-def _peak(child: Child) -> int:
-    running = child._running
+def _peak(parser: Parser) -> int:
+    nursery = parser._nursery
+    parent = nursery.process.pid if nursery else 0
     try:
-        with open(f"/proc/{running.process.pid if running else 0}/status", "rb") as status:
-            found = re.search(rb"VmHWM:\s*([0-9]+)", status.read())
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        status = Path(f"/proc/{children[0] if children else 0}/status").read_bytes()
+        found = re.search(rb"VmHWM:\s*([0-9]+)", status)
         return int(found[1]) * 1024 if found else 0
     except OSError:
         return 0
@@ -157,20 +161,20 @@ def _unharmed(path: Path, terms: ReadOptions) -> Iterator[None]:
 def _read_replies(path: Path) -> str:
     """Read a model of which another child says what it likes, and then ends."""
     data = path.read_bytes()
-    said = iter([seeds.messages({"answer": "ready"}) + data[1:]])
+    said = iter([data[1:]])
     terms = ReadOptions(LIMITS, trust_pickles=True)
     with ExitStack() as opened:
 
-        def start(*_: object) -> SimpleNamespace:
+        def start(*_: object) -> Any:
             """A child that has said all that it will, and the next one says nothing."""
             ours, theirs = map(opened.enter_context, socket.socketpair())
             theirs.setblocking(False)
             theirs.send(next(said, b""))
             theirs.shutdown(socket.SHUT_WR)
-            process = SimpleNamespace(returncode=-(len(data) % 66))
-            return SimpleNamespace(connection=ours, process=process, end=ours.close)
+            return SimpleNamespace(number=1, connection=ours, walls=Walls())
 
-        opened.enter_context(mock.patch.object(parent, "_Running", start))
+        nursery = SimpleNamespace(start=start, end=lambda _: -(len(data) % 66), close=lambda: None)
+        opened.enter_context(mock.patch.object(parent, "Nursery", return_value=nursery))
         sound = b"\x80" if data[:1] == b"\1" else b"\x89HDF\r\n\x1a\n"
         path.write_bytes(sound + bytes(100))
         if data[:1] == b"\2":

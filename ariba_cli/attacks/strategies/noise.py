@@ -6,7 +6,7 @@ import numpy.typing as npt
 from ariba_cli.attacks.strategies.strategy import Situation, Strategy, moved, update_norm
 from ariba_cli.federated.models import Weights
 from ariba_cli.federated.randomness import derived_seed
-from ariba_cli.rounds.names import is_statistic
+from ariba_cli.rounds.names import statistics_among
 
 
 class Noise(Strategy):
@@ -18,8 +18,9 @@ class Noise(Strategy):
         """θ^t and noise; what batch normalisation measured stays as it was."""
         del weights
         start = situation.global_weights
+        statistics = statistics_among({name: values.shape for name, values in start.items()})
         noisy = {
-            name: values if is_statistic(name) else _noisy(values, situation.seed, name)
+            name: values if name in statistics else _noisy(values, situation.seed, name)
             for name, values in start.items()
         }
         return moved(start, noisy, situation.honest_norm / update_norm(start, noisy))

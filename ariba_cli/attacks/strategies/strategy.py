@@ -8,7 +8,7 @@ from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.federated.datasets import FloatArray, LabelArray
 from ariba_cli.federated.models import Weights
 from ariba_cli.federated.training import Objective
-from ariba_cli.rounds.names import is_statistic
+from ariba_cli.rounds.names import statistics_among
 
 _VARIANCE = "running_var"
 
@@ -78,12 +78,13 @@ def moved(start: Weights, weights: Weights, factor: float) -> Weights:
 
 def update_norm(start: Weights, weights: Weights) -> float:
     """‖θ − θ^t‖₂ over the weights; what batch normalisation measured is none."""
+    statistics = statistics_among({name: values.shape for name, values in start.items()})
     return float(
         np.sqrt(
             sum(
                 np.square(weights[name].astype(np.float64) - values).sum()
                 for name, values in sorted(start.items())
-                if not is_statistic(name)
+                if name not in statistics
             )
         )
     )

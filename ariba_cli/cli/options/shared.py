@@ -1,6 +1,7 @@
 """Options that several commands share: one definition, one spelling."""
 
 import math
+import os
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ariba_cli.base.errors import UsageError
 from ariba_cli.cli.console import Console, Environment
 from ariba_cli.files.limits import Limits
 
@@ -32,6 +34,14 @@ class Color(StrEnum):
     NEVER = "never"
 
 
+class Layout(StrEnum):
+    """In which order the axes of weights lie in files."""
+
+    TORCH = "torch"
+    KERAS = "keras"
+    MLX = "mlx"
+
+
 RoundArgument = Annotated[
     Path, typer.Argument(metavar="ROUND", help="The directory of one round.", show_default=False)
 ]
@@ -45,9 +55,24 @@ NamesOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="What arrays without names are called (.npz, .npy): one name a line, in the order "
-        "of the model.",
+        help="What arrays without names are called (.npz, .npy, a pickled list): one name a line, "
+        "in the order of the model.",
         show_default=False,
+    ),
+]
+LayoutOption = Annotated[
+    Layout | None,
+    typer.Option(
+        help="In which order the axes of weights lie in the files: torch (out, in, …), keras, "
+        "and Flax too, (…, in, out), or mlx (out, …, in). [default: what names and files say]",
+        show_default=False,
+    ),
+]
+ByOrderOption = Annotated[
+    bool,
+    typer.Option(
+        "--by-order",
+        help="Match tensors by their order and shapes, where participants name them differently.",
     ),
 ]
 GlobalOption = Annotated[
@@ -84,16 +109,45 @@ TimeoutOption = Annotated[
         metavar="SECONDS",
         min=0.001,
         callback=finite,
-        help="Refuse a file that takes longer to parse (HDF5, PyTorch).",
+        help="Refuse a file that takes longer to parse.",
     ),
 ]
+RequireSandboxOption = Annotated[
+    bool,
+    typer.Option(
+        "--require-sandbox",
+        help="Stop where this machine gives no sandbox (Landlock and seccomp) to the processes "
+        "that parse HDF5 and PyTorch; ariba --version -v says what it gives.",
+    ),
+]
+
+
+def output_file(text: str) -> Path | None:
+    """Return the file to write; None for stdout, which `-` names; see `new_file`."""
+    return None if text == "-" else new_file(text)
+
+
+def new_file(text: str) -> Path:
+    """Return the file to write.
+
+    Raises
+    ------
+    UsageError
+        When it is a directory, by its name or on disk: before the work, not after it.
+    """
+    if text.endswith("/") or os.path.isdir(text):
+        raise UsageError(f"'{text}' is a directory; name the file to write in it")
+    return Path(text)
+
+
 OutputOption = Annotated[
     Path | None,
     typer.Option(
         "--output",
         "-o",
         metavar="FILE",
-        help="Write to FILE, whole or not at all, instead of to stdout.",
+        parser=output_file,
+        help="Write to FILE, whole or not at all, instead of to stdout; - is stdout.",
         show_default=False,
     ),
 ]
@@ -121,19 +175,36 @@ VerboseOption = Annotated[
 
 @dataclass(frozen=True)
 class FileLimits:
-    """Options for files that others wrote: how large they may be, and how long they may take."""
+    """Options for files that others wrote: what they may take, and how they are opened."""
 
     max_file_bytes: MaxFileBytesOption = LIMITS.file_bytes
     timeout: TimeoutOption = LIMITS.seconds
+    require_sandbox: RequireSandboxOption = False
 
-    def read_options(self, names: Path | None, *, trust_pickles: bool = False) -> "ReadOptions":
-        """Return the terms under which such files are read."""
+    def read_options(
+        self, names: Path | None, console: Console, *, trust_pickles: bool = False
+    ) -> "ReadOptions":
+        """Return the terms under which such files are read.
+
+        From now on no other process of the user reads this one's memory.
+
+        Raises
+        ------
+        ResourceError
+            When a sandbox is required, and this machine gives none.
+        """
+        from ariba_cli.formats.isolation.parent import Isolation
+        from ariba_cli.formats.isolation.walls import hide_memory, probe
         from ariba_cli.formats.model import ReadOptions
         from ariba_cli.rounds.names import read_names
 
+        hide_memory()
+        isolation = Isolation(required=self.require_sandbox, warn=console.warn)
+        if self.require_sandbox:
+            isolation.note(probe())
         limits = replace(LIMITS, file_bytes=self.max_file_bytes, seconds=self.timeout)
         given = None if names is None else read_names(names, limits)
-        return ReadOptions(limits, given, trust_pickles)
+        return ReadOptions(limits, given, trust_pickles, isolation)
 
 
 @dataclass(frozen=True)

@@ -1,57 +1,76 @@
-"""The side that answers: a process that may take little memory and time, and open no files.
+"""The side that answers: a process for one file, with limits, behind walls.
 
-    python -m ariba_cli.formats.isolation.child DESCRIPTOR ARGUMENTS
-
-It has imported and tried all that it needs before it takes its limits; from then on the
-only file that it can have open is the one that it was handed.
+It is forked by a process that has loaded all that it needs. It has two files open, the one that
+it was handed and the connection on which it answers, and takes its limits and walls before it
+reads the first byte.
 """
 
-import importlib
 import json
+import math
 import os
 import resource
-import signal
 import socket
 import sys
-from typing import Any, BinaryIO
+from contextlib import suppress
+from dataclasses import asdict
+from types import ModuleType
+from typing import Any, BinaryIO, NoReturn
 
-from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.base.errors import RefusedFileError, TooManyNamesError
 from ariba_cli.files.limits import Limits
-from ariba_cli.formats.isolation import messages
+from ariba_cli.formats.isolation import messages, walls
 
 _MOST_REQUEST_BYTES = 2**20
+_NOTHING = (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC)
 
 
-def main() -> None:
-    """Answer until the other side is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    arguments = json.loads(sys.argv[2])
-    limits = Limits(**arguments["limits"])
-    library = importlib.import_module(f"ariba_cli.formats.isolation.{arguments['library']}")
-    library.try_out()
-    with socket.socket(fileno=int(sys.argv[1])) as connection:
-        held = _take_limits()
-        messages.send(connection, {"answer": "ready"})
+def serve(
+    library: ModuleType, limits: Limits, seconds: float, connection: int, file: int
+) -> NoReturn:
+    """Answer what is asked about a file until the other side is gone, and end the process.
+
+    Parameters
+    ----------
+    library : module
+        Whose `QUESTIONS` are answered.
+    limits : Limits
+        What the file may take.
+    seconds : float
+        How long the process may be busy.
+    connection : int
+        The descriptor of the socket on which it is asked.
+    file : int
+        That of the file.
+    """
+    try:
+        _close_all_but(connection, file)
+        # Neither is ever closed: the other side would hear of that before the exit code is set.
+        asked, stream = socket.socket(fileno=connection), open(file, "rb", buffering=0)  # noqa: SIM115
+        too_much = _take_limits(limits, seconds, library.COPIES * os.fstat(file).st_size)
+        messages.send(asked, {"answer": asdict(walls.enter())})
         while True:
+            request = messages.receive(asked, _MOST_REQUEST_BYTES)
             try:
-                request, descriptor = messages.receive_with_file(connection, _MOST_REQUEST_BYTES)
-            except EOFError:
-                return
-            with os.fdopen(descriptor, "rb", buffering=0) as stream:
-                most = limits.memory_bytes + library.COPIES * os.fstat(descriptor).st_size
-                _limit_question(limits, held + most if held else resource.RLIM_INFINITY)
-                _answer(connection, library.QUESTIONS[request["question"]], stream, limits, request)
+                _answer(asked, library, stream, limits, request)
+            except MemoryError:
+                messages.send(asked, {"refused": too_much})
+    except EOFError:
+        os._exit(0)
+    finally:
+        # Nothing is to go on with what this process was forked from.
+        os._exit(1)
 
 
 def _answer(
     connection: socket.socket,
-    question: Any,
+    library: ModuleType,
     stream: BinaryIO,
     limits: Limits,
     request: dict[str, Any],
 ) -> None:
     """Send what is found, and then the bytes that belong to it, piece by piece."""
     try:
+        question = library.QUESTIONS[request["question"]]
         answer, pieces = question(stream, limits, **request["arguments"])
         size = len(json.dumps(answer))
         if size > limits.header_bytes:
@@ -62,38 +81,46 @@ def _answer(
             messages.send(connection, {"bytes": len(data)})
             connection.sendall(data)
     except RefusedFileError as error:
-        messages.send(connection, {"refused": str(error)})
-    except MemoryError:
-        reason = f"needs more than {limits.memory_bytes:,} bytes of memory to parse"
-        messages.send(connection, {"refused": reason})
+        too_many = isinstance(error, TooManyNamesError)
+        messages.send(connection, {"refused": str(error), "too_many_names": too_many})
 
 
-def _take_limits() -> int:
-    """Give up what no file needs; returns the address space that is held already."""
-    held = 0
+def _close_all_but(*kept: int) -> None:
+    """Give up every other file that was inherited, stdin, stdout and stderr among them."""
+    for descriptor in map(int, os.listdir("/dev/fd")):
+        if descriptor not in kept:
+            # One of them was that of the list itself.
+            with suppress(OSError):
+                os.close(descriptor)
+
+
+def _take_limits(limits: Limits, seconds: float, copies_bytes: int) -> str:
+    """Allow what one file needs; returns what is said of one that needs more memory.
+
+    What a limit of the user's own has not allowed before, it does not get.
+    """
+    too_much = f"needs more than {limits.memory_bytes:,} bytes of memory to parse"
     if sys.platform == "linux":
-        with open("/proc/self/statm", "rb") as statm:
-            held = int(statm.read().split()[0]) * resource.getpagesize()
-    _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_NPROC, 0)
-    next_descriptor = os.dup(0)
-    os.close(next_descriptor)
-    _limit(resource.RLIMIT_NOFILE, next_descriptor + 1)
-    return held
+        wanted = _held_bytes() + limits.memory_bytes + copies_bytes
+        allowed = min(wanted, _hard_limit(resource.RLIMIT_AS))
+        resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
+        if allowed < wanted:
+            too_much = "needs more memory to parse than ulimit -v allows"
+    # The kernel ends what nobody waits for any more; at the hard limit it would not say why.
+    hard = _hard_limit(resource.RLIMIT_CPU)
+    busy = min(math.ceil(seconds) + 1, max(1, hard - 1))
+    resource.setrlimit(resource.RLIMIT_CPU, (busy, min(busy + 1, hard)))
+    for what in _NOTHING:
+        resource.setrlimit(what, (0, 0))
+    return too_much
 
 
-def _limit(what: int, most: int) -> None:
-    resource.setrlimit(what, (most, most))
+def _hard_limit(what: int) -> int:
+    hard = resource.getrlimit(what)[1]
+    return sys.maxsize if hard == resource.RLIM_INFINITY else hard
 
 
-def _limit_question(limits: Limits, most_memory: int) -> None:
-    """Allow what one file needs, and have the kernel end what nobody waits for."""
-    resource.setrlimit(resource.RLIMIT_AS, (most_memory, resource.RLIM_INFINITY))
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(used.ru_utime + used.ru_stime + limits.seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
-
-
-if __name__ == "__main__":
-    main()
+def _held_bytes() -> int:
+    """Return the address space that is held already."""
+    with open("/proc/self/statm", "rb") as statm:
+        return int(statm.read().split()[0]) * resource.getpagesize()

@@ -39,10 +39,36 @@ _NOWHERE = 2**62
 _LAYOUTS = (h5d.CONTIGUOUS, h5d.COMPACT, h5d.CHUNKED)
 _FILTERS = (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)
 
+# Other types by their classes. What the library would say of them it has to load first.
+_KINDS = {
+    h5t.COMPOUND: "as a table or complex numbers",
+    h5t.STRING: "as text",
+    h5t.OPAQUE: "as bytes",
+    h5t.ENUM: "as names of numbers",
+    h5t.VLEN: "as lists",
+    h5t.ARRAY: "as arrays",
+    h5t.REFERENCE: "as references",
+    h5t.BITFIELD: "as bits",
+    h5t.TIME: "as times",
+}
+
 # The types that a weight may have, by how the library writes them.
 _TYPES = [
     (h5t.py_create(np.dtype(descr), logical=True), name) for descr, name in NUMPY_TYPES.items()
 ]
+
+
+class _NoWeightError(RefusedFileError):
+    """A dataset is of a type that no weight has.
+
+    Attributes
+    ----------
+    what : the type, in a word or two.
+    """
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(f"holds {path!r} {what}, which is no type of a weight")
+        self.what = what.removeprefix("as ")
 
 
 def try_out() -> None:
@@ -52,8 +78,9 @@ def try_out() -> None:
         file.create_dataset("a/b", data=np.ones(64), chunks=(8,), compression=1, shuffle=True)
     limits = Limits()
     _groups(buffer, limits, group="/")
-    tensors, _ = _tensors(buffer, limits, group="a")
-    list(_values(buffer, limits, group="a", tensor=json.loads(json.dumps(tensors[0])))[1])
+    found, _ = _tensors(buffer, limits, group="a")
+    tensor = json.loads(json.dumps(found["tensors"][0]))
+    list(_values(buffer, limits, group="a", tensor=tensor)[1])
 
 
 def _groups(stream: BinaryIO, limits: Limits, *, group: str) -> Answer:
@@ -70,10 +97,21 @@ def _groups(stream: BinaryIO, limits: Limits, *, group: str) -> Answer:
 
 
 def _tensors(stream: BinaryIO, limits: Limits, *, group: str) -> Answer:
-    """Name, type, shape and place of all datasets in a group; packed ones have no place."""
+    """Name, type, shape and place of all datasets in a group; packed ones have no place.
+
+    Those of a type that no weight has, such as tables and strings, are passed over.
+    """
+    tensors, skipped, first = [], [], None
     with _opened(stream) as root:
-        found = _walk(_group(root, group, limits), limits)
-        return [(path, *_described(dataset, path, limits)) for path, dataset in found], ()
+        for path, dataset in _walk(_group(root, group, limits), limits):
+            try:
+                tensors.append((path, *_described(dataset, path, limits)))
+            except _NoWeightError as error:
+                first = first or error
+                skipped.append((path, error.what))
+    if first is not None and not tensors:
+        raise RefusedFileError(str(first))
+    return {"tensors": tensors, "skipped": skipped}, ()
 
 
 def _values(stream: BinaryIO, limits: Limits, *, group: str, tensor: list[Any]) -> Answer:
@@ -183,7 +221,7 @@ def _described(
     _check_storage(creation, path)
     dtype, space = _type_of(dataset, path), dataset.get_space()
     if space.get_simple_extent_type() == h5s.NULL:
-        raise RefusedFileError(f"holds {path!r} without values, which is no type of a weight")
+        raise _NoWeightError(path, "without values")
     shape = tuple(space.get_simple_extent_dims())
     check_shape(shape, limits)
     most = space.get_simple_extent_dims(True)
@@ -225,7 +263,8 @@ def _type_of(dataset: h5d.DatasetID, path: str) -> str:
     for known, name in _TYPES:
         if stored == known:
             return name
-    raise RefusedFileError(f"holds {path!r} as {stored.dtype}, which is no type of a weight")
+    kind = stored.get_class()
+    raise _NoWeightError(path, _KINDS.get(kind) or f"as {stored.dtype}")
 
 
 def _text(name: bytes) -> str:

@@ -44,12 +44,14 @@ def receive(connection: Source, most_bytes: int) -> dict[str, Any]:
     return _message(connection, bytes(head), most_bytes)
 
 
-def receive_with_file(connection: socket.socket, most_bytes: int) -> tuple[dict[str, Any], int]:
-    """The next message, and the descriptor of the file that came with it; see `receive`."""
-    head, descriptors, _, _ = socket.recv_fds(connection, _LENGTH_BYTES, 1)
+def receive_with_files(
+    connection: socket.socket, most_bytes: int, most_files: int
+) -> tuple[dict[str, Any], list[int]]:
+    """The next message, and the descriptors of the files that came with it; see `receive`."""
+    head, descriptors, _, _ = socket.recv_fds(connection, _LENGTH_BYTES, most_files)
     if len(head) < _LENGTH_BYTES:
         raise EOFError
-    return _message(connection, head, most_bytes), descriptors[0]
+    return _message(connection, head, most_bytes), descriptors
 
 
 def fill(connection: Source, buffer: memoryview) -> None:

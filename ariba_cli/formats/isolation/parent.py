@@ -1,69 +1,118 @@
-"""The side that asks: it starts the child, waits for it no longer than it may take, and ends it."""
+"""The side that asks: it has a child for each file, waits for it no longer than it may take."""
 
-import json
-import os
+import resource
 import signal
-import socket
-import subprocess
-import sys
 import threading
-import time
-import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from typing import Any
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.base.errors import RefusedFileError, ResourceError
+from ariba_cli.base.progress import no_message
+from ariba_cli.files.clock import Clock, check_time, no_turn, seconds_left, took_too_long
 from ariba_cli.files.limits import Limits
-from ariba_cli.files.opening import OpenFile
+from ariba_cli.files.opening import OpenFile, Stamp
 from ariba_cli.formats.isolation import messages
+from ariba_cli.formats.isolation.processes import Child, Nursery, Wire
+from ariba_cli.formats.isolation.walls import Walls
 
-_CHILD = "ariba_cli.formats.isolation.child"
-
-_LONGEST_REASON = 2**14
-# What a reply is beside its list of tensors: at most a reason, every character escaped.
-_MOST_OTHER_BYTES = 2**17
-_SECONDS_TO_START = 120.0
-_SECONDS_TO_GO = 0.5
-# More than this a socket may not be able to wait.
-_LONGEST_SECONDS = 1e6
-
-_ENVIRONMENT = {
-    # One thread each: every further one takes address space, which is limited.
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    # The HDF5 library loads no plugins, and locks no files.
-    "HDF5_PLUGIN_PRELOAD": "::",
-    "HDF5_USE_FILE_LOCKING": "FALSE",
-}
+# Each takes a few megabytes; where they run out, one is forked for every layer.
+_MOST_CHILDREN = 32
+_FILES_FOR_EACH = 8
 
 
 class _CrashError(RefusedFileError):
     """The child is gone, or says what no sound child says."""
 
 
-class Child:
-    """A process that parses what one library reads, started when it is first asked.
+class Isolation:
+    """The processes in which files are parsed, and what is known of the walls around them.
 
-    It is ended with this object, and replaced when a file brought it down.
+    Parameters
+    ----------
+    required : whether to parse nothing there without walls.
+    warn : told, once, when they do not hold.
+    """
+
+    def __init__(self, *, required: bool = False, warn: Callable[[str], None] = no_message) -> None:
+        self._required = required
+        self._warn = warn
+        self.clock = Clock()
+        self.walls: Walls | None = None
+
+    @cached_property
+    def hdf5(self) -> "Parser":
+        """What parses HDF5."""
+        return Parser("hdf5", self, most=_most_children())
+
+    @cached_property
+    def pickles(self) -> "Parser":
+        """What unpickles."""
+        return Parser("pickles", self)
+
+    @property
+    def record(self) -> dict[str, int | bool] | None:
+        """The walls, for the record of a run; None where there was nothing to put behind them."""
+        return None if self.walls is None else asdict(self.walls)
+
+    def note(self, walls: Walls) -> None:
+        """Hear which walls hold, of those who have taken them or tried to.
+
+        Raises
+        ------
+        ResourceError
+            When some are missing, and are required.
+        """
+        if walls.missing and self._required:
+            raise ResourceError(
+                f"this machine gives the sandbox no {walls.missing}; run where it does, or leave "
+                "--require-sandbox out"
+            )
+        if walls.missing and walls != self.walls:
+            self._warn(
+                f"files are parsed without {walls.missing}, which this machine does not give; "
+                "--require-sandbox refuses that"
+            )
+        self.walls = walls
+
+
+class _Subject(NamedTuple):
+    """What a child is for; a file for the whole round has a group for each participant."""
+
+    part: tuple[Path, str]
+    stamp: Stamp
+
+
+class Parser:
+    """Parses what one library reads, in a fresh process for each file, or each group of one.
+
+    All of them are forked by one process that has loaded the library and reads no file. It is
+    started when it is first needed, and ended with this object. Those that have unpacked values
+    are kept for the next layer, as far as there may be so many; others make way for the next.
 
     Parameters
     ----------
     library : the module of this folder that answers, `hdf5` or `pickles`.
+    most : how many children there may be at a time.
     """
 
-    def __init__(self, library: str, limits: Limits) -> None:
+    def __init__(self, library: str, isolation: Isolation, *, most: int = 1) -> None:
         self._library = library
-        self._limits = limits
-        self._running: _Running | None = None
+        self._isolation = isolation
+        self._most = most
+        self._nursery: Nursery | None = None
+        # In the order in which they were started.
+        self._children: dict[_Subject, Child] = {}
+        self._unpacking: set[_Subject] = set()
         self._lock = threading.Lock()
 
     def ask(
         self, file: OpenFile, question: str, *, into: memoryview | None = None, **arguments: Any
     ) -> Any:
-        """What the child says of an open file.
+        """What a child says of an open file.
 
         Parameters
         ----------
@@ -73,21 +122,31 @@ class Child:
         ------
         RefusedFileError
             When it refuses the file, takes too long, or comes to grief over it.
+        ResourceError
+            When there can be no child.
         """
+        subject = _Subject((file.path, arguments.get("group", "/")), file.stamp)
         request = {"question": question, "arguments": arguments}
-        with self._lock:
-            reused = self._running is not None
+        with self._lock, self._isolation.clock.turn(subject.part, file.limits.seconds):
+            check_time()
+            reused = subject in self._children
             try:
-                return self._ask(file, request, into)
+                return self._ask(subject, file, request, into)
             except _CrashError:
                 if not reused:
                     raise
-                # It may be a file before this one that has left it in ruins.
-                return self._ask(file, request, into)
+                # It may have been ended by somebody else while it waited.
+                return self._ask(subject, file, request, into)
 
-    def _ask(self, file: OpenFile, request: dict[str, Any], into: memoryview | None) -> Any:
-        with self._watched() as wire:
-            messages.send(wire.connection, request, [file.descriptor])
+    def _ask(
+        self, subject: _Subject, file: OpenFile, request: dict[str, Any], into: memoryview | None
+    ) -> Any:
+        if subject not in self._children:
+            self._start(subject, file)
+        if into is not None:
+            self._unpacking.add(subject)
+        with self._watched(subject, file.limits) as wire:
+            messages.send(wire.connection, request)
             answer = wire.reply("answer")
             while into:
                 size = _count(wire.reply("bytes"), len(into))
@@ -95,87 +154,83 @@ class Child:
                 into = into[size:]
             return answer
 
+    def _start(self, subject: _Subject, file: OpenFile) -> None:
+        """Have a child for a file."""
+        seconds = seconds_left()
+        with no_turn():
+            try:
+                child = self._begun(file, seconds)
+                self._children[subject] = child
+                self._isolation.note(child.walls)
+            except BaseException:
+                self._end()
+                raise
+
+    def _begun(self, file: OpenFile, seconds: float) -> Child:
+        last = next(reversed(self._children), None)
+        instead_of = None
+        if last is not None and (last not in self._unpacking or len(self._children) >= self._most):
+            # Files come round and round: those that were first are kept.
+            instead_of = self._let_go(last)
+        if self._nursery is not None:
+            # Somebody else may have ended it while it waited.
+            with suppress(ResourceError):
+                return self._nursery.start(file, seconds, instead_of)
+        self._end()
+        self._nursery = Nursery(self._library)
+        return self._nursery.start(file, seconds)
+
     @contextmanager
-    def _watched(self) -> Iterator["_Wire"]:
+    def _watched(self, subject: _Subject, limits: Limits) -> Iterator[Wire]:
         """The connection, and an end to the child whenever something goes wrong with it."""
-        fresh = self._running is None
-        self._running = running = self._running or _Running(self._library, self._limits)
         try:
-            if fresh:
-                # What it takes to start is not the file's fault.
-                _Wire(running.connection, self._limits, _SECONDS_TO_START).reply("answer")
-            yield _Wire(running.connection, self._limits, self._limits.seconds)
+            connection = self._children[subject].connection
+            yield Wire(connection, limits.header_bytes, seconds_left())
         except RefusedFileError:
             raise
         except TimeoutError:
-            self._stop(running)
-            raise RefusedFileError(
-                f"took longer than {self._limits.seconds:g} s to parse (--timeout allows more)"
-            ) from None
-        except (OSError, EOFError, ValueError, KeyError, RecursionError):
-            raise _CrashError(self._stop(running)) from None
+            self._stop(subject)
+            raise took_too_long() from None
+        except (OSError, EOFError):
+            raise _CrashError(_what_happened(self._stop(subject))) from None
+        except (ValueError, KeyError, RecursionError):
+            self._stop(subject)
+            raise _CrashError("makes the process that parses it say what it never says") from None
         except BaseException:
-            self._stop(running)
+            self._end()
             raise
 
-    def _stop(self, running: "_Running") -> str:
-        self._running = None
-        running.end()
-        return _what_happened(running.process.returncode)
+    def _stop(self, subject: _Subject) -> int | None:
+        """End a child; returns how it came to its end, as far as that is known."""
+        assert self._nursery is not None
+        try:
+            return self._nursery.end(self._let_go(subject))
+        except ResourceError:
+            self._end()
+            return None
+
+    def _end(self) -> None:
+        """End the process that forks children, which ends them."""
+        for subject in list(self._children):
+            self._let_go(subject)
+        if self._nursery is not None:
+            self._nursery.close()
+            self._nursery = None
+
+    def _let_go(self, subject: _Subject) -> Child:
+        """Take the connection away from a child, on which a sound one goes."""
+        self._unpacking.discard(subject)
+        child = self._children.pop(subject)
+        child.connection.close()
+        return child
 
 
-class _Wire:
-    """A connection with a deadline."""
-
-    def __init__(self, connection: socket.socket, limits: Limits, seconds: float) -> None:
-        self.connection = connection
-        self._most_bytes = limits.header_bytes + _MOST_OTHER_BYTES
-        self._deadline = time.monotonic() + seconds
-        self._hurry()
-
-    def reply(self, key: str) -> Any:
-        """What the next message says of it; a refusal is raised."""
-        message = messages.receive(self, self._most_bytes)
-        if "refused" in message:
-            raise RefusedFileError(_line(message["refused"]))
-        return message[key]
-
-    def fill(self, buffer: memoryview) -> None:
-        """The bytes that come next."""
-        messages.fill(self, buffer)
-
-    def recv_into(self, buffer: memoryview) -> int:
-        """Some of them; they may come one at a time, but not for ever."""
-        self._hurry()
-        return self.connection.recv_into(buffer)
-
-    def _hurry(self) -> None:
-        left = self._deadline - time.monotonic()
-        self.connection.settimeout(min(max(left, 0.001), _LONGEST_SECONDS))
-
-
-class _Running:
-    def __init__(self, library: str, limits: Limits) -> None:
-        self.connection, theirs = socket.socketpair()
-        arguments = {"library": library, "limits": asdict(limits)}
-        with theirs:
-            self.process = subprocess.Popen(
-                # -P: nothing is imported from the directory that the user happens to be in.
-                [sys.executable, "-P", "-m", _CHILD, str(theirs.fileno()), json.dumps(arguments)],
-                pass_fds=[theirs.fileno()],
-                env=os.environ | _ENVIRONMENT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-        self.end = weakref.finalize(self, _end, self.process, self.connection)
-
-
-def _line(reason: object) -> str:
-    """A reason that can be told; the child gives no other while it is itself."""
-    if not isinstance(reason, str) or not reason.isprintable() or len(reason) > _LONGEST_REASON:
-        raise ValueError
-    return reason
+def _most_children() -> int:
+    """Return how many there may be: each is a file that is open."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files == resource.RLIM_INFINITY:
+        return _MOST_CHILDREN
+    return max(1, min(_MOST_CHILDREN, files // _FILES_FOR_EACH))
 
 
 def _count(announced: object, most: int) -> int:
@@ -184,17 +239,9 @@ def _count(announced: object, most: int) -> int:
     return announced
 
 
-def _end(process: "subprocess.Popen[bytes]", connection: socket.socket) -> None:
-    """Take the connection away, on which a sound child goes, and make sure that it is gone."""
-    connection.close()
-    try:
-        process.wait(_SECONDS_TO_GO)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 def _what_happened(code: int | None) -> str:
+    if code == -signal.SIGXCPU:
+        return "takes more of the processor's time than --timeout, or ulimit -t, allows"
     if code is None or code >= 0:
         return f"stopped the process that parses it (exit code {code})"
     known = {number.value: number.name for number in signal.Signals}

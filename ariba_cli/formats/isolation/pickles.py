@@ -1,145 +1,292 @@
-"""What the child can be asked about a PyTorch file: its tensors, and their values.
+"""What the child can be asked about a PyTorch file: its tensors, and where their values are.
 
-It is unpickled by PyTorch with `weights_only=True`, which builds tensors and plain
-containers and imports nothing else. That has been got round before, and so it happens
-here, under limits.
+Nothing that a pickle names is imported (`unpickling`). PyTorch is not needed: a file of its is
+an archive, or a row of pickles, with the bytes of the tensors beside them.
 """
 
 import io
-import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, BinaryIO
+import pickle
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, BinaryIO, Protocol
 
-import torch
+import numpy as np
 
 from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.files.archive import MAGIC, first_byte, open_archive
 from ariba_cli.files.limits import Limits
-from ariba_cli.formats.tensors import (
-    TensorSpec,
-    check_count,
-    check_expanded,
-    check_name,
-    check_shape,
-)
+from ariba_cli.files.opening import OpenFile, opened_already
+from ariba_cli.formats.isolation.described import Described, Storage, row_strides
+from ariba_cli.formats.isolation.unpickling import Unpickler
+from ariba_cli.formats.isolation.weights import Weights, find_weights, told
+from ariba_cli.formats.tensors import check_count, check_shape
 
 Answer = tuple[Any, Iterable[Any]]
 
-_TYPES = {
-    torch.bool: "BOOL",
-    torch.uint8: "U8",
-    torch.int8: "I8",
-    torch.int16: "I16",
-    torch.int32: "I32",
-    torch.int64: "I64",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.float32: "F32",
-    torch.float64: "F64",
-}
-
-# Where training scripts and servers keep the weights beside other things.
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
-_DEEPEST_WRAPPER = 3
-
-# The file is held as it was read, and as it is sent.
+# A pickle is held as it was read, and what it makes beside it.
 COPIES = 2
 
 _PIECE_BYTES = 2**24
+# What PyTorch's older files start with, and the version of theirs that is known.
+_TORCH_MAGIC = 0x1950A86A20F9469CFC6C
+_TORCH_VERSION = 1001
+_COUNT_BYTES = 8
+# A storage may be pickled within a pickle, and no other within that.
+_MOST_NESTED = 1
+# Of what is no weight, so many entries are told.
+_MOST_TOLD = 100
 
-# The tensors of the file that was asked about last: what they are is asked first, and
-# then what is in each of them.
-_last: dict[tuple[int, ...], dict[str, torch.Tensor]] = {}
+# What the pickles of the one file that a process is asked about have made: what tensors there
+# are is asked first, and then what is in each of them.
+_kept: list[tuple["_Pickled", Weights]] = []
 
 
 def try_out() -> None:
     """Use everything once, so that nothing is left to be loaded."""
-    torch.set_num_threads(1)
-    for as_zip in (True, False):
-        buffer = io.BytesIO()
-        tensor = torch.ones(2, dtype=torch.bfloat16)
-        torch.save({"model": {"w": tensor}}, buffer, _use_new_zipfile_serialization=as_zip)
-        buffer.seek(0)
-        found = _unwrapped(_load(buffer))
-        list(_pieces(found["w"]))
+    data = pickle.dumps({"model": {"w": [1.0, (b"x", None)]}}, protocol=4)
+    _Pickled(_Bytes(data, Limits()))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a/data.pkl", data)
+    # Names that are not marked as UTF-8 take a codec of their own.
+    zipfile.ZipFile(buffer).close()
+    storage = Storage("F32", "float", 4, "", 4, bytes(16))
+    tensor = Described("float", "F32", (2, 2), (1, 2), 0, storage)
+    find_weights({"a": tensor, "b": 1}, Limits())
+    told("\x1b")
+    list(_pieces(tensor, bytes(16)))
 
 
 def _tensors(stream: BinaryIO, limits: Limits) -> Answer:
-    """Name, type and shape of all tensors."""
-    return [[name, *_described(tensor)] for name, tensor in _state(stream, limits).items()], ()
+    """Name, type, shape and place of all tensors, and what was passed over."""
+    file, weights = _opened(stream, limits)
+    found = [[name, *file.described(one)] for name, one in weights.tensors.items()]
+    skipped = list(weights.skipped.items())
+    some = [[told(name), told(what)] for name, what in skipped[:_MOST_TOLD]]
+    return {"tensors": found, "skipped": some}, ()
 
 
 def _values(stream: BinaryIO, limits: Limits, *, name: str) -> Answer:
     """The values of one tensor, in pieces."""
-    return None, _pieces(_state(stream, limits)[name])
+    file, weights = _opened(stream, limits)
+    tensor = weights.tensors[name]
+    return None, _pieces(tensor, file.bytes_of(tensor))
 
 
 QUESTIONS = {"tensors": _tensors, "values": _values}
 
 
-def _state(stream: BinaryIO, limits: Limits) -> dict[str, torch.Tensor]:
-    stat = os.fstat(stream.fileno())
-    key = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-    if key not in _last:
-        _last.clear()
-        _last[key] = _checked(_unwrapped(_load(stream)), stat.st_size, limits)
-    return _last[key]
+def _opened(stream: BinaryIO, limits: Limits) -> tuple["_Pickled", Weights]:
+    if not _kept:
+        pickled = _Pickled(opened_already(stream, limits))
+        _kept.append((pickled, find_weights(pickled.root, limits)))
+    return _kept[0]
 
 
-def _load(stream: BinaryIO) -> object:
-    try:
-        return torch.load(stream, map_location="cpu", weights_only=True)
-    except MemoryError:
-        raise
-    except Exception as error:
-        forbidden = re.search(r"GLOBAL ([\w.]{1,100})", str(error))
-        if forbidden:
-            reason = f"is a pickle that asks for {forbidden[1]}; save a state_dict of tensors alone"
-        elif "allocate memory" in str(error):
-            raise MemoryError from error
+def _pieces(tensor: Described, data: bytes) -> Iterator[Any]:
+    """The bytes of a tensor, the last index running fastest."""
+    storage = tensor.storage
+    assert storage is not None
+    size = storage.item_bytes
+    if 0 in tensor.shape:
+        return
+    items = np.frombuffer(data, np.dtype((np.void, size)))
+    strides = tuple(size * step for step in tensor.strides)
+    view = np.lib.stride_tricks.as_strided(items, tensor.shape, strides, writeable=False)
+    if not tensor.shape:
+        yield data
+        return
+    rows = max(1, _PIECE_BYTES * len(view) // (size * view.size))
+    for start in range(0, len(view), rows):
+        yield np.ascontiguousarray(view[start : start + rows]).view(np.uint8)
+
+
+class _Source(Protocol):
+    """Where bytes are taken from, by position."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def limits(self) -> Limits: ...
+
+    def read(self, offset: int, length: int) -> bytes: ...
+
+
+class _Bytes:
+    """A file in a file."""
+
+    def __init__(self, data: bytes, limits: Limits) -> None:
+        self._data = data
+        self.size = len(data)
+        self.limits = limits
+
+    def read(self, offset: int, length: int) -> bytes:
+        """See `OpenFile`."""
+        if offset + length > self.size:
+            raise RefusedFileError("ends before its contents do")
+        return self._data[offset : offset + length]
+
+
+class _Stream(io.RawIOBase):
+    """The bytes of a source, one after the other."""
+
+    def __init__(self, source: _Source) -> None:
+        self._source = source
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._source.size}
+        self._position = start[whence] + offset
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        size = min(len(buffer), self._source.size - self._position)
+        buffer[:size] = self._source.read(self._position, size)
+        self._position += size
+        return size
+
+
+class _Pickled:
+    """A file of PyTorch, or a pickle by itself: what it makes, and where its storages are.
+
+    Attributes
+    ----------
+    root : object
+        What the pickle makes.
+    """
+
+    def __init__(self, source: _Source, *, nested: int = 0) -> None:
+        self._source = source
+        self._nested = nested
+        self._places: dict[str, tuple[int, int]] = {}
+        if isinstance(source, OpenFile) and source.head.startswith(MAGIC):
+            self.root = self._of_archive(source)
         else:
-            reason = f"is no PyTorch file that holds weights only ({type(error).__name__})"
-        raise RefusedFileError(reason) from error
+            self.root = self._of_pickles()
 
+    def described(self, tensor: Described) -> tuple[str, list[int], int | None]:
+        """Return type and shape, and the place in the file of values that lie there in order."""
+        check_shape(tensor.shape, self._source.limits)
+        first, size = self._extent(tensor)
+        place, storage = None, tensor.storage
+        assert storage is not None
+        assert tensor.dtype is not None
+        flat = all(
+            step == known
+            for step, known, extent in zip(
+                tensor.strides, row_strides(tensor.shape), tensor.shape, strict=True
+            )
+            if extent > 1
+        )
+        if storage.key and size and flat:
+            place = self._places[storage.key][0] + first
+        return tensor.dtype, list(tensor.shape), place
 
-def _unwrapped(found: object) -> Mapping[Any, Any]:
-    """The table of tensors, without what it is wrapped in."""
-    for _ in range(_DEEPEST_WRAPPER):
-        if not isinstance(found, Mapping):
-            raise RefusedFileError(f"holds no table of tensors ({type(found).__name__})")
-        inside = [found[key] for key in _WRAPPERS if isinstance(found.get(key), Mapping)]
-        if not inside or any(isinstance(value, torch.Tensor) for value in found.values()):
-            return found
-        found = inside[0]
-    raise RefusedFileError(f"wraps its tensors more than {_DEEPEST_WRAPPER} times")
+    def bytes_of(self, tensor: Described) -> bytes:
+        """Return the part of its storage that a tensor is a view of."""
+        storage = tensor.storage
+        assert storage is not None
+        first, size = self._extent(tensor)
+        if not storage.key:
+            return storage.data[first : first + size]
+        return self._source.read(self._places[storage.key][0] + first, size)
 
+    def _extent(self, tensor: Described) -> tuple[int, int]:
+        """Return where in its storage a tensor starts and how far it goes, in bytes."""
+        storage = tensor.storage
+        assert storage is not None
+        held = len(storage.data)
+        if storage.key:
+            if storage.key not in self._places:
+                raise RefusedFileError(f"has no storage {storage.key[:80]!r}")
+            held = self._places[storage.key][1]
+        if 0 in tensor.shape:
+            return 0, 0
+        last = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.strides, strict=True))
+        first, size = tensor.start * storage.item_bytes, (last + 1) * storage.item_bytes
+        if first + size > held:
+            raise RefusedFileError("holds a tensor that ends beyond its storage")
+        return first, size
 
-def _checked(found: Mapping[Any, Any], file_bytes: int, limits: Limits) -> dict[str, torch.Tensor]:
-    check_count(len(found), limits)
-    tensors = {}
-    for name, tensor in found.items():
-        if not isinstance(name, str):
-            raise RefusedFileError(f"names a tensor by a {type(name).__name__}")
-        check_name(name, limits)
-        if not isinstance(tensor, torch.Tensor):
-            raise RefusedFileError(f"holds {name!r}, which is no tensor ({type(tensor).__name__})")
-        if tensor.layout != torch.strided or tensor.dtype not in _TYPES or tensor.is_meta:
-            raise RefusedFileError(f"holds {name!r} as {tensor.dtype}, {tensor.layout}")
-        check_shape(tensor.shape, limits)
-        tensors[name] = tensor.detach()
-    # A tensor can be a small storage seen as a large one.
-    specs = [TensorSpec(*_described(tensor)) for tensor in tensors.values()]
-    beyond = sum(spec.bytes for spec in specs) - file_bytes
-    if beyond > 0:
-        check_expanded(specs, limits)
-    return tensors
+    def _of_archive(self, file: OpenFile) -> object:
+        with open_archive(file) as archive:
+            entries = archive.infolist()
+            check_count(len(entries), self._source.limits)
+            names = [entry.filename for entry in entries]
+            pickles = [name for name in names if name.endswith("/data.pkl")]
+            if len(pickles) != 1 or len(set(names)) < len(names):
+                raise RefusedFileError("is no archive as PyTorch writes it")
+            top = pickles[0].removesuffix("data.pkl")
+            if f"{top}constants.pkl" in names:
+                raise RefusedFileError("is TorchScript, which is code")
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                raise RefusedFileError("is an archive that was packed again; unpack and save it")
+            places = {one.filename: (first_byte(one, file), one.file_size) for one in entries}
+        order = places.get(f"{top}byteorder")
+        if order is not None and self._source.read(*order) != b"little":
+            raise RefusedFileError("holds numbers with the highest byte first")
+        start = f"{top}data/"
+        self._places = {
+            name.removeprefix(start): place
+            for name, place in places.items()
+            if name.startswith(start)
+        }
+        return self._unpickle(io.BytesIO(self._source.read(*places[pickles[0]])))[0]
 
+    def _of_pickles(self) -> object:
+        stream = io.BufferedReader(_Stream(self._source))
+        first, _ = self._unpickle(stream)
+        if type(first) is not int or first != _TORCH_MAGIC:
+            if stream.read(1):
+                raise RefusedFileError("holds more than one pickle")
+            return first
+        (version, _), (system, _) = self._unpickle(stream), self._unpickle(stream)
+        if version != _TORCH_VERSION or not isinstance(system, dict):
+            raise RefusedFileError("is of a version of PyTorch's files that is not known")
+        if system.get("little_endian") is not True:
+            raise RefusedFileError("holds numbers with the highest byte first")
+        (found, storages), (keys, _) = self._unpickle(stream), self._unpickle(stream)
+        if not isinstance(keys, list):
+            raise RefusedFileError("has no list of its storages")
+        position = stream.tell()
+        for key in keys:
+            if not isinstance(key, str) or key not in storages or key in self._places:
+                raise RefusedFileError("has a list of storages that is not that of its tensors")
+            count = int.from_bytes(self._source.read(position, _COUNT_BYTES), "little")
+            size = count * storages[key].item_bytes
+            self._places[key] = position + _COUNT_BYTES, size
+            position += _COUNT_BYTES + size
+        if position > self._source.size:
+            raise RefusedFileError(f"is truncated: its storages end at byte {position:,}")
+        return found
 
-def _described(tensor: torch.Tensor) -> tuple[str, tuple[int, ...]]:
-    return _TYPES[tensor.dtype], tuple(tensor.shape)
+    def _unpickle(self, stream: BinaryIO) -> tuple[object, dict[str, Storage]]:
+        """Return what a pickle makes, and the storages that it names."""
+        unpickler = Unpickler(stream, self._load_storage)
+        try:
+            return unpickler.load(), unpickler.storages
+        except (RefusedFileError, MemoryError):
+            raise
+        except Exception as error:
+            # Damaged pickles raise errors of every kind.
+            reason = f"is no sound pickle ({type(error).__name__})"
+            raise RefusedFileError(reason) from error
 
-
-def _pieces(tensor: torch.Tensor) -> Iterator[Any]:
-    data = tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
-    for start in range(0, len(data), _PIECE_BYTES):
-        yield data[start : start + _PIECE_BYTES]
+    def _load_storage(self, data: bytes) -> Storage:
+        """Return a storage that was pickled as the bytes of a file of PyTorch's."""
+        if self._nested == _MOST_NESTED:
+            raise RefusedFileError("is a pickle in a pickle in a pickle")
+        inner = _Pickled(_Bytes(data, self._source.limits), nested=self._nested + 1)
+        storage = inner.root
+        if not isinstance(storage, Storage) or storage.key not in inner._places:
+            raise RefusedFileError("holds a storage that is none")
+        start, size = inner._places[storage.key]
+        return replace(storage, key="", data=data[start : start + size])

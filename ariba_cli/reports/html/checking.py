@@ -36,6 +36,9 @@ def _record(report: Report) -> Iterator[tuple[str, Child]]:
     libraries = sorted(run.libraries.items())
     yield "libraries", ", ".join(visible(f"{name} {version}") for name, version in libraries) or "–"
     yield "device", visible(run.device)
+    if run.sandbox is not None:
+        walls = ", ".join(f"{name} {held}" for name, held in sorted(run.sandbox.items()))
+        yield "sandbox", visible(walls)
     yield "started", visible(run.started)
     yield "took", f"{run.seconds:.3g} s"
     if run.round is not None:

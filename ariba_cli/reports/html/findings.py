@@ -10,11 +10,12 @@ from ariba_cli.reports.html.blocks import count, folded, note, paragraph, sectio
 from ariba_cli.verdicts.verdict import Verdict
 
 _MOST_OPEN = 40
+_MOST = 1_000
 _MOST_NAMED = 12
 
 
 def findings_section(verdict: Verdict) -> Element:
-    """Return the findings one by one: the first of them if there are many, and all on request."""
+    """Return the findings one by one: a few of them if there are many, and more on request."""
     findings = verdict.findings
     if not findings:
         return section("findings", "Findings", paragraph("Nothing is wrong with any input."))
@@ -26,9 +27,17 @@ def findings_section(verdict: Verdict) -> Element:
     ]
     if len(findings) > _MOST_OPEN:
         children.append(
-            folded(f"All {len(findings):,} findings", _table(findings), rows=len(findings))
+            folded(_title(len(findings)), _table(findings[:_MOST]), rows=min(len(findings), _MOST))
         )
     return section("findings", "Findings", *children)
+
+
+def _title(number: int) -> str:
+    return (
+        f"All {number:,} findings"
+        if number <= _MOST
+        else f"The first {_MOST:,} of {number:,} findings; the JSON has all"
+    )
 
 
 def _whose(finding: Finding) -> str:

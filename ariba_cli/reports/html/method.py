@@ -144,18 +144,17 @@ def _requested(requested: RequestedOptions) -> Iterator[tuple[str, Child]]:
             yield f"{visible(name)} of {visible(one.name)}", _json(value)
         if one.fit_sample is not None:
             yield f"fit sample of {visible(one.name)}", f"{one.fit_sample:,}"
-    if requested.level is not None:
-        yield "level", f"{requested.level:g}"
-    if requested.k_est is not None:
-        yield "k_est", visible(requested.k_est)
-    if requested.layers:
-        yield "layers", _some(requested.layers)
-    if requested.fragment is not None:
-        yield "fragment", visible(requested.fragment)
-    if requested.excluded:
-        yield "excluded", _some(requested.excluded)
-    if requested.names is not None:
-        yield "names of arrays", f"{len(requested.names):,} given"
+    shown = {
+        "level": None if requested.level is None else f"{requested.level:g}",
+        "k_est": None if requested.k_est is None else visible(requested.k_est),
+        "layers": _some(requested.layers),
+        "fragment": None if requested.fragment is None else visible(requested.fragment),
+        "excluded": _some(requested.excluded),
+        "layout": None if requested.layout is None else visible(requested.layout),
+        "matched": "by order and shape" if requested.by_order else None,
+        "names of arrays": None if requested.names is None else f"{len(requested.names):,} given",
+    }
+    yield from ((what, text) for what, text in shown.items() if text)
 
 
 def _json(value: Parameter) -> Element:

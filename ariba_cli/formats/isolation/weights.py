@@ -1,0 +1,258 @@
+"""The one table of tensors in what a pickle makes, in whatever wrapper."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.base.visible import visible
+from ariba_cli.files.limits import Limits
+from ariba_cli.formats.isolation.described import Described, StandIn
+from ariba_cli.formats.tensors import TensorSpec, check_count, check_name
+
+# Where training scripts and servers keep the weights, when they keep other tables, too.
+_USUAL = frozenset(
+    ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")
+)
+# Matrices and convolutions tell weights from metrics and the states of random numbers.
+_LEAST_DIMENSIONS = (2, 1, 0)
+_MOST_TOLD = 5
+_LONGEST_TOLD = 100
+_UNNAMED = "arr_"
+_DEEPEST = 32
+
+Path = tuple[str, ...]
+
+
+@dataclass
+class Weights:
+    """What is taken of a pickle, and what is passed over.
+
+    Attributes
+    ----------
+    tensors : dict of str to Described
+        By name; `arr_0`, `arr_1`, … where they have none.
+    skipped : dict of str to str
+        What else there is, in a word.
+    """
+
+    tensors: dict[str, Described] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    path: Path
+    entries: dict[Any, Any]
+    parents: tuple[object, ...]
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is where weights most often are: alone, or under their usual names."""
+        return all(part in _USUAL for part in self.path)
+
+    @property
+    def where(self) -> str:
+        """Its place in words."""
+        return told(".".join(self.path)) or "the file itself"
+
+    def has(self, dimensions: int) -> bool:
+        """Whether one of its tensors of floats has so many dimensions."""
+        return any(
+            isinstance(one, Described)
+            and one.dtype is not None
+            and TensorSpec(one.dtype, ()).is_float
+            and len(one.shape) >= dimensions
+            for one in self.entries.values()
+        )
+
+
+def find_weights(root: object, limits: Limits) -> Weights:
+    """Return the tensors of the one table that can be the weights.
+
+    Parameters
+    ----------
+    root : object
+        What a pickle makes.
+    limits : Limits
+        How many entries there may be.
+
+    Raises
+    ------
+    RefusedFileError
+        When there is none, or when there are several, each of which could be it.
+    """
+    tables = list(_tables(root, limits))
+    whole = _whole_tree(root, tables, limits)
+    if whole is not None:
+        return _taken(whole, limits)
+    found: list[_Candidate] = []
+    for least in _LEAST_DIMENSIONS:
+        found = found or [one for one in tables if one.has(least)]
+    if not found:
+        inside = [] if isinstance(root, StandIn) else _entries(root)
+        words = [told(f"{name}: {_kind(one)}") for name, one in inside]
+        what = _listed(words or [told(_kind(root))])
+        raise RefusedFileError(f"holds no tensors that can be scored, but {what}")
+    usual = [one for one in found if one.is_usual]
+    if len(found) > 1 and len(usual) != 1:
+        raise RefusedFileError(
+            f"holds {len(found)} tables of tensors, in {_listed([one.where for one in found])}; "
+            "save the one that was sent by itself"
+        )
+    return _taken(usual[0] if len(found) > 1 else found[0], limits)
+
+
+def _taken(chosen: _Candidate, limits: Limits) -> Weights:
+    """Return the tensors of a table, and what is in it or around it beside them."""
+    weights = Weights()
+    for name, one in chosen.entries.items():
+        if isinstance(one, Described) and one.dtype is not None:
+            if not isinstance(name, str):
+                raise RefusedFileError(f"has a tensor whose name is of type {type(name).__name__}")
+            check_name(name, limits)
+            weights.tensors[name] = one
+        else:
+            weights.skipped[str(name)] = _kind(one)
+    check_count(len(weights.tensors), limits)
+    for depth, parent in enumerate(chosen.parents):
+        above = chosen.path[:depth]
+        for name, one in _entries(parent):
+            if name != chosen.path[depth]:
+                weights.skipped[".".join((*above, name))] = _kind(one)
+    return weights
+
+
+def _tables(root: object, limits: Limits) -> Iterator[_Candidate]:
+    """Yield every table of tensors, the outermost first, and none of an optimiser."""
+    waiting: deque[tuple[Path, object, tuple[object, ...]]] = deque([((), root, ())])
+    seen: set[int] = set()
+    while waiting:
+        path, node, parents = waiting.popleft()
+        if id(node) in seen or len(path) > _DEEPEST or _is_optimiser(node):
+            continue
+        seen.add(id(node))
+        check_count(len(seen), limits)
+        if _is_module(node):
+            yield _Candidate(path, _counted(_of_module(node, ()), limits), parents)
+            continue
+        table = _as_table(node)
+        if table:
+            yield _Candidate(path, table, parents)
+        for name, inside in _entries(node):
+            if isinstance(inside, dict | list | tuple | StandIn):
+                waiting.append(((*path, name), inside, (*parents, node)))
+
+
+def _as_table(node: object) -> dict[Any, Any]:
+    """Return what a node says of tensors; nothing if it holds none itself."""
+    if isinstance(node, Described):
+        return {f"{_UNNAMED}0": node}
+    if isinstance(node, StandIn):
+        node = node.entries or node.parts
+    if isinstance(node, dict):
+        return node if any(isinstance(one, Described) for one in node.values()) else {}
+    if isinstance(node, list | tuple) and all(isinstance(one, Described) for one in node):
+        return {f"{_UNNAMED}{index}": one for index, one in enumerate(node)}
+    return {}
+
+
+def _entries(node: object) -> list[tuple[str, Any]]:
+    """Return what a node holds, by name."""
+    if isinstance(node, dict):
+        return [(str(name), one) for name, one in node.items() if isinstance(name, str | int)]
+    if isinstance(node, list | tuple):
+        return [(str(index), one) for index, one in enumerate(node)]
+    if isinstance(node, StandIn):
+        parts = (node.state, node.entries, node.parts, node.arguments)
+        return [entry for part in parts for entry in _entries(part)]
+    return []
+
+
+def _is_optimiser(node: object) -> bool:
+    """Whether a node is the state of an optimiser, which is full of tensors."""
+    return {"state", "param_groups"} <= {name for name, _ in _entries(node)}
+
+
+def _is_module(node: object) -> bool:
+    """Whether a node is a module of PyTorch that was pickled whole."""
+    state = node.state if isinstance(node, StandIn) else None
+    return isinstance(state, dict) and {"_parameters", "_modules"} <= state.keys()
+
+
+def _counted(entries: Iterable[tuple[str, Any]], limits: Limits) -> dict[Any, Any]:
+    """Return entries as a table; what holds itself in many ways has no end of them."""
+    found: dict[Any, Any] = {}
+    for name, one in entries:
+        found[name] = one
+        check_count(len(found), limits)
+    return found
+
+
+def _of_module(node: object, path: Path) -> Iterator[tuple[str, Any]]:
+    """Yield the entries of a module's state_dict."""
+    if len(path) > _DEEPEST:
+        raise RefusedFileError(f"holds modules in modules, more than {_DEEPEST} deep")
+    state = node.state if isinstance(node, StandIn) else None
+    if not isinstance(state, dict):
+        return
+    unsaved = state.get("_non_persistent_buffers_set")
+    without = {str(name) for name in _names(unsaved)}
+    for kind in ("_parameters", "_buffers"):
+        for name, one in _entries(state.get(kind)):
+            # What is None is a place for a parameter, such as a bias that a layer has not.
+            if one is not None and not (kind == "_buffers" and name in without):
+                yield ".".join((*path, name)), one
+    for name, inner in _entries(state.get("_modules")):
+        yield from _of_module(inner, (*path, name))
+
+
+def _names(found: object) -> Iterable[object]:
+    """Return what is in a set, however it was pickled."""
+    if isinstance(found, StandIn):
+        return [one for part in (*found.arguments, found.parts) for one in _names(part)]
+    return found if isinstance(found, set | frozenset | list | tuple) else ()
+
+
+def _whole_tree(root: object, tables: list[_Candidate], limits: Limits) -> _Candidate | None:
+    """Return all tables as one, where they are the layers of one tree and there is nothing else.
+
+    So JAX keeps weights: `{"params": {"Dense_0": {"kernel": …, "bias": …}}}`. Names with dots
+    are those of whole models.
+    """
+    names = [str(name) for one in tables for name in one.entries]
+    if len(tables) < 2 or any("." in name for name in names):
+        return None
+    entries = _counted(_leaves(root, ()), limits)
+    pure = all(isinstance(one, Described) for one in entries.values())
+    return _Candidate((), entries, ()) if pure else None
+
+
+def _leaves(node: object, path: Path) -> Iterator[tuple[str, object]]:
+    """Yield whatever is no dict, by its path, and dicts that are too deep."""
+    if not isinstance(node, dict) or len(path) > _DEEPEST:
+        yield ".".join(path), node
+        return
+    for name, inside in node.items():
+        yield from _leaves(inside, (*path, str(name)))
+
+
+def _kind(one: object) -> str:
+    """Return what something is, in a word."""
+    if isinstance(one, Described):
+        return one.kind if one.dtype is None else "tensor"
+    if isinstance(one, StandIn):
+        return one.named
+    return "None" if one is None else type(one).__name__
+
+
+def told(text: str) -> str:
+    """Return a name or a word of the pickle's, such as can be shown in one line."""
+    return visible(text[:_LONGEST_TOLD])
+
+
+def _listed(words: Sequence[str]) -> str:
+    named = words[:_MOST_TOLD]
+    more = [f"and {len(words) - _MOST_TOLD:,} more"] if len(words) > _MOST_TOLD else []
+    return ", ".join([*named, *more])

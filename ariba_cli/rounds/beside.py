@@ -1,0 +1,39 @@
+"""What participants have sent beside weights, and what cannot be scored: said, and passed over."""
+
+from collections.abc import Iterable
+
+from ariba_cli.base.findings import Finding, FindingKind
+from ariba_cli.formats.model import Model
+
+# More entries, and more participants, than these are counted.
+_MOST_NAMED = 5
+
+
+def not_scored(models: Iterable[tuple[str, Model]]) -> list[Finding]:
+    """Return a finding for each kind of file that holds more than can be scored.
+
+    Parameters
+    ----------
+    models : iterable of pairs
+        The ids of participants, and what they sent.
+    """
+    groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for identifier, model in models:
+        if model.skipped:
+            groups.setdefault(tuple(model.skipped.items()), []).append(identifier)
+    return [_finding(entries, ids) for entries, ids in groups.items()]
+
+
+def _finding(entries: tuple[tuple[str, str], ...], ids: list[str]) -> Finding:
+    what = _listed([f"{name} ({kind})" for name, kind in entries])
+    facts = {"entries": len(entries)}
+    if len(ids) == 1:
+        detail = f"holds {what} beside the weights, which is not scored"
+        return Finding(FindingKind.NOT_SCORED, detail, ids[0], facts=dict(facts))
+    detail = f"{_listed(ids)} hold {what} beside the weights, which is not scored"
+    return Finding(FindingKind.NOT_SCORED, detail, group=tuple(ids), facts=dict(facts))
+
+
+def _listed(words: list[str]) -> str:
+    more = f" and {len(words) - _MOST_NAMED:,} more" if len(words) > _MOST_NAMED else ""
+    return ", ".join(words[:_MOST_NAMED]) + more

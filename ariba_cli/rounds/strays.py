@@ -1,0 +1,145 @@
+"""What lies among the updates of a round and is none: litter, and models of several rounds."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.base.findings import Finding, FindingKind
+from ariba_cli.files.opening import open_folder
+from ariba_cli.formats import is_model_folder, is_recognised
+from ariba_cli.formats.model import ReadOptions
+from ariba_cli.rounds.contents import Contents
+from ariba_cli.rounds.members import Member
+
+# More names than these are counted.
+_MOST_NAMED = 5
+
+# What systems leave behind, wherever somebody looked into a folder.
+_OF_SYSTEMS = r"\..*|thumbs\.db|ehthumbs\.db|desktop\.ini|icon\r|lost\+found|@eadir"
+# What editors and programs leave behind, and what people write beside their data.
+_ENDINGS = (
+    "log|txt|md|rst|csv|tsv|json|jsonl|yaml|yml|toml|ini|cfg|conf|xml|py|ipynb|sh|png|jpe?g|svg|"
+    "pdf|lock|pid|bak|orig|tmp|temp|part|crdownload|swp|swo|out|err|md5|sha256|sha512|sig|asc"
+)
+_SYSTEM_LITTER = re.compile(_OF_SYSTEMS, re.IGNORECASE | re.DOTALL)
+_LITTER = re.compile(
+    rf"{_OF_SYSTEMS}|.*~|~\$.*|#.*#"
+    r"|__macosx|\$recycle\.bin|system volume information|__pycache__|wandb|mlruns|tensorboard"
+    r"|(readme|license|licence|notice|changelog|makefile|dockerfile|md5sums|sha256sums)"
+    r"|events\.out\.tfevents.*|.*\.log\..*"
+    rf"|.*\.({_ENDINGS})",
+    re.IGNORECASE | re.DOTALL,
+)
+
+# What stands before the number of a round in the name of a model.
+_OF_A_ROUND = re.compile(
+    r"(?<![a-z])(round|rnd|epoch|iteration|iter|step|checkpoint|ckpt)[ _.-]*([0-9]{1,9})(?![0-9])",
+    re.IGNORECASE,
+)
+# A model of a server with one number, whatever that counts.
+_OF_A_SERVER = re.compile(
+    r"[^0-9]*(global|aggregat|server[^0-9]*(?:model|weight|param|state))[^0-9]*([0-9]{1,9})[^0-9]*",
+    re.IGNORECASE,
+)
+
+
+def litter_in(
+    root: Path, contents: Contents, entries: Sequence[str], terms: ReadOptions
+) -> list[str]:
+    """Return which entries of a round are nobody's update.
+
+    Their names say so, or they are empty folders; what is a model, or might be one that is
+    damaged, is never among them.
+
+    Parameters
+    ----------
+    root : Path
+        The directory of the round.
+    contents : Contents
+        What lies in it.
+    entries : Sequence[str]
+        Those of the entries that may be updates.
+    terms : ReadOptions
+        Under which files are opened.
+    """
+    return [
+        entry
+        for entry in entries
+        if (
+            _is_litter_folder(root / entry, terms)
+            if entry in contents.folders
+            else _is_litter(root / entry, terms)
+        )
+    ]
+
+
+def litter_in_words(litter: Sequence[str]) -> Iterator[Finding]:
+    """Yield one finding for all of it, if there is any."""
+    if litter:
+        what = "is no update, and was" if len(litter) == 1 else "are no updates, and were"
+        detail = f"{_listed(litter)} {what} passed over"
+        yield Finding(FindingKind.NO_UPDATES, detail, facts={"entries": len(litter)})
+
+
+def check_no_cache(path: Path, entries: Sequence[str]) -> None:
+    """Refuse the cache of a hub, in which files are links and lie two folders deeper.
+
+    Raises
+    ------
+    InputError
+        When the directory holds the folders of a cache, and nothing else.
+    """
+    if {"blobs", "snapshots"} <= set(entries) <= {"blobs", "snapshots", "refs"}:
+        raise InputError(
+            f"'{path}' is a cache of Hugging Face, and the files of its snapshots are links; copy "
+            f"what they lead to with cp -rL {path / 'snapshots'}/REVISION DIR, and give DIR"
+        )
+
+
+def several_rounds(members: Sequence[Member]) -> Iterator[Finding]:
+    """Yield a finding when names say that the models are of several rounds.
+
+    A server that keeps the model of each round in one folder has as many files as a round has
+    updates.
+    """
+    found = {member.id: _number(member.id) for member in members}
+    numbered = [name for name, number in found.items() if number is not None]
+    rounds = {number for number in found.values() if number is not None}
+    if len(rounds) > 1 and 2 * len(numbered) > len(members):
+        yield Finding(
+            FindingKind.SEVERAL_ROUNDS,
+            f"{_listed(numbered)} look by their names like models of {len(rounds):,} rounds, and "
+            "are audited as the updates of one; give a folder with the updates of one round",
+            facts={"rounds": len(rounds)},
+        )
+
+
+def _is_litter(path: Path, terms: ReadOptions) -> bool:
+    return _LITTER.fullmatch(path.name) is not None and not is_recognised(path, terms)
+
+
+def _is_litter_folder(path: Path, terms: ReadOptions) -> bool:
+    """Whether a folder holds litter of systems alone, or has a name of litter and no model."""
+    try:
+        names = open_folder(path, terms.limits).names
+    except RefusedFileError:
+        return False
+    if not (_LITTER.fullmatch(path.name) or all(map(_SYSTEM_LITTER.fullmatch, names))):
+        return False
+    holds_model = any(is_recognised(path / name, terms) for name in names)
+    return not holds_model and not is_model_folder(path, terms)
+
+
+def _number(name: str) -> int | None:
+    """The number of the round that a name says, if it says one."""
+    found = _OF_A_ROUND.findall(name)
+    if found:
+        return int(found[-1][1])
+    of_server = _OF_A_SERVER.fullmatch(name)
+    return int(of_server[2]) if of_server else None
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more

@@ -1,0 +1,57 @@
+"""The thin factors of adapters, which are held in memory from all participants at once."""
+
+from collections.abc import Sequence
+
+from ariba_cli.base.errors import InputError
+from ariba_cli.base.findings import FindingKind
+from ariba_cli.formats.factors import Change
+from ariba_cli.updates.intake import Submission
+
+# Adapters of ranks that are averaged with each other take less than so many times the usual.
+_TIMES_USUAL = 16
+# So much is held whatever --max-memory is.
+_LEAST_MEMORY = 2**20
+
+
+def leave_out_large(factors: Sequence[tuple[Submission, Change]], layer: str, memory: int) -> bool:
+    """Leave out whose factors take far more memory than is usual, where all do not fit.
+
+    Parameters
+    ----------
+    factors : sequence of Submission and Change
+        What the participants sent of one layer.
+    layer : str
+        Its name.
+    memory : int
+        How many bytes all of them may take.
+
+    Returns
+    -------
+    bool
+        Whether anybody was left out.
+
+    Raises
+    ------
+    InputError
+        When the others do not fit either.
+    """
+    sizes = sorted(change.held_bytes for _, change in factors)
+    total = sum(sizes)
+    allowed = max(memory, _LEAST_MEMORY)
+    if total <= allowed:
+        return False
+    usual = sizes[len(sizes) // 2]
+    for submission, change in factors:
+        if change.held_bytes > _TIMES_USUAL * usual:
+            total -= change.held_bytes
+            submission.reject(
+                FindingKind.REFUSED,
+                f"has factors of {layer} that take {change.held_bytes:,} bytes, and half of the "
+                f"participants at most {usual:,}; they do not fit in --max-memory together",
+            )
+    if total > allowed:
+        raise InputError(
+            f"{layer} takes {total:,} bytes in the factors of all adapters, more than "
+            "--max-memory; allow more"
+        )
+    return True
