@@ -196,6 +196,13 @@ STABILITY = ("detectors", 0, "stability")
         (set_to("@you", *MARKED, "fragment"), "no way of ariba"),
         (set_to("x", "inputs", 3, "file_sha256"), "no sha256"),
         (set_to("a\ud800", "inputs", 3, "path"), "no file can have"),
+        (set_to("../../etc/passwd", "inputs", 3, "path"), "a path that leaves the round"),
+        (set_to("/etc/passwd", "inputs", 3, "path"), "a path that leaves the round"),
+        (set_to("participants//x", "inputs", 3, "path"), "a path that leaves the round"),
+        (set_to("a\0", "inputs", 3, "path"), "a path that leaves the round"),
+        (set_to("a" * 5000, "inputs", 3, "path"), "a path that leaves the round"),
+        # The first is the global model, of which the seal has a hash.
+        (set_to("../global.safetensors", "inputs", 0, "path"), "a path that leaves the round"),
         (set_to("p99", *FIRST, "id"), "not among its participants"),
         (set_to("p15", "ranking", 0, "id"), "not that of the detector that decides"),
         (set_to(["p99"], "method", "requested", "excluded"), "not among its participants"),
@@ -308,6 +315,30 @@ def test_what_detectors_of_updates_cannot_have_said_is_refused(
     with pytest.raises(InputError, match="the report is no report of an audit: ") as raised:
         parse_report(spoiled(of_updates, spoil))
     assert why in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "sound"),
+    [
+        ("../global.safetensors", True),
+        ("../../models/global", True),
+        ("..", True),
+        ("/etc/passwd", False),
+        ("../a/../b", False),
+        ("a/../../b", False),
+        ("", False),
+        ("../", False),
+    ],
+)
+def test_a_global_model_of_no_seal_may_lie_elsewhere(data: bytes, path: str, sound: bool) -> None:
+    def spoil(result: Json) -> None:
+        result["inputs"][0] |= {"path": path, "file_sha256": None}
+
+    if sound:
+        assert parse_report(spoiled(data, spoil)).verdict.inputs[0].path == path
+    else:
+        with pytest.raises(InputError, match="a path that leaves the round"):
+            parse_report(spoiled(data, spoil))
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])

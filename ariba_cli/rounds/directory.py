@@ -34,6 +34,7 @@ from ariba_cli.rounds.members import (
     find_members,
     members_of_file,
 )
+from ariba_cli.rounds.planted import is_believed, planted_files, planted_finding
 from ariba_cli.rounds.sealing import NOT_VERIFIED, VerifiedSeal, read_seal, verify_seal
 
 # Global models in two formats: more is a directory of updates.
@@ -57,6 +58,7 @@ class Round:
     files : every file in it, by its path relative to the round.
     manifest : the seal, where there is a sound one.
     findings : what the directory and its seal say against each other.
+    planted : the manifests and truths that lie among the updates, and are not believed.
     terms : under which its files are opened.
     """
 
@@ -67,6 +69,7 @@ class Round:
     manifest: Manifest | None
     findings: tuple[Finding, ...]
     terms: ReadOptions = field(default_factory=ReadOptions)
+    planted: tuple[str, ...] = ()
 
     def open(self, member: Member) -> Model:
         """List the tensors of one model; see `formats.open_model`."""
@@ -254,7 +257,9 @@ def open_round(
     if not participants:
         raise InputError(f"'{path}' holds no updates; a round has one model per participant")
     named = _named_global(path, global_path)
-    manifest, findings = read_seal(path, contents.files, terms.limits)
+    planted = planted_files(contents.files, models, participants)
+    manifest, findings = read_seal(path, contents.files, terms.limits, planted)
+    findings += planted_finding(planted)
     findings += _several_globals(contents, models, named)
     return Round(
         root=path,
@@ -264,6 +269,7 @@ def open_round(
         manifest=manifest,
         findings=tuple(findings),
         terms=terms,
+        planted=planted,
     )
 
 
@@ -343,10 +349,11 @@ def _models(path: Path, contents: Contents, set_apart: set[str], terms: ReadOpti
 
     A file with one of our names is none, unless an update calls itself so.
     """
+    ours = {*_NOT_MODELS, *filter(is_believed, contents.files)}
     return [
         entry
         for entry in contents.entries
-        if entry not in set_apart and (entry not in _NOT_MODELS or _is_model(path / entry, terms))
+        if entry not in set_apart and (entry not in ours or _is_model(path / entry, terms))
     ]
 
 
