@@ -1,5 +1,6 @@
 """A report is read back as it was written, or refused; and every format comes from it alone."""
 
+import base64
 import csv
 import io
 import json
@@ -25,6 +26,7 @@ from ariba_cli.reports.audit_table import audit_table
 from ariba_cli.reports.canonical import canonical_bytes
 from ariba_cli.reports.html.page import audit_html
 from ariba_cli.reports.report import Report, parse_report, read_report
+from ariba_cli.reports.sarif import audit_sarif
 from ariba_cli.reports.sha256sums import sha256sums_of_inputs
 from ariba_cli.reports.text import Paper
 from ariba_cli.rounds.directory import open_round
@@ -463,6 +465,7 @@ def assert_every_format_is_harmless(report: Report) -> None:
     assert harmless(audit_table(report.verdict, PLAIN))
     assert harmless(audit_markdown(report))
     assert audit_html(report)
+    assert harmless(audit_sarif(report).decode())
     table = AuditCsv(report.verdict, with_round=False)
     assert harmless((table.header + table.rows(report.verdict, "")).decode())
 
@@ -630,7 +633,18 @@ def test_a_statement_has_every_input_and_the_result(
     }
 
 
-@pytest.mark.parametrize("format_", ["sha256sums", "intoto"])
+def test_an_envelope_holds_the_statement_to_the_byte(ariba: Ariba, path: Path) -> None:
+    done = ariba("report", path, "-f", "dsse")
+    assert (done.returncode, done.stderr) == (0, b"")
+    envelope = json.loads(done.stdout)
+    assert envelope.keys() == {"payload", "payloadType", "signatures"}
+    assert envelope["payloadType"] == "application/vnd.in-toto+json"
+    assert envelope["signatures"] == []
+    payload = base64.b64decode(envelope["payload"], validate=True)
+    assert payload == ariba("report", path, "-f", "intoto").stdout
+
+
+@pytest.mark.parametrize("format_", ["sha256sums", "intoto", "dsse"])
 def test_without_a_seal_there_is_no_hash_of_a_whole_file(
     tmp_path: Path, ariba: Ariba, format_: str
 ) -> None:
@@ -642,7 +656,7 @@ def test_without_a_seal_there_is_no_hash_of_a_whole_file(
     assert hint in done.stderr
 
 
-@pytest.mark.parametrize("format_", ["sha256sums", "intoto"])
+@pytest.mark.parametrize("format_", ["sha256sums", "intoto", "dsse"])
 def test_of_a_seal_that_was_not_verified_nothing_is_repeated(
     tmp_path: Path, ariba: Ariba, format_: str
 ) -> None:
@@ -652,7 +666,7 @@ def test_of_a_seal_that_was_not_verified_nothing_is_repeated(
     assert b"nobody hashed the files; audit the round with --verify-seal" in done.stderr
 
 
-@pytest.mark.parametrize("format_", ["sha256sums", "intoto"])
+@pytest.mark.parametrize("format_", ["sha256sums", "intoto", "dsse"])
 def test_of_a_seal_that_is_broken_nothing_is_repeated(
     attacked: Path, ariba: Ariba, format_: str
 ) -> None:
@@ -681,7 +695,7 @@ def test_a_report_is_not_read_through_a_link(tmp_path: Path, ariba: Ariba, path:
     assert b"is a link" in done.stderr
 
 
-@pytest.mark.parametrize("format_", ["csv", "html", "markdown", "sha256sums", "intoto"])
+@pytest.mark.parametrize("format_", ["csv", "html", "markdown", "sha256sums", "dsse", "sarif"])
 def test_nothing_heavy_is_imported(path: Path, format_: str) -> None:
     found = imported("report", path, "-q", "-f", format_)
     assert not found & (HEAVY | {"numpy", "h5py", "safetensors", "rich"})
