@@ -167,6 +167,17 @@ def fingerprints(run: Any) -> dict[tuple[str, str], str]:
     }
 
 
+def test_of_a_large_group_the_first_are_pointed_at() -> None:
+    group = tuple(f"p{index:04d}" for index in range(30))
+    finding = Finding(FindingKind.DUPLICATE, "sent the same", group=group)
+    run = checked(html_report(30, findings=[finding]))
+    assert uris(run["results"][-1])[::19] == [
+        "participants/p0000.safetensors",
+        "participants/p0019.safetensors",
+    ]
+    assert len(uris(run["results"][-1])) == 20
+
+
 @pytest.mark.parametrize(("count", "notes"), [(4_997, 0), (4_998, 1), (200_000, 1)])
 def test_of_a_great_many_the_first_are_given(count: int, notes: int) -> None:
     findings = [

@@ -6,6 +6,7 @@ Who is named comes first, and then the findings, each at the file that it is abo
 import hashlib
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -34,6 +35,7 @@ _ROUND = "ROUND"
 _DIRECTORY = "./"
 # Those who collect results show no more, and some refuse a file with many more.
 _MOST_RESULTS = 5_000
+_MOST_LOCATIONS = 20
 # In a message, braces are places for arguments, and brackets with a parenthesis are a link.
 _BRACES = str.maketrans({"{": r"\x7b", "}": r"\x7d"})
 
@@ -69,11 +71,11 @@ RULES: dict[str, tuple[Level, str]] = {
 def audit_sarif(report: Report) -> bytes:
     """Return the report as one run of SARIF."""
     verdict = report.verdict
-    results = list(_results(verdict))
-    kept = results[:_MOST_RESULTS]
+    kept = list(islice(_results(verdict), _MOST_RESULTS))
+    more = len(verdict.suspects) + len(verdict.findings) - len(kept)
     invocation: dict[str, Any] = {"executionSuccessful": True}
-    if len(results) > len(kept):
-        text = f"{len(results) - len(kept):,} more results are in the JSON of the report."
+    if more:
+        text = f"{more:,} more results are in the JSON of the report."
         invocation["toolExecutionNotifications"] = [{"level": "note", "message": {"text": text}}]
     driver = {
         "name": "ariba",
@@ -139,7 +141,7 @@ def _result(rule: str, text: str, paths: list[str], about: tuple[Any, ...]) -> d
         "ruleId": rule,
         "level": RULES[rule][0],
         "message": {"text": text.translate(_BRACES).replace("](", r"]\x28")},
-        "locations": [_location(quote(id_order(path))) for path in paths]
+        "locations": [_location(quote(id_order(path))) for path in paths[:_MOST_LOCATIONS]]
         or [_location(_DIRECTORY)],
         "partialFingerprints": {"about/v1": same},
     }
