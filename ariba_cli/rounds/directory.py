@@ -22,6 +22,7 @@ from ariba_cli.rounds.contents import (
     RUN_NAME,
     TRUTH_NAME,
     Contents,
+    first_few,
     list_contents,
     rounds_inside,
 )
@@ -39,8 +40,6 @@ from ariba_cli.rounds.sealing import NOT_VERIFIED, VerifiedSeal, read_seal, veri
 
 # Global models in two formats: more is a directory of updates.
 _MOST_BESIDE = 2
-# More names than these are counted.
-_MOST_NAMED = 5
 _NOT_MODELS = (manifests.NAME, TRUTH_NAME, RUN_NAME, CONVERSION_NAME)
 
 Result = TypeVar("Result")
@@ -284,12 +283,10 @@ def _several_globals(
     found = called_global({*models, *beside}, contents)
     if len(found) < 2:
         return
-    first = ", ".join(found[:_MOST_NAMED])
-    more = f" and {len(found) - _MOST_NAMED:,} more" if len(found) > _MOST_NAMED else ""
     yield Finding(
         FindingKind.SEVERAL_GLOBALS,
-        f"{first}{more} all go by the name of the global model: none of them is an update, and "
-        "none is the global model unless --global names it",
+        f"{first_few(found)} all go by the name of the global model: none of them is an update, "
+        "and none is the global model unless --global names it",
     )
 
 

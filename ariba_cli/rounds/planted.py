@@ -4,13 +4,11 @@ from collections.abc import Collection, Sequence
 
 from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.rounds import manifest as manifests
-from ariba_cli.rounds.contents import PARTICIPANTS, TRUTH_NAME
+from ariba_cli.rounds.contents import PARTICIPANTS, TRUTH_NAME, first_few
 from ariba_cli.rounds.members import Member
 
 # What is believed of a round because whoever saved it wrote it.
 _BELIEVED = (manifests.NAME, TRUTH_NAME)
-# More names than these are counted.
-_MOST_NAMED = 5
 
 
 def is_believed(path: str) -> bool:
@@ -49,11 +47,9 @@ def planted_finding(planted: Sequence[str]) -> list[Finding]:
     """Return the finding that says which files are not believed, where there are any."""
     if not planted:
         return []
-    first = ", ".join(planted[:_MOST_NAMED])
-    more = f" and {len(planted) - _MOST_NAMED:,} more" if len(planted) > _MOST_NAMED else ""
     detail = (
-        f"{first}{more} would be believed elsewhere, but here any participant could have put "
-        f"{'it' if len(planted) == 1 else 'them'}; a round that you saved yourself has the updates "
-        f"in a folder {PARTICIPANTS}/, and its manifest.json and truth.json beside that"
+        f"{first_few(planted)} would be believed elsewhere, but here any participant could have "
+        f"put {'it' if len(planted) == 1 else 'them'}; a round that you saved yourself has the "
+        f"updates in a folder {PARTICIPANTS}/, and its manifest.json and truth.json beside that"
     )
     return [Finding(FindingKind.PLANTED, detail, facts={"files": len(planted)})]
