@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 READER ?= all
 SECONDS ?= 60
+JOBS ?= 1
+TOOLS := $(VENV)/tools
 RUN := $(VENV)/bin
 
 .PHONY: help demo test check docs golden fuzz sanitize bench
@@ -14,6 +16,8 @@ help:
 	@echo "make check   check format, lint and types"
 	@echo "make docs    write the pages again that are made: docs/commands.md and docs/detection.md"
 	@echo "make golden  make the golden reports of fixtures/ again"
+	@echo "make pins    write requirements.txt again: every dependency with its hashes"
+	@echo "make sbom    write dist/sbom.cdx.json, what ariba is made of"
 	@echo "make fuzz    try hostile inputs; READER=npz for one reader, SECONDS=600 for each"
 	@echo "make sanitize  test the compiled kernels under sanitizers; SECONDS=600 for longer"
 	@echo "make bench   measure audits and training beside other ways to do them"
@@ -39,8 +43,21 @@ docs: $(VENV)/.complete
 golden: $(VENV)/.complete
 	$(RUN)/python fixtures/make.py --golden-only
 
+.PHONY: pins sbom
+
+# hatchling builds the package, where nothing may be fetched for that.
+pins: $(TOOLS)/.complete
+	echo hatchling | $(TOOLS)/bin/uv pip compile --quiet --universal --generate-hashes \
+		--no-annotate --python-version 3.11 --constraint constraints.txt \
+		--custom-compile-command 'make pins' --output-file requirements.txt pyproject.toml -
+
+sbom: $(TOOLS)/.complete
+	mkdir -p dist
+	$(TOOLS)/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml \
+		--output-reproducible --output-file dist/sbom.cdx.json
+
 fuzz: $(VENV)/.fuzz
-	$(RUN)/python -m tests.fuzz $(READER) --seconds $(SECONDS)
+	$(RUN)/python -m tests.fuzz $(READER) --seconds $(SECONDS) --jobs $(JOBS)
 
 sanitize: $(VENV)/.complete
 	$(RUN)/python -m tests.sanitize --seconds $(SECONDS)
@@ -55,4 +72,9 @@ $(VENV)/.fuzz: $(VENV)/.complete
 $(VENV)/.complete: pyproject.toml constraints.txt hatch_build.py ariba_cli/native/kernels.c
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(TOOLS)/.complete: constraints.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --constraint constraints.txt cyclonedx-bom uv
 	touch $@

@@ -124,10 +124,13 @@ COMMANDS = {
         "--html",
         "out/r.html",
     ],
+    "attack": ["attack", FIXTURES / "clean", "--epochs", "2", "--out", "out/round", "--resume"],
 }
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name", [*list(COMMANDS)[:-1], pytest.param("attack", marks=pytest.mark.slow)]
+)
 def test_a_command_that_was_killed_anywhere_is_done_by_the_next(tmp_path: Path, name: str) -> None:
     """ARIBA_KILLS says at how many points."""
     (tmp_path / "out").mkdir()

@@ -232,7 +232,7 @@ def test_reports_in_every_format_are_harmless(root: Path, tmp_path: Path, ariba:
     ariba(*audit, report, "--layer", "conv2")
     ariba(*audit, other, "--layer", "conv1")
     ariba("audit", tmp_path / "sealed", "-f", "json", "--verify-seal", "-o", report)
-    for format_ in ("table", "html", "csv", "markdown", "sha256sums", "intoto"):
+    for format_ in ("table", "html", "csv", "markdown", "sha256sums", "intoto", "dsse", "sarif"):
         code, text, _ = ariba("report", report, "-f", format_)
         assert (code, bool(text)) == (0, True), format_
     assert ariba("verify", report, tmp_path / "sealed")[0] == 0

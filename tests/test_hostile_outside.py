@@ -102,7 +102,7 @@ def hostile(tmp_path: Path) -> Path:
     for folder in ("", "cwd", "elsewhere"):
         write_model(tmp_path / folder / "canary", random_model(1), "hdf5")
     os.mkfifo(tmp_path / "cwd" / "fifo")
-    root = write_flat_round(tmp_path / "round", 5)
+    root = write_flat_round(tmp_path / "round" / "participants", 5)
     shutil.copytree(FIXTURES / "hostile" / "files", root, dirs_exist_ok=True)
     canary = str(tmp_path / "elsewhere" / "canary")
     for name, make in {
@@ -118,10 +118,11 @@ def hostile(tmp_path: Path) -> Path:
     (root / "sharded" / "a.safetensors").symlink_to(canary)
     (root / "linked.safetensors").symlink_to(canary)
     (root / "linked").symlink_to(tmp_path / "elsewhere")
-    listed = {"path": "linked/canary", "bytes": os.path.getsize(canary), "sha256": "0" * 64}
+    size = os.path.getsize(canary)
+    listed = {"path": "participants/linked/canary", "bytes": size, "sha256": "0" * 64}
     manifest = {"layout": 1, "round": 1, "kind": "weights", "layers": [], "files": [listed]}
-    (root / "manifest.json").write_text(json.dumps(manifest))
-    return root
+    (root.parent / "manifest.json").write_text(json.dumps(manifest))
+    return root.parent
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_hostile_files_are_not_followed_run_or_written(hostile: Path, watch: Wat
         ["audit", str(hostile), "--layer", "conv2", "-f", "json", "--verify-seal"],
         ["inspect", str(hostile)],
         ["convert", str(hostile), "--out", str(tmp_path / "out")],
-        *(["inspect", str(path)] for path in sorted(hostile.glob("absolute-*"))),
+        *(["inspect", str(path)] for path in sorted(hostile.glob("*/absolute-*"))),
     ]
     done = subprocess.run(
         [sys.executable, "-c", WATCHER, json.dumps(commands), str(tmp_path / "out")],
@@ -168,6 +169,6 @@ def test_hostile_files_are_not_followed_run_or_written(hostile: Path, watch: Wat
 def test_the_watch_sees_what_it_is_to_see(hostile: Path, watch: Watch) -> None:
     """With the library alone, the canary is opened, and its values come back."""
     assert "canary" not in watch.opened()
-    with h5py.File(hostile / "absolute-link.h5") as file:
+    with h5py.File(hostile / "participants" / "absolute-link.h5") as file:
         assert file["conv2.weight"].shape == (8, 4, 3, 3)
     assert "canary" in watch.opened()

@@ -1,5 +1,6 @@
 """A report is read back as it was written, or refused; and every format comes from it alone."""
 
+import base64
 import csv
 import io
 import json
@@ -25,6 +26,7 @@ from ariba_cli.reports.audit_table import audit_table
 from ariba_cli.reports.canonical import canonical_bytes
 from ariba_cli.reports.html.page import audit_html
 from ariba_cli.reports.report import Report, parse_report, read_report
+from ariba_cli.reports.sarif import audit_sarif
 from ariba_cli.reports.sha256sums import sha256sums_of_inputs
 from ariba_cli.reports.text import Paper
 from ariba_cli.rounds.directory import open_round
@@ -196,6 +198,13 @@ STABILITY = ("detectors", 0, "stability")
         (set_to("@you", *MARKED, "fragment"), "no way of ariba"),
         (set_to("x", "inputs", 3, "file_sha256"), "no sha256"),
         (set_to("a\ud800", "inputs", 3, "path"), "no file can have"),
+        (set_to("../../etc/passwd", "inputs", 3, "path"), "a path that leaves the round"),
+        (set_to("/etc/passwd", "inputs", 3, "path"), "a path that leaves the round"),
+        (set_to("participants//x", "inputs", 3, "path"), "a path that leaves the round"),
+        (set_to("a\0", "inputs", 3, "path"), "a path that leaves the round"),
+        (set_to("a" * 5000, "inputs", 3, "path"), "a path that leaves the round"),
+        # The first is the global model, of which the seal has a hash.
+        (set_to("../global.safetensors", "inputs", 0, "path"), "a path that leaves the round"),
         (set_to("p99", *FIRST, "id"), "not among its participants"),
         (set_to("p15", "ranking", 0, "id"), "not that of the detector that decides"),
         (set_to(["p99"], "method", "requested", "excluded"), "not among its participants"),
@@ -308,6 +317,30 @@ def test_what_detectors_of_updates_cannot_have_said_is_refused(
     with pytest.raises(InputError, match="the report is no report of an audit: ") as raised:
         parse_report(spoiled(of_updates, spoil))
     assert why in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "sound"),
+    [
+        ("../global.safetensors", True),
+        ("../../models/global", True),
+        ("..", True),
+        ("/etc/passwd", False),
+        ("../a/../b", False),
+        ("a/../../b", False),
+        ("", False),
+        ("../", False),
+    ],
+)
+def test_a_global_model_of_no_seal_may_lie_elsewhere(data: bytes, path: str, sound: bool) -> None:
+    def spoil(result: Json) -> None:
+        result["inputs"][0] |= {"path": path, "file_sha256": None}
+
+    if sound:
+        assert parse_report(spoiled(data, spoil)).verdict.inputs[0].path == path
+    else:
+        with pytest.raises(InputError, match="a path that leaves the round"):
+            parse_report(spoiled(data, spoil))
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
@@ -432,6 +465,7 @@ def assert_every_format_is_harmless(report: Report) -> None:
     assert harmless(audit_table(report.verdict, PLAIN))
     assert harmless(audit_markdown(report))
     assert audit_html(report)
+    assert harmless(audit_sarif(report).decode())
     table = AuditCsv(report.verdict, with_round=False)
     assert harmless((table.header + table.rows(report.verdict, "")).decode())
 
@@ -599,7 +633,18 @@ def test_a_statement_has_every_input_and_the_result(
     }
 
 
-@pytest.mark.parametrize("format_", ["sha256sums", "intoto"])
+def test_an_envelope_holds_the_statement_to_the_byte(ariba: Ariba, path: Path) -> None:
+    done = ariba("report", path, "-f", "dsse")
+    assert (done.returncode, done.stderr) == (0, b"")
+    envelope = json.loads(done.stdout)
+    assert envelope.keys() == {"payload", "payloadType", "signatures"}
+    assert envelope["payloadType"] == "application/vnd.in-toto+json"
+    assert envelope["signatures"] == []
+    payload = base64.b64decode(envelope["payload"], validate=True)
+    assert payload == ariba("report", path, "-f", "intoto").stdout
+
+
+@pytest.mark.parametrize("format_", ["sha256sums", "intoto", "dsse"])
 def test_without_a_seal_there_is_no_hash_of_a_whole_file(
     tmp_path: Path, ariba: Ariba, format_: str
 ) -> None:
@@ -611,7 +656,7 @@ def test_without_a_seal_there_is_no_hash_of_a_whole_file(
     assert hint in done.stderr
 
 
-@pytest.mark.parametrize("format_", ["sha256sums", "intoto"])
+@pytest.mark.parametrize("format_", ["sha256sums", "intoto", "dsse"])
 def test_of_a_seal_that_was_not_verified_nothing_is_repeated(
     tmp_path: Path, ariba: Ariba, format_: str
 ) -> None:
@@ -621,7 +666,7 @@ def test_of_a_seal_that_was_not_verified_nothing_is_repeated(
     assert b"nobody hashed the files; audit the round with --verify-seal" in done.stderr
 
 
-@pytest.mark.parametrize("format_", ["sha256sums", "intoto"])
+@pytest.mark.parametrize("format_", ["sha256sums", "intoto", "dsse"])
 def test_of_a_seal_that_is_broken_nothing_is_repeated(
     attacked: Path, ariba: Ariba, format_: str
 ) -> None:
@@ -643,7 +688,9 @@ def test_a_full_disk_is_an_error(ariba: Ariba, path: Path, format_: str) -> None
     assert done.stderr == b"error: '/dev/full' cannot be written: No space left on device\n"
 
 
-@pytest.mark.parametrize("format_", ["csv", "html", "markdown", "sha256sums", "intoto"])
+@pytest.mark.parametrize(
+    "format_", ["csv", "html", "markdown", "sha256sums", "intoto", "dsse", "sarif"]
+)
 def test_nothing_heavy_is_imported(path: Path, format_: str) -> None:
     found = imported("report", path, "-q", "-f", format_)
     assert not found & (HEAVY | {"numpy", "h5py", "safetensors", "rich"})

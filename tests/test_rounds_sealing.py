@@ -48,10 +48,10 @@ def test_a_flipped_bit_anywhere_is_found_when_the_seal_is_verified(attacked: Pat
 
 def test_files_in_folders_of_participants_belong_to_them(tmp_path: Path) -> None:
     for index in range(3):
-        path = tmp_path / "in" / f"p{index}" / "model.safetensors"
+        path = tmp_path / "in" / "participants" / f"p{index}" / "model.safetensors"
         write_model(path, random_model(index))
     assert open_round(tmp_path / "in").verify_seal() == NOT_VERIFIED
-    files = [f"p{index}/model.safetensors" for index in range(3)]
+    files = [f"participants/p{index}/model.safetensors" for index in range(3)]
     entries = [
         {"path": name, "bytes": (tmp_path / "in" / name).stat().st_size, "sha256": "0" * 64}
         for name in files
@@ -60,9 +60,9 @@ def test_files_in_folders_of_participants_belong_to_them(tmp_path: Path) -> None
     (tmp_path / "in" / "manifest.json").write_text(json.dumps(manifest))
     findings = open_round(tmp_path / "in").verify_seal().findings
     assert [finding.participant for finding in findings] == ["p0", "p1", "p2"]
-    (tmp_path / "in" / "p1" / "more").touch()
+    (tmp_path / "in" / "participants" / "p1" / "more").touch()
     assert [f.detail for f in open_round(tmp_path / "in").findings] == [
-        "p1/more is not in manifest.json"
+        "participants/p1/more is not in manifest.json"
     ]
 
 
@@ -131,12 +131,13 @@ def test_a_global_model_elsewhere_has_no_seal_to_break(attacked: Path, tmp_path:
 def sealed_folders(root: Path) -> Round:
     """Return a sealed round whose participants send folders."""
     for index in range(4):
-        write_model(root / f"p{index}" / "model.safetensors", random_model(index))
+        name = f"participants/p{index}/model.safetensors"
+        write_model(root / name, random_model(index))
     files = []
     for index in range(4):
-        data = (root / f"p{index}" / "model.safetensors").read_bytes()
+        name = f"participants/p{index}/model.safetensors"
+        data = (root / name).read_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
-        name = f"p{index}/model.safetensors"
         files.append({"path": name, "bytes": len(data), "sha256": sha256})
     manifest = {"layout": 1, "round": 1, "kind": "weights", "layers": [], "files": files}
     (root / "manifest.json").write_text(json.dumps(manifest))
@@ -145,15 +146,16 @@ def sealed_folders(root: Path) -> Round:
 
 def test_a_model_in_a_file_that_came_after_the_hashing_is_left_out(tmp_path: Path) -> None:
     round_ = sealed_folders(tmp_path)
-    path = tmp_path / "p2" / "model.safetensors"
+    path = tmp_path / "participants" / "p2" / "model.safetensors"
     swap = Swap(lambda: path.rename(path.with_name("other.safetensors")))
     settings = AuditSettings(layers=("conv2",), verify_seal=True)
     (finding,) = audit(round_, settings, swap).findings
-    detail = "p2/other.safetensors changed after the seal was verified"
+    detail = "participants/p2/other.safetensors changed after the seal was verified"
     assert finding == Finding(FindingKind.SEAL_BROKEN, detail, "p2")
     # Whoever was there, and was not listed, was a finding from the start.
     (unlisted,) = audit(open_round(tmp_path), settings).findings[1:]
-    assert unlisted.detail == "p2/model.safetensors is in manifest.json, but missing"
+    name = "participants/p2/model.safetensors"
+    assert unlisted.detail == f"{name} is in manifest.json, but missing"
 
 
 def test_a_file_that_shrinks_or_goes_after_the_first_look_is_found(attacked: Path) -> None:
@@ -204,9 +206,8 @@ def test_sha256sum_checks_a_seal(attacked: Path, ariba: Ariba) -> None:
 
 @pytest.mark.parametrize("name", ["back\\slash", "two\nlines", "-rf", "caf\u00e9", "not\udcffutf8"])
 def test_sha256sum_reads_every_name(tmp_path: Path, name: str) -> None:
-    write_flat_round(tmp_path, 3)
     sealed = tmp_path / "sealed"
-    sealed.mkdir()
+    write_flat_round(sealed / "participants", 3)
     (sealed / name).write_bytes(b"")
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     files = [{"path": name, "bytes": 0, "sha256": empty}]
@@ -217,7 +218,7 @@ def test_sha256sum_reads_every_name(tmp_path: Path, name: str) -> None:
 
 
 def test_names_on_a_terminal_are_for_the_eyes(tmp_path: Path) -> None:
-    write_flat_round(tmp_path, 3)
+    write_flat_round(tmp_path / "participants", 3)
     files = [{"path": "\x1b]0;owned\x07", "bytes": 0, "sha256": "0" * 64}]
     manifest = {"layout": 1, "round": 1, "kind": "weights", "layers": [], "files": files}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))

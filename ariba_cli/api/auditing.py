@@ -29,7 +29,7 @@ from ariba_cli.formats.memory import model_in_memory
 from ariba_cli.formats.model import ReadOptions
 from ariba_cli.rounds import directory
 from ariba_cli.rounds.members import GLOBAL_STEM, Member
-from ariba_cli.rounds.truth import read_truth
+from ariba_cli.rounds.truth import truth_of
 from ariba_cli.scoring.devices import DeviceChoice
 from ariba_cli.updates.intake import Sent, Submission
 
@@ -158,7 +158,7 @@ def audit(
             global_path=None if global_model is None else Path(global_model),
             not_models=tuple(map(Path, not_models)),
         )
-        known = read_truth(root) if truth else None
+        known = truth_of(round_) if truth else None
         found = audit_round(round_, settings, progress)
     except OSError as error:
         raise InputError(f"'{error.filename or root}': {error.strerror}") from error

@@ -39,6 +39,7 @@ class FindingKind(StrEnum):
     UNSEALED = "unsealed"
     SEAL_BROKEN = "seal-broken"
     UNLISTED_FILE = "unlisted-file"
+    PLANTED = "planted"
 
 
 # What can be found anew in every layer.

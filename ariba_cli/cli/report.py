@@ -24,6 +24,8 @@ class ReportFormat(StrEnum):
     MARKDOWN = "markdown"
     SHA256SUMS = "sha256sums"
     INTOTO = "intoto"
+    DSSE = "dsse"
+    SARIF = "sarif"
 
 
 @grouped
@@ -38,7 +40,8 @@ def report(
             help="table as ariba audit prints it; html, one page, with pictures if the audit "
             "gathered --evidence; csv, the ranking; markdown, a summary for a ticket; sha256sums, "
             "the hash of every input for sha256sum -c in the round; intoto, an in-toto Statement "
-            "about the inputs, not signed.",
+            "about the inputs, not signed; dsse, the same in an envelope for signatures; sarif, "
+            "who is named and what was found, for whatever collects results of scanners.",
         ),
     ] = ReportFormat.TABLE,
     output: options.OutputOption = None,
@@ -46,10 +49,11 @@ def report(
 ) -> None:
     """Write a report of an audit in another format, without its round.
 
-    Everything comes from the JSON, whose result_sha256 is checked first. sha256sums and
-    intoto need a report of an audit with --verify-seal, which has hashed every file that the
+    Everything comes from the JSON, whose result_sha256 is checked first. sha256sums, intoto
+    and dsse need a report of an audit with --verify-seal, which has hashed every file that the
     seal lists; ariba convert seals any round. A Statement says that an audit of these files
-    found this result; sign it with a tool of your own, such as cosign.
+    found this result; sign it with a tool of your own: cosign attest-blob --statement takes
+    intoto, and libraries that sign envelopes take dsse.
 
     Exit codes: 0 written; 2 it could not be.
 
@@ -103,6 +107,11 @@ def _encoded(
         from ariba_cli.reports.sha256sums import sha256sums_of_inputs
 
         return sha256sums_of_inputs(report.verdict, for_terminal=for_terminal)
-    from ariba_cli.reports.intoto import intoto_statement
+    if format_ is ReportFormat.SARIF:
+        from ariba_cli.reports.sarif import audit_sarif
 
-    return intoto_statement(report.verdict, content)
+        return audit_sarif(report)
+    from ariba_cli.reports.intoto import dsse_envelope, intoto_statement
+
+    encode = dsse_envelope if format_ is ReportFormat.DSSE else intoto_statement
+    return encode(report.verdict, content)

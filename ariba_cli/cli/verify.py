@@ -51,7 +51,7 @@ def verify(
         from ariba_cli.cli.output import Stopwatch
         from ariba_cli.replay.verify import open_reported_round, verify
         from ariba_cli.reports.report import read_report
-        from ariba_cli.rounds.truth import read_truth
+        from ariba_cli.rounds.truth import truth_of
         from ariba_cli.scoring.devices import DeviceChoice
 
     stopwatch = Stopwatch()
@@ -68,7 +68,7 @@ def verify(
             global_path=global_model,
             not_models=options.paths(names, report_path),
         )
-        known = read_truth(round_path) if report.verdict.truth is not None else None
+        known = truth_of(round_) if report.verdict.truth is not None else None
         with console.progress() as progress:
             done = verify(
                 report,

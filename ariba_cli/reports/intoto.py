@@ -1,5 +1,9 @@
-"""A report of an audit → an in-toto Statement about the files of its round, not signed."""
+"""A report of an audit → an in-toto Statement about the files of its round, to be signed.
 
+Some tools sign the Statement and make the envelope themselves, others sign an envelope.
+"""
+
+import base64
 from typing import Any
 
 from ariba_cli.reports.canonical import canonical_bytes
@@ -8,6 +12,8 @@ from ariba_cli.verdicts.verdict import Verdict
 
 # https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+# https://github.com/secure-systems-lab/dsse/blob/master/envelope.md
+_PAYLOAD_TYPE = "application/vnd.in-toto+json"
 PREDICATE_TYPE = "urn:ariba:predicate:audit:v1"
 
 
@@ -36,3 +42,27 @@ def intoto_statement(verdict: Verdict, content: dict[str, Any]) -> bytes:
         "predicate": {key: content[key] for key in ("schema_version", "result", "result_sha256")},
     }
     return canonical_bytes(statement) + b"\n"
+
+
+def dsse_envelope(verdict: Verdict, content: dict[str, Any]) -> bytes:
+    """Return the same Statement in a DSSE envelope, which nobody has signed yet.
+
+    A signature is of the payload and its type, and goes into the list.
+
+    Parameters
+    ----------
+    verdict, content
+        As in `intoto_statement`.
+
+    Raises
+    ------
+    InputError
+        As `intoto_statement` does.
+    """
+    statement = intoto_statement(verdict, content)
+    envelope = {
+        "payloadType": _PAYLOAD_TYPE,
+        "payload": base64.b64encode(statement).decode("ascii"),
+        "signatures": [],
+    }
+    return canonical_bytes(envelope) + b"\n"

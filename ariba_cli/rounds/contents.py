@@ -1,7 +1,7 @@
 """What lies in the directory of a round, by name alone: nothing is opened here."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ RUN_NAME = "run.json"
 BASE_NAME = "base.safetensors"
 TRUTH_NAME = "truth.json"
 CONVERSION_NAME = "conversion.json"
+# More paths than these are counted.
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,12 @@ class Contents:
     entries: tuple[str, ...]
     folders: frozenset[str]
     files: tuple[str, ...]
+
+
+def first_few(paths: Sequence[str]) -> str:
+    """Return the first few paths, and how many more there are."""
+    first = ", ".join(paths[:_MOST_NAMED])
+    return first if len(paths) <= _MOST_NAMED else f"{first} and {len(paths) - _MOST_NAMED:,} more"
 
 
 def list_contents(path: Path, limits: Limits, *, flat: bool = False) -> Contents:

@@ -153,7 +153,7 @@ class _Conversion:
                 f"'{self._round.root}' holds no update that can be converted: "
                 f"{first.participant} {first.detail}"
             )
-        if TRUTH_NAME in self._round.files:
+        if TRUTH_NAME in self._round.files and TRUTH_NAME not in self._round.planted:
             truth = read_small(self._round.root / TRUTH_NAME, self._round.terms.limits)
             self._writer.write(TRUTH_NAME, [truth])
         record = {"layout": _LAYOUT, "models": self._record}

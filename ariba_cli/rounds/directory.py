@@ -22,6 +22,7 @@ from ariba_cli.rounds.contents import (
     RUN_NAME,
     TRUTH_NAME,
     Contents,
+    first_few,
     list_contents,
     rounds_inside,
 )
@@ -35,13 +36,12 @@ from ariba_cli.rounds.members import (
     members_of_file,
     renamed,
 )
+from ariba_cli.rounds.planted import is_believed, planted_files, planted_finding
 from ariba_cli.rounds.sealing import NOT_VERIFIED, VerifiedSeal, read_seal, verify_seal
 from ariba_cli.rounds.strays import check_no_cache, litter_in, litter_in_words, several_rounds
 
 # Global models in two formats: more is a directory of updates.
 _MOST_BESIDE = 2
-# More names than these are counted.
-_MOST_NAMED = 5
 _NOT_MODELS = (manifests.NAME, TRUTH_NAME, RUN_NAME, CONVERSION_NAME)
 
 Result = TypeVar("Result")
@@ -59,6 +59,7 @@ class Round:
     files : every file in it, by its path relative to the round.
     manifest : the seal, where there is a sound one.
     findings : what the directory and its seal say against each other.
+    planted : the manifests and truths that lie among the updates, and are not believed.
     terms : under which its files are opened.
     """
 
@@ -69,6 +70,7 @@ class Round:
     manifest: Manifest | None
     findings: tuple[Finding, ...]
     terms: ReadOptions = field(default_factory=ReadOptions)
+    planted: tuple[str, ...] = ()
 
     def open(self, member: Member) -> Model:
         """List the tensors of one model; see `formats.open_model`."""
@@ -262,7 +264,9 @@ def open_round(
             f"'{path}' holds no updates{passed_over}; a round has one model per participant"
         )
     named = _named_global(path, global_path)
-    manifest, findings = read_seal(path, contents.files, terms.limits)
+    planted = planted_files(contents.files, models, participants)
+    manifest, findings = read_seal(path, contents.files, terms.limits, planted)
+    findings += planted_finding(planted)
     findings += _several_globals(contents, models, named)
     findings += [
         *litter_in_words(litter),
@@ -277,6 +281,7 @@ def open_round(
         manifest=manifest,
         findings=tuple(findings),
         terms=terms,
+        planted=planted,
     )
 
 
@@ -291,12 +296,10 @@ def _several_globals(
     found = called_global({*models, *beside}, contents)
     if len(found) < 2:
         return
-    first = ", ".join(found[:_MOST_NAMED])
-    more = f" and {len(found) - _MOST_NAMED:,} more" if len(found) > _MOST_NAMED else ""
     yield Finding(
         FindingKind.SEVERAL_GLOBALS,
-        f"{first}{more} all go by the name of the global model: none of them is an update, and "
-        "none is the global model unless --global names it",
+        f"{first_few(found)} all go by the name of the global model: none of them is an update, "
+        "and none is the global model unless --global names it",
     )
 
 
@@ -356,10 +359,11 @@ def _models(path: Path, contents: Contents, set_apart: set[str], terms: ReadOpti
 
     A file with one of our names is none, unless an update calls itself so.
     """
+    ours = {*_NOT_MODELS, *filter(is_believed, contents.files)}
     return [
         entry
         for entry in contents.entries
-        if entry not in set_apart and (entry not in _NOT_MODELS or _is_model(path / entry, terms))
+        if entry not in set_apart and (entry not in ours or _is_model(path / entry, terms))
     ]
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.base.paths import is_within
 from ariba_cli.files.atomic import FileDigest
 from ariba_cli.files.strict_json import parse_object
 
 NAME = "manifest.json"
 LAYOUT = 1
-_LONGEST_PATH = 4096
 Kind = Literal["weights", "difference"]
 
 
@@ -97,18 +97,7 @@ def _check(manifest: Manifest) -> None:
     if not sound:
         raise RefusedFileError("is not a manifest (a field has the wrong type)")
     for path, file in manifest.files.items():
-        if len(path) > _LONGEST_PATH:
-            raise RefusedFileError(f"lists a path of {len(path):,} characters")
-        if not _is_within(path):
+        if not is_within(path):
             raise RefusedFileError(f"lists {path[:80]!r}, which is no path within the round")
         if not re.fullmatch(r"[0-9a-f]{64}", file.sha256):
             raise RefusedFileError(f"lists {path[:80]!r} with something that is no sha256")
-
-
-def _is_within(path: str) -> bool:
-    """Whether it could be the path of a file in the round, relative to it."""
-    try:
-        path.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in path and all(part not in ("", ".", "..") for part in path.split("/"))

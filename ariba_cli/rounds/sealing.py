@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,10 +44,15 @@ NOT_VERIFIED = VerifiedSeal((), {})
 
 
 def read_seal(
-    root: Path, files: Iterable[str], limits: Limits
+    root: Path, files: Iterable[str], limits: Limits, planted: Collection[str] = ()
 ) -> tuple[Manifest | None, list[Finding]]:
-    """The manifest of a round, and what can be held against it without reading the files."""
+    """The manifest of a round, and what can be held against it without reading the files.
+
+    One that is among those that may be planted is none.
+    """
     found = set(files)
+    if manifests.NAME in planted:
+        return None, [Finding(FindingKind.UNSEALED, f"the {manifests.NAME} is not believed")]
     if manifests.NAME not in found:
         return None, [Finding(FindingKind.UNSEALED, f"the round has no {manifests.NAME}")]
     try:

@@ -9,7 +9,8 @@ from ariba_cli.base.errors import InputError, RefusedFileError
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import read_small
 from ariba_cli.files.strict_json import parse_object
-from ariba_cli.rounds.contents import TRUTH_NAME
+from ariba_cli.rounds.contents import PARTICIPANTS, TRUTH_NAME
+from ariba_cli.rounds.directory import Round
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,22 @@ class Truth:
         """The bytes of `truth.json`."""
         content = {"compromised": self.compromised, "attack": self.attack}
         return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("ascii")
+
+
+def truth_of(round_: Round) -> Truth:
+    """Read the truth beside the updates of a round that was opened.
+
+    Raises
+    ------
+    InputError
+        As `read_truth` does, and when a participant could have written it.
+    """
+    if TRUTH_NAME in round_.planted:
+        raise InputError(
+            f"'{round_.root / TRUTH_NAME}' lies among the updates, where any participant could "
+            f"have put it; if it is yours, move the updates into a folder {PARTICIPANTS}/"
+        )
+    return read_truth(round_.root)
 
 
 def read_truth(root: Path) -> Truth:

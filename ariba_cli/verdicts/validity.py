@@ -8,12 +8,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from ariba_cli.base.ids import id_order
+from ariba_cli.base.paths import is_within
 from ariba_cli.verdicts.evidence import LayerEvidence, Similarity
 from ariba_cli.verdicts.method import Decision, Method, RequestedBaseline
 from ariba_cli.verdicts.ranked import Calibration, Ranked
 from ariba_cli.verdicts.verdict import (
     DetectorResult,
     ExaminedLayer,
+    Input,
     MarkedLayer,
     Score,
     Stability,
@@ -27,6 +29,7 @@ _WORD = re.compile(r"[a-z]{1,40}(-[a-z]{1,40}){0,4}(:[A-Za-z0-9]{1,40}(_[A-Za-z0
 # What no name of a file has become: those were bytes, which surrogates of their own stand for.
 _NO_BYTES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _LARGEST = 2**63
+_UPWARDS = re.compile(r"\A(\.\./)+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SCOPES = ("layer", "update")
 
@@ -80,10 +83,23 @@ def _are_numbers(content: Any) -> bool:
 def _of_inputs(verdict: Verdict) -> Iterator[str]:
     if any(_NO_BYTES.search(name) for one in verdict.inputs for name in (one.id, one.path)):
         yield "it has a name that no file can have"
+    if not all(map(_is_path_of_input, verdict.inputs)):
+        yield "it has a path that leaves the round"
     hashes = [hash_ for one in verdict.inputs for hash_ in (one.tensor_sha256, one.file_sha256)]
     hashes += [hash_ for layer in verdict.layers for hash_ in layer.tensor_sha256.values()]
     if not all(hash_ is None or _SHA256.fullmatch(hash_) for hash_ in hashes):
         yield "it has a hash that is no sha256"
+
+
+def _is_path_of_input(one: Input) -> bool:
+    """Return whether an input can lie there: in the round, as a seal says it of its files.
+
+    Only a global model that was named may lie elsewhere, and no seal has a hash of that.
+    """
+    path = f"{one.path}/"
+    if one.role == "global" and one.file_sha256 is None:
+        path = _UPWARDS.sub("", path) or "folder/"
+    return is_within(path[:-1])
 
 
 def _of_method(method: Method, layers: list[str], known: frozenset[str]) -> Iterator[str]:

@@ -26,8 +26,9 @@ from ariba_cli.reports.audit_markdown import audit_markdown
 from ariba_cli.reports.audit_table import audit_table
 from ariba_cli.reports.diff_table import diff_table
 from ariba_cli.reports.html.page import audit_html
-from ariba_cli.reports.intoto import intoto_statement
+from ariba_cli.reports.intoto import dsse_envelope
 from ariba_cli.reports.report import parse_report, read_content, report_of
+from ariba_cli.reports.sarif import audit_sarif
 from ariba_cli.reports.sha256sums import sha256sums_of_inputs
 from ariba_cli.reports.text import Paper
 from ariba_cli.rounds.contents import RUN_NAME, TRUTH_NAME
@@ -219,9 +220,10 @@ def _read_report(path: Path) -> str:
     AuditCsv(verdict, with_round=True).rows(verdict, "round")
     audit_html(report)
     audit_markdown(report).encode()
+    audit_sarif(report)
     with suppress(InputError):  # Not every round has a seal.
         sha256sums_of_inputs(verdict, for_terminal=False)
-        intoto_statement(verdict, content)
+        dsse_envelope(verdict, content)
     return f"{min(len(verdict.layers), 4)} layers, {min(len(verdict.evidence), 4)} with evidence"
 
 

@@ -1,0 +1,55 @@
+"""Files with the names of ours that lie where any participant could have put them."""
+
+from collections.abc import Collection, Sequence
+
+from ariba_cli.base.findings import Finding, FindingKind
+from ariba_cli.rounds import manifest as manifests
+from ariba_cli.rounds.contents import PARTICIPANTS, TRUTH_NAME, first_few
+from ariba_cli.rounds.members import Member
+
+# What is believed of a round because whoever saved it wrote it.
+_BELIEVED = (manifests.NAME, TRUTH_NAME)
+
+
+def is_believed(path: str) -> bool:
+    """Return whether a file has the name of one that is believed, wherever it lies."""
+    return path.rpartition("/")[2] in _BELIEVED
+
+
+def planted_files(
+    files: Sequence[str], models: Collection[str], participants: Sequence[Member]
+) -> tuple[str, ...]:
+    """Return the manifests and truths that lie among the updates, in the order of the files.
+
+    What lies beside the folder of all participants was written by whoever saved the round. Where
+    the updates lie beside it, a participant may have sent it under that name.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Every file of the round.
+    models : collection of str
+        What is taken for an update, or for the global model.
+    participants : sequence of Member
+        Whose updates these are.
+    """
+    apart = any(
+        one.group is not None or one.path.startswith(f"{PARTICIPANTS}/") for one in participants
+    )
+    return tuple(
+        path
+        for path in files
+        if is_believed(path) and path not in models and ("/" in path or not apart)
+    )
+
+
+def planted_finding(planted: Sequence[str]) -> list[Finding]:
+    """Return the finding that says which files are not believed, where there are any."""
+    if not planted:
+        return []
+    detail = (
+        f"{first_few(planted)} would be believed elsewhere, but here any participant could have "
+        f"put {'it' if len(planted) == 1 else 'them'}; a round that you saved yourself has the "
+        f"updates in a folder {PARTICIPANTS}/, and its manifest.json and truth.json beside that"
+    )
+    return [Finding(FindingKind.PLANTED, detail, facts={"files": len(planted)})]
