@@ -262,7 +262,7 @@ def test_without_a_choice_all_weights_are_examined_and_no_statistics(
 
 @pytest.mark.parametrize(
     ("content", "found"),
-    [("a\nb\n", ("a", "b")), ('["a", "b c"]', ("a", "b c")), ("a b", ("a", "b"))],
+    [("a\nb\n", ("a", "b")), ('["a", "b c"]', ("a", "b c")), ("a b\nc\n", ("a b", "c"))],
 )
 def test_names_come_one_a_line_or_as_json(
     tmp_path: Path, content: str, found: tuple[str, ...]

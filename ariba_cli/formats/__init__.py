@@ -66,9 +66,11 @@ _USUAL_NAME = "model.safetensors"
 _MOST_FILES_LOOKED_AT = 100
 # Where Trainers keep what they had after so many steps.
 _CHECKPOINT = re.compile(r"checkpoint-(0|[1-9][0-9]{0,15})")
-# What they keep beside a model, in pickles of their own.
+# What they and Accelerate keep beside a model, in pickles of their own.
 _BESIDE = re.compile(
-    r"(?:optimizer|scheduler|scaler)\.(?:pt|bin)|training_args\.bin|rng_state(?:_\d+)?\.pth"
+    r"(?:optimizer|scheduler|scaler|sampler|dl_state_dict)(?:_\d+)?\.(?:pt|bin)"
+    r"|training_args\.bin|rng_state(?:_\d+)?\.pth"
+    r"|(?:random_states|custom_checkpoint)_\d+\.pkl"
 )
 
 
