@@ -102,6 +102,23 @@ def test_a_timeout_that_is_short_is_all_that_there_is(slow: int) -> None:
     assert {seconds for *_, seconds in asked} == {0.5}
 
 
+@pytest.mark.parametrize("suffix", [".safetensors", ".h5", ".npz"])
+def test_a_few_times_the_usual_names_are_read(tmp_path: Path, suffix: str) -> None:
+    """Also of whom is opened last, and whose file is still open to a process with few names."""
+    for name, count in (*dict.fromkeys(NAMES[:-1], 220).items(), (NAMES[-1], 2_050)):
+        model = {f"x{index}": np.zeros(1, np.float32) for index in range(count)}
+        if suffix == ".npz":
+            np.savez(tmp_path / f"{name}.npz", **model)  # type: ignore[arg-type]
+        else:
+            write_model(
+                tmp_path / f"{name}{suffix}", model, "hdf5" if suffix == ".h5" else "safetensors"
+            )
+    round_ = open_round(tmp_path)
+    found = [one for _, one in round_.open_members(round_.participants, no_progress)]
+    counts = [len(one.tensors) for one in found if isinstance(one, Model)]
+    assert counts == [220, 220, 220, 220, 2_050]
+
+
 def test_many_names_are_a_finding_of_one_participant(tmp_path: Path) -> None:
     for format_name, suffix in (("safetensors", ".safetensors"), ("hdf5", ".h5")):
         root = write_flat_round(tmp_path / format_name)

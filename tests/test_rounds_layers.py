@@ -262,7 +262,7 @@ def test_without_a_choice_all_weights_are_examined_and_no_statistics(
 
 @pytest.mark.parametrize(
     ("content", "found"),
-    [("a\nb\n", ("a", "b")), ('["a", "b c"]', ("a", "b c")), ("a b\nc\n", ("a b", "c"))],
+    [("a\nb\n", ("a", "b")), ('["a", "b c"]', ("a", "b c")), ("a b\n c ", ("a b", "c"))],
 )
 def test_names_come_one_a_line_or_as_json(
     tmp_path: Path, content: str, found: tuple[str, ...]
@@ -286,7 +286,7 @@ def test_a_file_without_names_says_so(tmp_path: Path, content: bytes, message: s
     (tmp_path / "names").write_bytes(content)
     with pytest.raises(InputError, match=message):
         read_names(tmp_path / "names", Limits())
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="cannot be opened"):
         read_names(tmp_path / "nowhere", Limits())
 
 

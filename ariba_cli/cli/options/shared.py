@@ -117,7 +117,7 @@ RequireSandboxOption = Annotated[
     typer.Option(
         "--require-sandbox",
         help="Stop where this machine gives no sandbox (Landlock and seccomp) to the processes "
-        "that parse HDF5 and PyTorch; ariba --version -v says what it gives.",
+        "that parse HDF5 and pickles; ariba --version -v says what it gives.",
     ),
 ]
 

@@ -187,6 +187,8 @@ class Parser:
             connection = self._children[subject].connection
             yield Wire(connection, limits.header_bytes, seconds_left())
         except RefusedFileError:
+            # It may be asked for again, with other limits.
+            self._stop(subject)
             raise
         except TimeoutError:
             self._stop(subject)
