@@ -391,7 +391,9 @@ def test_of_several_checkpoints_the_newest_is_read_and_that_is_said(tmp_path: Pa
 
 def test_what_a_trainer_keeps_beside_is_not_taken_for_the_model(tmp_path: Path) -> None:
     write_adapter(tmp_path / "p" / "checkpoint-5", factors(B, A))
-    for name in ("training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state_0.pth"):
+    beside = ("training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state_0.pth")
+    accelerate = ("optimizer_1.bin", "sampler.bin", "random_states_0.pkl")
+    for name in (*beside, *accelerate):
         (tmp_path / "p" / name).write_bytes(b"\x80\x04.")
     assert open_model(tmp_path / "p", ReadOptions()).format == "peft"
     (tmp_path / "p" / "pytorch_model.bin").write_bytes(b"\x80\x04.")

@@ -79,6 +79,15 @@ def test_what_cannot_be_scored_is_listed(tmp_path: Path, write: Callable[..., se
     assert values == {name: one.tobytes() for name, one in random_model(3).items()}
 
 
+def test_what_cannot_be_scored_in_shards_is_listed_too(tmp_path: Path) -> None:
+    odd = safetensors(tmp_path / "m-1.safetensors", 3)
+    index = {"weight_map": dict.fromkeys([*random_model(3), *odd], "m-1.safetensors")}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    model = open_model(tmp_path, ReadOptions())
+    assert set(model.skipped) == odd
+    assert set(model.tensors) == set(random_model(3))
+
+
 @pytest.mark.parametrize("write", FORMATS)
 def test_where_nothing_is_left_the_file_is_refused(
     tmp_path: Path, write: Callable[..., set[str]]

@@ -18,7 +18,9 @@ from ariba_cli.auditing.settings import AuditSettings, KEst
 from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.base.findings import FindingKind
 from ariba_cli.cli.options.shared import Layout
-from ariba_cli.formats.layouts import LAYOUTS
+from ariba_cli.formats.layouts import KERAS, LAYOUTS, Permuted, laid_out, layout_by_name
+from ariba_cli.formats.model import Extent
+from ariba_cli.formats.tensors import TensorSpec
 from ariba_cli.reports.published import schema
 from ariba_cli.rounds.conversion import convert
 from ariba_cli.rounds.directory import open_round
@@ -193,6 +195,14 @@ def test_an_embedding_has_a_row_for_each_token(tmp_path: Path) -> None:
         model = {"layers/embedding/vars/0": values, "params.Embed_0.embedding": values}
         safetensors.numpy.save_file(model, root / f"p{index}.safetensors")
     assert {one.shape for one in audit(open_round(root), ONE).layers} == {(50, 4)}
+
+
+@pytest.mark.parametrize("name", ["_embed_wrapped_module.fc.kernel", "fc.kernel.module"])
+def test_what_a_wrapper_is_called_turns_no_kernel(name: str) -> None:
+    """A square kernel would else be compared with its inputs for its outputs."""
+    tensor = TensorSpec("F32", (4, 4))
+    assert layout_by_name(name) == KERAS
+    assert laid_out(name, Extent(tensor, 0), KERAS) == Permuted(Extent(tensor, 0), (1, 0))
 
 
 def test_one_file_does_not_decide_how_it_is_read(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import copy
 import enum
 import functools
 import io
@@ -185,7 +186,17 @@ def test_what_was_passed_over_is_said_with_its_kind(tmp_path: Path, trusted: Rea
     }
 
 
+LAYERS = {
+    "Dense_0": {"kernel": np.ones((3, 4), np.float32), "bias": np.zeros(4, np.float32)},
+    "Dense_1": {"kernel": np.ones((4, 2), np.float32)},
+}
+
 AMBIGUOUS = {
+    "two trees": ({"params": LAYERS, "model": copy.deepcopy(LAYERS), "n": 3}, "params, model"),
+    "a tree and a table": (
+        {"params": LAYERS, "state_dict": {"a.w": torch.ones(3, 3)}},
+        "params, state_dict",
+    ),
     "two models": ({"generator": state(0), "critic": state(1)}, "generator, critic"),
     "an average without a usual name": ({"net_a": state(0), "ema": state(1)}, "net_a, ema"),
     "two usual names": ({"model": state(0), "state_dict": state(1)}, "model, state_dict"),
@@ -272,6 +283,36 @@ def test_nested_dicts_of_arrays_are_one_model(tmp_path: Path, trusted: ReadOptio
         "params.Dense_1.kernel",
         "params.Norm.scale",
     ]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{"round": 3}, {"batch_stats": {"Norm": {"mean": np.ones(4)}}, "step": 3}, {"ema": LAYERS}],
+)
+def test_a_tree_of_a_usual_name_is_the_model(
+    tmp_path: Path, trusted: ReadOptions, beside: dict[str, Any]
+) -> None:
+    found = {"params": dict(LAYERS), "config": Config(), **beside}
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(found))
+    model = open_model(tmp_path / "m.pkl", trusted)
+    assert sorted(model.tensors) == [
+        "params.Dense_0.bias",
+        "params.Dense_0.kernel",
+        "params.Dense_1.kernel",
+    ]
+    assert model.skipped.keys() == {"config", *beside}
+
+
+def test_keys_and_types_are_told_in_the_same_words_each_time(
+    tmp_path: Path, trusted: ReadOptions
+) -> None:
+    sent: dict[Any, Any] = {**state(), Config(): 1, "type": torch.float32, "big": np.ones(2, ">f4")}
+    model = opened(tmp_path / "m.pt", sent, trusted)
+    assert dict(model.skipped) == {
+        f"{Config.__module__}.Config": "int",
+        "type": "type",
+        "big": "array of >f4",
+    }
 
 
 @pytest.mark.parametrize("legacy", [False, True])

@@ -1,7 +1,9 @@
 """What lies among updates and is none: one line for all of it, and models of several rounds."""
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,8 +30,12 @@ FILES = {
     "server.log.1": b"ok\n",
     "events.out.tfevents.1700000000.host": bytes(100),
     "notes.txt~": b"text",
+    "args.json": b'{"args":{"lr":0.1,"epochs":[1,2,3]}}',
+    "accuracy.html": b"<html>",
+    "Shortcut.lnk": b"L\x00\x00\x00",
+    "FOUND.000": b"text",
 }
-FOLDERS = ("__MACOSX", ".ipynb_checkpoints", "lost+found", "client_9", "wandb")
+FOLDERS = ("__MACOSX", ".ipynb_checkpoints", "lost+found", "client_9", "wandb", "logs", "#recycle")
 
 
 def findings(root: Path, kind: FindingKind) -> list[Finding]:
@@ -52,7 +58,7 @@ def test_litter_is_one_line_and_nobody(tmp_path: Path, inside: str) -> None:
     assert [one.id for one in open_round(tmp_path).participants] == [f"p{i}" for i in range(6)]
     (found,) = findings(tmp_path, FindingKind.NO_UPDATES)
     assert found.facts == {"entries": len(FILES) + len(FOLDERS)}
-    assert "and 14 more are no updates" in found.detail
+    assert f"and {len(FILES) + len(FOLDERS) - 5} more are no updates" in found.detail
 
 
 def test_the_audit_says_it_in_one_line(tmp_path: Path, ariba: Ariba) -> None:
@@ -88,6 +94,32 @@ def test_a_model_under_a_name_of_litter_is_a_participant(tmp_path: Path, name: s
     (tmp_path / name).unlink()
     write_model(tmp_path / name / "w.safetensors", random_model(9))
     assert len(open_round(tmp_path).participants) == 4
+
+
+@pytest.mark.parametrize("name", [".hidden", "p9.bak", "wandb"])
+@pytest.mark.parametrize("inside", ["checkpoint-3/model.safetensors", "a/adapter_config.json"])
+def test_a_model_deeper_in_a_folder_of_litter_is_a_participant(
+    tmp_path: Path, name: str, inside: str
+) -> None:
+    write_flat_round(tmp_path, 3)
+    write_model(tmp_path / name / inside, random_model(9))
+    assert len(open_round(tmp_path).participants) == 4
+
+
+def test_a_folder_in_a_folder_of_litter_that_cannot_be_listed_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_flat_round(tmp_path, 3)
+    (tmp_path / "wandb" / "run").mkdir(parents=True)
+    scandir = os.scandir
+
+    def denied(path: Any) -> Any:
+        if os.fspath(path).endswith("run"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    assert len(open_round(tmp_path).participants) == 3
 
 
 def test_what_may_be_a_damaged_update_is_no_litter(tmp_path: Path, ariba: Ariba) -> None:

@@ -66,9 +66,11 @@ _USUAL_NAME = "model.safetensors"
 _MOST_FILES_LOOKED_AT = 100
 # Where Trainers keep what they had after so many steps.
 _CHECKPOINT = re.compile(r"checkpoint-(0|[1-9][0-9]{0,15})")
-# What they keep beside a model, in pickles of their own.
+# What they and Accelerate keep beside a model, in pickles of their own.
 _BESIDE = re.compile(
-    r"(?:optimizer|scheduler|scaler)\.(?:pt|bin)|training_args\.bin|rng_state(?:_\d+)?\.pth"
+    r"(?:optimizer|scheduler|scaler|sampler|dl_state_dict)(?:_\d+)?\.(?:pt|bin)"
+    r"|training_args\.bin|rng_state(?:_\d+)?\.pth"
+    r"|(?:random_states|custom_checkpoint)_\d+\.pkl"
 )
 
 
@@ -120,6 +122,20 @@ def is_recognised(path: Path, terms: ReadOptions) -> bool:
         return False
 
 
+def holds_model(path: Path, terms: ReadOptions) -> bool:
+    """Whether a folder has what `open_model` would look for a model in, damaged or not."""
+    try:
+        folder = open_folder(path, terms.limits)
+    except RefusedFileError:
+        return False
+    if any(format_.recognises(folder) for format_ in FOLDER_FORMATS):
+        return True
+    if any(is_recognised(path / name, terms) for name in folder.names):
+        return True
+    steps, adapters = _folders_inside(folder, terms)
+    return bool(steps or adapters)
+
+
 def _is_folder(path: Path) -> bool:
     try:
         return stat.S_ISDIR(path.lstat().st_mode)
@@ -150,21 +166,21 @@ def _open_folder(folder: OpenFolder, terms: ReadOptions) -> Model:
         raise RefusedFileError("is a folder with more than one model")
     for format_ in recognised:
         return format_.open_model(folder, terms)
-    name = _only_model(folder)
+    name = _only_model(folder, terms)
     if name is None:
         return _open_inside(folder, terms)
     with folder.open(name) as file:
         return _open_file(file, terms)
 
 
-def _only_model(folder: OpenFolder) -> str | None:
+def _only_model(folder: OpenFolder, terms: ReadOptions) -> str | None:
     """Return the only file of a folder that is a model; None where there is none."""
     if _USUAL_NAME in folder.names:
         return _USUAL_NAME
     if len(folder.names) > _MOST_FILES_LOOKED_AT:
         raise _no_model(folder, f"holds {len(folder.names):,} files, and no {_USUAL_NAME}")
     names = (name for name in sorted(folder.names) if not _BESIDE.fullmatch(name))
-    models = [name for name in names if _is_recognised(folder, name)]
+    models = [name for name in names if is_recognised(folder.path / name, terms)]
     if len(models) > 1:
         known = " or ".join((_USUAL_NAME, adapter_config.CONFIG))
         raise _no_model(folder, f"is a folder with {len(models)} model files, and no {known}")
@@ -178,15 +194,13 @@ def _no_model(folder: OpenFolder, reason: str) -> RefusedFileError:
 
 def _open_inside(folder: OpenFolder, terms: ReadOptions) -> Model:
     """Open what lies in a folder of the folder: its newest checkpoint, or its only adapter."""
-    inside = [name for name in sorted(folder.names) if _is_folder(folder.path / name)]
-    steps = {int(match[1]): name for name in inside if (match := _CHECKPOINT.fullmatch(name))}
+    steps, adapters = _folders_inside(folder, terms)
     if steps:
         newest = steps[max(steps)]
         model = _open_here(folder, newest, terms)
         if len(steps) == 1:
             return model
         return replace(model, chosen=f"{newest}, the newest of {len(steps)} checkpoints")
-    adapters = [name for name in inside if peft.recognises(_inside(folder, name, terms))]
     if len(adapters) != 1:
         known = " or ".join((_USUAL_NAME, adapter_config.CONFIG))
         nested = f"{len(adapters)} folders of adapters" if adapters else "no model file"
@@ -194,21 +208,26 @@ def _open_inside(folder: OpenFolder, terms: ReadOptions) -> Model:
     return _open_here(folder, adapters[0], terms)
 
 
-def _open_here(folder: OpenFolder, name: str, terms: ReadOptions) -> Model:
-    """Open the model that lies in a folder of the folder itself, and no deeper."""
-    inside = _inside(folder, name, terms)
-    if not any(one.recognises(inside) for one in FOLDER_FORMATS) and _only_model(inside) is None:
-        raise _no_model(inside, f"has no model in {name!r}")
-    return _open_folder(inside, terms)
+def _folders_inside(folder: OpenFolder, terms: ReadOptions) -> tuple[dict[int, str], list[str]]:
+    """Return the checkpoints in a folder by their steps, and the adapters."""
+    inside = [name for name in sorted(folder.names) if _is_folder(folder.path / name)]
+    steps = {int(match[1]): name for name in inside if (match := _CHECKPOINT.fullmatch(name))}
+    return steps, [name for name in inside if _is_adapter(folder.path / name, terms)]
 
 
-def _inside(folder: OpenFolder, name: str, terms: ReadOptions) -> OpenFolder:
-    return open_folder(folder.path / name, terms.limits)
-
-
-def _is_recognised(folder: OpenFolder, name: str) -> bool:
+def _is_adapter(path: Path, terms: ReadOptions) -> bool:
     try:
-        with folder.open(name) as file:
-            return any(format_.recognises(file) for format_ in FILE_FORMATS)
+        return peft.recognises(open_folder(path, terms.limits))
     except RefusedFileError:
         return False
+
+
+def _open_here(folder: OpenFolder, name: str, terms: ReadOptions) -> Model:
+    """Open the model that lies in a folder of the folder itself, and no deeper."""
+    inside = open_folder(folder.path / name, terms.limits)
+    if (
+        not any(one.recognises(inside) for one in FOLDER_FORMATS)
+        and _only_model(inside, terms) is None
+    ):
+        raise _no_model(inside, f"has no model in {name!r}")
+    return _open_folder(inside, terms)

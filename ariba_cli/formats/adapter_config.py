@@ -112,7 +112,7 @@ class AdapterConfig:
             _check_neutral(key, value)
         work, alphas = Work(), found.get("alpha_pattern") or {}
         if not isinstance(alphas, dict):
-            raise RefusedFileError(f"has a {CONFIG} whose alpha_pattern is not a table")
+            raise RefusedFileError(f"has an {CONFIG} whose alpha_pattern is not a table")
         return cls(
             alpha=_number(found.get("lora_alpha", 8)),
             alphas=[(_pattern(text, work), _number(alpha)) for text, alpha in alphas.items()],
@@ -173,13 +173,13 @@ def _check_neutral(key: str, value: object) -> None:
 def _switch(found: Mapping[str, Any], key: str) -> bool:
     value = found.get(key)
     if value is not None and not isinstance(value, bool):
-        raise RefusedFileError(f"has a {CONFIG} with a {key} that is neither true nor false")
+        raise RefusedFileError(f"has an {CONFIG} with a {key} that is neither true nor false")
     return bool(value)
 
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
-        raise RefusedFileError(f"has a {CONFIG} with a lora_alpha that is not a number")
+        raise RefusedFileError(f"has an {CONFIG} with a lora_alpha that is not a number")
     return float(value)
 
 
@@ -188,4 +188,4 @@ def _pattern(text: str, work: Work) -> Pattern:
     try:
         return Pattern(text, work, of_last_parts=True)
     except UnsafePatternError as error:
-        raise RefusedFileError(f"has a {CONFIG} with the pattern {text[:80]!r}: {error}") from None
+        raise RefusedFileError(f"has an {CONFIG} with the pattern {text[:80]!r}: {error}") from None

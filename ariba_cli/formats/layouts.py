@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ariba_cli.formats.model import Reading, Tensor
 from ariba_cli.formats.tensors import TensorSpec
+from ariba_cli.formats.wrappers import unwrapped
 
 TORCH, KERAS, MLX = "torch", "keras", "mlx"
 LAYOUTS = (TORCH, KERAS, MLX)
@@ -62,7 +63,7 @@ class Permuted:
 
 def layout_by_name(name: str) -> str:
     """Return the layout of a tensor as far as its name shows it, else that of PyTorch."""
-    return KERAS if _KERNEL.fullmatch(name) else TORCH
+    return KERAS if _KERNEL.fullmatch(unwrapped(name)) else TORCH
 
 
 def laid_out(name: str, tensor: Tensor, layout: str) -> Tensor:
@@ -78,7 +79,7 @@ def laid_out(name: str, tensor: Tensor, layout: str) -> Tensor:
         One of `LAYOUTS`.
     """
     axes = tuple(range(len(tensor.spec.shape)))
-    if layout == KERAS and len(axes) >= 2 and not _EMBEDDING.search(name):
+    if layout == KERAS and len(axes) >= 2 and not _EMBEDDING.search(unwrapped(name)):
         return Permuted(tensor, (axes[-1], axes[-2], *axes[:-2]))
     if layout == MLX and len(axes) >= 3:
         return Permuted(tensor, (axes[0], axes[-1], *axes[1:-1]))

@@ -29,7 +29,7 @@ def recognises(source: OpenFolder) -> bool:
 def open_model(source: OpenFolder, terms: ReadOptions) -> Model:
     """List the changes of an adapter; see `Format`."""
     with source.open(CONFIG, most_bytes=terms.limits.header_bytes) as file:
-        config = AdapterConfig.read(parse_object(file.read(0, file.size), CONFIG))
+        config = AdapterConfig.read(parse_object(file.read(0, file.size), f"an {CONFIG}"))
         config_file = ListedFile(file.path, file.stamp)
     stored = _stored(source, terms)
     tensors: dict[str, Tensor] = {}

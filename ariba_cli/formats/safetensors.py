@@ -45,8 +45,9 @@ _LARGEST_KEPT_BYTES = 2**20
 
 
 def recognises(source: OpenFile) -> bool:
-    """Whether a header could start where safetensors puts it."""
-    return source.head[_LENGTH_BYTES:][:1] == b"{"
+    """Whether a header could start where safetensors puts it, behind what is no text."""
+    length, first = source.head[:_LENGTH_BYTES], source.head[_LENGTH_BYTES:][:1]
+    return first == b"{" and not (length.isascii() and length.decode("ascii").isprintable())
 
 
 def open_model(source: OpenFile, terms: ReadOptions) -> Model:

@@ -41,11 +41,12 @@ def open_model(source: OpenFolder, terms: ReadOptions) -> Model:
             if index.get(name) != shard:
                 raise RefusedFileError(f"has {name!r} in {shard!r}, and its index does not say so")
             found[name] = pytorch.in_file(tensor, number)
-    _check_complete(index, found)
     files = tuple(file for model in models for file in model.files)
     skipped = {name: what for model in models for name, what in model.skipped.items()}
+    _check_complete(index, found, skipped)
+    tensors = {name: found[name] for name in index if name in found}
     layout = models[0].layout if models else ""
-    return Model(NAME, files, {name: found[name] for name in index}, terms, skipped, layout=layout)
+    return Model(NAME, files, tensors, terms, skipped, layout=layout)
 
 
 def _indices(source: OpenFolder) -> list[str]:
@@ -69,8 +70,10 @@ def _open_shard(source: OpenFolder, name: str, terms: ReadOptions) -> Model:
     raise RefusedFileError(f"names {name!r} as a shard, which is neither safetensors nor PyTorch's")
 
 
-def _check_complete(index: Mapping[str, str], found: Mapping[str, Tensor]) -> None:
-    missing = next((name for name in index if name not in found), None)
+def _check_complete(
+    index: Mapping[str, str], found: Mapping[str, Tensor], skipped: Mapping[str, str]
+) -> None:
+    missing = next((name for name in index if name not in found and name not in skipped), None)
     if missing is not None:
         raise RefusedFileError(
             f"has no {missing!r} in {index[missing]!r}, though its index says so"

@@ -10,10 +10,8 @@ from pathlib import Path
 from ariba_cli.base.errors import InputError, RefusedFileError
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import read_own
+from ariba_cli.formats.wrappers import unwrapped
 
-# What wrappers put into names, wherever what they wrap is: DataParallel and DistributedData-
-# Parallel, Opacus, torch.compile, FSDP, activation checkpointing, Lightning's Fabric.
-_WRAPPER = re.compile(r"_?module|_orig_mod|_forward_module|_fpw_module|_\w+_wrapped_module")
 # What Hugging Face's models and PEFT put before the names.
 _PREFIXES = ("base_model.model.", "model.")
 
@@ -69,11 +67,10 @@ def _lines(text: str) -> list[str]:
 def plain_name(name: str) -> str:
     """A tensor's name without the parts that frameworks add.
 
-    >>> plain_name("_orig_mod.module.layer3._module.0.conv1.weight")
+    >>> plain_name("base_model.model.layer3._module.0.conv1.weight")
     'layer3.0.conv1.weight'
     """
-    parts = [part for part in name.split(".") if not _WRAPPER.fullmatch(part)]
-    plain = ".".join(parts) or name
+    plain = unwrapped(name)
     while True:
         prefix = next((p for p in _PREFIXES if plain.startswith(p) and plain != p), None)
         if prefix is None:

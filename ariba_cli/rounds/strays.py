@@ -7,7 +7,7 @@ from pathlib import Path
 from ariba_cli.base.errors import InputError, RefusedFileError
 from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.files.opening import open_folder
-from ariba_cli.formats import is_model_folder, is_recognised
+from ariba_cli.formats import holds_model, is_recognised
 from ariba_cli.formats.model import ReadOptions
 from ariba_cli.rounds.contents import Contents
 from ariba_cli.rounds.members import Member
@@ -16,16 +16,20 @@ from ariba_cli.rounds.members import Member
 _MOST_NAMED = 5
 
 # What systems leave behind, wherever somebody looked into a folder.
-_OF_SYSTEMS = r"\..*|thumbs\.db|ehthumbs\.db|desktop\.ini|icon\r|lost\+found|@eadir"
+_OF_SYSTEMS = (
+    r"\..*|(eh)?thumbs\.db(:.*)?|desktop\.ini|icon\r|lost\+found|found\.\d+"
+    r"|@eadir|@recycle|#recycle"
+)
 # What editors and programs leave behind, and what people write beside their data.
 _ENDINGS = (
     "log|txt|md|rst|csv|tsv|json|jsonl|yaml|yml|toml|ini|cfg|conf|xml|py|ipynb|sh|png|jpe?g|svg|"
-    "pdf|lock|pid|bak|orig|tmp|temp|part|crdownload|swp|swo|out|err|md5|sha256|sha512|sig|asc"
+    "gif|webp|mp4|html?|css|js|pdf|docx?|xlsx?|pptx?|lnk|url|webloc|diff|patch|rej|lock|pid|bak|orig|tmp|temp|part|crdownload|swp|swo|out|err|md5|sha256|sha512|sig|asc"
 )
 _SYSTEM_LITTER = re.compile(_OF_SYSTEMS, re.IGNORECASE | re.DOTALL)
 _LITTER = re.compile(
     rf"{_OF_SYSTEMS}|.*~|~\$.*|#.*#"
     r"|__macosx|\$recycle\.bin|system volume information|__pycache__|wandb|mlruns|tensorboard"
+    r"|(lightning_)?logs?|core\.\d+|citation\.cff"
     r"|(readme|license|licence|notice|changelog|makefile|dockerfile|md5sums|sha256sums)"
     r"|events\.out\.tfevents.*|.*\.log\..*"
     rf"|.*\.({_ENDINGS})",
@@ -127,8 +131,7 @@ def _is_litter_folder(path: Path, terms: ReadOptions) -> bool:
         return False
     if not (_LITTER.fullmatch(path.name) or all(map(_SYSTEM_LITTER.fullmatch, names))):
         return False
-    holds_model = any(is_recognised(path / name, terms) for name in names)
-    return not holds_model and not is_model_folder(path, terms)
+    return not holds_model(path, terms)
 
 
 def _number(name: str) -> int | None:

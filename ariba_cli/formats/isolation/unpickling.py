@@ -89,7 +89,7 @@ class _Array(Described):
                 found = _of_bytes(raw, dtype, shape, by_column=bool(by_column))
                 vars(self).update(vars(found))
             case (int(), tuple(), _DType() as dtype, *_):
-                self.kind = f"array of {dtype.descr}"
+                self.kind = f"array of {dtype}"
             case _:
                 raise RefusedFileError("holds an array with a state that is not as NumPy writes it")
 
@@ -103,6 +103,10 @@ class _DType:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.order = str(state[1])
+
+    def __str__(self) -> str:
+        """The type as NumPy writes it."""
+        return f">{self.descr}" if self.order == ">" else self.descr
 
     @property
     def name(self) -> str | None:
@@ -297,7 +301,7 @@ def _is_type(name: str) -> bool:
 def _of_bytes(data: bytes, dtype: _DType, shape: object, *, by_column: bool) -> Described:
     name = dtype.name
     if name is None:
-        return Described(f"array of {dtype.descr}")
+        return Described(f"array of {dtype}")
     size = SIZES[name]
     storage = Storage(name, dtype.descr, size, "", len(data) // size, data)
     if not isinstance(shape, tuple) or not all(type(one) is int and one >= 0 for one in shape):

@@ -8,7 +8,7 @@ from typing import Any
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.base.visible import visible
 from ariba_cli.files.limits import Limits
-from ariba_cli.formats.isolation.described import Described, StandIn
+from ariba_cli.formats.isolation.described import Described, Fixed, StandIn
 from ariba_cli.formats.tensors import TensorSpec, check_count, check_name
 
 # Where training scripts and servers keep the weights, when they keep other tables, too.
@@ -41,7 +41,7 @@ class Weights:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Candidate:
     path: Path
     entries: dict[Any, Any]
@@ -83,10 +83,7 @@ def find_weights(root: object, limits: Limits) -> Weights:
     RefusedFileError
         When there is none, or when there are several, each of which could be it.
     """
-    tables = list(_tables(root, limits))
-    whole = _whole_tree(root, tables, limits)
-    if whole is not None:
-        return _taken(whole, limits)
+    tables = _with_trees(root, list(_tables(root, limits)), limits)
     found: list[_Candidate] = []
     for least in _LEAST_DIMENSIONS:
         found = found or [one for one in tables if one.has(least)]
@@ -114,7 +111,7 @@ def _taken(chosen: _Candidate, limits: Limits) -> Weights:
             check_name(name, limits)
             weights.tensors[name] = one
         else:
-            weights.skipped[str(name)] = _kind(one)
+            weights.skipped[_key(name)] = _kind(one)
     check_count(len(weights.tensors), limits)
     for depth, parent in enumerate(chosen.parents):
         above = chosen.path[:depth]
@@ -215,18 +212,35 @@ def _names(found: object) -> Iterable[object]:
     return found if isinstance(found, set | frozenset | list | tuple) else ()
 
 
-def _whole_tree(root: object, tables: list[_Candidate], limits: Limits) -> _Candidate | None:
-    """Return all tables as one, where they are the layers of one tree and there is nothing else.
+def _with_trees(root: object, tables: list[_Candidate], limits: Limits) -> list[_Candidate]:
+    """Return the tables, those that are the layers of one tree of nothing else as one.
 
-    So JAX keeps weights: `{"params": {"Dense_0": {"kernel": …, "bias": …}}}`. Names with dots
-    are those of whole models.
+    So JAX keeps weights: `{"params": {"Dense_0": {"kernel": …, "bias": …}}, "step": 3}`. Names
+    with dots are those of whole models.
     """
-    names = [str(name) for one in tables for name in one.entries]
-    if len(tables) < 2 or any("." in name for name in names):
-        return None
-    entries = _counted(_leaves(root, ()), limits)
-    pure = all(isinstance(one, Described) for one in entries.values())
-    return _Candidate((), entries, ()) if pure else None
+    trees: list[_Candidate] = []
+    for path, node, parents in _usual_places(root):
+        own = [one for one in tables if one.path[: len(path)] == path]
+        if len(own) < 2 or any("." in str(name) for one in own for name in one.entries):
+            continue
+        entries = _counted(_leaves(node, path), limits)
+        if all(isinstance(one, Described) for one in entries.values()):
+            trees.append(_Candidate(path, entries, parents))
+            tables = [one for one in tables if one.path[: len(path)] != path]
+    return [*trees, *tables]
+
+
+def _usual_places(root: object) -> Iterator[tuple[Path, object, tuple[object, ...]]]:
+    """Yield the dicts where weights most often are, with what they lie in: the outermost first."""
+    waiting: deque[tuple[Path, object, tuple[object, ...]]] = deque([((), root, ())])
+    seen: set[int] = set()
+    while waiting:
+        path, node, parents = waiting.popleft()
+        if isinstance(node, dict) and id(node) not in seen:
+            seen.add(id(node))
+            yield path, node, parents
+            usual = ((name, one) for name, one in node.items() if name in _USUAL)
+            waiting.extend(((*path, name), one, (*parents, node)) for name, one in usual)
 
 
 def _leaves(node: object, path: Path) -> Iterator[tuple[str, object]]:
@@ -238,12 +252,19 @@ def _leaves(node: object, path: Path) -> Iterator[tuple[str, object]]:
         yield from _leaves(inside, (*path, str(name)))
 
 
+def _key(name: object) -> str:
+    """Return the key of an entry; of what has no text of its own, its kind."""
+    return str(name) if isinstance(name, str | int | float | bytes | None) else _kind(name)
+
+
 def _kind(one: object) -> str:
     """Return what something is, in a word."""
     if isinstance(one, Described):
         return one.kind if one.dtype is None else "tensor"
     if isinstance(one, StandIn):
         return one.named
+    if isinstance(one, Fixed):
+        return "type"
     return "None" if one is None else type(one).__name__
 
 
