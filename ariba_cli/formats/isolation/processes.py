@@ -164,8 +164,8 @@ def _connected() -> tuple[socket.socket, socket.socket]:
 
 def _cannot_start(why: str) -> ResourceError:
     return ResourceError(
-        f"the process that parses HDF5 and pickles cannot be started ({why}); allow more memory "
-        "and processes, as by ulimit -v and ulimit -u"
+        f"the process that parses HDF5 and pickles cannot be started ({why}); allow more "
+        "memory, processes and files, as by ulimit -v, -u and -n"
     )
 
 
