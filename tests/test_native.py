@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ariba_cli.native import columns, distances, factoring, levels, library, products, sides
+from ariba_cli.native import build, columns, distances, factoring, levels, library, products, sides
 from ariba_cli.native.bins import BINS, Bins
 from ariba_cli.native.centring import centre
 from ariba_cli.native.checks import in_range
@@ -262,6 +262,14 @@ def test_reports_are_the_same_bytes(ariba: Ariba, choice: str) -> None:
         for one in (levels.OFF, choice)
     }
     assert len(digests) == 1
+
+
+def test_kernels_that_cannot_be_put_in_place_are_done_without(
+    tmp_path: "Path", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(build, "LIBRARY", tmp_path / "file" / "kernels.so")
+    assert build.compile_kernels().endswith("file/kernels.so: Not a directory")
 
 
 def test_kernels_of_another_source_are_not_used(

@@ -1,6 +1,8 @@
 """The side that asks a child: what a file makes of the child must not stop the command."""
 
+import errno
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from ariba_cli.files.opening import open_file
 from ariba_cli.formats import open_model
 from ariba_cli.formats.isolation import parent
 from ariba_cli.formats.isolation.parent import Isolation, Parser
+from ariba_cli.formats.isolation.processes import Wire
 from ariba_cli.formats.isolation.walls import Walls
 from ariba_cli.formats.model import ReadOptions
 from tests.conftest import environment
@@ -134,3 +137,44 @@ def test_no_file_is_blamed_for_a_hard_limit_of_the_user(tmp_path: Path, limit: s
     result = json.loads(done.stdout)["result"]
     assert len(result["ranking"]) == 6
     assert "refused" not in {one["kind"] for one in result["findings"]}
+
+
+def test_after_its_time_not_even_what_is_there_already_is_taken() -> None:
+    """One byte after the other, without a pause, could else go on for as long as it likes."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(bytes(8))
+        wire = Wire(ours, 0, 0.01)
+        time.sleep(0.02)
+        with pytest.raises(TimeoutError):
+            wire.recv_into(memoryview(bytearray(1)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+def test_no_process_is_left_when_those_that_unpack_are_ended(tmp_path: Path) -> None:
+    for index in range(3):
+        with h5py.File(tmp_path / f"m{index}.h5", "w") as file:
+            file.create_dataset("w", data=np.full(8, index, np.float32), compression=1)
+    terms = ReadOptions()
+    for index in range(3):
+        open_model(tmp_path / f"m{index}.h5", terms).read("w")
+    parser = terms.isolation.hdf5
+    assert parser._nursery is not None
+    nursery = parser._nursery.process.pid
+    listed = Path(f"/proc/{nursery}/task/{nursery}/children").read_text()
+    processes = [Path("/proc", one) for one in listed.split()]
+    assert len(processes) == 3
+    parser._end()
+    assert not [one for one in processes if one.exists()]
+
+
+def test_too_few_files_for_a_connection_are_the_fault_of_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left() -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    write_model(tmp_path / "m.h5", random_model(1), "hdf5")
+    monkeypatch.setattr(socket, "socketpair", none_left)
+    with pytest.raises(ResourceError, match=r"cannot be started \(Too many open files\)"):
+        open_model(tmp_path / "m.h5", ReadOptions())

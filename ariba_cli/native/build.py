@@ -33,8 +33,15 @@ def compile_kernels(extra: tuple[str, ...] = ()) -> str:
     str
         Why it could not be done; empty when it was. A library that was there is then removed.
     """
+    try:
+        return _compile(extra)
+    except OSError as error:
+        return f"{error.filename or 'a file'}: {error.strerror}"
+
+
+def _compile(extra: tuple[str, ...]) -> str:
     LIBRARY.unlink(missing_ok=True)
-    compiler = shlex.split(os.environ.get("CC", "cc"))
+    compiler = shlex.split(os.environ.get("CC") or "cc")
     levels = _X86 if platform.machine().lower() in ("x86_64", "amd64") else _OTHERS
     with tempfile.TemporaryDirectory() as folder:
         objects = [str(Path(folder, f"{level}.o")) for level in levels]
@@ -45,10 +52,7 @@ def compile_kernels(extra: tuple[str, ...] = ()) -> str:
         ]
         commands.append([*compiler, "-shared", *extra, *objects, "-o", str(linked), "-lm"])
         for command in commands:
-            try:
-                done = subprocess.run(command, capture_output=True, text=True, check=False)
-            except OSError as error:
-                return f"{command[0]}: {error.strerror}"
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 return done.stderr.strip() or f"{command[0]} ended with {done.returncode}"
         # Whoever has the old library open keeps it.

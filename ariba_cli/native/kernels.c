@@ -642,8 +642,9 @@ INLINE void moments(const Rows *rows, int64_t n, int64_t fragments, int64_t d, d
     }
 }
 
-/* Lay the values of some fragments one coordinate after the other. One by one: collecting them
-   into vectors is slower on most processors. */
+/* Lay the values of some fragments one coordinate after the other; behind them is anything, and
+   what is made of that is not used. One by one: collecting them into vectors is slower on most
+   processors. */
 #if defined(__GNUC__) && !defined(__clang__)
 __attribute__((optimize("no-tree-vectorize")))
 #endif
@@ -674,7 +675,6 @@ INLINE int64_t distances(const Rows *rows, int64_t n, int64_t fragments, int64_t
         int64_t count = fragments - first < STRIP ? fragments - first : STRIP;
         differences(rows, n, first * d, count * d, length, scratch);
         centre(n, count * d, length, scratch, sums);
-        for (int64_t at = count * d; at < STRIP * d; at++) turned[at] = 0;
         for (int64_t i = 0; i < n; i++) {
             const double *row = scratch + i * length;
             double found[STRIP];

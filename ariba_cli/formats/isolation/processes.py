@@ -86,7 +86,9 @@ class Wire:
 
     def _hurry(self) -> None:
         left = self._deadline - time.monotonic()
-        self.connection.settimeout(min(max(left, 0.001), _LONGEST_SECONDS))
+        if left <= 0:
+            raise TimeoutError
+        self.connection.settimeout(min(left, _LONGEST_SECONDS))
 
 
 class Nursery:
@@ -94,7 +96,7 @@ class Nursery:
 
     def __init__(self, library: str) -> None:
         self._started = 0
-        self._control, theirs = socket.socketpair()
+        self._control, theirs = _connected()
         kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         with theirs:
             try:
@@ -116,7 +118,7 @@ class Nursery:
 
     def start(self, file: OpenFile, seconds: float, instead_of: Child | None = None) -> Child:
         """Return a child for a file, which has taken its walls; perhaps instead of another."""
-        ours, theirs = socket.socketpair()
+        ours, theirs = _connected()
         self._started += 1
         request = {
             "question": "start",
@@ -153,10 +155,17 @@ class Nursery:
             raise _cannot_start(f"it ended with {self.process.returncode}") from error
 
 
+def _connected() -> tuple[socket.socket, socket.socket]:
+    try:
+        return socket.socketpair()
+    except OSError as error:
+        raise _cannot_start(error.strerror or str(error)) from error
+
+
 def _cannot_start(why: str) -> ResourceError:
     return ResourceError(
-        f"the process that parses HDF5 and pickles cannot be started ({why}); allow more memory "
-        "and processes, as by ulimit -v and ulimit -u"
+        f"the process that parses HDF5 and pickles cannot be started ({why}); allow more "
+        "memory, processes and files, as by ulimit -v, -u and -n"
     )
 
 
