@@ -89,7 +89,7 @@ def test_two_pipes_are_compared(tmp_path: Path, report: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-@pytest.mark.parametrize("output", ["there/", "there", "new/", "there/new/"])
+@pytest.mark.parametrize("output", ["there/", "there", "new/", "there/new/", ""])
 @pytest.mark.parametrize("option", ["-o", "--html"])
 def test_a_directory_is_no_output(tmp_path: Path, ariba: Ariba, output: str, option: str) -> None:
     (tmp_path / "there").mkdir()

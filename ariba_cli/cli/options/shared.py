@@ -135,7 +135,7 @@ def new_file(text: str) -> Path:
     UsageError
         When it is a directory, by its name or on disk: before the work, not after it.
     """
-    if text.endswith("/") or os.path.isdir(text):
+    if text.endswith("/") or os.path.isdir(text or "."):
         raise UsageError(f"'{text}' is a directory; name the file to write in it")
     return Path(text)
 
