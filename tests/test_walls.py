@@ -293,7 +293,7 @@ def test_what_holds_is_reported(ariba: Ariba, tmp_path: Path) -> None:
         done = ariba(command, ".", "-f", "json", "--require-sandbox")
         assert json.loads(done.stdout)["run"]["sandbox"] == held
     shown = f"sandbox: Landlock {held['landlock']}, seccomp"
-    assert ariba("--version", "-v").stdout.decode().splitlines()[1:] == [shown]
+    assert shown in ariba("--version", "-v").stdout.decode().splitlines()
     # Nothing was parsed by a child.
     done = ariba("audit", FIXTURES / "attacked", "-f", "json")
     assert "sandbox" not in json.loads(done.stdout)["run"]
