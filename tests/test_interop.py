@@ -117,6 +117,25 @@ def test_lightning_checkpoints(tmp_path: Path) -> None:
     assert set(first[:2]) == {"client_0", "client_1"}
 
 
+def test_nvflare_models(tmp_path: Path) -> None:
+    """As its persistors keep them: a checkpoint with the configuration of the training beside."""
+    formats = pytest.importorskip("nvflare.app_opt.pt.model_persistence_format_manager")
+    import torch
+
+    (tmp_path / "in").mkdir()
+    for client, (_, state) in enumerate(state_dicts()):
+        kept = formats.PTModelPersistenceFormatManager(
+            {key: torch.as_tensor(values) for key, values in state.items()},
+            default_train_conf={"train": {"model": "Net"}},
+        )
+        torch.save(kept.to_persistence_dict(), tmp_path / "in" / f"site-{client}.pt")
+    done = convert(open_round(tmp_path / "in", ReadOptions(trust_pickles=True)), tmp_path / "out")
+    assert (len(done.participants), done.refused) == (CLIENTS, ())
+    _, marks = layer(tmp_path / "out")
+    first = sorted(marks.scores, key=lambda name: -marks.scores[name])
+    assert set(first[:2]) == {"site-0", "site-1"}
+
+
 def test_the_models_of_a_flower_server_are_named(tmp_path: Path) -> None:
     """Its documentation has it keep `round-N-weights.npz` of every round in one folder."""
     common = pytest.importorskip("flwr.common")
