@@ -99,6 +99,9 @@ def _find(folder: Path) -> Mapping[str, _Listed]:
         with opened(path, _LIMITS, most_bytes=_LIMITS.file_bytes) as file:
             model = npz.open_model(file, ReadOptions(_LIMITS))
         for key in _KEYS:
+            if key in model.skipped:
+                with naming(path):
+                    raise RefusedFileError(f"has {key} as an array of {model.skipped[key]}")
             if key in found and key in model.tensors:
                 raise InputError(f"'{path}' has {key}, and '{found[key].path.name}' has it too")
             if key in model.tensors:
