@@ -216,10 +216,12 @@ def _fit(left: TensorSpec, right: TensorSpec) -> bool:
         return False
     if len(left.shape) != len(right.shape) or any(one != 1 for one in left.shape[2:]):
         return False
+    if 0 in left.shape or 0 in right.shape:
+        return False
     (out, width), rank = left.shape[:2], right.shape[0]
     if rank == width:
-        return rank > 0
-    return len(left.shape) > 2 and width > 0 and rank % width == 0 and out % (rank // width) == 0
+        return True
+    return len(left.shape) > 2 and rank % width == 0 and out % (rank // width) == 0
 
 
 def _of_all_groups(left: npt.NDArray[np.float64], rank: int) -> npt.NDArray[np.float64]:
