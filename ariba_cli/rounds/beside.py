@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from ariba_cli.base.findings import Finding, FindingKind
+from ariba_cli.base.examples import first_few
+from ariba_cli.base.findings import Fact, Finding, FindingKind
 from ariba_cli.formats.model import Model
 
 # More entries, and more participants, than these are counted.
@@ -25,15 +26,10 @@ def not_scored(models: Iterable[tuple[str, Model]]) -> list[Finding]:
 
 
 def _finding(entries: tuple[tuple[str, str], ...], ids: list[str]) -> Finding:
-    what = _listed([f"{name} ({kind})" for name, kind in entries])
-    facts = {"entries": len(entries)}
+    what = first_few([f"{name} ({kind})" for name, kind in entries], _MOST_NAMED)
+    facts: dict[str, Fact] = {"entries": len(entries)}
     if len(ids) == 1:
         detail = f"holds {what} beside the weights, which is not scored"
-        return Finding(FindingKind.NOT_SCORED, detail, ids[0], facts=dict(facts))
-    detail = f"{_listed(ids)} hold {what} beside the weights, which is not scored"
-    return Finding(FindingKind.NOT_SCORED, detail, group=tuple(ids), facts=dict(facts))
-
-
-def _listed(words: list[str]) -> str:
-    more = f" and {len(words) - _MOST_NAMED:,} more" if len(words) > _MOST_NAMED else ""
-    return ", ".join(words[:_MOST_NAMED]) + more
+        return Finding(FindingKind.NOT_SCORED, detail, ids[0], facts=facts)
+    detail = f"{first_few(ids, _MOST_NAMED)} hold {what} beside the weights, which is not scored"
+    return Finding(FindingKind.NOT_SCORED, detail, group=tuple(ids), facts=facts)

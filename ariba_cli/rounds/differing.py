@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from ariba_cli.base.examples import first_few
 from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.formats.model import Model
 from ariba_cli.rounds.layers import Catalog, Layer, natural
@@ -126,9 +127,7 @@ def chosen_models(models: Mapping[str, Model]) -> Iterator[Finding]:
 
 def examples(names: Sequence[str]) -> str:
     """Return the first few names, and how many more there are."""
-    shown = ", ".join(names[:_MOST_NAMED]) or "none"
-    more = len(names) - _MOST_NAMED
-    return f"{shown} and {more:,} more" if more > 0 else shown
+    return first_few(names, _MOST_NAMED) or "none"
 
 
 def _count(names: Sequence[str], what: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.base.examples import first_few
 from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.files.opening import open_folder
 from ariba_cli.formats import holds_model, is_recognised
@@ -82,7 +83,7 @@ def litter_in_words(litter: Sequence[str]) -> Iterator[Finding]:
     """Yield one finding for all of it, if there is any."""
     if litter:
         what = "is no update, and was" if len(litter) == 1 else "are no updates, and were"
-        detail = f"{_listed(litter)} {what} passed over"
+        detail = f"{first_few(litter, _MOST_NAMED)} {what} passed over"
         yield Finding(FindingKind.NO_UPDATES, detail, facts={"entries": len(litter)})
 
 
@@ -113,8 +114,9 @@ def several_rounds(members: Sequence[Member]) -> Iterator[Finding]:
     if len(rounds) > 1 and 2 * len(numbered) > len(members):
         yield Finding(
             FindingKind.SEVERAL_ROUNDS,
-            f"{_listed(numbered)} look by their names like models of {len(rounds):,} rounds, and "
-            "are audited as the updates of one; give a folder with the updates of one round",
+            f"{first_few(numbered, _MOST_NAMED)} look by their names like models of "
+            f"{len(rounds):,} rounds, and are audited as the updates of one; give a folder "
+            "with the updates of one round",
             facts={"rounds": len(rounds)},
         )
 
@@ -141,8 +143,3 @@ def _number(name: str) -> int | None:
         return int(found[-1][1])
     of_server = _OF_A_SERVER.fullmatch(name)
     return int(of_server[2]) if of_server else None
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more

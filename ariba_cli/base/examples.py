@@ -1,0 +1,13 @@
+"""A few of many names, for sentences."""
+
+from collections.abc import Sequence
+
+
+def first_few(names: Sequence[str], most: int) -> str:
+    """Return the first few names, and how many more there are.
+
+    >>> first_few(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    shown, more = ", ".join(names[:most]), len(names) - most
+    return f"{shown} and {more:,} more" if more > 0 else shown
