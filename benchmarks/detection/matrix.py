@@ -199,5 +199,5 @@ def _kinds() -> Iterator[Kind]:
 
 MATRICES = {
     DEVELOPMENT: Matrix(DEVELOPMENT, tuple(_kinds()), (1, 2)),
-    REPORTING: Matrix(REPORTING, tuple(_kinds()), (3001, 3002, 3003)),
+    REPORTING: Matrix(REPORTING, tuple(_kinds()), (4001, 4002, 4003)),
 }
