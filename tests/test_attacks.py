@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ariba_cli.attacks.attacker import Attacker, Forged
+from ariba_cli.attacks.attacker import Attacker
+from ariba_cli.attacks.outcome import Forged
 from ariba_cli.attacks.settings import AttackSettings
-from ariba_cli.attacks.strategies import STRATEGIES, Situation
-from ariba_cli.attacks.strategies.strategy import moved
+from ariba_cli.attacks.strategies import STRATEGIES, HonestUpdates
+from ariba_cli.attacks.strategies.honest import moved
 from ariba_cli.attacks.triggers import TRIGGERS, Aim
 from ariba_cli.attacks.triggers.pattern import with_square
 from ariba_cli.attacks.triggers.semantic import green_cars, heavy_strokes
@@ -20,13 +21,14 @@ from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.federated.datasets import load_dataset
 from ariba_cli.federated.federation import Federation
 from ariba_cli.federated.quality import agreement
-from ariba_cli.federated.training import LocalTraining
+from ariba_cli.federated.training import LocalTraining, Task
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.inspection import InspectedRound, inspect_round
 from ariba_cli.rounds.truth import read_truth
 from ariba_cli.runs.forging import forge
 from ariba_cli.runs.run_file import read_run
 from tests.conftest import FIXTURES
+from tests.situations import NOTHING, situation
 
 CLEAN = FIXTURES / "clean"
 # For what does not depend on how well an attack works.
@@ -161,14 +163,6 @@ def test_colour_images_of_ones_own_have_no_known_feature() -> None:
         TRIGGERS["semantic"].test(colour, Aim(0, 0))
 
 
-def situation(**changes: Any) -> Situation:
-    start = {
-        "w": np.array([1.0, 2.0], np.float32),
-        "bn.running_var": np.array([1.0], np.float32),
-    }
-    return replace(Situation(start, sigma_i=10.0, honest_norm=5.0, seed=1), **changes)
-
-
 TRAINED = {"w": np.array([1.5, 2.0], np.float32), "bn.running_var": np.array([3.0], np.float32)}
 
 
@@ -184,7 +178,7 @@ def test_replacement_is_equation_3() -> None:
 
 def test_a_matched_norm_is_that_of_the_weights_alone() -> None:
     assert sent("norm-matching") == {"w": [6.0, 2.0], "bn.running_var": [21.0]}
-    nothing = situation().global_weights
+    nothing = situation().start
     assert STRATEGIES["norm-matching"](AttackSettings()).sent(situation(), nothing)["w"][0] == 1.0
 
 
@@ -197,8 +191,11 @@ def test_no_variance_is_sent_that_is_less_than_0() -> None:
 def test_noise_does_not_depend_on_the_order_of_tensors() -> None:
     start = {name: np.zeros(3, np.float32) for name in "ab"}
     noise = STRATEGIES["noise"](AttackSettings())
-    one = noise.sent(situation(global_weights=start), start)
-    other = noise.sent(situation(global_weights=dict(reversed(start.items()))), start)
+    sent = {name: np.ones(3, np.float32) for name in "ab"}
+    one, other = (
+        noise.sent(situation(honest=HonestUpdates(weights, {"p0": sent})), start)
+        for weights in (start, dict(reversed(start.items())))
+    )
     assert all(np.array_equal(one[name], other[name]) for name in start)
 
 
@@ -229,7 +226,9 @@ def test_flipping_changes_the_labels_of_the_source_class_alone(source: int | Non
 def test_the_anomalous_objective_weighs_loss_and_anomaly(anomaly: str, expected: float) -> None:
     import torch
 
-    objective = STRATEGIES["anomalous"](AttackSettings(rho=0.25, anomaly=anomaly)).objective()
+    strategy = STRATEGIES["anomalous"](AttackSettings(rho=0.25, anomaly=anomaly))
+    task = Task(NOTHING.images, NOTHING.labels, SHORT, seed=1)
+    objective = strategy.task(situation(), task).objective
     assert objective is not None
     now = [torch.tensor([0.0]), torch.tensor([4.0])]
     start = [torch.tensor([3.0]), torch.tensor([0.0])]

@@ -56,6 +56,7 @@ def options_of(command: object) -> set[str]:
         ("ariba audit --fragment b", ["block:"]),
         ("ariba attack round --trigger ", list(TRIGGERS)),
         ("ariba simulate out --strategy ", [*STRATEGIES, "none"]),
+        ("ariba attack round --strategy-arg devi", ["deviation="]),
         ("ariba simulate out --anomaly ", list(ANOMALIES)),
         ("ariba simulate out --dataset ", list(DATASETS)),
         ("ariba simulate out --model ", list(MODELS)),

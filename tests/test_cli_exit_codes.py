@@ -150,6 +150,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ["attack", CLEAN, "--out", "new", "--strategy", "noise", "--sigma", "5"],
             "--sigma is of --strategy replacement",
         ),
+        (
+            ["attack", CLEAN, "--out", "new", "--strategy-arg", "deviation=1"],
+            "deviation is of --strategy noise; name that, or leave deviation out",
+        ),
+        (["simulate", "new", "--attack-epochs", "2"], "--attack-epochs is of an attack, and there"),
         (["attack", CLEAN, "--out", "new", "--sigma", "-1"], "see ariba attack --help"),
         (["attack", CLEAN, "--out", "new", "--rho", "2"], "see ariba attack --help"),
         (["attack", CLEAN, "--out", "new", "--strategy", "hope"], "there is no strategy 'hope'"),

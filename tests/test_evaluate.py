@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ariba_cli.attacks.attacker import backdoor_images
+from ariba_cli.attacks.backdoor import backdoor_images
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.attacks.triggers import TRIGGERS, Aim
 from ariba_cli.base.errors import AribaError, InputError, UsageError

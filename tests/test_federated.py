@@ -220,7 +220,31 @@ def test_an_odd_number_of_samples_is_refused(tmp_path: Path) -> None:
             read_run(tmp_path / "round_0001")
 
 
+def test_run_files_of_earlier_layouts_are_read(tmp_path: Path) -> None:
+    attack = AttackSettings(k=1)
+    content = json.loads(encode_run(Federation(SMALL), attack, []))
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    now = read_run(tmp_path / "round_0001")
+    del content["attack"]["arguments"]
+    (tmp_path / "run.json").write_text(json.dumps(content | {"layout": 3}))
+    assert read_run(tmp_path / "round_0001") == now
+    del content["base_sha256"], content["settings"]["lora"]
+    for one in (content["settings"], content["attack"]):
+        del one["training"]["momentum"], one["training"]["weight_decay"]
+    (tmp_path / "run.json").write_text(json.dumps(content | {"layout": 2}))
+    assert read_run(tmp_path / "round_0001") == now
+
+
+@pytest.mark.parametrize("value", ["x", [1], {"deviation": [1]}, {"deviation": float("nan")}])
+def test_odd_arguments_of_strategies_are_refused(tmp_path: Path, value: object) -> None:
+    content = json.loads(encode_run(Federation(SMALL), AttackSettings(k=1), []))
+    content["attack"]["arguments"] = value
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="is not what ariba simulate writes"):
+        read_run(tmp_path / "round_0001")
+
+
 def test_a_run_file_of_another_layout_says_so(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"layout": 1}')
-    with pytest.raises(InputError, match="has layout 1, and this version knows 3"):
+    with pytest.raises(InputError, match="has layout 1, and this version knows 4"):
         read_run(tmp_path / "round_0001")

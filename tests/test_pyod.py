@@ -23,7 +23,7 @@ from ariba_cli.base.errors import UsageError
 from ariba_cli.base.findings import FindingKind
 from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.progress import no_progress
-from ariba_cli.cli.options.detectors import parse_arguments
+from ariba_cli.cli.options.arguments import parse_arguments
 from ariba_cli.detectors import DETECTORS, make_detector, make_detectors
 from ariba_cli.detectors.declaration import LayerDetector
 from ariba_cli.detectors.pyod import DECLARATION
@@ -433,7 +433,7 @@ def test_arguments_that_a_detector_does_not_take_are_refused() -> None:
 
 def test_arguments_are_read_as_what_they_look_like() -> None:
     texts = ["a=3", "b=-0.5", "c=1e-3", "d=true", "e=None", "f=auto", "g=", "h=a=b", "i=nan"]
-    assert parse_arguments(texts) == {
+    assert parse_arguments(texts, "--detector-arg", "k=1") == {
         "a": 3,
         "b": -0.5,
         "c": 0.001,
@@ -446,9 +446,9 @@ def test_arguments_are_read_as_what_they_look_like() -> None:
     }
     for text in ("a", "=3", "a b=3", "a=1e999"):
         with pytest.raises(UsageError):
-            parse_arguments([text])
+            parse_arguments([text], "--detector-arg", "k=1")
     with pytest.raises(UsageError, match="'a' twice"):
-        parse_arguments(["a=1", "a=2"])
+        parse_arguments(["a=1", "a=2"], "--detector-arg", "k=1")
 
 
 def test_contamination_is_the_share_of_suspects_and_at_most_a_half() -> None:

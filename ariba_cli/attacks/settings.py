@@ -1,7 +1,9 @@
 """What an attacker is asked to do."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from ariba_cli.base.parameters import Parameter
 from ariba_cli.federated.defaults import DEFAULTS
 from ariba_cli.federated.training import LocalTraining
 
@@ -16,6 +18,7 @@ class AttackSettings:
     k : how many to draw; None for a tenth of all, rounded up.
     trigger : its name in `TRIGGERS`.
     strategies : their names in `STRATEGIES`; they are combined.
+    arguments : those of the strategies by name, as their declarations have them.
     sigma : σ, the sum of the participants' σ_i; None for n/η, which replaces the model.
     rho : ρ, the weight of the anomaly term in the objective, in [0, 1).
     anomaly : l_a, the anomaly term, by its name in `ANOMALIES`.
@@ -32,6 +35,7 @@ class AttackSettings:
     k: int | None = None
     trigger: str = "pattern"
     strategies: tuple[str, ...] = ("replacement",)
+    arguments: Mapping[str, Parameter] = field(default_factory=dict)
     sigma: float | None = None
     rho: float = 0.5
     anomaly: str = "l2"

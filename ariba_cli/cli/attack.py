@@ -22,17 +22,7 @@ def attack(
         Path,
         typer.Option("--out", metavar="DIR", help="The round to make.", show_default=False),
     ],
-    k: attack_options.KOption = None,
-    compromised: attack_options.CompromisedOption = None,
-    trigger: attack_options.TriggerOption = "pattern",
-    strategy: attack_options.StrategyOption = ["replacement"],  # noqa: B006
-    target_class: attack_options.TargetClassOption = 0,
-    source_class: attack_options.SourceClassOption = None,
-    poison_ratio: attack_options.PoisonRatioOption = None,
-    sigma: attack_options.SigmaOption = None,
-    rho: attack_options.RhoOption = 0.5,
-    anomaly: attack_options.AnomalyOption = "l2",
-    backdoor_images: attack_options.BackdoorImagesOption = None,
+    attacker: attack_options.AttackOptions = attack_options.ATTACK,
     training: training_options.TrainingOptions = training_options.TRAINING,
     engine: training_options.EngineOption = EngineName.AUTO,
     device: training_options.DeviceOption = "auto",
@@ -40,6 +30,7 @@ def attack(
     download: training_options.DownloadOption = False,
     seed: options.SeedOption = 0,
     resume: options.ResumeOption = False,
+    _list_strategies: attack_options.ListStrategiesOption = False,
     messages: options.Messages = options.MESSAGES,
 ) -> None:
     """Take a saved honest round and write it again with participants compromised.
@@ -54,32 +45,16 @@ def attack(
     --strategy anomalous --rho 0.3 --strategy norm-matching
     """
     with defer_signals():
-        from ariba_cli.attacks.settings import AttackSettings
         from ariba_cli.federated.defaults import DEFAULTS
         from ariba_cli.rounds.directory import open_round
         from ariba_cli.runs.forging import forge
         from ariba_cli.runs.run_file import read_run
 
     console = messages.console()
-    named, strategies = attack_options.names(compromised), attack_options.strategies(strategy)
-    attack_options.check_heeded(context, strategies)
     round_ = open_round(round_path)
     run = read_run(round_path)
-    settings = AttackSettings(
-        compromised=named,
-        k=k,
-        trigger=trigger,
-        strategies=strategies,
-        sigma=sigma,
-        rho=rho,
-        anomaly=anomaly,
-        target_class=target_class,
-        source_class=source_class,
-        poison_ratio=poison_ratio,
-        backdoor_images=backdoor_images,
-        seed=seed,
-        training=training.training(DEFAULTS[run.settings.dataset].attack),
-    )
+    training_of_run = training.training(DEFAULTS[run.settings.dataset].attack)
+    settings = attacker.settings(context, training_of_run, seed=seed)
     attack_options.warn_of_many(settings, run.settings.participants, console)
     import_training_libraries()
     place = training_options.place(

@@ -13,6 +13,7 @@ from ariba_cli.cli.exits import Exit
 from ariba_cli.cli.options import choices
 from ariba_cli.cli.options import detectors as detector_options
 from ariba_cli.cli.options import shared as options
+from ariba_cli.cli.options.arguments import parse_arguments
 from ariba_cli.cli.options.conditions import conditions_in_words, parse_condition
 from ariba_cli.cli.options.groups import grouped
 from ariba_cli.cli.verdicts import AuditFormat
@@ -221,7 +222,9 @@ def audit(
             "level": level,
             "k_est": k_est,
             "detectors": tuple(detector) if detector else None,
-            "detector_arguments": detector_options.parse_arguments(detector_arg or ()),
+            "detector_arguments": parse_arguments(
+                detector_arg or (), "--detector-arg", "n_neighbors=10"
+            ),
             "fit_sample": fit_sample,
             "device": device,
             "exclude": tuple(exclude or ()),

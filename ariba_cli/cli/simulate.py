@@ -1,5 +1,6 @@
 """`ariba simulate`: train a federation from scratch and write its rounds."""
 
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -25,18 +26,10 @@ class ModelFormat(StrEnum):
 
 
 # Options that say nothing without --attack.
-_OF_AN_ATTACK = (
-    "k",
-    "compromised",
-    "trigger",
-    "strategy",
-    "target_class",
-    "source_class",
-    "poison_ratio",
-    "sigma",
-    "rho",
-    "anomaly",
-    "backdoor_images",
+_OF_AN_ATTACK = tuple(
+    one.name
+    for group in (attack_options.AttackOptions, training_options.AttackTrainingOptions)
+    for one in fields(group)
 )
 
 
@@ -116,22 +109,12 @@ def simulate(
         typer.Option(
             metavar="ROUND",
             min=1,
-            help="Compromise participants from this round on, with the options below; they then "
-            "train as ariba attack has them by default.",
+            help="Compromise participants from this round on, with the options below.",
             show_default=False,
         ),
     ] = None,
-    k: attack_options.KOption = None,
-    compromised: attack_options.CompromisedOption = None,
-    trigger: attack_options.TriggerOption = "pattern",
-    strategy: attack_options.StrategyOption = ["replacement"],  # noqa: B006
-    target_class: attack_options.TargetClassOption = 0,
-    source_class: attack_options.SourceClassOption = None,
-    poison_ratio: attack_options.PoisonRatioOption = None,
-    sigma: attack_options.SigmaOption = None,
-    rho: attack_options.RhoOption = 0.5,
-    anomaly: attack_options.AnomalyOption = "l2",
-    backdoor_images: attack_options.BackdoorImagesOption = None,
+    attacker: attack_options.AttackOptions = attack_options.ATTACK,
+    attack_training: training_options.AttackTrainingOptions = training_options.ATTACK_TRAINING,
     keep: Annotated[
         str,
         typer.Option(
@@ -148,6 +131,7 @@ def simulate(
     ] = ModelFormat.SAFETENSORS,
     seed: options.SeedOption = 0,
     resume: options.ResumeOption = False,
+    _list_strategies: attack_options.ListStrategiesOption = False,
     messages: options.Messages = options.MESSAGES,
 ) -> None:
     """Train a federation to near convergence and write its rounds.
@@ -162,7 +146,6 @@ def simulate(
     Example: ariba simulate runs/mnist --dataset mnist --data-dir data --partition dirichlet:0.5
     """
     with defer_signals():
-        from ariba_cli.attacks.settings import AttackSettings
         from ariba_cli.base.registry import registered
         from ariba_cli.federated.datasets import DATASETS
         from ariba_cli.federated.defaults import DEFAULTS
@@ -189,23 +172,8 @@ def simulate(
     if attack is None:
         _check_unused(context)
     else:
-        strategies = attack_options.strategies(strategy)
-        attack_options.check_heeded(context, strategies)
-        attacked = AttackSettings(
-            compromised=attack_options.names(compromised),
-            k=k,
-            trigger=trigger,
-            strategies=strategies,
-            sigma=sigma,
-            rho=rho,
-            anomaly=anomaly,
-            target_class=target_class,
-            source_class=source_class,
-            poison_ratio=poison_ratio,
-            backdoor_images=backdoor_images,
-            begins=attack,
-            seed=seed,
-            training=default.attack,
+        attacked = attacker.settings(
+            context, attack_training.training(default.attack), seed=seed, begins=attack
         )
         attack_options.warn_of_many(attacked, participants, console)
     plan = Plan(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ariba_cli.attacks.attacker import backdoor_images, check_class
+from ariba_cli.attacks.backdoor import backdoor_images, check_class
 from ariba_cli.attacks.triggers import TRIGGERS, Aim
 from ariba_cli.base.errors import InputError, RefusedFileError, UsageError
 from ariba_cli.base.registry import registered

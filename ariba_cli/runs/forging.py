@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ariba_cli.aggregation.fedavg import fedavg
-from ariba_cli.attacks.attacker import Attacker, Forged
+from ariba_cli.attacks.attacker import Attacker
+from ariba_cli.attacks.outcome import Forged
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.base.errors import InputError, RefusedFileError
 from ariba_cli.base.progress import Progress, no_message, no_progress
@@ -88,7 +89,7 @@ def forge(
 
         # Held from here, so that no two runs train for the same directory.
         with new_directory(out, resume=resume) as partial:
-            forgeries = attacker.updates(start, others, number, trained)
+            forgeries = attacker.updates(start, others, number, trained, own=weights)
             after = fedavg(start, list((weights | forgeries).values()), run.settings.eta)
             forged = attacker.forged(start, attacker.measure(after))
             _write_round(partial, honest, forgeries, forged.truth())

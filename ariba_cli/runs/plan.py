@@ -12,6 +12,7 @@ from ariba_cli.formats import peft
 # Settings of an attack whose options are not called as they are.
 _OPTIONS = {
     "strategies": "--strategy",
+    "arguments": "--strategy-arg",
     "training": "training of the compromised",
     "seed": "seed of the attack",
 }
@@ -139,6 +140,8 @@ def _said(value: object) -> object:
     """A value as the command line takes it, as far as it does."""
     if isinstance(value, tuple):
         return ",".join(value) or "nobody by name"
+    if isinstance(value, dict):
+        return ",".join(f"{key}={one}" for key, one in sorted(value.items())) or "none"
     if isinstance(value, LocalTraining):
         return (
             f"{value.optimizer} {value.learning_rate}, momentum {value.momentum}, weight decay "

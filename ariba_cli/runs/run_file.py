@@ -5,7 +5,7 @@ import math
 import os
 import platform
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -14,6 +14,7 @@ import numpy as np
 
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.base.errors import InputError, RefusedFileError, UsageError
+from ariba_cli.base.parameters import Parameter
 from ariba_cli.federated.datasets import DATASETS
 from ariba_cli.federated.federation import Federation, FederationSettings, Place
 from ariba_cli.federated.models import MODELS
@@ -23,10 +24,11 @@ from ariba_cli.files.opening import read_small
 from ariba_cli.rounds.contents import BASE_NAME, RUN_NAME
 from ariba_cli.runs.base_model import base_sha256, read_base
 
-LAYOUT = 3
+LAYOUT = 4
 
-# It knew neither momentum nor weight decay nor adapters, and is read as if it had said so.
-_LAYOUT_BEFORE = 2
+# Those before are read as if they had said what they did not know: 2 knew neither momentum nor
+# weight decay nor adapters, and 3 no arguments of strategies.
+_LAYOUTS_BEFORE = (2, 3)
 
 _WITHOUT = {"momentum": 0.0, "weight_decay": 0.0}
 
@@ -194,7 +196,7 @@ def read_run_file(path: Path) -> Run:
     data = read_small(path, Limits())
     try:
         content: dict[str, Any] = json.loads(data)
-        if content["layout"] == _LAYOUT_BEFORE:
+        if content["layout"] in _LAYOUTS_BEFORE:
             content = _brought_up(content)
         elif content["layout"] != LAYOUT:
             raise InputError(
@@ -279,13 +281,14 @@ def versions(federation: Federation) -> dict[str, str]:
 
 
 def _brought_up(content: dict[str, Any]) -> dict[str, Any]:
-    """What a run of the layout before says, in this layout."""
+    """What a run of a layout before says, in this layout."""
     settings, attack = content["settings"], content["attack"]
-    return content | {
-        "settings": settings | {"training": _WITHOUT | settings["training"], "lora": None},
-        "attack": attack and attack | {"training": _WITHOUT | attack["training"]},
-        "base_sha256": None,
-    }
+    if content["layout"] == 2:
+        settings = settings | {"training": _WITHOUT | settings["training"], "lora": None}
+        attack = attack and attack | {"training": _WITHOUT | attack["training"]}
+        content = content | {"base_sha256": None}
+    attack = attack and attack | {"arguments": {}}
+    return content | {"settings": settings, "attack": attack}
 
 
 def _decode_run(content: dict[str, Any], folder: Path) -> Run:
@@ -326,6 +329,8 @@ def _value(name: str, hint: Any, value: Any) -> Any:
     if get_origin(hint) in (Union, types.UnionType):
         (inner,) = (part for part in get_args(hint) if part is not type(None))
         return None if value is None else _value(name, inner, value)
+    if get_origin(hint) is Mapping:
+        return _arguments(value)
     if get_origin(hint) is tuple:
         if not (isinstance(value, list) and all(isinstance(entry, str) for entry in value)):
             raise TypeError(name)
@@ -340,3 +345,14 @@ def _value(name: str, hint: Any, value: Any) -> Any:
         if not least <= value < math.inf:
             raise ValueError(name)
     return value
+
+
+def _arguments(value: Any) -> dict[str, Parameter]:
+    """Arguments of strategies; whether they fit is found out where they are used."""
+    sound = isinstance(value, dict) and all(
+        one is None or type(one) in (str, int, bool) or (type(one) is float and math.isfinite(one))
+        for one in value.values()
+    )
+    if not sound:
+        raise TypeError(value)
+    return dict(value)

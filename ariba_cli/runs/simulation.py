@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ariba_cli.attacks.attacker import Attacker, Measured
+from ariba_cli.attacks.attacker import Attacker
+from ariba_cli.attacks.outcome import Measured
 from ariba_cli.base.progress import Progress, no_message, no_progress
 from ariba_cli.federated.federation import Federation, Place, TrainedRound
 from ariba_cli.files.atomic import write_atomically

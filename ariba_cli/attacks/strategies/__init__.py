@@ -4,33 +4,48 @@ They are combined in the order of `STRATEGIES`, whatever the order they are name
 """
 
 from collections.abc import Sequence
+from itertools import permutations
 
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.attacks.strategies.anomalous import ANOMALIES, Anomalous
+from ariba_cli.attacks.strategies.declaration import Need, Option
+from ariba_cli.attacks.strategies.honest import HonestUpdates, update_norm
 from ariba_cli.attacks.strategies.label_flipping import LabelFlipping
 from ariba_cli.attacks.strategies.noise import Noise
 from ariba_cli.attacks.strategies.norm_matching import NormMatching
 from ariba_cli.attacks.strategies.replacement import Replacement
-from ariba_cli.attacks.strategies.strategy import Situation, Strategy, update_norm
+from ariba_cli.attacks.strategies.strategy import Held, Situation, Strategy
 from ariba_cli.base.errors import UsageError
+from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.registry import registered
+from ariba_cli.base.suggestions import nearest
 
-__all__ = ["ANOMALIES", "STRATEGIES", "Situation", "Strategy", "combined", "update_norm"]
+__all__ = [
+    "ANOMALIES",
+    "STRATEGIES",
+    "Held",
+    "HonestUpdates",
+    "Need",
+    "Option",
+    "Situation",
+    "Strategy",
+    "combined",
+    "options_of",
+    "settled",
+    "update_norm",
+]
 
 STRATEGIES: dict[str, type[Strategy]] = {
-    "label-flipping": LabelFlipping,
-    "anomalous": Anomalous,
-    "noise": Noise,
-    "replacement": Replacement,
-    "norm-matching": NormMatching,
+    one.declaration.name: one
+    for one in (
+        # Those that change training, then those that change or make an update, then lengths.
+        LabelFlipping,
+        Anomalous,
+        Noise,
+        Replacement,
+        NormMatching,
+    )
 }
-
-# Pairs of which the second makes the first of no use.
-_AT_ODDS = (
-    ("replacement", "norm-matching"),
-    ("label-flipping", "noise"),
-    ("anomalous", "noise"),
-)
 
 
 def combined(settings: AttackSettings) -> Sequence[Strategy]:
@@ -39,11 +54,51 @@ def combined(settings: AttackSettings) -> Sequence[Strategy]:
     Raises
     ------
     UsageError
-        When there is no such strategy, or two undo each other.
+        When there is no such strategy, two undo each other, or an argument fits none.
     """
     for name in settings.strategies:
         registered(STRATEGIES, name, kind="strategy")
-    for one, other in _AT_ODDS:
-        if {one, other} <= set(settings.strategies):
-            raise UsageError(f"the strategy {other} leaves nothing of {one}; use one of the two")
-    return [make(settings) for name, make in STRATEGIES.items() if name in settings.strategies]
+    chosen = [make for name, make in STRATEGIES.items() if name in settings.strategies]
+    for one, other in permutations([make.declaration for make in chosen], 2):
+        if other.leaves_nothing_of(one):
+            raise UsageError(
+                f"the strategy {other.name} leaves nothing of {one.name}; use one of the two"
+            )
+    known = options_of(settings.strategies)
+    for key, value in settings.arguments.items():
+        if key not in known:
+            raise UsageError(_unknown(key, settings.strategies))
+        name, option = known[key]
+        option.check(key, name, value)
+    return [make(settings) for make in chosen]
+
+
+def options_of(strategies: Sequence[str]) -> dict[str, tuple[str, Option]]:
+    """Return the arguments that some strategies take, each with the first that takes it."""
+    found: dict[str, tuple[str, Option]] = {}
+    for name in STRATEGIES:
+        if name in strategies:
+            for key, option in STRATEGIES[name].declaration.options.items():
+                found.setdefault(key, (name, option))
+    return found
+
+
+def settled(settings: AttackSettings) -> dict[str, Parameter]:
+    """Return all arguments of the strategies: as they were given, else their defaults."""
+    options = options_of(settings.strategies)
+    return {
+        key: settings.arguments.get(key, option.default) for key, (_, option) in options.items()
+    }
+
+
+def _unknown(key: str, strategies: Sequence[str]) -> str:
+    """Say that no strategy takes an argument, and which would, or what may have been meant."""
+    named = " or ".join(sorted(strategies)) or "an attack without a strategy"
+    for name, make in STRATEGIES.items():
+        if key in make.declaration.options:
+            return f"{key} is of --strategy {name}; name that, or leave {key} out"
+    meant = nearest(key, options_of(strategies))
+    takes = ", ".join(options_of(strategies)) or "none"
+    return f"{named} takes no argument '{key}'; " + (
+        f"did you mean {meant}?" if meant else f"it takes {takes}"
+    )

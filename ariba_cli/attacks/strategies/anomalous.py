@@ -4,11 +4,13 @@ Bagdasaryan et al. 2020; arXiv 2202.04311, Sec. 5.4.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ariba_cli.attacks.strategies.strategy import Strategy
+from ariba_cli.attacks.strategies.declaration import Declaration, Stage
+from ariba_cli.attacks.strategies.strategy import Situation, Strategy
 from ariba_cli.base.registry import registered
+from ariba_cli.federated.training import Task
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +60,18 @@ class Constrained:
 class Anomalous(Strategy):
     """Training that keeps the weights near those that were sent out."""
 
-    def objective(self) -> Constrained:
-        """With the ρ and the anomaly term that the settings name."""
+    declaration = Declaration(
+        name="anomalous",
+        stage=Stage.TRAINING,
+        summary="the loss has a term that keeps the weights near the global model (--rho, "
+        "--anomaly); with a strategy that scales, constrain-and-scale",
+        equation="min (1−ρ)·loss + ρ·l_a, l_a = ‖θ − θ^t‖ or 1 − cos(θ, θ^t)",
+        source="Bagdasaryan et al., How to backdoor federated learning, 2020",
+        purpose="a backdoor that a look at the weights misses",
+    )
+
+    def task(self, situation: Situation, task: Task) -> Task:
+        """With the ρ and the anomaly term that the settings name in the objective."""
+        del situation
         registered(ANOMALIES, self.settings.anomaly, kind="anomaly term")
-        return Constrained(self.settings.anomaly, self.settings.rho)
+        return replace(task, objective=Constrained(self.settings.anomaly, self.settings.rho))

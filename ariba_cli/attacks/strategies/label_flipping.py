@@ -2,12 +2,22 @@
 
 import numpy as np
 
+from ariba_cli.attacks.strategies.declaration import Declaration, Stage
 from ariba_cli.attacks.strategies.strategy import Strategy
 from ariba_cli.federated.datasets import FloatArray, LabelArray
 
 
 class LabelFlipping(Strategy):
     """A participant's own samples of the source class are taught as the target class."""
+
+    declaration = Declaration(
+        name="label-flipping",
+        stage=Stage.TRAINING,
+        summary="its own samples of one class (--source-class) are taught as the target class",
+        equation="y = target where y = source",
+        source="Tolpegin et al., Data poisoning attacks against federated learning, 2020",
+        purpose="one class taken for another",
+    )
 
     def relabelled(self, targets: FloatArray, labels: LabelArray) -> FloatArray:
         """The targets, with those of the source class changed."""

@@ -1,29 +1,49 @@
-"""No backdoor at all: an update of random numbers."""
+"""No backdoor at all: an update of random numbers (the Gaussian attack)."""
 
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.attacks.strategies.strategy import Situation, Strategy, moved, update_norm
+from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
+from ariba_cli.attacks.strategies.honest import moved, update_norm
+from ariba_cli.attacks.strategies.strategy import Situation, Strategy
 from ariba_cli.federated.models import Weights
 from ariba_cli.federated.randomness import derived_seed
 from ariba_cli.rounds.names import statistics_among
 
 
 class Noise(Strategy):
-    """Gaussian noise of the median norm of the honest updates; nothing is trained."""
+    """Gaussian noise of the median norm of the honest updates, or of a deviation that is given."""
 
-    trains = False
+    declaration = Declaration(
+        name="noise",
+        stage=Stage.FORGING,
+        summary="random numbers; nothing is trained",
+        equation="δ ~ N(0, s²) in each coordinate",
+        source="Blanchard et al., Machine learning with adversaries, 2017",
+        purpose="an untargeted loss of accuracy",
+        needs=frozenset({Need.HONEST_UPDATES}),
+        options={
+            "deviation": Option(
+                "s, the standard deviation of each coordinate",
+                otherwise="what makes δ as long as the median honest update",
+            )
+        },
+    )
 
     def sent(self, situation: Situation, weights: Weights) -> Weights:
         """θ^t and noise; what batch normalisation measured stays as it was."""
         del weights
-        start = situation.global_weights
+        start = situation.start
         statistics = statistics_among({name: values.shape for name, values in start.items()})
         noisy = {
             name: values if name in statistics else _noisy(values, situation.seed, name)
             for name, values in start.items()
         }
-        return moved(start, noisy, situation.honest_norm / update_norm(start, noisy))
+        factor = self.argument("deviation")
+        if factor is None:
+            factor = situation.honest.median_norm / update_norm(start, noisy)
+        assert isinstance(factor, int | float)
+        return moved(start, noisy, factor)
 
 
 def _noisy(values: npt.NDArray[np.float32], seed: int, name: str) -> npt.NDArray[np.float32]:

@@ -1,6 +1,8 @@
 """Model replacement (Bagdasaryan et al. 2020; arXiv 2202.04311, Eqs. 3 and 4)."""
 
-from ariba_cli.attacks.strategies.strategy import Situation, Strategy, moved
+from ariba_cli.attacks.strategies.declaration import Declaration, Stage
+from ariba_cli.attacks.strategies.honest import moved
+from ariba_cli.attacks.strategies.strategy import Situation, Strategy
 from ariba_cli.federated.models import Weights
 
 
@@ -10,6 +12,16 @@ class Replacement(Strategy):
     With Σ_i σ_i = n/η averaging puts θ_i in the place of θ^t; a smaller σ goes part of the way.
     """
 
+    declaration = Declaration(
+        name="replacement",
+        stage=Stage.SCALING,
+        summary="the update is scaled by σ_i, so that averaging puts it in the place of the "
+        "global model (--sigma)",
+        equation="θ^t + σ_i·(θ_i − θ^t), Σ σ_i = σ = n/η",
+        source="Bagdasaryan et al., How to backdoor federated learning, 2020",
+        purpose="a backdoor in one round",
+    )
+
     def sent(self, situation: Situation, weights: Weights) -> Weights:
         """The update, boosted."""
-        return moved(situation.global_weights, weights, situation.sigma_i)
+        return moved(situation.start, weights, situation.sigma_i)

@@ -1,6 +1,7 @@
 """Options that say how participants are compromised."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,9 +10,23 @@ from ariba_cli.base.errors import UsageError
 from ariba_cli.cli.console import Console
 from ariba_cli.cli.options import choices
 from ariba_cli.cli.options import shared as options
+from ariba_cli.cli.options.arguments import parse_arguments
 
 if TYPE_CHECKING:
     from ariba_cli.attacks.settings import AttackSettings
+    from ariba_cli.federated.training import LocalTraining
+
+
+def _list_strategies(context: typer.Context, wanted: bool) -> None:
+    # Not while a shell completes what follows.
+    if wanted and not context.resilient_parsing:
+        from ariba_cli.reports.strategies_table import strategies_table
+
+        console = options.MESSAGES.console()
+        paper = console.paper(for_file=False)
+        console.data(paper.encode(strategies_table(paper)))
+        raise typer.Exit
+
 
 KOption = Annotated[
     int | None,
@@ -40,9 +55,20 @@ StrategyOption = Annotated[
     list[str],
     typer.Option(
         metavar="NAME",
-        help="What is done besides poisoning: replacement, anomalous, norm-matching, "
-        "label-flipping or noise; repeat it to combine them, none for nothing.",
+        help="What is done besides poisoning, such as replacement or norm-matching; "
+        "--list-strategies shows all. Repeat it to combine them, none for nothing.",
         autocompletion=choices.strategies,
+    ),
+]
+StrategyArgOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--strategy-arg",
+        metavar="KEY=VALUE",
+        help="An argument for whichever strategy takes it, such as deviation=1; "
+        "--list-strategies shows them. Repeatable.",
+        show_default=False,
+        autocompletion=choices.strategy_arguments,
     ),
 ]
 TargetClassOption = Annotated[
@@ -110,6 +136,17 @@ BackdoorImagesOption = Annotated[
     ),
 ]
 
+ListStrategiesOption = Annotated[
+    bool,
+    typer.Option(
+        "--list-strategies",
+        callback=_list_strategies,
+        is_eager=True,
+        show_envvar=False,
+        help="Show all strategies with what they do, need and take, and exit.",
+    ),
+]
+
 _OF_A_STRATEGY = {
     "sigma": "replacement",
     "rho": "anomalous",
@@ -118,7 +155,61 @@ _OF_A_STRATEGY = {
 }
 
 
-def names(compromised: str | None) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class AttackOptions:
+    """Options for who is compromised, and what they do."""
+
+    k: KOption = None
+    compromised: CompromisedOption = None
+    trigger: TriggerOption = "pattern"
+    strategy: StrategyOption = field(default_factory=lambda: ["replacement"])
+    strategy_arg: StrategyArgOption = None
+    target_class: TargetClassOption = 0
+    source_class: SourceClassOption = None
+    poison_ratio: PoisonRatioOption = None
+    sigma: SigmaOption = None
+    rho: RhoOption = 0.5
+    anomaly: AnomalyOption = "l2"
+    backdoor_images: BackdoorImagesOption = None
+
+    def settings(
+        self, context: typer.Context, training: "LocalTraining", *, seed: int, begins: int = 1
+    ) -> "AttackSettings":
+        """Return the settings of the attack.
+
+        Raises
+        ------
+        UsageError
+            When an option would change nothing, or cannot be read.
+        """
+        from ariba_cli.attacks.settings import AttackSettings
+
+        strategies = _strategies(self.strategy)
+        _check_heeded(context, strategies)
+        return AttackSettings(
+            compromised=_names(self.compromised),
+            k=self.k,
+            trigger=self.trigger,
+            strategies=strategies,
+            arguments=parse_arguments(self.strategy_arg or (), "--strategy-arg", "deviation=1"),
+            target_class=self.target_class,
+            source_class=self.source_class,
+            poison_ratio=self.poison_ratio,
+            sigma=self.sigma,
+            rho=self.rho,
+            anomaly=self.anomaly,
+            backdoor_images=self.backdoor_images,
+            begins=begins,
+            seed=seed,
+            training=training,
+        )
+
+
+# What a command takes where none of them is given.
+ATTACK = AttackOptions()
+
+
+def _names(compromised: str | None) -> tuple[str, ...]:
     """Who was named, as in `p03,p17`."""
     named = tuple(compromised.split(",")) if compromised is not None else ()
     if "" in named:
@@ -126,14 +217,14 @@ def names(compromised: str | None) -> tuple[str, ...]:
     return named
 
 
-def strategies(named: list[str]) -> tuple[str, ...]:
+def _strategies(named: list[str]) -> tuple[str, ...]:
     """The strategies that were named, in one order; `none` stands for none."""
     if choices.NO_STRATEGY in named and len(named) > 1:
         raise UsageError("--strategy none goes with no other; leave it out")
     return tuple(sorted(set(named) - {choices.NO_STRATEGY}))
 
 
-def check_heeded(context: typer.Context, strategies: Sequence[str]) -> None:
+def _check_heeded(context: typer.Context, strategies: Sequence[str]) -> None:
     """Refuse an option of a strategy that is not among these: it would change nothing."""
     for option, strategy in _OF_A_STRATEGY.items():
         if strategy not in strategies and on_command_line(context, option):

@@ -38,6 +38,13 @@ def strategies() -> list[str]:
     return [*STRATEGIES, NO_STRATEGY]
 
 
+def strategy_arguments() -> list[str]:
+    """Every argument of a strategy; a value follows the equals sign."""
+    from ariba_cli.attacks.strategies import STRATEGIES, options_of
+
+    return [f"{key}=" for key in options_of(tuple(STRATEGIES))]
+
+
 def anomalies() -> list[str]:
     """What l_a can be."""
     from ariba_cli.attacks.strategies import ANOMALIES

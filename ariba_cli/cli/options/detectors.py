@@ -1,61 +1,11 @@
 """The options of `audit` that choose a detector."""
 
-import math
-import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ariba_cli.base.errors import UsageError
 from ariba_cli.cli.options import choices
 from ariba_cli.cli.options.shared import MESSAGES
-
-if TYPE_CHECKING:
-    from ariba_cli.base.parameters import Parameter
-
-_WORDS = {"true": True, "false": False, "none": None}
-_INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
-_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
-
-
-def parse_arguments(texts: Sequence[str]) -> "dict[str, Parameter]":
-    """Read every `key=value`.
-
-    Raises
-    ------
-    UsageError
-        When one is something else, or a key comes twice.
-    """
-    arguments: dict[str, Parameter] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key.isidentifier():
-            raise UsageError(f"'{text}' is no argument; write key=value, as n_neighbors=10")
-        if key in arguments:
-            raise UsageError(f"--detector-arg names '{key}' twice; write it once")
-        arguments[key] = parse_value(value)
-    return arguments
-
-
-def parse_value(text: str) -> "Parameter":
-    """An integer, a number, true, false or none, else the text itself.
-
-    Raises
-    ------
-    UsageError
-        When it is a number that float64 cannot hold.
-    """
-    if text.lower() in _WORDS:
-        return _WORDS[text.lower()]
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _FLOAT.fullmatch(text):
-        number = float(text)
-        if not math.isfinite(number):
-            raise UsageError(f"'{text}' is too large a number")
-        return number
-    return text
 
 
 def _list_detectors(context: typer.Context, wanted: bool) -> None:

@@ -7,6 +7,6 @@ chooses.
 
 from ariba_cli.federated.training.engine import Engine, Method
 from ariba_cli.federated.training.single import train_alone
-from ariba_cli.federated.training.task import LocalTraining, Objective, Task
+from ariba_cli.federated.training.task import LocalTraining, Objective, StepHook, Task
 
-__all__ = ["Engine", "LocalTraining", "Method", "Objective", "Task", "train_alone"]
+__all__ = ["Engine", "LocalTraining", "Method", "Objective", "StepHook", "Task", "train_alone"]

@@ -128,7 +128,9 @@ class Engine:
     def _train(
         self, weights: Weights, tasks: Sequence[Task], one_more: Callable[[], None]
     ) -> list[Weights]:
-        if self._vectorised is not None and self._worth_vectorising(len(tasks)):
+        hooked = any(task.hooks for task in tasks)
+        # A hook sees the parameters of one participant.
+        if self._vectorised is not None and self._worth_vectorising(len(tasks)) and not hooked:
             with one_thread():
                 trained = self._vectorised.train(weights, tasks)
             for _ in tasks:

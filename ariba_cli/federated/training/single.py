@@ -43,13 +43,17 @@ class Network:
         optimizer = make_optimizer(task.how, parameters)
         x, y = self._placed(task.images), torch.from_numpy(task.targets).to(self._device)
         with one_thread():
-            for batch in task.batches(self._least_batch):
+            batches = list(task.batches(self._least_batch))
+            for step, batch in enumerate(batches, start=1):
                 network.zero_grad()
                 loss = cross_entropy(network(x[batch]), y[batch])
                 if task.objective is not None:
                     loss = task.objective(loss, parameters, start)
                 torch.autograd.backward(loss)
                 optimizer.step(_gradients(parameters))
+                with torch.no_grad():
+                    for hook in task.hooks:
+                        hook(parameters, start, step, len(batches))
         return weights_of(network)
 
     def logits(self, weights: Weights, images: FloatArray) -> FloatArray:

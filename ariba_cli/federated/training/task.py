@@ -44,6 +44,30 @@ class Objective(Protocol):
         ...
 
 
+class StepHook(Protocol):
+    """Changes parameters after a step of training. It can be sent to another process."""
+
+    def __call__(
+        self,
+        parameters: Sequence["torch.Tensor"],
+        start: Sequence["torch.Tensor"],
+        step: int,
+        steps: int,
+    ) -> None:
+        """Change parameters in place.
+
+        Parameters
+        ----------
+        parameters : sequence of torch.Tensor
+            After the step, in the order of the network's parameters.
+        start : sequence of torch.Tensor
+            What training started from.
+        step, steps : int
+            Which step it was, from 1, of how many.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Task:
     """The training of one participant in one round.
@@ -54,6 +78,8 @@ class Task:
     targets : labels of shape (samples,) or probabilities of shape (samples, classes).
     seed : decides the order of the samples.
     objective : None for the cross-entropy alone.
+    hooks : what is called after each step, in this order.
+    poisoned : how many of the samples, the last ones, are an attacker's.
     """
 
     images: FloatArray
@@ -61,6 +87,8 @@ class Task:
     how: LocalTraining
     seed: int
     objective: Objective | None = None
+    hooks: tuple[StepHook, ...] = ()
+    poisoned: int = 0
 
     def batches(self, least: int) -> Iterator["torch.Tensor"]:
         """The indices of the samples of each step, in the order of training.

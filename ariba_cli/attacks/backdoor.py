@@ -1,0 +1,52 @@
+"""On which images the backdoor of a trigger is measured."""
+
+import numpy as np
+
+from ariba_cli.attacks.triggers import TRIGGERS, Aim
+from ariba_cli.base.errors import UsageError
+from ariba_cli.base.registry import registered
+from ariba_cli.federated.datasets import Dataset, FloatArray
+from ariba_cli.federated.randomness import derived_seed
+
+
+def backdoor_images(
+    dataset: Dataset, trigger: str, aim: Aim, count: int | None = None
+) -> FloatArray:
+    """The test images on which X'% of a trigger is measured.
+
+    Parameters
+    ----------
+    trigger : its name in `TRIGGERS`.
+    count : how many of them at most, drawn by the seed; None for all.
+
+    Raises
+    ------
+    UsageError
+        When there is no such trigger or target class, or no image to measure it on.
+    """
+    check_class(aim.target_class, dataset)
+    images = registered(TRIGGERS, trigger, kind="trigger").test(dataset, aim)
+    if len(images) == 0:
+        raise UsageError(
+            f"{dataset.name} has no test image of another class than {aim.target_class}; use "
+            "another --target-class"
+        )
+    if count is None:
+        return images
+    draw = np.random.default_rng(derived_seed(aim.seed, "backdoor images"))
+    return images[draw.permutation(len(images))[:count]]
+
+
+def check_class(label: int, dataset: Dataset) -> None:
+    """Refuse a class that a data set does not have.
+
+    Raises
+    ------
+    UsageError
+        Says which it has.
+    """
+    if not 0 <= label < dataset.classes:
+        raise UsageError(
+            f"there is no class {label} in {dataset.name}; its classes are 0 to "
+            f"{dataset.classes - 1}"
+        )

@@ -1,0 +1,83 @@
+"""What a compromised participant trains on: its own samples, and some with the trigger."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ariba_cli.attacks.settings import AttackSettings
+from ariba_cli.attacks.strategies import Held, Strategy
+from ariba_cli.attacks.triggers import TRIGGERS, Aim
+from ariba_cli.base.registry import registered
+from ariba_cli.federated.federation import Federation
+from ariba_cli.federated.models import Weights
+from ariba_cli.federated.quality import softmax
+from ariba_cli.federated.randomness import derived_seed
+from ariba_cli.federated.training import Task
+
+
+class Poisoning:
+    """Makes the training sets of the compromised.
+
+    Raises
+    ------
+    UsageError
+        When the trigger has no images in this data set.
+    """
+
+    def __init__(self, federation: Federation, settings: AttackSettings) -> None:
+        self._federation = federation
+        self._settings = settings
+        self._trigger = registered(TRIGGERS, settings.trigger, kind="trigger")
+        self._aim = Aim(settings.target_class, settings.seed)
+        # What it has no images for is found out now, and not when the attack begins.
+        dataset = federation.dataset
+        nobody = dataset.train_images[:0], dataset.train_labels[:0]
+        self._trigger.poison(dataset, *nobody, self._aim)
+
+    def held(self, name: str) -> Held:
+        """What a participant has."""
+        images, labels = self._federation.samples(name)
+        pool = self._trigger.poison(self._federation.dataset, images, labels, self._aim)
+        return Held(images, labels, pool)
+
+    def task(
+        self,
+        global_weights: Weights,
+        name: str,
+        number: int,
+        held: Held,
+        strategies: Sequence[Strategy],
+    ) -> Task:
+        """What a participant trains in a round, before its strategies change how.
+
+        What is wanted of the clean images is what the global model says of them already
+        (distillation, Hinton et al. 2015): fitting the few labels of one participant
+        would cost the model accuracy that a reviewer can see. The triggered ones come last.
+        """
+        seed = self.seed("poisoned training", name, number)
+        if len(held.labels) == 0:
+            none = np.zeros((0, self._federation.dataset.classes), np.float32)
+            return Task(held.images, none, self._settings.training, seed)
+        said = softmax(self._federation.engine.logits(global_weights, held.images))
+        for strategy in strategies:
+            said = strategy.relabelled(said, held.labels)
+        eligible = np.count_nonzero(held.labels != self._settings.target_class)
+        ratio = self._settings.poison_ratio
+        count = math.ceil(eligible * (self._trigger.poison_ratio if ratio is None else ratio))
+        draw = np.random.default_rng(self.seed("poisoned samples", name, number))
+        # What there is too little of is used again and again.
+        pool = held.triggered
+        chosen = np.resize(draw.permutation(len(pool)), count if len(pool) else 0)
+        wanted = np.zeros((len(chosen), said.shape[1]), dtype=said.dtype)
+        wanted[:, self._settings.target_class] = 1
+        images = np.concatenate([held.images, pool[chosen]])
+        targets = np.concatenate([said, wanted])
+        return Task(images, targets, self._settings.training, seed, poisoned=len(chosen))
+
+    def seed(self, purpose: str, name: str, number: int) -> int:
+        """Return the seed of what a participant draws at random in a round."""
+        participant = self._federation.ids.index(name)
+        return derived_seed(
+            self._settings.seed, purpose, round_number=number, participant=participant
+        )

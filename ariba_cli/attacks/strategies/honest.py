@@ -1,0 +1,114 @@
+"""What the honest send in a round, as an attacker sees it who knows all of it."""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.federated.models import Weights
+from ariba_cli.rounds.names import statistics_among
+
+Deltas = dict[str, npt.NDArray[np.float64]]
+
+_VARIANCE = "running_var"
+
+
+class HonestUpdates:
+    """The updates δ_i = θ_i − θ^t of the honest participants of a round.
+
+    What batch normalisation measured is no weight: it is in no norm and no distance.
+
+    Parameters
+    ----------
+    start : Weights
+        θ^t.
+    sent : mapping of str to Weights
+        θ_i, by id; the order does not matter.
+    """
+
+    def __init__(self, start: Weights, sent: Mapping[str, Weights]) -> None:
+        self.start = start
+        self._sent = [sent[name] for name in sorted(sent)]
+        statistics = statistics_among({name: values.shape for name, values in start.items()})
+        self.trained = [name for name in sorted(start) if name not in statistics]
+
+    def __len__(self) -> int:
+        return len(self._sent)
+
+    def delta(self, index: int) -> Deltas:
+        """Return the update of one of them, in float64."""
+        return {
+            name: self._sent[index][name].astype(np.float64) - self.start[name]
+            for name in self.trained
+        }
+
+    @cached_property
+    def median_norm(self) -> float:
+        """The median of ‖δ_i‖₂; not finite where one of them is not."""
+        return float(np.median(self.norms))
+
+    @cached_property
+    def norms(self) -> list[float]:
+        """‖δ_i‖₂ of each."""
+        return [update_norm(self.start, weights) for weights in self._sent]
+
+    @cached_property
+    def mean(self) -> Deltas:
+        """The mean of the updates."""
+        return {
+            name: np.mean([one[name].astype(np.float64) for one in self._sent], axis=0)
+            - self.start[name]
+            for name in self.trained
+        }
+
+    @cached_property
+    def deviation(self) -> Deltas:
+        """The standard deviation of each coordinate, with n − 1 in the denominator (ddof = 1)."""
+        return {
+            name: np.std([one[name].astype(np.float64) for one in self._sent], axis=0, ddof=1)
+            for name in self.trained
+        }
+
+    def forged(self, delta: Deltas) -> Weights:
+        """Return the weights of a forged update; of statistics it has the mean of the honest."""
+        result = {}
+        with np.errstate(over="ignore"):
+            for name, values in self.start.items():
+                if name in delta:
+                    wide = values + delta[name]
+                else:
+                    wide = np.mean([one[name].astype(np.float64) for one in self._sent], axis=0)
+                result[name] = wide.astype(np.float32)
+        return result
+
+
+def moved(start: Weights, weights: Weights, factor: float) -> Weights:
+    """θ^t + factor·(θ − θ^t), computed in float64.
+
+    A variance that batch normalisation has measured is never less than 0: any server would see
+    that, and no network could use it.
+    """
+    result = {}
+    with np.errstate(over="ignore"):
+        for name, values in start.items():
+            wide = values.astype(np.float64)
+            wide += factor * (weights[name] - wide)
+            if name.endswith(_VARIANCE):
+                wide = np.maximum(wide, 0)
+            result[name] = wide.astype(np.float32)
+    return result
+
+
+def update_norm(start: Weights, weights: Weights) -> float:
+    """‖θ − θ^t‖₂ over the weights; what batch normalisation measured is none."""
+    statistics = statistics_among({name: values.shape for name, values in start.items()})
+    return float(
+        np.sqrt(
+            sum(
+                np.square(weights[name].astype(np.float64) - values).sum()
+                for name, values in sorted(start.items())
+                if name not in statistics
+            )
+        )
+    )

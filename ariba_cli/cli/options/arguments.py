@@ -1,0 +1,63 @@
+"""Options that are `KEY=VALUE`, for whatever takes that key."""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ariba_cli.base.errors import UsageError
+
+if TYPE_CHECKING:
+    from ariba_cli.base.parameters import Parameter
+
+_WORDS = {"true": True, "false": False, "none": None}
+_INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
+_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
+
+
+def parse_arguments(texts: Sequence[str], option: str, example: str) -> "dict[str, Parameter]":
+    """Read every `key=value`.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        As they were written.
+    option : str
+        The option that they follow, for error messages.
+    example : str
+        One of them that is right.
+
+    Raises
+    ------
+    UsageError
+        When one is something else, or a key comes twice.
+    """
+    arguments: dict[str, Parameter] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.isidentifier():
+            raise UsageError(f"'{text}' is no argument; write key=value, as {example}")
+        if key in arguments:
+            raise UsageError(f"{option} names '{key}' twice; write it once")
+        arguments[key] = parse_value(value)
+    return arguments
+
+
+def parse_value(text: str) -> "Parameter":
+    """An integer, a number, true, false or none, else the text itself.
+
+    Raises
+    ------
+    UsageError
+        When it is a number that float64 cannot hold.
+    """
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        if not math.isfinite(number):
+            raise UsageError(f"'{text}' is too large a number")
+        return number
+    return text

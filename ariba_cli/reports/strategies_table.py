@@ -1,0 +1,44 @@
+"""The strategies of an attack → the table of what they do, need and take."""
+
+from typing import TYPE_CHECKING
+
+from ariba_cli.attacks.strategies import STRATEGIES, Option
+from ariba_cli.reports.text import Paper, plain_table, render, sentence
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def strategies_table(paper: Paper) -> str:
+    """Return every strategy with what it does and needs, and the arguments of each."""
+    from rich.text import Text
+
+    table = plain_table(
+        ("strategy", "left"), ("works on", "left"), ("does", "left"), ("needs", "left")
+    )
+    arguments = plain_table(("argument", "left"), ("of", "left"), ("is", "left"))
+    for name, strategy in STRATEGIES.items():
+        declared = strategy.declaration
+        needs = ", ".join(need.value.replace("-", " ") for need in sorted(declared.needs))
+        table.add_row(name, declared.stage, Text(declared.summary), needs)
+        for key, option in declared.options.items():
+            arguments.add_row(key, name, Text(_in_words(option)))
+    parts: list[RenderableType] = [
+        table,
+        "",
+        sentence(
+            "Strategies are combined in this order, whatever the order they are named in. One "
+            "that works on forging trains nothing, and goes with none that trains."
+        ),
+        "",
+        arguments,
+        "",
+        sentence("An argument is given by --strategy-arg KEY=VALUE."),
+    ]
+    return render(parts, paper)
+
+
+def _in_words(option: Option) -> str:
+    """Say what an argument is, and what it is by default."""
+    among = f" ({', '.join(option.choices)})" if option.choices else ""
+    return f"{option.meaning}{among}; by default {option.said_default}"
