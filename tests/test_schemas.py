@@ -8,7 +8,7 @@ import pkgutil
 import jsonschema
 import pytest
 
-from ariba_cli import reports
+from ariba_cli import arena, reports
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.findings import FindingKind
 from ariba_cli.reports.published import SUMS, folder, schema, versions
@@ -18,10 +18,11 @@ from tests.conftest import Ariba
 def written_versions() -> dict[str, str]:
     """By report, the version that the module which writes it says."""
     found = {}
-    for module in pkgutil.iter_modules(reports.__path__):
-        if module.name.endswith("_json"):
-            writer = importlib.import_module(f"{reports.__name__}.{module.name}")
-            found[module.name.removesuffix("_json").replace("_", "-")] = writer.SCHEMA_VERSION
+    for room in (reports, arena):
+        for module in pkgutil.iter_modules(room.__path__):
+            if module.name.endswith("_json"):
+                writer = importlib.import_module(f"{room.__name__}.{module.name}")
+                found[module.name.removesuffix("_json").replace("_", "-")] = writer.SCHEMA_VERSION
     return found
 
 
@@ -70,7 +71,7 @@ def test_a_schema_knows_every_kind_of_finding(name: str, never: set[FindingKind]
 def test_no_other_schema_is_known() -> None:
     with pytest.raises(UsageError, match="did you mean 'audit'"):
         schema("adit")
-    with pytest.raises(UsageError, match="known are audit, "):
+    with pytest.raises(UsageError, match="known are arena, audit, "):
         schema("../../x")
 
 

@@ -10,6 +10,7 @@ import typer
 from ariba_cli.base.errors import AribaError
 from ariba_cli.base.version import VERSION
 from ariba_cli.cli.aggregate import aggregate
+from ariba_cli.cli.arena import arena
 from ariba_cli.cli.attack import attack
 from ariba_cli.cli.audit import audit
 from ariba_cli.cli.completion import completion, heed_shells
@@ -51,6 +52,7 @@ for _command, _short_help in (
     (diff, "Show who moved between two reports."),
     (aggregate, "Average the updates of a round, without its suspects."),
     (evaluate, "Measure accuracy and backdoors of a model."),
+    (arena, "Hold attacks against defences, all against all."),
     (schema, "Print the JSON Schema of a report."),
     (completion, "Print a script that completes commands in a shell."),
 ):

@@ -1,9 +1,6 @@
 """The page as a whole: its head, its policy, the order of its sections."""
 
-import base64
-import hashlib
-from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element
 
 from ariba_cli.base.visible import visible
@@ -11,11 +8,12 @@ from ariba_cli.reports.html.blocks import count, paragraph, section
 from ariba_cli.reports.html.checking import checking_section
 from ariba_cli.reports.html.detectors import detectors_section
 from ariba_cli.reports.html.findings import findings_section
+from ariba_cli.reports.html.frame import head, header, navigation
 from ariba_cli.reports.html.inputs import inputs_section
 from ariba_cli.reports.html.kernels import kernels_section
 from ariba_cli.reports.html.layers import layers_section
 from ariba_cli.reports.html.limits import limits_section
-from ariba_cli.reports.html.markup import element, serialise, short, style
+from ariba_cli.reports.html.markup import element, serialise, short
 from ariba_cli.reports.html.method import method_section
 from ariba_cli.reports.html.plane import plane_section
 from ariba_cli.reports.html.ranking import ranking_section
@@ -49,7 +47,8 @@ def audit_html(report: Report) -> bytes:
         HTML in UTF-8.
     """
     sections = _sections(report)
-    html = element("html", {"lang": "en"}, _head(report), _body(report, sections))
+    title = f"Audit of {_round_name(report)}"
+    html = element("html", {"lang": "en"}, head(title), _body(report, sections))
     return serialise(html)
 
 
@@ -84,42 +83,18 @@ def _evidence(verdict: Verdict) -> list[Element | None]:
     return [section("plane", "Fragments", paragraph(text))]
 
 
-def _head(report: Report) -> Element:
-    sheet = _sheet()
-    digest = base64.b64encode(hashlib.sha256(sheet.encode("utf-8")).digest()).decode("ascii")
-    # Nothing may be loaded, not even an icon, and nothing run or sent; the one style sheet is
-    # known by its hash.
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return element(
-        "head",
-        {},
-        element("meta", {"charset": "utf-8"}),
-        element("meta", {"http-equiv": "Content-Security-Policy", "content": policy}),
-        element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-        element("meta", {"name": "color-scheme", "content": "light dark"}),
-        element("meta", {"name": "referrer", "content": "no-referrer"}),
-        element("title", {}, f"Audit of {_round_name(report)}"),
-        style(sheet),
-    )
-
-
 def _body(report: Report, sections: list[Element]) -> Element:
     verdict = report.verdict
-    header = element(
-        "header",
-        {},
-        element("p", {"class": "eyebrow"}, "ariba audit"),
-        element("h1", {}, _round_name(report)),
-        element("p", {"class": "facts"}, _facts(report)),
-    )
-    links = (
-        element("li", {}, element("a", {"href": f"#{one.get('id')}"}, one[0].text or ""))
-        for one in sections
-    )
-    nav = element("nav", {"aria-label": "Sections"}, element("ul", {}, *links))
     found = count(len(verdict.findings), "finding")
     footer = element("footer", {}, f"ariba {visible(report.run.ariba)} · {found}")
-    return element("body", {}, header, nav, element("main", {}, *sections), footer)
+    return element(
+        "body",
+        {},
+        header("ariba audit", _round_name(report), _facts(report)),
+        navigation(sections),
+        element("main", {}, *sections),
+        footer,
+    )
 
 
 def _round_name(report: Report) -> str:
@@ -136,8 +111,3 @@ def _facts(report: Report) -> str:
     alpha, k_est = verdict.decision.alpha, verdict.decision.k_est
     rule = f"level {alpha:.3g}" if alpha is not None else f"k̃ = {k_est:,}"
     return " · ".join((participants, examined, rule, visible(report.run.started)))
-
-
-@cache
-def _sheet() -> str:
-    return Path(__file__).with_name("report.css").read_text("utf-8")

@@ -1,0 +1,1 @@
+"""Attacks held against defences: a config, the cells that it makes, their results, their page."""

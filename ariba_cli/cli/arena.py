@@ -1,0 +1,97 @@
+"""`ariba arena`: hold attacks against defences."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ariba_cli.base.interrupts import defer_signals
+from ariba_cli.cli.options import shared as options
+from ariba_cli.cli.options import training as training_options
+from ariba_cli.cli.options.groups import grouped
+
+if TYPE_CHECKING:
+    from ariba_cli.arena.options import Known
+
+
+@grouped
+def arena(
+    context: typer.Context,
+    config_path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONFIG.toml",
+            help="Names federations, attacks and defences; docs/arena.md says how.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Where rounds and results are kept; it may hold those of a run that was stopped.",
+            show_default=False,
+        ),
+    ],
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="How many commands run at a time. [default: one for each core]",
+            show_default=False,
+        ),
+    ] = None,
+    data_dir: training_options.DataDirOption = None,
+    reproducible: options.ReproducibleOption = False,
+    messages: options.Messages = options.MESSAGES,
+) -> None:
+    """Hold attacks against defences: every one against every other, on the same rounds.
+
+    Each federation of the config is trained, its last round is attacked in every way, and every
+    defence is held against each of these rounds and against the clean one. All of it is done by
+    the commands simulate, attack, audit, aggregate and evaluate; each cell has a file
+    that names them. Writes DIR/results.json and the page DIR/index.html, and prints their
+    paths. A cell that fails is warned about, and the others go on; the same command goes on
+    where a run was stopped, and tries again what failed.
+
+    Example: ariba arena examples/arena/tiny.toml --out runs/arena
+
+    Exit codes: 0 done; 1 done, and a cell has failed; 2 it could not be done, and stderr says why
+    """
+    with defer_signals():
+        from ariba_cli.arena.arena_json import arena_json, result
+        from ariba_cli.arena.config import Commands, read_config
+        from ariba_cli.arena.page import arena_html
+        from ariba_cli.arena.running import FAILED, Settings, run
+        from ariba_cli.base.machine import cores
+        from ariba_cli.cli.exits import Exit
+        from ariba_cli.cli.output import Stopwatch
+        from ariba_cli.files.atomic import write_atomically
+
+    stopwatch = Stopwatch()
+    console = messages.console()
+    config = read_config(config_path, Commands(**_known(context)))
+    out.mkdir(parents=True, exist_ok=True)
+    settings = Settings(out, jobs or cores(), data_dir)
+    with console.progress() as progress:
+        records = run(config, settings, progress=progress, warn=console.warn)
+    record = stopwatch.record(reproducible=reproducible)
+    results, page = out / "results.json", out / "index.html"
+    write_atomically(results, [arena_json(config, records, record)])
+    write_atomically(page, [arena_html(result(config, records))])
+    console.data(f"{results}\n{page}\n".encode())
+    if any(one["status"] == FAILED for one in records):
+        raise typer.Exit(Exit.CONDITION_HOLDS)
+
+
+def _known(context: typer.Context) -> "dict[str, Known]":
+    """Return the options that a config may give to each command."""
+    from ariba_cli.arena.steps import OWN_OPTIONS, known
+
+    commands = getattr(context.find_root().command, "commands", {})
+    return {
+        name: known(name, [option.opts[0].removeprefix("--") for option in commands[name].params])
+        for name in OWN_OPTIONS
+    }
