@@ -1,4 +1,4 @@
-"""Write the pages again that are made of something else: `commands.md` and `detection.md`.
+"""Write again what pages have of something else: `commands.md`, `detection.md`, and the rules.
 
 python -m docs.make
 """
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import typer.main
 
+from ariba_cli.aggregation.rules import RULES, make_rule
+from ariba_cli.aggregation.rules.declaration import Declaration
 from ariba_cli.cli.app import app
 from benchmarks.detection import page as detection
 
@@ -15,6 +17,11 @@ _HERE = Path(__file__).parent
 COMMANDS = _HERE / "commands.md"
 DETECTION = _HERE / "detection.md"
 RECORDS = _HERE / "detection.jsonl"
+AGGREGATION = _HERE / "aggregation.md"
+
+# Between these lines of a page stands what is made.
+_MADE = "<!-- made by make docs, of what each rule declares -->\n"
+_END = "<!-- end of what is made -->\n"
 
 # That of a terminal of 80 columns, whatever this one has.
 _WIDTH = 78
@@ -29,6 +36,7 @@ to change it, change the help.
 def main() -> None:
     """Write the pages; that of detection once there is a run to report."""
     COMMANDS.write_text(page(), encoding="utf-8")
+    AGGREGATION.write_text(aggregation_page(), encoding="utf-8")
     if RECORDS.exists():
         DETECTION.write_text(detection_page(), encoding="utf-8")
 
@@ -36,6 +44,35 @@ def main() -> None:
 def detection_page() -> str:
     """The page of what was detected, of the records beside it."""
     return detection.page([json.loads(line) for line in RECORDS.read_bytes().splitlines()])
+
+
+def aggregation_page() -> str:
+    """The page of aggregation rules, with what they declare now."""
+    before, _, rest = AGGREGATION.read_text("utf-8").partition(_MADE)
+    after = rest.partition(_END)[2]
+    sections = [_rule(make_rule(name).declaration) for name in RULES]
+    return "".join([before, _MADE, "\n", *sections, _END, after])
+
+
+def _rule(declared: Declaration) -> str:
+    needs = [need.value.replace("-", " ") for need in sorted(declared.needs)]
+    needs.append(f"{declared.fewest} updates" if declared.fewest > 1 else "one update")
+    counts = "all the same, or by samples" if declared.by_samples else "all the same"
+    lines = [
+        f"### {declared.name}",
+        f"{declared.summary[0].upper()}{declared.summary[1:]}.",
+        f"    {declared.equation}",
+        f"- Source: {declared.source}.\n- Needs: {', '.join(needs)}. Participants count {counts}."
+        f"\n- When it fails: {declared.fails}.",
+    ]
+    if declared.arguments:
+        rows = [
+            f"| `{key}` | {one.meaning} | {one.default} | {one.range} |"
+            for key, one in declared.arguments.items()
+        ]
+        head = "| argument | what it is | by default | takes |\n| --- | --- | --- | --- |\n"
+        lines.append(head + "\n".join(rows))
+    return "\n\n".join(lines) + "\n\n"
 
 
 def page() -> str:

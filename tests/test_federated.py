@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ariba_cli.aggregation.fedavg import fedavg
+from ariba_cli.aggregation.in_memory import next_model
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.federated.datasets import DATASETS
@@ -77,16 +77,20 @@ def test_updates_of_one_round_at_a_time_are_held(
 
 def test_fedavg_is_equation_1() -> None:
     start = {"w": np.array([1.0, 2.0], np.float32)}
-    updates = [{"w": np.array([2.0, 2.0], np.float32)}, {"w": np.array([4.0, 1.0], np.float32)}]
-    assert fedavg(start, updates, 1.0)["w"].tolist() == [3.0, 1.5]
-    assert fedavg(start, updates, 0.5)["w"].tolist() == [2.0, 1.75]
+    sent = {"p0": [2.0, 2.0], "p1": [4.0, 1.0]}
+    updates = {name: {"w": np.array(values, np.float32)} for name, values in sent.items()}
+    assert next_model(start, updates, 1.0)["w"].tolist() == [3.0, 1.5]
+    assert next_model(start, updates, 0.5)["w"].tolist() == [2.0, 1.75]
 
 
 def test_what_batch_normalisation_measured_is_no_step() -> None:
     """A variance that is extrapolated is negative before long, and then nothing is finite."""
     start = {name: np.array([1.0], np.float32) for name in ("bn.weight", "bn.running_var")}
-    updates = [{name: np.array([value], np.float32) for name in start} for value in (0.25, 0.75)]
-    after = fedavg(start, updates, 3.0)
+    updates = {
+        f"p{value}": {name: np.array([value], np.float32) for name in start}
+        for value in (0.25, 0.75)
+    }
+    after = next_model(start, updates, 3.0)
     assert (after["bn.weight"].item(), after["bn.running_var"].item()) == (-0.5, 0.5)
 
 
@@ -130,8 +134,8 @@ def test_rounds_are_sealed_and_follow_each_other(tmp_path: Path, format_name: st
         model = found.open(member)
         return {key: value.astype(np.float32) for key, value in model.floats()}
 
-    updates = [weights(done.rounds[0], f"p{i}") for i in range(4)]
-    expected = fedavg(weights(done.rounds[0], "global"), updates, 1.0)
+    updates = {f"p{i}": weights(done.rounds[0], f"p{i}") for i in range(4)}
+    expected = next_model(weights(done.rounds[0], "global"), updates, 1.0)
     for name, values in weights(done.rounds[1], "global").items():
         np.testing.assert_array_equal(values, expected[name])
 

@@ -42,7 +42,6 @@ ROOMS = (
 FEWER = {
     "files": {"base"},
     "verdicts": {"base"},
-    "aggregation": {"base", "files", "formats", "rounds", "updates"},
     # It runs commands as processes, and calls none of what they call.
     "arena": {"base", "files", "reports"},
     "federated": {"base", "files", "formats", "rounds", "updates", "aggregation"},

@@ -91,7 +91,7 @@ def test_nobody_hides_behind_a_second_name(tmp_path: Path, prefix: str) -> None:
         assert f"names '{first}' and '{second}', which mean the same" in refused[0].detail
     assert "p0" not in {one.id for one in found.ranking}
     done = aggregate_round(open_round(tmp_path / "in"), tmp_path / "out.safetensors")
-    assert "p0" not in done.averaged
+    assert "p0" not in done.used
 
 
 def test_two_layers_that_most_have_are_two(tmp_path: Path) -> None:

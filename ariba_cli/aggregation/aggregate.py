@@ -1,4 +1,4 @@
-"""A saved round → the next global model, by FedAvg over those whose updates can be used."""
+"""A saved round → the next global model, by a rule over those whose updates can be used."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,120 +8,145 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.aggregation.fedavg import FedAvg
-from ariba_cli.base.errors import InputError, OutputError, RefusedFileError, UsageError
-from ariba_cli.base.findings import Finding, FindingKind
+from ariba_cli.aggregation.combining import next_values
+from ariba_cli.aggregation.reading import (
+    Basis,
+    SavedTensors,
+    basis_of,
+    open_updates,
+    saved_updates,
+)
+from ariba_cli.aggregation.rules import DEFAULT, make_rule
+from ariba_cli.aggregation.rules.declaration import Choice, Rule, Settled
+from ariba_cli.aggregation.updates import RoundUpdates
+from ariba_cli.base.errors import InputError, OutputError, UsageError
+from ariba_cli.base.findings import Finding
+from ariba_cli.base.machine import memory_bytes
 from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.files.atomic import write_atomically
-from ariba_cli.files.opening import enough_memory
 from ariba_cli.files.partial import sync_directory
-from ariba_cli.formats import peft, safetensors
-from ariba_cli.formats.model import Model
+from ariba_cli.formats import safetensors
 from ariba_cli.formats.tensors import SIZES, TensorSpec
 from ariba_cli.rounds.directory import Round
-from ariba_cli.rounds.layers import Layer, agreed_layers
-from ariba_cli.rounds.members import Member
-from ariba_cli.rounds.names import is_counter, plain_name, plain_names
-from ariba_cli.updates.alignment import refuse_twins
-from ariba_cli.updates.intake import Submission, submissions_of, why_not_offered
-from ariba_cli.updates.nonfinite import NonFiniteCounter
+from ariba_cli.rounds.layers import Layer
+from ariba_cli.updates.intake import Submission
+from ariba_cli.updates.reading import LeftOutError
 
-Values = dict[str, npt.NDArray[np.floating]]
-
-_ADAPTER = "is an adapter, and the average of factors is not that of the changes they stand for"
 _NUMPY: dict[str, np.dtype[np.floating]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 
 
 @dataclass(frozen=True)
 class Aggregation:
-    """What came of averaging a round; ids are in their order.
+    """What came of aggregating a round; ids are in their order.
 
     Attributes
     ----------
-    averaged : whose updates went into the model.
-    dropped : who was left out because that was asked for.
-    findings : why others were left out.
-    kept : tensors that nobody averages, such as counters, which are those of the global model.
+    shares : dict of str to float
+        How much each update that could be used counts, by id: of all weights together, and 0
+        for those whom the rule leaves out.
+    arguments : dict of str to float
+        What the rule was followed with, its defaults included.
+    dropped : tuple of str
+        Who was left out because that was asked for.
+    findings : tuple of Finding
+        Why others were left out.
+    kept : tuple of str
+        Tensors that nobody aggregates, such as counters, which are those of the global model.
     """
 
-    averaged: tuple[str, ...]
+    shares: dict[str, float]
+    arguments: Settled
     dropped: tuple[str, ...]
     findings: tuple[Finding, ...]
     kept: tuple[str, ...]
 
-
-@dataclass(frozen=True)
-class _Start:
-    """What is averaged, and from where.
-
-    Attributes
-    ----------
-    layers : the tensors that are averaged; they are written under their stored names.
-    values : θ by the names of the layers, in their shapes; zeros without a global model.
-    kept : tensors that are written as the global model has them, by their stored names.
-    """
-
-    layers: Sequence[Layer]
-    values: Values
-    kept: Mapping[str, tuple[TensorSpec, bytes]]
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Return whose updates went into the model."""
+        return tuple(name for name, share in self.shares.items() if share > 0)
 
 
 def aggregate_round(
     round_: Round,
     out: Path,
     *,
+    rule: Rule | None = None,
     eta: float = 1.0,
     samples: Mapping[str, int] | None = None,
     dropped: Sequence[str] = (),
     strict: bool = False,
+    max_memory: int | None = None,
+    noise_seed: int = 0,
     progress: Progress = no_progress,
 ) -> Aggregation:
-    """Write θ + η Σ_i w_i (θ_i − θ) to the new file `out`, as safetensors.
+    """Write the next global model to the new file `out`, as safetensors.
 
-    The sum is in float64 and in the order of the ids. One update is held at a time. Tensors
-    are written in model order, as float64 where θ is, else as float32. A sealed round says
-    whether it holds weights or differences; others are taken to hold weights.
+    Sums are in float64 and in the order of the ids. Tensors are written in model order, as
+    float64 where θ is, else as float32. A sealed round says whether it holds weights or
+    differences; others are taken to hold weights.
 
     Parameters
     ----------
-    eta : η, the server's learning rate.
-    samples : how many each participant holds, by which it then counts; None to count all the
-        same.
-    dropped : who is left out.
-    strict : whether to stop at the first update that cannot be used.
+    round_ : Round
+        Who sent what.
+    out : Path
+        The file to make.
+    rule : Rule, optional
+        By what updates are aggregated; FedAvg by default.
+    eta : float, optional
+        η, the server's learning rate.
+    samples : dict of str to int, optional
+        How many each participant holds, by which it then counts; None to count all the same.
+    dropped : sequence of str, optional
+        Who is left out.
+    strict : bool, optional
+        Whether to stop at the first update that cannot be used.
+    max_memory : int, optional
+        How many bytes of updates to hold in memory; a quarter of the machine's memory when None.
+        Whatever it is, the result is the same.
+    noise_seed : int, optional
+        Where the noise of a rule comes from.
+    progress : Progress, optional
+        Told how far the work is.
 
     Raises
     ------
     UsageError
-        When `eta` is not 1 and there is no global model, or `dropped` names a stranger.
+        When `eta` is not 1 and there is no global model, `dropped` names a stranger, or the rule
+        does not fit the round.
     InputError
-        When nobody is left, nothing can be averaged, the global model or the samples are
+        When nobody is left, nothing can be aggregated, the global model or the samples are
         missing, or an update has to be left out and `strict` is set.
     OutputError
         When `out` exists, would be taken for an update, or cannot be written.
     """
+    rule = rule or make_rule(DEFAULT)
+    memory = memory_bytes() // 4 if max_memory is None else max_memory
     _check_place(round_, out)
     updates_are_deltas = round_.manifest is not None and round_.manifest.kind == "difference"
-    submissions = _open(round_, dropped, progress)
-    start = _start(round_, submissions, eta, updates_are_deltas=updates_are_deltas)
-    averaging = FedAvg(start.values, updates_are_deltas=updates_are_deltas)
-    counts = _counts(submissions, samples)
-    for done, one in enumerate(submissions, 1):
-        values = _read(one, start.layers)
-        if values is not None:
-            averaging.add(values, counts[one.member.id])
-        elif strict and one.finding is not None:
-            raise InputError(f"{one.member.id}: {one.finding.detail} (--strict stops here)")
-        progress("averaging", done, len(submissions))
-    averaged = tuple(one.member.id for one in submissions if one.finding is None)
-    _check_somebody_counts(round_, submissions, averaged, counts)
-    write_atomically(out, _pieces(start, averaging, eta))
+    _check_start(round_, eta, updates_are_deltas=updates_are_deltas)
+    submissions = open_updates(round_, dropped, progress)
+    counts = _counts([one.member.id for one in submissions], samples)
+    basis = basis_of(round_, submissions, memory)
+    tensors = SavedTensors(basis, submissions, memory)
+    tensors.check(progress, strict=strict)
+    _check_somebody_counts(round_, submissions, tensors.submissions, counts)
+    updates = saved_updates(round_, tensors, counts, updates_are_deltas=updates_are_deltas)
+    try:
+        choice = rule.of(updates)
+        write_atomically(out, _pieces(basis, updates, choice, eta, noise_seed, progress))
+    except LeftOutError:
+        tensors.refuse_changed()
+        raise
     sync_directory(out.parent)
+    total = choice.weights.sum()
+    shares = choice.weights / total if total > 0 else choice.weights
     return Aggregation(
-        averaged=averaged,
+        shares=dict(zip(updates.ids, shares.tolist(), strict=True)),
+        arguments=rule.settled(updates.participants),
         dropped=tuple(one.id for one in round_.participants if one.id in set(dropped)),
         findings=tuple(one.finding for one in submissions if one.finding is not None),
-        kept=tuple(start.kept),
+        kept=tuple(basis.kept),
     )
 
 
@@ -134,27 +159,10 @@ def _check_place(round_: Round, out: Path) -> None:
     round_.check_apart(out)
 
 
-def _open(round_: Round, dropped: Sequence[str], progress: Progress) -> list[Submission]:
-    """List the tensors of what everybody sent who is not dropped."""
-    ids = {member.id for member in round_.participants}
-    stranger = next((name for name in dropped if name not in ids), None)
-    if stranger is not None:
-        raise UsageError(f"there is no participant '{stranger}' in '{round_.root}' to drop")
-    kept = [one for one in round_.participants if one.id not in set(dropped)]
-    submissions = submissions_of(round_, kept, progress)
-    refuse_twins(submissions)
-    for submission in submissions:
-        if submission.model is not None and submission.model.format == peft.NAME:
-            submission.model = None
-            submission.reject(FindingKind.REFUSED, _ADAPTER)
-    return submissions
-
-
-def _start(
-    round_: Round, submissions: Sequence[Submission], eta: float, *, updates_are_deltas: bool
-) -> _Start:
+def _check_start(round_: Round, eta: float, *, updates_are_deltas: bool) -> None:
+    """Refuse what cannot be done without the global model, where it is not there."""
     if round_.global_model is not None:
-        return _from_global(round_, round_.global_model)
+        return
     if updates_are_deltas:
         raise InputError(
             f"'{round_.root}' holds differences to a global model, which is not there; name it "
@@ -165,57 +173,10 @@ def _start(
             f"eta is {eta:g}, and without the global model there is only the mean of the "
             "weights; name the model with --global, or give --eta 1"
         )
-    catalogs = [one.model.tensors for one in submissions if one.model is not None]
-    order = round_.manifest.layers if round_.manifest else ()
-    layers = [layer for layer in agreed_layers(catalogs, order) if layer.spec.is_float]
-    if catalogs and not layers:
-        raise InputError(f"'{round_.root}' has no tensor of floats that most updates hold")
-    nothing = np.zeros((), np.float32)
-    values = {layer.name: np.broadcast_to(nothing, layer.shape) for layer in layers}
-    return _Start(layers, values, {})
 
 
-def _from_global(round_: Round, member: Member) -> _Start:
-    """Read the global model: it says which tensors there are, in which shapes and types."""
-    path = round_.root / member.path
-    layers, values, kept = [], {}, {}
-    unusable = NonFiniteCounter()
-    try:
-        model = round_.open(member)
-        if model.format == peft.NAME:
-            raise RefusedFileError(_ADAPTER)
-        with enough_memory(), model.reading() as reading:
-            for name, stored in _in_model_order(round_, model):
-                tensor, raw = model.tensors[stored], reading.read(stored)
-                if not tensor.spec.is_float or is_counter(name):
-                    kept[stored] = tensor.spec, bytes(raw)
-                    continue
-                layers.append(Layer(name, stored, tensor.spec.dtype, tensor.spec.shape))
-                flat = tensor.values(raw)[:]
-                unusable.count(flat)
-                values[name] = flat.reshape(tensor.spec.shape)
-    except RefusedFileError as error:
-        raise InputError(f"'{path}' {error}") from error
-    if unusable.found:
-        raise InputError(f"'{path}' holds {unusable}, which nothing can be added to")
-    if not layers:
-        raise InputError(f"'{path}' has no tensor of floats to be averaged")
-    return _Start(layers, values, kept)
-
-
-def _in_model_order(round_: Round, model: Model) -> list[tuple[str, str]]:
-    """The plain and the stored names of the global model's tensors."""
-    order = round_.manifest.layers if round_.manifest else ()
-    position = {plain_name(name): index for index, name in enumerate(order)}
-    names = plain_names(model.tensors).items()
-    return sorted(names, key=lambda pair: position.get(plain_name(pair[0]), len(position)))
-
-
-def _counts(
-    submissions: Sequence[Submission], samples: Mapping[str, int] | None
-) -> Mapping[str, int]:
-    """How often each participant counts."""
-    ids = [one.member.id for one in submissions]
+def _counts(ids: Sequence[str], samples: Mapping[str, int] | None) -> Mapping[str, int]:
+    """Return how often each participant counts."""
     if samples is None:
         return dict.fromkeys(ids, 1)
     unknown = next((name for name in ids if name not in samples), None)
@@ -227,76 +188,54 @@ def _counts(
     return samples
 
 
-def _read(submission: Submission, layers: Sequence[Layer]) -> Values | None:
-    """All of what one participant sent; None when it is left out, with a finding that says why."""
-    model = submission.model
-    if model is None:
-        return None
-    for layer in layers:
-        wrong = why_not_offered(model, layer)
-        if wrong is not None:
-            submission.reject(wrong.kind, wrong.detail, layer.name, **wrong.facts)
-            return None
-    values = {}
-    try:
-        with enough_memory(), model.reading() as reading:
-            for layer in layers:
-                stored, unusable = str(layer.name_in(model.tensors)), NonFiniteCounter()
-                flat = model.tensors[stored].values(reading.read(stored))[:]
-                unusable.count(flat)
-                if unusable.found:
-                    submission.reject(
-                        FindingKind.NONFINITE,
-                        f"{unusable} in {layer.name}",
-                        layer.name,
-                        **unusable.facts,
-                    )
-                    return None
-                values[layer.name] = flat.reshape(layer.shape)
-    except RefusedFileError as error:
-        submission.reject(FindingKind.REFUSED, str(error))
-        return None
-    return values
-
-
 def _check_somebody_counts(
     round_: Round,
     submissions: Sequence[Submission],
-    averaged: Sequence[str],
+    usable: Sequence[Submission],
     counts: Mapping[str, int],
 ) -> None:
-    if not averaged:
+    if not usable:
         first = next((one.finding for one in submissions if one.finding is not None), None)
         why = "all are dropped" if first is None else f"{first.participant}: {first.detail}"
         raise InputError(f"'{round_.root}' has no update left to be averaged; {why}")
-    if not any(counts[name] for name in averaged):
+    if not any(counts[one.member.id] for one in usable):
         raise InputError(
             f"none of those left in '{round_.root}' holds a sample; leave out --weights"
         )
 
 
-def _pieces(start: _Start, averaging: FedAvg, eta: float) -> Iterator[bytes]:
-    """The bytes of the file, one tensor in memory at a time, the widest types first."""
-    layers = {layer.stored_name: layer for layer in start.layers}
+def _pieces(
+    basis: Basis,
+    updates: RoundUpdates,
+    choice: Choice,
+    eta: float,
+    noise_seed: int,
+    progress: Progress,
+) -> Iterator[bytes | memoryview]:
+    """Yield the bytes of the file, a few values in memory at a time, the widest types first."""
+    layers = {layer.stored_name: layer for layer in basis.layers}
     specs = {name: TensorSpec(_type(layer), layer.shape) for name, layer in layers.items()}
-    specs |= {name: spec for name, (spec, _) in start.kept.items()}
+    specs |= {name: spec for name, (spec, _) in basis.kept.items()}
     order = sorted(specs, key=lambda name: -SIZES[specs[name].dtype])
     yield safetensors.encode_header({name: specs[name] for name in order})
-    for stored in order:
+    for done, stored in enumerate(order, 1):
         if stored in layers:
-            yield _average(layers[stored], averaging, eta)
+            layer = layers[stored]
+            for values in next_values(updates, choice, layer.name, eta, noise_seed):
+                yield _stored(layer, values)
         else:
-            yield start.kept[stored][1]
+            yield basis.kept[stored][1]
+        progress("combining", done, len(order))
 
 
-def _average(layer: Layer, averaging: FedAvg, eta: float) -> bytes:
+def _stored(layer: Layer, values: npt.NDArray[np.float64]) -> bytes:
     with np.errstate(over="ignore"):
-        average = averaging.average(layer.name, eta).astype(_NUMPY[_type(layer)])
-    if not np.isfinite(average).all():
+        found = values.astype(_NUMPY[_type(layer)])
+    if not np.isfinite(found).all():
         raise InputError(
             f"the average of {layer.name} is larger than float32 can hold; give a smaller --eta"
         )
-    return average.tobytes()
+    return found.tobytes()
 
 
 def _type(layer: Layer) -> str:

@@ -12,7 +12,10 @@ from ariba_cli.base.errors import UsageError
 from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.base.suggestions import nearest
 from ariba_cli.base.visible import visible
+from ariba_cli.cli.audit import parse_bytes
+from ariba_cli.cli.options import rules as rule_options
 from ariba_cli.cli.options import shared as options
+from ariba_cli.cli.options.arguments import parse_arguments
 from ariba_cli.cli.options.groups import grouped
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ def aggregate(
             show_default=False,
         ),
     ],
+    rule: rule_options.RuleOption = "fedavg",
+    rule_arg: rule_options.RuleArgOption = None,
     drop: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,31 +75,51 @@ def aggregate(
             show_default=False,
         ),
     ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Where the noise of a rule comes from. [default: that of the run.json beside the "
+            "round, or 0]",
+            show_default=False,
+        ),
+    ] = None,
+    max_memory: options.MaxMemoryOption = None,
+    _list_rules: rule_options.ListRulesOption = False,
     names: options.NamesOption = None,
     global_model: options.GlobalOption = None,
     strict: options.StrictOption = False,
     files: options.FileLimits = options.FILE_LIMITS,
     messages: options.Messages = options.MESSAGES,
 ) -> None:
-    """Average the updates of a round into the next global model (FedAvg).
+    """Aggregate the updates of a round into the next global model, by FedAvg or another rule.
 
-    Writes θ + η Σ w_i (θ_i − θ) as safetensors; without a global model the mean of the
-    weights. An update that cannot be used as a whole, or is not finite, is left out. Prints
-    who was left out, a line for each with a tab and why: named, for those whom a report names,
-    dropped, or the kind of finding.
+    Writes θ + η Δ as safetensors, where Δ is what the rule makes of all θ_i − θ: by default
+    their mean. Without a global model that is the mean of the weights. An update that cannot be
+    used as a whole, or is not finite, is left out. Prints who was left out, a line for each with
+    a tab and why: named, for those whom a report names, dropped, the kind of finding, or the
+    name of the rule.
 
     Example: ariba audit runs/demo/attacked -f json -o report.json
 
     Example: ariba aggregate runs/demo/attacked --drop report.json
     --out runs/demo/pruned.safetensors
+
+    Example: ariba aggregate runs/demo/attacked --rule multi-krum --rule-arg f=5
+    --out runs/demo/krum.safetensors
     """
     with defer_signals():
         from ariba_cli.aggregation.aggregate import aggregate_round
+        from ariba_cli.aggregation.rules import make_rule
+        from ariba_cli.federated.server import noise_seed
         from ariba_cli.replay.suspects import read_suspects
         from ariba_cli.reports.finding_words import findings_in_words
         from ariba_cli.rounds.directory import open_round
 
     console = messages.console()
+    chosen = make_rule(rule, parse_arguments(rule_arg or (), "--rule-arg", "f=10"))
+    memory = None if max_memory is None else parse_bytes(max_memory)
     terms = files.read_options(names, console)
     reports = [Path(one) for one in drop or () if os.path.lexists(one)]
     named = [one for one in drop or () if not os.path.lexists(one)]
@@ -103,28 +128,37 @@ def aggregate(
     )
     _check_named(named, round_)
     by_samples = weighting is Weighting.SAMPLES
-    run = _run(round_path, needed=by_samples) if eta is None or by_samples else None
+    asks = by_samples or eta is None or seed is None
+    run = _run(round_path, needed=by_samples) if asks else None
     if eta is None:
         eta = 1.0 if run is None else run.settings.eta
+    if seed is None:
+        seed = 0 if run is None else run.settings.seed
+    number = 0 if round_.manifest is None else round_.manifest.round
     suspects = [name for path in reports for name in read_suspects(path, round_)]
     with console.progress() as progress:
         done = aggregate_round(
             round_,
             out,
+            rule=chosen,
             eta=eta,
             samples=run.samples if run is not None and by_samples else None,
             dropped=tuple(dict.fromkeys([*named, *suspects])),
             strict=strict,
+            max_memory=memory,
+            noise_seed=noise_seed(seed, number),
             progress=progress,
         )
     for line in findings_in_words([*round_.findings, *done.findings], str):
         console.warn(line)
     if done.kept:
         console.note(f"as in the global model: {', '.join(done.kept)}")
+    given = "".join(f", {key} {value:g}" for key, value in done.arguments.items())
     console.note(
-        f"averaged {len(done.averaged)} of {len(round_.participants)} with eta {eta:g}; wrote {out}"
+        f"averaged {len(done.used)} of {len(round_.participants)} by {rule}{given} with eta "
+        f"{eta:g}; wrote {out}"
     )
-    console.data(_left_out(done, suspects))
+    console.data(_left_out(done, suspects, rule))
 
 
 def _run(round_path: Path, *, needed: bool) -> "Run | None":
@@ -150,8 +184,9 @@ def _check_named(named: Sequence[str], round_: "Round") -> None:
             )
 
 
-def _left_out(done: "Aggregation", named: Collection[str]) -> bytes:
-    """Return who was left out and why, those who were dropped first."""
+def _left_out(done: "Aggregation", named: Collection[str], rule: str) -> bytes:
+    """Return who was left out and why: on request, for what was sent, and by the rule."""
     reasons = {name: "named" if name in named else "dropped" for name in done.dropped}
     reasons |= {str(one.participant): one.kind.value for one in done.findings}
+    reasons |= {name: rule for name, share in done.shares.items() if share == 0}
     return "".join(f"{visible(name)}\t{why}\n" for name, why in reasons.items()).encode()

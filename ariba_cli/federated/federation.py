@@ -8,7 +8,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from ariba_cli.aggregation.fedavg import fedavg
+from ariba_cli.aggregation.in_memory import next_model
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.federated.datasets import Dataset, FloatArray, LabelArray, load_dataset
@@ -234,7 +234,7 @@ class Federation:
         if hook is not None and compromised:
             updates |= hook.updates(weights, updates, number)
         updates = {name: updates[name] for name in self.ids}
-        following = fedavg(weights, list(updates.values()), self.settings.eta)
+        following = next_model(weights, updates, self.settings.eta)
         if not is_finite(following):
             raise UsageError(DIVERGED)
         quality = self.quality(following)

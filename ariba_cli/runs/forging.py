@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ariba_cli.aggregation.fedavg import fedavg
+from ariba_cli.aggregation.in_memory import next_model
 from ariba_cli.attacks.attacker import Attacker
 from ariba_cli.attacks.outcome import Forged
 from ariba_cli.attacks.settings import AttackSettings
@@ -90,7 +90,7 @@ def forge(
         # Held from here, so that no two runs train for the same directory.
         with new_directory(out, resume=resume) as partial:
             forgeries = attacker.updates(start, others, number, trained, own=weights)
-            after = fedavg(start, list((weights | forgeries).values()), run.settings.eta)
+            after = next_model(start, weights | forgeries, run.settings.eta)
             forged = attacker.forged(start, attacker.measure(after))
             _write_round(partial, honest, forgeries, forged.truth())
     return forged

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ariba_cli.aggregation.fedavg import fedavg
+from ariba_cli.aggregation.in_memory import next_model
 from ariba_cli.attacks.attacker import Attacker
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.federated.federation import Federation, Place
@@ -175,7 +175,7 @@ def _effect_told(truth: Truth) -> Effect:
 
 def _effect(round_: Round, attacker: Attacker, federation: Federation, attack: Attack) -> Effect:
     before = model_of(round_)
-    after = fedavg(before, list(updates_of(round_).values()), federation.settings.eta)
+    after = next_model(before, updates_of(round_), federation.settings.eta)
     measured = [attacker.measure(weights) for weights in (before, after)]
     works = [one.backdoor_accuracy for one in measured]
     if attack.flips_labels:

@@ -24,6 +24,13 @@ def detectors() -> list[str]:
     return [*(name for name in DETECTORS if name not in WITH_VARIANTS), *variants]
 
 
+def rules() -> list[str]:
+    """Every way to aggregate."""
+    from ariba_cli.aggregation.rules import RULES
+
+    return list(RULES)
+
+
 def triggers() -> list[str]:
     """Every trigger."""
     from ariba_cli.attacks.triggers import TRIGGERS

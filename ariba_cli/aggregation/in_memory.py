@@ -1,0 +1,78 @@
+"""The next global model of a round that is in memory, as a federation's server has it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from ariba_cli.aggregation.combining import next_values
+from ariba_cli.aggregation.rules import DEFAULT, make_rule
+from ariba_cli.aggregation.rules.declaration import Rule
+from ariba_cli.aggregation.updates import RoundUpdates
+from ariba_cli.base.machine import memory_bytes
+from ariba_cli.formats.memory import model_in_memory
+from ariba_cli.rounds.members import GLOBAL_STEM, Member
+from ariba_cli.updates.intake import Sent, Submission
+
+Float32s = dict[str, npt.NDArray[np.float32]]
+
+
+def next_model(
+    global_weights: Float32s,
+    updates: Mapping[str, Float32s],
+    eta: float,
+    rule: Rule | None = None,
+    *,
+    noise_seed: int = 0,
+) -> Float32s:
+    """Return the next global model in float32; what that cannot hold becomes infinite.
+
+    Parameters
+    ----------
+    global_weights : dict of str to float32 array
+        θ^t.
+    updates : dict
+        The weights that each participant sent, by id, in id order: all finite.
+    eta : float
+        η, the server's learning rate.
+    rule : Rule, optional
+        By what they are aggregated; FedAvg by default.
+    noise_seed : int, optional
+        Where the noise of a rule comes from.
+
+    Raises
+    ------
+    InputError, UsageError
+        When the rule cannot be followed on this round.
+    """
+    stacked = _stacked(global_weights, updates)
+    choice = (rule or make_rule(DEFAULT)).of(stacked)
+    found = {}
+    with np.errstate(over="ignore", invalid="ignore"):
+        for name, values in global_weights.items():
+            blocks = next_values(stacked, choice, name, eta, noise_seed)
+            flat = [block.astype(np.float32) for block in blocks]
+            found[name] = np.concatenate([*flat, np.zeros(0, np.float32)]).reshape(values.shape)
+    return found
+
+
+def _stacked(global_weights: Float32s, updates: Mapping[str, Float32s]) -> RoundUpdates:
+    return RoundUpdates(
+        ids=tuple(updates),
+        shapes={name: values.shape for name, values in global_weights.items()},
+        values=lambda name: [sent[name].reshape(-1) for sent in updates.values()],
+        start=lambda name: global_weights[name].reshape(-1),
+        has_global=True,
+        updates_are_deltas=False,
+        samples=(1,) * len(updates),
+        sent=lambda: Sent(
+            submissions=[_submission(name, sent) for name, sent in updates.items()],
+            global_model=_submission(GLOBAL_STEM, global_weights),
+            model_order=list(global_weights),
+        ),
+        memory=memory_bytes() // 4,
+    )
+
+
+def _submission(name: str, weights: Float32s) -> Submission:
+    return Submission(Member(name, name), model_in_memory(weights))

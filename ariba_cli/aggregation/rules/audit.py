@@ -1,0 +1,49 @@
+"""The pruning that follows an audit: the mean of those whom the panel does not flag."""
+
+from ariba_cli.aggregation.rules.declaration import (
+    Argument,
+    Arguments,
+    Choice,
+    Declaration,
+    Rule,
+    Settled,
+    keep,
+)
+from ariba_cli.aggregation.updates import RoundUpdates
+from ariba_cli.auditing.audit import audit_sent
+from ariba_cli.auditing.settings import DEFAULT_LEVEL, AuditSettings
+from ariba_cli.detectors import DEFAULT, make_detectors
+
+DECLARATION = Declaration(
+    name="audit",
+    summary="the mean of all whom ariba audit does not flag",
+    equation="Σ c_i δ_i / Σ c_i over those whom the panel does not flag at the level",
+    source="ariba; leaving out who is suspected is Alg. 1 of the paper",
+    fails="what the panel misses is averaged; see detection.md for how often that is, and how "
+    "often somebody honest is left out",
+    fewest=3,
+    by_samples=True,
+    arguments={
+        "level": Argument(
+            "the false-discovery level", f"{DEFAULT_LEVEL:g}", 0.000001, 0.999999, whole=False
+        )
+    },
+)
+
+
+def settle(given: Arguments, _: int) -> Settled:
+    """Return the level."""
+    return {"level": float(given.get("level") or DEFAULT_LEVEL)}
+
+
+def choose(updates: RoundUpdates, *, level: float) -> Choice:
+    """Keep whom an audit does not flag; who cannot be judged, is kept."""
+    settings = AuditSettings(
+        level=level, detectors=make_detectors((DEFAULT,)), max_memory=updates.memory
+    )
+    verdict = audit_sent(updates.sent(), settings)
+    flagged = {one.id for one in verdict.suspects}
+    return keep(updates, [name not in flagged for name in updates.ids])
+
+
+RULE = Rule(DECLARATION, choose, settle)

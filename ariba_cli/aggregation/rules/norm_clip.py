@@ -1,0 +1,45 @@
+"""Norm clipping, and the noise of weak differential privacy."""
+
+import numpy as np
+
+from ariba_cli.aggregation.rules.declaration import (
+    Argument,
+    Arguments,
+    Choice,
+    Declaration,
+    Need,
+    Rule,
+    Settled,
+)
+from ariba_cli.aggregation.updates import RoundUpdates
+
+DECLARATION = Declaration(
+    name="norm-clip",
+    summary="long updates are shortened to the norm M; noise may be added",
+    equation="Σ c_i δ_i / max(1, ‖δ_i‖/M) / Σ c_i + N(0, s²) in each coordinate",
+    source="Sun et al., Can you really backdoor federated learning?, 2019",
+    fails="an attacker who is no longer than M is averaged in full, and may attack in every "
+    "round; noise that would drown a backdoor drowns what is learnt, too",
+    needs=frozenset({Need.GLOBAL_MODEL}),
+    by_samples=True,
+    arguments={
+        "norm": Argument("M, the largest norm", "the median of all norms", 1e-12, whole=False),
+        "noise": Argument("s, the standard deviation of the noise", "0, no noise", whole=False),
+    },
+)
+
+
+def settle(given: Arguments, _: int) -> Settled:
+    """Return what was given; the median is known with the updates."""
+    return {key: float(value or 0) for key, value in given.items()}
+
+
+def choose(updates: RoundUpdates, *, norm: float | None = None, noise: float = 0.0) -> Choice:
+    """Weigh everybody by how much of its update is left."""
+    norms = np.sqrt(np.maximum(np.diagonal(updates.whole.gram), 0.0))
+    most = float(np.median(norms)) if norm is None else norm
+    kept = np.divide(most, norms, out=np.ones_like(norms), where=norms > most)
+    return Choice(kept * updates.samples, float(sum(updates.samples)), noise=noise)
+
+
+RULE = Rule(DECLARATION, choose, settle)
