@@ -24,6 +24,7 @@ from ariba_cli.formats.model import ReadOptions
 from ariba_cli.replay.suspects import read_suspects
 from ariba_cli.reports.canonical import canonical_bytes
 from ariba_cli.rounds.directory import open_round
+from ariba_cli.rounds.host import Answer, HostRecord
 from ariba_cli.rounds.manifest import Kind
 from ariba_cli.rounds.writing import RoundWriter, new_directory
 from ariba_cli.runs.plan import Keep, Plan
@@ -561,6 +562,54 @@ def test_samples_need_a_run(tmp_path: Path, ariba: Ariba) -> None:
     assert done.returncode == 2
     assert b"run.json' cannot be opened" in done.stderr
     assert b"to know how many samples each participant holds" in done.stderr
+
+
+def with_host(path: Path, content: bytes) -> Path:
+    with new_directory(path) as partial:
+        writer = RoundWriter(partial)
+        for seed, name in enumerate(IDS):
+            writer.write_participant(name, sent(seed))
+        writer.write("host.json", [content])
+        writer.seal(round_number=3, kind="weights", layers=list(random_model(0)))
+    return path
+
+
+def test_samples_are_those_that_the_host_was_told(tmp_path: Path, ariba: Ariba) -> None:
+    samples = {name: 10 * index for index, name in enumerate(IDS, 1)}
+    answers = {name: Answer(name, count) for name, count in samples.items()}
+    record = HostRecord("flower", "watch", answers)
+    root = with_host(tmp_path / "round", record.encode())
+    assert open_round(root).findings == ()
+    done = ariba("aggregate", root, "--weights", "samples", "--out", "out")
+    assert done.returncode == 0, done.stderr
+    expected = aggregated(root, tmp_path / "expected", samples=samples)
+    assert_same(read(tmp_path / "out"), expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (HostRecord("flower", "watch", {"p0": Answer("p0", 3)}).encode(), b"samples 'p1' holds"),
+        (b'{"layout": 1, "participants": {"p0": 3}}', b"samples 'p0' holds"),
+        (b'{"layout": 2, "participants": {}}', b"is not of layout 1"),
+        (b'{"layout": 1, "participants": []}', b"is not of layout 1"),
+        (b"[]", b"is not a JSON object"),
+    ],
+)
+def test_samples_that_no_host_says_are_not_believed(
+    tmp_path: Path, ariba: Ariba, content: bytes, why: bytes
+) -> None:
+    root = with_host(tmp_path / "round", content)
+    done = ariba("aggregate", root, "--weights", "samples", "--out", "out")
+    assert (done.returncode, why in done.stderr) == (2, True), done.stderr
+
+
+def test_samples_that_lie_among_the_updates_are_not_believed(tmp_path: Path, ariba: Ariba) -> None:
+    root = write_flat_round(tmp_path / "flat")
+    (root / "host.json").write_bytes(HostRecord("flower", "watch", {}).encode())
+    done = ariba("aggregate", root, "--weights", "samples", "--out", "out")
+    assert done.returncode == 2
+    assert b"host.json' lies among the updates" in done.stderr
 
 
 def test_nothing_is_overwritten_and_no_round_is_changed(tmp_path: Path, saved: Path) -> None:

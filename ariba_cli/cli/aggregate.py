@@ -60,8 +60,8 @@ def aggregate(
         typer.Option(
             "--weights",
             envvar="ARIBA_AGGREGATE_WEIGHTS",
-            help="How much a participant counts: all the same, or by its samples as the run.json "
-            "beside the round has them.",
+            help="How much a participant counts: all the same, or by its samples as the host.json "
+            "of the round or the run.json beside it has them.",
         ),
     ] = Weighting.EQUAL,
     eta: Annotated[
@@ -115,7 +115,9 @@ def aggregate(
         from ariba_cli.federated.server import noise_seed
         from ariba_cli.replay.suspects import read_suspects
         from ariba_cli.reports.finding_words import findings_in_words
+        from ariba_cli.rounds.contents import HOST_NAME
         from ariba_cli.rounds.directory import open_round
+        from ariba_cli.rounds.host import samples_of
 
     console = messages.console()
     chosen = make_rule(rule, parse_arguments(rule_arg or (), "--rule-arg", "f=10"))
@@ -128,13 +130,17 @@ def aggregate(
     )
     _check_named(named, round_)
     by_samples = weighting is Weighting.SAMPLES
-    asks = by_samples or eta is None or seed is None
-    run = _run(round_path, needed=by_samples) if asks else None
+    by_host = by_samples and HOST_NAME in round_.files
+    by_run = by_samples and not by_host
+    run = _run(round_path, needed=by_run) if by_run or eta is None or seed is None else None
     if eta is None:
         eta = 1.0 if run is None else run.settings.eta
     if seed is None:
         seed = 0 if run is None else run.settings.seed
     number = 0 if round_.manifest is None else round_.manifest.round
+    samples = samples_of(round_) if by_host else None
+    if by_run and run is not None:
+        samples = run.samples
     suspects = [name for path in reports for name in read_suspects(path, round_)]
     with console.progress() as progress:
         done = aggregate_round(
@@ -142,7 +148,7 @@ def aggregate(
             out,
             rule=chosen,
             eta=eta,
-            samples=run.samples if run is not None and by_samples else None,
+            samples=samples,
             dropped=tuple(dict.fromkeys([*named, *suspects])),
             strict=strict,
             max_memory=memory,

@@ -16,6 +16,7 @@ RUN_NAME = "run.json"
 BASE_NAME = "base.safetensors"
 TRUTH_NAME = "truth.json"
 CONVERSION_NAME = "conversion.json"
+HOST_NAME = "host.json"
 # More paths than these are counted.
 _MOST_NAMED = 5
 

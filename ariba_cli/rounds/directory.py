@@ -19,6 +19,7 @@ from ariba_cli.rounds import manifest as manifests
 from ariba_cli.rounds.contents import (
     BASE_NAME,
     CONVERSION_NAME,
+    HOST_NAME,
     RUN_NAME,
     TRUTH_NAME,
     Contents,
@@ -42,7 +43,7 @@ from ariba_cli.rounds.strays import check_no_cache, litter_in, litter_in_words, 
 
 # Global models in two formats: more is a directory of updates.
 _MOST_BESIDE = 2
-_NOT_MODELS = (manifests.NAME, TRUTH_NAME, RUN_NAME, CONVERSION_NAME)
+_NOT_MODELS = (manifests.NAME, TRUTH_NAME, RUN_NAME, CONVERSION_NAME, HOST_NAME)
 
 Result = TypeVar("Result")
 

@@ -4,11 +4,11 @@ from collections.abc import Collection, Sequence
 
 from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.rounds import manifest as manifests
-from ariba_cli.rounds.contents import PARTICIPANTS, TRUTH_NAME, first_few
+from ariba_cli.rounds.contents import HOST_NAME, PARTICIPANTS, TRUTH_NAME, first_few
 from ariba_cli.rounds.members import Member
 
 # What is believed of a round because whoever saved it wrote it.
-_BELIEVED = (manifests.NAME, TRUTH_NAME)
+_BELIEVED = (manifests.NAME, TRUTH_NAME, HOST_NAME)
 
 
 def is_believed(path: str) -> bool:

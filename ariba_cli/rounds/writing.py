@@ -22,14 +22,14 @@ from ariba_cli.files.partial import (
 from ariba_cli.formats import ENCODERS, peft
 from ariba_cli.formats.adapter_config import CONFIG
 from ariba_cli.rounds import manifest as manifests
-from ariba_cli.rounds.contents import CONVERSION_NAME, PARTICIPANTS, TRUTH_NAME
+from ariba_cli.rounds.contents import CONVERSION_NAME, HOST_NAME, PARTICIPANTS, TRUTH_NAME
 from ariba_cli.rounds.manifest import Kind, Manifest
 from ariba_cli.rounds.members import GLOBAL_STEM
 
 # Every path that a round can have in it while it is written; see `check_contents`.
 _SUFFIXES = "|".join(re.escape(encoder.SUFFIX) for encoder in ENCODERS.values())
 _ADAPTER = "|".join(map(re.escape, (peft.WEIGHTS, CONFIG)))
-_OURS = "|".join(map(re.escape, (manifests.NAME, TRUTH_NAME, CONVERSION_NAME)))
+_OURS = "|".join(map(re.escape, (manifests.NAME, TRUTH_NAME, CONVERSION_NAME, HOST_NAME)))
 _MODEL = f"({GLOBAL_STEM}|{PARTICIPANTS}/{PLAIN_STEM})"
 ROUND_CONTENTS = (
     f"{PARTICIPANTS}/|({PARTICIPANTS}/)?{TEMPORARY}|{_OURS}"
