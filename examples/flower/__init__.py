@@ -1,0 +1,1 @@
+"""A federation in Flower, two of whose clients plant a backdoor."""
