@@ -7,13 +7,22 @@ from collections.abc import Sequence
 from itertools import permutations
 
 from ariba_cli.attacks.settings import AttackSettings
+from ariba_cli.attacks.strategies.alie import LittleIsEnough
+from ariba_cli.attacks.strategies.alternating import Alternating
 from ariba_cli.attacks.strategies.anomalous import ANOMALIES, Anomalous
 from ariba_cli.attacks.strategies.declaration import Need, Option
 from ariba_cli.attacks.strategies.honest import HonestUpdates, update_norm
+from ariba_cli.attacks.strategies.inner_product import InnerProduct
 from ariba_cli.attacks.strategies.label_flipping import LabelFlipping
+from ariba_cli.attacks.strategies.layers import CriticalLayers
+from ariba_cli.attacks.strategies.mimic import Mimic
+from ariba_cli.attacks.strategies.min_max import MinMax, MinSum
+from ariba_cli.attacks.strategies.neurotoxin import Neurotoxin
 from ariba_cli.attacks.strategies.noise import Noise
 from ariba_cli.attacks.strategies.norm_matching import NormMatching
+from ariba_cli.attacks.strategies.projected import Projected
 from ariba_cli.attacks.strategies.replacement import Replacement
+from ariba_cli.attacks.strategies.sign_flip import SignFlip
 from ariba_cli.attacks.strategies.strategy import Held, Situation, Strategy
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.parameters import Parameter
@@ -41,7 +50,17 @@ STRATEGIES: dict[str, type[Strategy]] = {
         # Those that change training, then those that change or make an update, then lengths.
         LabelFlipping,
         Anomalous,
+        Alternating,
+        Neurotoxin,
+        Projected,
+        CriticalLayers,
         Noise,
+        SignFlip,
+        InnerProduct,
+        LittleIsEnough,
+        MinMax,
+        MinSum,
+        Mimic,
         Replacement,
         NormMatching,
     )

@@ -3,7 +3,7 @@
 Bagdasaryan et al. 2020; arXiv 2202.04311, Sec. 5.4.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,17 +15,15 @@ from ariba_cli.federated.training import Task
 if TYPE_CHECKING:
     import torch
 
-    Tensors = Sequence[torch.Tensor]
+    Tensors = Mapping[str, torch.Tensor]
 
 
 def l2(parameters: "Tensors", start: "Tensors") -> "torch.Tensor":
     """‖θ − θ^t‖₂."""
     import torch
 
-    differences = [now - then for now, then in zip(parameters, start, strict=True)]
-    norm: torch.Tensor = torch.linalg.vector_norm(
-        torch.cat([values.flatten() for values in differences])
-    )
+    differences = [(now - start[name]).flatten() for name, now in parameters.items()]
+    norm: torch.Tensor = torch.linalg.vector_norm(torch.cat(differences))
     return norm
 
 
@@ -33,7 +31,9 @@ def cosine(parameters: "Tensors", start: "Tensors") -> "torch.Tensor":
     """1 − cos(θ, θ^t)."""
     import torch
 
-    now, then = (torch.cat([values.flatten() for values in some]) for some in (parameters, start))
+    now, then = (
+        torch.cat([some[name].flatten() for name in parameters]) for some in (parameters, start)
+    )
     return 1 - torch.nn.functional.cosine_similarity(now, then, dim=0)
 
 

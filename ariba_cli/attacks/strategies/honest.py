@@ -70,6 +70,19 @@ class HonestUpdates:
             for name in self.trained
         }
 
+    @cached_property
+    def centred_gram(self) -> npt.NDArray[np.float64]:
+        """⟨δ_i − mean, δ_j − mean⟩, of shape (honest, honest).
+
+        Without BLAS, whose last bits depend on threads.
+        """
+        gram = np.zeros((len(self), len(self)))
+        for name in self.trained:
+            rows = np.stack([one[name].astype(np.float64).ravel() for one in self._sent])
+            rows -= (self.mean[name] + self.start[name]).ravel()
+            gram += np.einsum("ik,jk->ij", rows, rows)
+        return gram
+
     def forged(self, delta: Deltas) -> Weights:
         """Return the weights of a forged update; of statistics it has the mean of the honest."""
         result = {}

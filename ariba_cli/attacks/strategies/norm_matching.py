@@ -1,27 +1,35 @@
-"""Hiding from a look at the norms: an update as long as those of the honest."""
+"""Hiding from a look at the norms: an update as long as those of the honest, or as is allowed."""
 
-from ariba_cli.attacks.strategies.declaration import Declaration, Need, Stage
+from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
 from ariba_cli.attacks.strategies.honest import moved, update_norm
 from ariba_cli.attacks.strategies.strategy import Situation, Strategy
 from ariba_cli.federated.models import Weights
 
 
 class NormMatching(Strategy):
-    """The update is scaled to the median norm of the honest ones."""
+    """The update is scaled to the median norm of the honest ones, or to a bound S."""
 
     declaration = Declaration(
         name="norm-matching",
         stage=Stage.SCALING,
-        summary="the update is scaled to the median norm of the honest ones",
-        equation="δ·m/‖δ‖, m the median of ‖δ_i‖ over the honest",
-        source="this tool",
+        summary="the update is scaled to the median norm of the honest ones, or to a bound: "
+        "train-and-scale",
+        equation="δ·S/‖δ‖",
+        source="Bagdasaryan et al., How to backdoor federated learning, 2020",
         purpose="hiding from a look at norms",
         needs=frozenset({Need.HONEST_UPDATES}),
+        options={
+            "bound": Option(
+                "S, the norm that the update gets", otherwise="the median norm of the honest"
+            )
+        },
         undoes=("replacement",),
     )
 
     def sent(self, situation: Situation, weights: Weights) -> Weights:
         """The update, shortened or lengthened; one of no length is left so."""
         norm = update_norm(situation.start, weights)
-        factor = situation.honest.median_norm / norm if norm > 0 else 0.0
+        given = self.argument("bound") is not None
+        bound = self.number("bound") if given else situation.honest.median_norm
+        factor = bound / norm if norm > 0 else 0.0
         return moved(situation.start, weights, factor)

@@ -38,8 +38,9 @@ class Network:
 
         network = self._network.train()
         load_weights(network, weights)
-        parameters = list(network.parameters())
-        start = [parameter.detach().clone() for parameter in parameters]
+        named = dict(network.named_parameters())
+        parameters = list(named.values())
+        start = {name: parameter.detach().clone() for name, parameter in named.items()}
         optimizer = make_optimizer(task.how, parameters)
         x, y = self._placed(task.images), torch.from_numpy(task.targets).to(self._device)
         with one_thread():
@@ -48,12 +49,12 @@ class Network:
                 network.zero_grad()
                 loss = cross_entropy(network(x[batch]), y[batch])
                 if task.objective is not None:
-                    loss = task.objective(loss, parameters, start)
+                    loss = task.objective(loss, named, start)
                 torch.autograd.backward(loss)
                 optimizer.step(_gradients(parameters))
                 with torch.no_grad():
                     for hook in task.hooks:
-                        hook(parameters, start, step, len(batches))
+                        hook(named, start, step, len(batches))
         return weights_of(network)
 
     def logits(self, weights: Weights, images: FloatArray) -> FloatArray:

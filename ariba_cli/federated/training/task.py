@@ -1,6 +1,6 @@
 """What one participant does in a round: train given weights on its own samples."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -37,8 +37,8 @@ class Objective(Protocol):
     def __call__(
         self,
         loss: "torch.Tensor",
-        parameters: Sequence["torch.Tensor"],
-        start: Sequence["torch.Tensor"],
+        parameters: Mapping[str, "torch.Tensor"],
+        start: Mapping[str, "torch.Tensor"],
     ) -> "torch.Tensor":
         """From the cross-entropy, the parameters now and those that training started from."""
         ...
@@ -49,8 +49,8 @@ class StepHook(Protocol):
 
     def __call__(
         self,
-        parameters: Sequence["torch.Tensor"],
-        start: Sequence["torch.Tensor"],
+        parameters: Mapping[str, "torch.Tensor"],
+        start: Mapping[str, "torch.Tensor"],
         step: int,
         steps: int,
     ) -> None:
@@ -58,9 +58,9 @@ class StepHook(Protocol):
 
         Parameters
         ----------
-        parameters : sequence of torch.Tensor
-            After the step, in the order of the network's parameters.
-        start : sequence of torch.Tensor
+        parameters : mapping of str to torch.Tensor
+            After the step, by name.
+        start : mapping of str to torch.Tensor
             What training started from.
         step, steps : int
             Which step it was, from 1, of how many.

@@ -68,11 +68,7 @@ class VectorisedTraining:
             value = cross_entropy(said, y)
             if objective is None:
                 return value
-            return objective(
-                value,
-                [parameters[name] for name in self._names],
-                [start[name] for name in self._names],
-            )
+            return objective(value, parameters, start)
 
         gradients: Gradients = vmap(grad(loss), in_dims=(0, 0, None, 0, 0))
         return gradients

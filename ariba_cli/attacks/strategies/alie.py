@@ -1,0 +1,59 @@
+"""A little is enough: as far from the mean as many of the honest are, in every coordinate."""
+
+from statistics import NormalDist
+
+from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
+from ariba_cli.attacks.strategies.forging import Forging
+from ariba_cli.attacks.strategies.honest import Deltas
+from ariba_cli.attacks.strategies.strategy import Situation
+from ariba_cli.base.errors import UsageError
+from ariba_cli.federated.models import Architecture
+
+
+class LittleIsEnough(Forging):
+    """The mean of the honest updates and z of their standard deviations."""
+
+    declaration = Declaration(
+        name="alie",
+        stage=Stage.FORGING,
+        summary="the mean of the honest updates and z of their standard deviations in every "
+        "coordinate: as far out as some of the honest are",
+        equation="δ = mean δ_i + z·std δ_i, z = Φ⁻¹((n−m−s)/(n−m)), s = ⌊n/2+1⌋−m; std with ddof 1",
+        source="Baruch et al., A little is enough, 2019",
+        purpose="an untargeted loss of accuracy within the spread of the honest",
+        needs=frozenset({Need.HONEST_UPDATES}),
+        options={
+            "z": Option(
+                "z, how many standard deviations",
+                otherwise="what leaves s honest participants farther out",
+            )
+        },
+    )
+
+    def check_fits(self, architecture: Architecture, participants: int, compromised: int) -> None:
+        """Refuse a majority of the compromised, for whom there is no z, and one honest alone."""
+        del architecture
+        if participants - compromised < 2:
+            raise UsageError("alie needs two honest participants or more, whose spread it takes")
+        if self.argument("z") is None and supporters(participants, compromised) < 1:
+            raise UsageError(
+                f"{compromised} of {participants} participants are a majority, for which alie has "
+                "no z; compromise fewer, or give one with --strategy-arg z=1.5"
+            )
+
+    def forged(self, situation: Situation) -> Deltas:
+        """Return mean + z·std."""
+        honest, m = situation.honest, situation.compromised
+        z = default_z(len(honest) + m, m) if self.argument("z") is None else self.number("z")
+        return {name: mean + z * honest.deviation[name] for name, mean in honest.mean.items()}
+
+
+def supporters(n: int, m: int) -> int:
+    """Return s = ⌊n/2+1⌋ − m: how many of the honest must be won for a majority."""
+    return n // 2 + 1 - m
+
+
+def default_z(n: int, m: int) -> float:
+    """Return z = Φ⁻¹((n−m−s)/(n−m)) for m compromised of n participants."""
+    honest = n - m
+    return NormalDist().inv_cdf((honest - supporters(n, m)) / honest)

@@ -1,0 +1,25 @@
+"""What strategies have in common that make an update of those of the honest, and train nothing."""
+
+from abc import abstractmethod
+
+from ariba_cli.attacks.strategies.honest import Deltas
+from ariba_cli.attacks.strategies.strategy import Situation, Strategy
+from ariba_cli.federated.models import Weights
+
+
+class Forging(Strategy):
+    """An update that is computed of the honest ones."""
+
+    @abstractmethod
+    def forged(self, situation: Situation) -> Deltas:
+        """Return the update δ to send, of each tensor that is trained."""
+
+    def sent(self, situation: Situation, weights: Weights) -> Weights:
+        """θ^t + δ; of what batch normalisation measures, the mean of the honest."""
+        del weights
+        return situation.honest.forged(self.forged(situation))
+
+
+def scaled(deltas: Deltas, factor: float) -> Deltas:
+    """Return factor·δ."""
+    return {name: factor * values for name, values in deltas.items()}

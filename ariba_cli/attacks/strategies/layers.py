@@ -1,0 +1,69 @@
+"""Layer-wise poisoning: only the layers that carry the backdoor, in an honest update."""
+
+import numpy as np
+
+from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
+from ariba_cli.attacks.strategies.strategy import Situation, Strategy
+from ariba_cli.base.errors import UsageError
+from ariba_cli.federated.models import Architecture, Weights
+from ariba_cli.federated.quality import agreement
+
+
+class CriticalLayers(Strategy):
+    """Layers are ranked by what the backdoor loses with the honest one in their place."""
+
+    declaration = Declaration(
+        name="critical-layers",
+        stage=Stage.TRAINED,
+        summary="the layers that carry the backdoor are put into what it would have sent if it "
+        "were honest: no more of them than success needs",
+        equation="θ_l poisoned for the layers of largest loss of success, until success ≥ τ·all",
+        source="Zhuang et al., Backdoor FL by poisoning backdoor-critical layers, 2024",
+        purpose="a backdoor in few layers, the others bit for bit honest",
+        needs=frozenset({Need.TWIN}),
+        options={
+            "tau": Option(
+                "τ, the share of the success of all layers that is enough", default=0.95, most=1.0
+            )
+        },
+    )
+
+    def check_fits(self, architecture: Architecture, participants: int, compromised: int) -> None:
+        """Refuse a network of one layer, of which nothing could be left honest."""
+        del participants, compromised
+        if len(layers_of(architecture.shapes())) < 2:
+            raise UsageError("critical-layers needs a network of two layers or more")
+
+    def sent(self, situation: Situation, weights: Weights) -> Weights:
+        """The honest update with the layers that the backdoor needs."""
+        honest = situation.twin
+        assert honest is not None
+        if len(situation.held.triggered) == 0:
+            return honest
+
+        def success(model: Weights) -> float:
+            said = situation.logits(model, situation.held.triggered)
+            return agreement(said, np.full(len(said), situation.target_class))
+
+        layers = layers_of({name: values.shape for name, values in weights.items()})
+        left = {layer: success(mixed(weights, honest, names)) for layer, names in layers.items()}
+        wanted = self.number("tau") * success(weights)
+        made = honest
+        for layer in sorted(layers, key=lambda one: (left[one], list(layers).index(one))):
+            if success(made) >= wanted:
+                break
+            made = mixed(made, weights, layers[layer])
+        return made
+
+
+def layers_of(shapes: dict[str, tuple[int, ...]]) -> dict[str, list[str]]:
+    """Return the tensors of each layer, in model order: its weights, bias and statistics."""
+    layers: dict[str, list[str]] = {}
+    for name in shapes:
+        layers.setdefault(name.rpartition(".")[0], []).append(name)
+    return layers
+
+
+def mixed(one: Weights, other: Weights, names: list[str]) -> Weights:
+    """Return a model with some tensors of another."""
+    return {name: other[name] if name in names else values for name, values in one.items()}
