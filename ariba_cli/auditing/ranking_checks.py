@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.base.errors import InputError
+from ariba_cli.base.examples import first_few
 from ariba_cli.base.findings import Fact, Finding, FindingKind
 from ariba_cli.native.columns import medians
 from ariba_cli.updates.fragments import Fragments
@@ -69,7 +70,7 @@ def left_out_unchanged(idle: Sequence[Submission], participants: int) -> list[Fi
     if not idle:
         return []
     ids = tuple(one.member.id for one in idle)
-    detail = f"{_listed(ids)} sent the global model back unchanged"
+    detail = f"{first_few(ids, _MOST_LISTED)} sent the global model back unchanged"
     if participants - len(ids) < FEWEST_PARTICIPANTS:
         raise InputError(
             f"{participants - len(ids)} of {participants} participants trained, and an audit "
@@ -92,7 +93,7 @@ def duplicates(scored: Sequence[Submission], layer: str) -> list[Finding]:
     return [
         Finding(
             FindingKind.DUPLICATE,
-            f"{_listed(group)} sent the same {layer}, byte for byte",
+            f"{first_few(group, _MOST_LISTED)} sent the same {layer}, byte for byte",
             layer=layer,
             group=tuple(group),
         )
@@ -164,9 +165,3 @@ def large_k_est(k_est: int, participants: int) -> list[Finding]:
     detail = f"k_est is {k_est} of {participants}: ARIBA assumes an honest majority"
     facts: dict[str, Fact] = {"k_est": k_est, "participants": participants}
     return [Finding(FindingKind.LARGE_K_EST, detail, facts=facts)]
-
-
-def _listed(ids: Sequence[str]) -> str:
-    named = ", ".join(ids[:_MOST_LISTED])
-    more = f" and {len(ids) - _MOST_LISTED} more" if len(ids) > _MOST_LISTED else ""
-    return named + more
