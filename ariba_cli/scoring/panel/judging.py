@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.scoring.panel.groups import Groups
-from ariba_cli.scoring.panel.robust import Kept, excess_of
+from ariba_cli.scoring.panel.robust import DECIMALS, Kept, excess_of
 from ariba_cli.scoring.panel.signs import SIGNS, Reading
 from ariba_cli.scoring.panel.tails import BUILT_IN, Calibration, smallest_of
 from ariba_cli.scoring.update_statistics import Float64
@@ -42,7 +42,6 @@ _MOST_REFITS = 6
 _STANDS_OUT = 5.0
 _MOST_GROUPS = 3
 
-_DECIMALS = 6
 _TINIEST = 1e-300
 
 
@@ -134,7 +133,7 @@ def judged_by(groups: Groups, kept: Kept, by: Calibration) -> Judgement:
     # A sign that convicts alone counts as much evidence as is as unlikely as it.
     alone = usual + excess * by.standing_at(len(signs), _chance_alone(signs))
     scores = np.where(alone > own, alone + _ORDER * own, own)
-    standing = np.round((scores - usual) / excess, _DECIMALS)
+    standing = np.round((scores - usual) / excess, DECIMALS)
     chances = by.of_standing(len(signs), standing)
     return Judgement(scores, standing, chances, signs, readings, kept, by)
 

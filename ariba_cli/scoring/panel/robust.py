@@ -11,7 +11,7 @@ from ariba_cli.scoring.update_statistics import Float64
 Kept = npt.NDArray[np.bool_]
 
 # To so many decimals deviations are compared, on every machine alike.
-_DECIMALS = 6
+DECIMALS = 6
 _MAD_TO_DEVIATION = 1.4826
 _LEAST_SPREAD = 1e-12
 _LEAST_SPREAD_OF_PAIRS = 1e-9
@@ -49,7 +49,7 @@ def deviations(values: Float64, kept: Kept, floor: float = 0.0) -> Float64:
         return np.zeros(len(values))
     # Of few participants both medians are uncertain.
     found: Float64 = (values - median) / spread * _correction(kept)
-    return np.round(found, _DECIMALS)
+    return np.round(found, DECIMALS)
 
 
 def likeness(cosines: Float64, kept: Kept, judged: Kept) -> dict[str, Float64]:
@@ -78,8 +78,8 @@ def likeness(cosines: Float64, kept: Kept, judged: Kept) -> dict[str, Float64]:
     normal = NormalDist()
     expected = [normal.inv_cdf(1 - (i + 0.625) / (n - 0.75)) for i in range(largest.shape[1])]
     return {
-        "/1": np.round(largest[:, 0] - expected[0], _DECIMALS),
-        "/3": np.round(largest.mean(axis=1) - math.fsum(expected) / len(expected), _DECIMALS),
+        "/1": np.round(largest[:, 0] - expected[0], DECIMALS),
+        "/3": np.round(largest.mean(axis=1) - math.fsum(expected) / len(expected), DECIMALS),
     }
 
 
@@ -118,7 +118,7 @@ def gap_evidence(logarithms: Float64) -> Float64:
         found[k - 1] = min(k, _MOST_ABOVE) * (falling[k - 1] - falling[k]) / scale
     widest = np.empty(n)
     widest[order] = np.maximum.accumulate(found[::-1])[::-1]
-    return np.round(widest, _DECIMALS)
+    return np.round(widest, DECIMALS)
 
 
 def excess_of(scores: Float64) -> float:

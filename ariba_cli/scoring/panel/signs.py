@@ -9,6 +9,7 @@ import numpy.typing as npt
 from ariba_cli.scoring.panel.groups import Groups, norms, relative_sums
 from ariba_cli.scoring.panel.pairs import class_mix_residual, pair_cosines, residual_cosines
 from ariba_cli.scoring.panel.robust import (
+    DECIMALS,
     Kept,
     deviations,
     gap_evidence,
@@ -126,7 +127,7 @@ def group(groups: Groups, _: Kept) -> Iterator[Reading]:
         value = one.apart * np.sqrt(len(one.members)) / spread
         for who in one.members[apart[one.members] < value]:
             apart[who], alike[who] = value, one.members
-    yield Reading("group:all", None, np.round(apart, 6), "apart", apart, alike=alike)
+    yield Reading("group:all", None, np.round(apart, DECIMALS), "apart", apart, alike=alike)
 
 
 def beyond(groups: Groups, kept: Kept) -> Iterator[Reading]:
