@@ -231,9 +231,6 @@ class _Examination:
         if too_few:
             nothing = Finding(FindingKind.LAYER_LEFT_OUT, too_few, layer=layer.name)
             return Examined(None, 0, left_out, (nothing,))
-        result = Examined(self._facts(submissions, scored), k_est, left_out, (), ids)
-        if _all_sent_the_same(scored):
-            return replace(result, findings=(equal_everywhere(layer.name, len(ids)),))
         fragments = self._whole(values)
         fragments = fragments.with_reference(central_participant(fragments))
         marks = self._marks(values, fragments.reference, k_est, progress)
@@ -241,8 +238,8 @@ class _Examination:
         values.read_to_the_end(progress)
         if any(one.finding is not None for one in scored):
             raise LeftOutError
-        result = replace(result, layer=self._facts(submissions, scored))
-        # Of what stays in its files, only now is it known.
+        # Of what stays in its files, only now is it known what was read.
+        result = Examined(self._facts(submissions, scored), k_est, left_out, (), ids)
         if _all_sent_the_same(scored):
             return replace(result, findings=(equal_everywhere(layer.name, len(ids)),))
         marked = {name: self._marked(own, ids) for name, own in marks.items()}
