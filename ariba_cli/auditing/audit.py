@@ -13,6 +13,7 @@ from ariba_cli.auditing.decisions import decide, few_participants
 from ariba_cli.auditing.detection import detector_results, update_plan
 from ariba_cli.auditing.examination import Examined, examine_all
 from ariba_cli.auditing.ranking_checks import left_out_unchanged
+from ariba_cli.auditing.rescoring import far_out_in_words, rescored
 from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.base.errors import InputError
 from ariba_cli.base.findings import FindingKind
@@ -132,6 +133,9 @@ def audit_sent(
     findings += [*extra_layers(catalogs, layers), *choice.findings]
     for one in examined:
         findings += [*one.left_out.values(), *one.findings]
+    again = rescored(sent.submissions, choice, settings, examined, ranking, progress)
+    if again is not None:
+        findings.append(far_out_in_words(again, ranking))
     if settings.level is not None:
         findings += [*few_participants(len(ranking)), *uncalibrated(decides)]
     known = tuple(one.layer for one in examined if one.layer is not None)
@@ -152,6 +156,7 @@ def audit_sent(
         # What is wrong with a file, or with k̃, is found anew in every layer.
         findings=tuple(dict.fromkeys(findings)),
         calibration=calibration_of(decides),
+        rescored=again,
         similarity=similarity_of(decides) if settings.evidence else None,
         evidence=tuple(one.evidence for one in examined if one.evidence is not None),
         devices=tuple(sorted({own.device for one in examined for own in one.marked.values()}))

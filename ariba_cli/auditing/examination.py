@@ -14,6 +14,7 @@ from ariba_cli.auditing.ranking_checks import (
     dominant,
     duplicates,
     equal_everywhere,
+    far_out,
     large_k_est,
 )
 from ariba_cli.auditing.settings import AuditSettings, KEst, why_no_k_est
@@ -123,6 +124,8 @@ class Examined:
         Why, by participant.
     findings : tuple of Finding
         What else was found.
+    far_out : tuple of str
+        Who is so far from the others that it can hide somebody.
     marked : dict of str to Marked
         By detector of scope *layer*.
     of_updates : OfUpdates
@@ -136,6 +139,7 @@ class Examined:
     left_out: dict[str, Finding]
     findings: tuple[Finding, ...]
     ids: tuple[str, ...] = ()
+    far_out: tuple[str, ...] = ()
     marked: Mapping[str, Marked] = field(default_factory=dict)
     of_updates: OfUpdates = OfUpdates()
     evidence: LayerEvidence | None = None
@@ -243,10 +247,11 @@ class _Examination:
         if _all_sent_the_same(scored):
             return replace(result, findings=(equal_everywhere(layer.name, len(ids)),))
         marked = {name: self._marked(own, ids) for name, own in marks.items()}
+        distances = _from_central(fragments, marks, of_updates.gathered)
         findings = [
             *differing_changes(submissions, layer),
             *duplicates(scored, layer.name),
-            *dominant(scored, _from_central(fragments, marks, of_updates.gathered), layer.name),
+            *dominant(scored, distances, layer.name),
             *(one for name, own in marked.items() for one in degenerate(name, own.result)),
             *large_k_est(k_est, len(ids)),
             *of_updates.findings,
@@ -254,6 +259,7 @@ class _Examination:
         return replace(
             result,
             findings=tuple(findings),
+            far_out=far_out(ids, distances) if marked else (),
             marked=marked,
             of_updates=of_updates,
             evidence=self._evidence(values, fragments.reference, marks, ids),

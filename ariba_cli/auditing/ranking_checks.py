@@ -18,6 +18,8 @@ from ariba_cli.verdicts.verdict import MarkedLayer
 # An update moves the mean by 1/n of itself. From four times the typical difference of
 # two updates, what all others have in common after centring outweighs what they differ in.
 _DOMINANT_SHIFT = 4.0
+# Unlike honest participants reach three; from here on nobody is taken for one of them.
+_FAR = 4.0
 # Ids that one finding names.
 _MOST_LISTED = 20
 _SAMPLED_VALUES = 4096
@@ -121,7 +123,7 @@ def dominant(
         Finding(
             FindingKind.DOMINANT,
             f"is {distance / typical:.0e} times as far from the others in {layer} as they are "
-            "from each other, and hides what they differ in; audit again with --exclude",
+            "from each other, and hides what they differ in",
             one.member.id,
             layer,
             facts={"times": float(f"{distance / typical:.0e}")},
@@ -129,6 +131,26 @@ def dominant(
         for one, distance in zip(scored, from_reference.tolist(), strict=True)
         if distance > _DOMINANT_SHIFT * len(scored) * typical > 0
     ]
+
+
+def far_out(ids: Sequence[str], from_reference: npt.NDArray[np.float64]) -> tuple[str, ...]:
+    """Return who is so far from the central one that a mean should not count it.
+
+    They are less than half of all: the typical distance is that of the median participant.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        Who is scored, n of them.
+    from_reference : float64 array of shape (n,)
+        The l2 distance of each from the central participant.
+    """
+    typical = statistics.median_low(from_reference.tolist())
+    return tuple(
+        name
+        for name, distance in zip(ids, from_reference.tolist(), strict=True)
+        if distance > _FAR * typical > 0
+    )
 
 
 def equal_everywhere(layer: str, participants: int) -> Finding:

@@ -21,6 +21,7 @@ class FindingKind(StrEnum):
     DUPLICATE = "duplicate"
     OUTSIZE = "outsize"
     DOMINANT = "dominant"
+    FAR_OUT = "far-out"
     DEGENERATE = "degenerate"
     FEW_FRAGMENTS = "few-fragments"
     LARGE_K_EST = "large-k-est"

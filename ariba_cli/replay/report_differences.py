@@ -136,6 +136,8 @@ def _rest(first: Verdict, second: Verdict) -> Iterator[str]:
         None if one.calibration is None else plain(one.calibration) for one in (first, second)
     )
     yield from _values("calibration", *calibrations)
+    again = (None if one.rescored is None else plain(one.rescored) for one in (first, second))
+    yield from _values("rescored", *again)
     truths = (None if one.truth is None else plain(one.truth) for one in (first, second))
     yield from _values("truth", *truths)
 

@@ -13,7 +13,7 @@ from ariba_cli.verdicts.verdict import Verdict
 
 
 def read_suspects(path: Path, round_: Round) -> tuple[str, ...]:
-    """Return those whom an audit of this round has named, in the order of its ranking.
+    """Return those whom an audit of this round has named; see `Verdict.accused`.
 
     The bytes of every layer that was audited are hashed again.
 
@@ -28,7 +28,7 @@ def read_suspects(path: Path, round_: Round) -> tuple[str, ...]:
         raise InputError(
             f"'{path}' is a report on another round than '{round_.root}': {difference}"
         )
-    return tuple(ranked.id for ranked in verdict.suspects)
+    return verdict.accused
 
 
 def _difference(verdict: Verdict, round_: Round) -> str:

@@ -30,6 +30,9 @@ def audit_result(verdict: Verdict) -> dict[str, Any]:
     found = _given(found)
     found["decision"] = _given(found["decision"])
     found["ranking"] = [_ranked(one) for one in found["ranking"]]
+    if "rescored" in found:
+        again = found["rescored"]
+        found["rescored"] = again | {"ranking": list(map(_ranked, again["ranking"]))}
     rounded: dict[str, Any] = rounded_all(found)
     # With these the audit is run again.
     requested = rounded["method"]["requested"]["detectors"]

@@ -20,6 +20,7 @@ from ariba_cli.reports.words import (
     nobody_in_words,
     other_machines,
     p_in_words,
+    rescored_in_words,
     seal_in_words,
     stability_in_words,
     standing_out_in_words,
@@ -74,7 +75,8 @@ def _suspects(verdict: Verdict) -> str:
     names = _codes(ranked.id for ranked in verdict.suspects)
     if verdict.by_level:
         return "\n".join([f"**{standing_out_in_words(verdict)}.**", *_reasons(verdict)])
-    return f"**Suspects:** {names}.{tie} {always_in_words(verdict)}"
+    first = f"**Suspects:** {names}.{tie} {always_in_words(verdict)}"
+    return "\n\n".join([first, *rescored_in_words(verdict, code)])
 
 
 def _reasons(verdict: Verdict) -> Iterator[str]:

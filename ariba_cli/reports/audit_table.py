@@ -14,6 +14,7 @@ from ariba_cli.reports.words import (
     headline_in_words,
     machines_in_words,
     other_machines,
+    rescored_in_words,
     seal_in_words,
     stability_in_words,
     truth_in_words,
@@ -65,6 +66,7 @@ def audit_table(
         parts += explanation(verdict, identifier, paper)
     if not verdict.by_level:
         parts.append(headline)
+    parts += [sentence(line, style="bold") for line in rescored_in_words(verdict)]
     stability = stability_in_words(verdict)
     if stability:
         name = "Gap" if verdict.by_level else "Stability"

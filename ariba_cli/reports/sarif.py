@@ -64,6 +64,7 @@ RULES: dict[str, tuple[Level, str]] = {
     FindingKind.DUPLICATE: ("warning", "Several participants sent the same layer."),
     FindingKind.OUTSIZE: ("warning", "The file takes far more room than is usual in the round."),
     FindingKind.DOMINANT: ("warning", "An update is so far out that it hides the others."),
+    FindingKind.FAR_OUT: ("warning", "Some are so far out that others came out without them."),
     FindingKind.DEGENERATE: ("note", "The updates of a layer cannot be told apart."),
     FindingKind.LARGE_K_EST: ("note", "Half of the participants or more are to be named."),
     FindingKind.FEW_PARTICIPANTS: ("note", "There are too few participants to flag anybody."),

@@ -43,6 +43,33 @@ def headline_in_words(verdict: Verdict, shown: Callable[[str], str] = visible) -
     return f"Suspects: {names}.{tie} {always_in_words(verdict)}"
 
 
+def rescored_in_words(verdict: Verdict, shown: Callable[[str], str] = visible) -> list[str]:
+    """Return the suspects of the second result, where there is one, as a sentence.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        What was found.
+    shown : callable, optional
+        Makes a name safe where it is to stand.
+    """
+    again = verdict.rescored
+    if again is None:
+        return []
+    one = len(again.left_out) == 1
+    far = names_in_words(again.left_out, shown, most=_MOST_SUSPECTS)
+    far = f"Far from all others {'is' if one else 'are'} {far}; without {'it' if one else 'them'}"
+    if not again.ranking:
+        return [f"{far} nobody can be told apart."]
+    named = [
+        f"{shown(one.id)} ({value_in_words(verdict, one.value)})"
+        for one in again.ranking
+        if one.named
+    ]
+    suspects = names_in_words(named, str, most=_MOST_SUSPECTS)
+    return [f"{far} the suspects are {suspects}."]
+
+
 def standing_out_in_words(verdict: Verdict) -> str:
     """Return how many stand out at the level, without a full stop."""
     n, named, alpha = len(verdict.ranking), len(verdict.suspects), verdict.decision.alpha
@@ -125,6 +152,7 @@ def known_in_words(verdict: Verdict) -> list[str]:
     lines = [nobody_in_words(verdict)]
     if verdict.ranking:
         lines = [_scored_in_words(verdict), _values_in_words(verdict)]
+    lines += rescored_in_words(verdict)
     lines += stability_in_words(verdict)
     lines += calibration_in_words(verdict)
     lines += truth_in_words(verdict)

@@ -77,6 +77,25 @@ class Ranked(Struct, frozen=True):
         return self.score if self.share is None else self.share
 
 
+class Rescored(Struct, frozen=True):
+    """A second result, of the detector that decides: without those who are far out.
+
+    Attributes
+    ----------
+    left_out : tuple of str
+        Who they are, in id order: in some layer farther from a central participant than four
+        times what is typical.
+    k_est : int
+        How many of the others are suspects.
+    ranking : tuple of Ranked
+        The others, scored as if nobody else had sent anything.
+    """
+
+    left_out: tuple[str, ...]
+    k_est: int
+    ranking: tuple[Ranked, ...]
+
+
 class Calibration(Struct, frozen=True):
     """On what the p-values of the detector that decides rest.
 

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,7 +11,7 @@ from ariba_cli.base.ids import id_order
 from ariba_cli.base.paths import is_within
 from ariba_cli.verdicts.evidence import LayerEvidence, Similarity
 from ariba_cli.verdicts.method import Decision, Method, RequestedBaseline
-from ariba_cli.verdicts.ranked import Calibration, Ranked
+from ariba_cli.verdicts.ranked import Calibration, Ranked, Rescored
 from ariba_cli.verdicts.verdict import (
     DetectorResult,
     ExaminedLayer,
@@ -59,6 +59,8 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
     for detector in verdict.detectors:
         yield from _of_detector(detector, layers, known)
     yield from _of_decision(verdict.decision, verdict)
+    if verdict.rescored is not None:
+        yield from _of_rescored(verdict.rescored, known)
     yield from _of_signs(verdict, known)
     if verdict.truth is not None:
         yield from _of_truth(verdict.truth, detectors, known)
@@ -231,8 +233,7 @@ def _of_decision(decision: Decision, verdict: Verdict) -> Iterator[str]:
         return
     if [_place(one) for one in verdict.ranking] != [_place(one) for one in deciding.scores]:
         yield "its ranking is not that of the detector that decides"
-    if [one.rank for one in verdict.ranking] != list(range(1, len(verdict.ranking) + 1)):
-        yield "its ranking is not in order"
+    yield from _of_order(verdict.ranking)
     yield from _of_level(verdict) if decision.rule == "level" else _of_top_k(verdict)
 
 
@@ -260,10 +261,29 @@ def _of_top_k(verdict: Verdict) -> Iterator[str]:
         return
     if verdict.decision.alpha is not None or any(one.flagged is not None for one in ranking):
         yield "it mixes two rules"
+    yield from _of_places(ranking, k_est)
+
+
+def _of_places(ranking: Sequence[Ranked], k_est: int) -> Iterator[str]:
+    """Yield what does not fit in a ranking whose first k̃ are suspects."""
     if any(one.suspect != (one.rank <= k_est) for one in ranking):
         yield "others than the first are suspects"
     if 0 < len(ranking) <= k_est:
         yield "all who are ranked are suspects"
+
+
+def _of_order(ranking: Sequence[Ranked]) -> Iterator[str]:
+    if [one.rank for one in ranking] != list(range(1, len(ranking) + 1)):
+        yield "its ranking is not in order"
+
+
+def _of_rescored(rescored: Rescored, known: frozenset[str]) -> Iterator[str]:
+    ids = [*rescored.left_out, *(one.id for one in rescored.ranking)]
+    yield from _unknown_ids(ids, known)
+    if len(set(ids)) < len(ids) or not rescored.left_out:
+        yield "its second result does not leave somebody out of those whom it ranks"
+    yield from _of_order(rescored.ranking)
+    yield from _of_places(rescored.ranking, rescored.k_est)
 
 
 def _of_reasons(verdict: Verdict, known: frozenset[str]) -> Iterator[str]:

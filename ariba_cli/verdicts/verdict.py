@@ -12,7 +12,7 @@ from ariba_cli.base.findings import Finding
 from ariba_cli.base.parameters import OF_SIGN, Parameter
 from ariba_cli.verdicts.evidence import LayerEvidence, Similarity
 from ariba_cli.verdicts.method import Decision, Method
-from ariba_cli.verdicts.ranked import Calibration, Ranked
+from ariba_cli.verdicts.ranked import Calibration, Ranked, Rescored
 
 
 class Input(Struct, frozen=True):
@@ -289,6 +289,8 @@ class Verdict(Struct, frozen=True):
         What is wrong with the inputs.
     calibration : Calibration, optional
         On what the p-values rest, where there are any.
+    rescored : Rescored, optional
+        What comes out without those who are far out, where they hide somebody.
     truth : Truth, optional
         How good the detectors are, where that was measured.
     similarity : Similarity, optional
@@ -308,6 +310,7 @@ class Verdict(Struct, frozen=True):
     coverage: Coverage
     findings: tuple[Finding, ...]
     calibration: Calibration | None = None
+    rescored: Rescored | None = None
     truth: Truth | None = None
     similarity: Similarity | None = None
     evidence: tuple[LayerEvidence, ...] = ()
@@ -317,6 +320,17 @@ class Verdict(Struct, frozen=True):
     def suspects(self) -> tuple[Ranked, ...]:
         """The participants that the decision names."""
         return tuple(ranked for ranked in self.ranking if ranked.named)
+
+    @property
+    def accused(self) -> tuple[str, ...]:
+        """Who should have no part in the next model: the suspects, and of two results both.
+
+        Those who are far out hide others, so that only the second result counts for the rest.
+        """
+        if self.rescored is None:
+            return tuple(one.id for one in self.suspects)
+        others = (one.id for one in self.rescored.ranking if one.named)
+        return (*self.rescored.left_out, *others)
 
     @property
     def by_level(self) -> bool:

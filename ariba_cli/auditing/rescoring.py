@@ -1,0 +1,121 @@
+"""A second result without those who are far out: whoever hid behind them comes out then."""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from ariba_cli.auditing.choice import Choice
+from ariba_cli.auditing.decisions import decide
+from ariba_cli.auditing.detection import detector_results
+from ariba_cli.auditing.examination import Examined, examine_all
+from ariba_cli.auditing.settings import AuditSettings, KEst
+from ariba_cli.base.examples import first_few
+from ariba_cli.base.findings import Finding, FindingKind
+from ariba_cli.base.ids import id_order
+from ariba_cli.base.progress import Progress
+from ariba_cli.updates.intake import FEWEST_PARTICIPANTS, Submission
+from ariba_cli.verdicts.ranked import Ranked, Rescored
+
+# By so many times the part of whoever hid in the marks of all but those who are far out is larger
+# without these; and so many times as large as everybody's if nobody stood out. A small layer has
+# few marks: there are so many deviations more of them than chance would give.
+_GAIN = 2.0
+_STANDS_OUT = 1.5
+_DEVIATIONS = 4.0
+# Ids that one finding names.
+_MOST_LISTED = 20
+
+
+def rescored(
+    submissions: Sequence[Submission],
+    choice: Choice,
+    settings: AuditSettings,
+    examined: Sequence[Examined],
+    ranking: Sequence[Ranked],
+    progress: Progress,
+) -> Rescored | None:
+    """Score all but those who are far out, where these hide somebody.
+
+    They move the mean that everybody is compared with, and stretch the covariance. They hide
+    somebody where one of them is no suspect itself, so many there are; or where another
+    participant has far more marks without them than beside them.
+
+    Parameters
+    ----------
+    submissions : sequence of Submission
+        What was sent.
+    choice : Choice
+        The layers.
+    settings : AuditSettings
+        What was asked for.
+    examined : sequence of Examined
+        What came of the layers.
+    ranking : sequence of Ranked
+        The first result.
+    progress : callable
+        Told how far the work is.
+
+    Returns
+    -------
+    Rescored, optional
+        None where the first result stands: nobody is far out, nobody is hidden, or a level or
+        whole updates decide, which no mean does.
+    """
+    far = set[str]().union(*(one.far_out for one in examined))
+    rest = max(len(set(one.ids) - far) for one in examined)
+    if not far or not settings.layer_detectors or not ranking or rest < FEWEST_PARTICIPANTS:
+        return None
+    decides = settings.detectors[0]
+    if decides is not settings.layer_detectors[0]:
+        return None
+    k_est = min(max(one.k_est for one in examined), rest - 1)
+    alone = replace(
+        settings,
+        detectors=(decides,),
+        k_est=KEst(str(k_est), number=k_est),
+        evidence=False,
+        explained=(),
+    )
+    others = [one for one in submissions if one.member.id not in far]
+    again = examine_all(others, choice, alone, None, progress)
+    (found,) = detector_results(alone.detectors, again, None, k_est)
+    _, second = decide(found, None, k_est)
+    suspects = {one.id for one in ranking if one.named}
+    if far <= suspects and not _hidden(ranking, second, far):
+        return None
+    return Rescored(tuple(sorted(far, key=id_order)), k_est, second)
+
+
+def far_out_in_words(found: Rescored, ranking: Sequence[Ranked]) -> Finding:
+    """Return that somebody is far out, and what is made of it, as a finding."""
+    hidden = _hidden(ranking, found.ranking, found.left_out)
+    one = len(found.left_out) == 1
+    detail = (
+        f"{first_few(found.left_out, _MOST_LISTED)} {'is' if one else 'are'} so far from all "
+        f"others that somebody may hide; these were scored again without {'it' if one else 'them'}"
+    )
+    if hidden:
+        one = len(hidden) == 1
+        detail += f", and {first_few(hidden, _MOST_LISTED)} {'is' if one else 'are'} suspect then"
+    return Finding(FindingKind.FAR_OUT, detail, group=found.left_out)
+
+
+def _hidden(first: Sequence[Ranked], second: Sequence[Ranked], far: Collection[str]) -> list[str]:
+    """Return who is a suspect of the second result alone, and stands out there as not before."""
+    before = {one.id: one for one in first if one.id not in far}
+    usual_before, usual = _mean_value(before.values()), _mean_value(second)
+    marks = sum(one.score for one in second) / max(len(second), 1)
+    by_chance = marks + _DEVIATIONS * math.sqrt(marks)
+    new = [(one, before[one.id]) for one in second if one.named and one.id in before]
+    return [
+        one.id
+        for one, was in new
+        if not was.named
+        and one.value >= _STANDS_OUT * usual
+        and one.value * usual_before >= _GAIN * was.value * usual
+        and one.score >= by_chance
+    ]
+
+
+def _mean_value(several: Collection[Ranked]) -> float:
+    return sum(one.value for one in several) / max(len(several), 1)
