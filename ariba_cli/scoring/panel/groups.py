@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from ariba_cli.scoring.panel.clusters import CloseGroup, close_groups
 from ariba_cli.scoring.panel.pairs import pair_cosines
+from ariba_cli.scoring.panel.robust import spread_of_pairs
 from ariba_cli.scoring.update_statistics import (
     Float64,
     OutputLayer,
@@ -73,6 +75,23 @@ class Groups:
     def close(self) -> list[CloseGroup]:
         """The participants who are close to each other, those first who stay apart longest."""
         return close_groups(self.cosines) if self.deep else []
+
+    @cached_property
+    def apart(self) -> tuple[Float64, list[npt.NDArray[np.intp]]]:
+        """Return how far each stays apart in a close group, and the members of that group.
+
+        It is by how much farther away the next is than they are from each other, in robust
+        deviations of all pairs, times the square root of how many they are; of several groups
+        that have a participant in them, the largest.
+        """
+        spread = spread_of_pairs(self.cosines)
+        apart = np.zeros(self.participants)
+        alike = [np.array([who]) for who in range(self.participants)]
+        for one in self.close:
+            value = one.apart * np.sqrt(len(one.members)) / spread
+            for who in one.members[apart[one.members] < value]:
+                apart[who], alike[who] = value, one.members
+        return apart, alike
 
     @property
     def descent_is_plain(self) -> bool:

@@ -15,7 +15,6 @@ from ariba_cli.scoring.panel.robust import (
     gap_evidence,
     likeness,
     share_distance,
-    spread_of_pairs,
 )
 from ariba_cli.scoring.update_statistics import Float64
 
@@ -112,22 +111,10 @@ def same(groups: Groups, kept: Kept) -> Iterator[Reading]:
 
 
 def group(groups: Groups, _: Kept) -> Iterator[Reading]:
-    """Yield how far a close group of participants stays apart from all others.
-
-    It is by how much farther away the next is than they are from each other, in robust
-    deviations of all pairs, times the square root of how many they are; of several groups that
-    have a participant in them, the largest.
-    """
-    if not groups.close:
-        return
-    n = groups.participants
-    spread = spread_of_pairs(groups.cosines)
-    apart, alike = np.zeros(n), [np.array([who]) for who in range(n)]
-    for one in groups.close:
-        value = one.apart * np.sqrt(len(one.members)) / spread
-        for who in one.members[apart[one.members] < value]:
-            apart[who], alike[who] = value, one.members
-    yield Reading("group:all", None, np.round(apart, DECIMALS), "apart", apart, alike=alike)
+    """Yield how far a close group of participants stays apart from all others."""
+    if groups.close:
+        apart, alike = groups.apart
+        yield Reading("group:all", None, np.round(apart, DECIMALS), "apart", apart, alike=alike)
 
 
 def beyond(groups: Groups, kept: Kept) -> Iterator[Reading]:
