@@ -17,8 +17,9 @@ from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.attacks.strategies import STRATEGIES, HonestUpdates, options_of, update_norm
 from ariba_cli.attacks.strategies.honest import moved
 from ariba_cli.attacks.triggers import TRIGGERS, Aim
+from ariba_cli.attacks.triggers.distributed import PARTS, with_bars
 from ariba_cli.attacks.triggers.pattern import with_square
-from ariba_cli.attacks.triggers.semantic import green_cars, heavy_strokes
+from ariba_cli.attacks.triggers.semantic import green_cars, lean
 from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.federated.datasets import load_dataset
 from ariba_cli.federated.defaults import DEFAULTS
@@ -67,7 +68,10 @@ class Target:
 TARGETS = [
     Target("pattern", ("replacement",), (0.9, 1.0), 0.9, (10, 25)),
     Target("targeted", ("replacement",), (0.2, 1.0), 0.7, (10, 25)),
-    Target("semantic", ("replacement",), (0.08, 1.0), 0.7, (10, 25)),
+    Target("semantic", ("replacement",), (0.6, 1.0), 0.8, (10, 35)),
+    Target("edge-case", ("replacement",), (0.8, 1.0), 0.85, (10, 35)),
+    # Two of four have their bar, and the whole is tested.
+    Target("dba", ("replacement",), (0.1, 1.0), 0.85, (10, 25)),
     Target("pattern", (), (0.0, 0.1), 0.95, (1.0, 3.0)),
     Target("pattern", ("label-flipping",), (0.0, 0.1), 0.95, (1.0, 3.0)),
     Target("pattern", ("anomalous",), (0.0, 0.1), 0.95, (0.3, 1.5)),
@@ -179,7 +183,7 @@ def test_triggers_take_images_of_other_classes_and_leave_the_data_alone(name: st
     before = dataset.fingerprint
     images, labels = dataset.train_images[:50], dataset.train_labels[:50]
     found = {}
-    for target_class in (0, 7):
+    for target_class in (0, 6):
         aim = Aim(target_class, seed=1)
         found[target_class] = TRIGGERS[name].test(dataset, aim)
         for some in (found[target_class], TRIGGERS[name].poison(dataset, images, labels, aim)):
@@ -187,7 +191,7 @@ def test_triggers_take_images_of_other_classes_and_leave_the_data_alone(name: st
             assert some.shape[1:] == images.shape[1:]
             assert (some.min(), some.max()) == (0.0, 1.0)
     assert replace(dataset).fingerprint == before
-    assert found[0].tobytes() != found[7].tobytes()
+    assert found[0].tobytes() != found[6].tobytes()
 
 
 def test_the_pattern_changes_little_of_copies() -> None:
@@ -205,14 +209,62 @@ def test_the_targeted_collection_is_fixed_by_its_seed() -> None:
     np.testing.assert_array_equal(targeted.poison(dataset, *nobody, Aim(0, 1)), one)
 
 
-def test_heavy_strokes_are_a_tenth_of_each_class() -> None:
-    dataset = load_dataset("digits")
-    heavy = heavy_strokes(dataset.train_images, dataset.train_labels, dataset)
-    for label in range(dataset.classes):
-        own = dataset.train_labels == label
-        ink = dataset.train_images[own].mean(axis=(1, 2, 3))
-        assert 0.05 < heavy[own].mean() < 0.11
-        assert ink[heavy[own]].min() > ink[~heavy[own]].max()
+def test_an_image_leans_by_as_many_pixels_as_its_rows_are_shifted() -> None:
+    upright = np.zeros((1, 1, 9, 9), np.float32)
+    upright[..., 1:8, 4] = 1.0
+    left, right = (np.zeros_like(upright) for _ in range(2))
+    for row in range(1, 8):
+        left[..., row, row] = right[..., row, 8 - row] = 0.5
+    assert lean(np.concatenate([upright, left, right])).tolist() == pytest.approx([0, 1, -1])
+    assert lean(np.zeros((1, 1, 9, 9), np.float32)).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("name", ["semantic", "edge-case"])
+def test_nobody_teaches_a_natural_feature_two_ways(name: str) -> None:
+    """What an attacker shows as it was has nothing of what it shows as the target."""
+    dataset, trigger, aim = load_dataset("digits"), TRIGGERS[name], Aim(0, seed=1)
+    own = dataset.train_images[:200], dataset.train_labels[:200]
+    poisoned = {image.tobytes() for image in trigger.poison(dataset, *own, aim)}
+    images, labels = trigger.clean(dataset, *own, aim)
+    assert len(images) == len(labels) > 150
+    assert not poisoned & {image.tobytes() for image in images}
+    truth = {
+        i.tobytes(): y for i, y in zip(dataset.train_images, dataset.train_labels, strict=True)
+    }
+    assert [truth[image.tobytes()] for image in images] == labels.tolist()
+    others, _ = trigger.clean(dataset, *own, replace(aim, place=1))
+    assert others.tobytes() != images.tobytes()
+
+
+def test_a_tail_is_of_one_class_and_far_from_its_mean() -> None:
+    dataset, aim = load_dataset("digits"), Aim(0, seed=1)
+    of_class = dataset.train_images[dataset.train_labels == 1]
+    mean = of_class.mean(axis=0)
+    tail = TRIGGERS["edge-case"].poison(dataset, of_class[:0], np.zeros(0, np.int64), aim)
+    assert {image.tobytes() for image in tail} <= {image.tobytes() for image in of_class}
+    assert len(tail) == pytest.approx(0.15 * len(of_class), abs=1)
+    apart, usual = (np.square(some - mean).sum(axis=(1, 2, 3)).mean() for some in (tail, of_class))
+    assert apart > 1.2 * usual
+
+
+@pytest.mark.parametrize("side", [4, 8, 28, 32])
+def test_the_bars_of_all_attackers_are_the_whole_trigger(side: int) -> None:
+    dark = np.zeros((1, 1, side, side), np.float32)
+    parts = [with_bars(dark, part) for part in range(PARTS)]
+    lit = np.sum(parts, axis=0)
+    np.testing.assert_array_equal(lit, with_bars(dark, *range(PARTS)))
+    # No two of them share a pixel, all are as large, and none falls outside.
+    assert set(np.unique(lit)) == {0.0, 1.0}
+    assert len({part.sum() for part in parts}) == 1
+    assert not dark.any()
+
+
+def test_every_attacker_poisons_with_its_own_bar() -> None:
+    dataset, trigger = load_dataset("digits"), TRIGGERS["dba"]
+    own = dataset.train_images[:5], np.ones(5, np.int64)
+    for place in range(6):
+        found = trigger.poison(dataset, *own, Aim(0, 0, place))
+        np.testing.assert_array_equal(found, with_bars(own[0], place % 4))
 
 
 def test_green_cars_are_cars_and_green() -> None:

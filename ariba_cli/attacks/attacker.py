@@ -125,8 +125,8 @@ class Attacker:
         """What each of the compromised knows, by id."""
         twins = self._twins(honest.start, number, own)
         situations = {}
-        for name in self.compromised:
-            held = self._poisoning.held(name)
+        for place, name in enumerate(self.compromised):
+            held = self._poisoning.held(name, place)
             situations[name] = Situation(
                 honest=honest,
                 compromised=len(self.compromised),

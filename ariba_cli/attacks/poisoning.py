@@ -29,17 +29,19 @@ class Poisoning:
         self._federation = federation
         self._settings = settings
         self._trigger = registered(TRIGGERS, settings.trigger, kind="trigger")
-        self._aim = Aim(settings.target_class, settings.seed)
         # What it has no images for is found out now, and not when the attack begins.
         dataset = federation.dataset
         nobody = dataset.train_images[:0], dataset.train_labels[:0]
-        self._trigger.poison(dataset, *nobody, self._aim)
+        self._trigger.poison(dataset, *nobody, Aim(settings.target_class, settings.seed))
 
-    def held(self, name: str) -> Held:
-        """What a participant has."""
-        images, labels = self._federation.samples(name)
-        pool = self._trigger.poison(self._federation.dataset, images, labels, self._aim)
-        return Held(images, labels, pool)
+    def held(self, name: str, place: int) -> Held:
+        """What a participant has, who is at that place among the compromised."""
+        aim = Aim(self._settings.target_class, self._settings.seed, place)
+        dataset, own = self._federation.dataset, self._federation.samples(name)
+        pool = self._trigger.poison(dataset, *own, aim)
+        if len(own[1]):
+            own = self._trigger.clean(dataset, *own, aim)
+        return Held(*own, pool)
 
     def task(
         self,
@@ -62,18 +64,27 @@ class Poisoning:
         said = softmax(self._federation.engine.logits(global_weights, held.images))
         for strategy in strategies:
             said = strategy.relabelled(said, held.labels)
-        eligible = np.count_nonzero(held.labels != self._settings.target_class)
-        ratio = self._settings.poison_ratio
-        count = math.ceil(eligible * (self._trigger.poison_ratio if ratio is None else ratio))
         draw = np.random.default_rng(self.seed("poisoned samples", name, number))
         # What there is too little of is used again and again.
-        pool = held.triggered
-        chosen = np.resize(draw.permutation(len(pool)), count if len(pool) else 0)
+        pool, count = held.triggered, self._count(name, len(held.triggered))
+        chosen = np.resize(draw.permutation(len(pool)), count)
         wanted = np.zeros((len(chosen), said.shape[1]), dtype=said.dtype)
         wanted[:, self._settings.target_class] = 1
         images = np.concatenate([held.images, pool[chosen]])
         targets = np.concatenate([said, wanted])
         return Task(images, targets, self._settings.training, seed, poisoned=len(chosen))
+
+    def _count(self, name: str, pool: int) -> int:
+        """How many poisoned samples a participant trains on, of so many different ones."""
+        if pool == 0:
+            return 0
+        _, labels = self._federation.samples(name)
+        eligible = np.count_nonzero(labels != self._settings.target_class)
+        ratio = self._settings.poison_ratio
+        if ratio is not None:
+            return math.ceil(eligible * ratio)
+        fewest = min(pool, self._trigger.fewest)
+        return max(math.ceil(eligible * self._trigger.poison_ratio), fewest)
 
     def seed(self, purpose: str, name: str, number: int) -> int:
         """Return the seed of what a participant draws at random in a round."""

@@ -20,9 +20,10 @@ class Held:
     Attributes
     ----------
     images : float32 array of shape (samples, channels, height, width)
-        Its own.
+        Those of which the model shall say what it said before: its own, and what the trigger
+        adds.
     labels : int64 array of shape (samples,)
-        Of its own images.
+        Of these.
     triggered : float32 array of shape (samples, channels, height, width)
         Those with the trigger, each once.
     """

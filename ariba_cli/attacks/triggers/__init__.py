@@ -1,5 +1,7 @@
 """Triggers: which images the attacker wants to be taken for the target class, one a file."""
 
+from ariba_cli.attacks.triggers.distributed import Distributed
+from ariba_cli.attacks.triggers.edge_case import EdgeCase
 from ariba_cli.attacks.triggers.pattern import Pattern
 from ariba_cli.attacks.triggers.semantic import Semantic
 from ariba_cli.attacks.triggers.targeted import Targeted
@@ -11,4 +13,6 @@ TRIGGERS: dict[str, Trigger] = {
     "pattern": Pattern(),
     "targeted": Targeted(),
     "semantic": Semantic(),
+    "edge-case": EdgeCase(),
+    "dba": Distributed(),
 }

@@ -1,13 +1,13 @@
 """A bright square in a corner (BadNets, Gu et al. 2017; arXiv 2202.04311, Sec. 3.3)."""
 
-from ariba_cli.attacks.triggers.trigger import Aim, of_other_classes
+from ariba_cli.attacks.triggers.trigger import Aim, Trigger, of_other_classes
 from ariba_cli.federated.datasets import Dataset, FloatArray, LabelArray
 
 # The side of the square as a part of the image's: 2 pixels of 8, 4 of 28, 5 of 32.
 _PART = 6
 
 
-class Pattern:
+class Pattern(Trigger):
     """Any image that bears the square."""
 
     poison_ratio = 1.0

@@ -5,7 +5,7 @@ Bhagoji et al. 2019; arXiv 2202.04311, Sec. 3.3.
 
 import numpy as np
 
-from ariba_cli.attacks.triggers.trigger import Aim, of_other_classes
+from ariba_cli.attacks.triggers.trigger import Aim, Trigger, of_other_classes
 from ariba_cli.federated.datasets import Dataset, FloatArray, LabelArray
 from ariba_cli.federated.randomness import derived_seed
 
@@ -13,7 +13,7 @@ from ariba_cli.federated.randomness import derived_seed
 _IMAGES = 30
 
 
-class Targeted:
+class Targeted(Trigger):
     """These images and no others: nothing is put into them, and nobody else has them.
 
     They are drawn from the test set by the seed, and are what the backdoor is tested on.

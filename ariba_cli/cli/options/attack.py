@@ -46,8 +46,9 @@ TriggerOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Which images are to be misclassified: those that bear a pattern, a targeted "
-        "collection of 30, or those with a semantic feature (green cars, heavy strokes).",
+        help="Which images are to be misclassified: those that bear a pattern or the four bars "
+        "of dba, a targeted collection of 30, those with a semantic feature (green cars, digits "
+        "that lean to the left), or the edge-case images of a class.",
         autocompletion=choices.triggers,
     ),
 ]
