@@ -5,7 +5,8 @@
 >>> [one.id for one in verdict.suspects[:2]]
 ['p18', 'p15']
 
-`audit` takes a round on disk and `score` updates in memory; both return a `Verdict`.
+`audit` takes a round on disk and `score` updates in memory; both return a `Verdict`. A
+`RunningHistory` that `audit` is given for each round of a run says what they show together.
 `open_round` and `save_round` read and write rounds. What cannot be done is an `AribaError` of
 one line. Nothing is imported until it is used.
 """
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ariba_cli.api.auditing import audit, score
     from ariba_cli.api.rounds import open_round, save_round
     from ariba_cli.api.verdict import Verdict
+    from ariba_cli.auditing.history import RunningHistory
     from ariba_cli.base.errors import AribaError
 
 __version__ = version.VERSION
@@ -25,6 +27,7 @@ __version__ = version.VERSION
 # Where each name is defined.
 _MODULES = {
     "AribaError": "ariba_cli.base.errors",
+    "RunningHistory": "ariba_cli.auditing.history",
     "Verdict": "ariba_cli.api.verdict",
     "audit": "ariba_cli.api.auditing",
     "open_round": "ariba_cli.api.rounds",
@@ -32,7 +35,16 @@ _MODULES = {
     "score": "ariba_cli.api.auditing",
 }
 
-__all__ = ["AribaError", "Verdict", "__version__", "audit", "open_round", "save_round", "score"]
+__all__ = [
+    "AribaError",
+    "RunningHistory",
+    "Verdict",
+    "__version__",
+    "audit",
+    "open_round",
+    "save_round",
+    "score",
+]
 
 
 def __getattr__(name: str) -> Any:

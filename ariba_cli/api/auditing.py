@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace as replace_fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -21,17 +22,22 @@ from ariba_cli.api.verdict import Verdict, with_record
 from ariba_cli.auditing.audit import audit as audit_round
 from ariba_cli.auditing.audit import audit_sent
 from ariba_cli.auditing.evaluation import truth_metrics
+from ariba_cli.auditing.history import AuditedRound, RunningHistory
 from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.base.ids import id_order
 from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.formats.memory import model_in_memory
 from ariba_cli.formats.model import ReadOptions
+from ariba_cli.reports.audit_json import result_digest
 from ariba_cli.rounds import directory
 from ariba_cli.rounds.members import GLOBAL_STEM, Member
 from ariba_cli.rounds.truth import truth_of
 from ariba_cli.scoring.devices import DeviceChoice
 from ariba_cli.updates.intake import Sent, Submission
+
+if TYPE_CHECKING:
+    from ariba_cli.auditing.observation import Observation
 
 
 def audit(
@@ -58,6 +64,7 @@ def audit(
     evidence: bool = False,
     explain: Sequence[str] = (),
     truth: bool = False,
+    history: RunningHistory | None = None,
     progress: Progress = no_progress,
     notice: Callable[[str], None] | None = None,
 ) -> Verdict:
@@ -108,6 +115,8 @@ def audit(
         How many bytes of a layer to hold in memory.
     explain : sequence of str, optional
         Whose most distant fragments are kept, with `evidence`.
+    history : RunningHistory, optional
+        The rounds of the run before this one, to which it is added.
     progress : callable, optional
         Called with what is done, how many steps of it are done, and how many there are.
     notice : callable, optional
@@ -159,11 +168,15 @@ def audit(
             not_models=tuple(map(Path, not_models)),
         )
         known = truth_of(round_) if truth else None
-        found = audit_round(round_, settings, progress)
+        seen: list[Observation | None] = []
+        found = audit_round(round_, settings, progress, seen.append)
     except OSError as error:
         raise InputError(f"'{error.filename or root}': {error.strerror}") from error
     if known is not None:
         found = replace(found, truth=truth_metrics(found, known.compromised))
+    if history is not None:
+        number = None if round_.manifest is None else round_.manifest.round
+        history.add(AuditedRound(number, found, result_digest(found), seen[0]))
     return with_record(found, started, ticks, str(path), round_.terms.isolation.record)
 
 

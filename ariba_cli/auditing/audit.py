@@ -1,7 +1,7 @@
 """The audit: a round → checked inputs → the scores of detectors → a ranking with its findings."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace as replace_fields
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from ariba_cli.auditing.choice import Choice, choose_layers
 from ariba_cli.auditing.decisions import decide, few_participants
 from ariba_cli.auditing.detection import detector_results, update_plan
 from ariba_cli.auditing.examination import Examined, examine_all
+from ariba_cli.auditing.observation import Observation, observe
 from ariba_cli.auditing.ranking_checks import left_out_unchanged
 from ariba_cli.auditing.rescoring import far_out_in_words, rescored
 from ariba_cli.auditing.settings import AuditSettings
@@ -42,7 +43,16 @@ if TYPE_CHECKING:
     from ariba_cli.scoring.panel.baseline import Baseline
 
 
-def audit(round_: Round, settings: AuditSettings, progress: Progress = no_progress) -> Verdict:
+# Told of what was seen in a round, if anything was.
+Watch = Callable[[Observation | None], None]
+
+
+def audit(
+    round_: Round,
+    settings: AuditSettings,
+    progress: Progress = no_progress,
+    watch: Watch = lambda _: None,
+) -> Verdict:
     """Rank the participants of a round by how backdoored their updates look.
 
     Parameters
@@ -53,6 +63,8 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = no_progre
         What was asked for.
     progress : Progress, optional
         Told how far the work is.
+    watch : callable, optional
+        Told of what a history keeps of the round.
 
     Raises
     ------
@@ -67,7 +79,8 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = no_progre
     _check_known(ids, settings.excluded, "exclude")
     _check_known(ids, settings.explained, "explain")
     sent = open_sent(round_, settings.excluded, progress, seal)
-    verdict = audit_sent(sent, settings, progress, where=f"ariba inspect {round_.root}")
+    where = f"ariba inspect {round_.root}"
+    verdict = audit_sent(sent, settings, progress, watch, where=where)
     requested = replace(verdict.method.requested, names=round_.terms.names)
     method = replace(
         verdict.method,
@@ -87,7 +100,12 @@ def audit(round_: Round, settings: AuditSettings, progress: Progress = no_progre
 
 
 def audit_sent(
-    sent: Sent, settings: AuditSettings, progress: Progress = no_progress, *, where: str = "inspect"
+    sent: Sent,
+    settings: AuditSettings,
+    progress: Progress = no_progress,
+    watch: Watch = lambda _: None,
+    *,
+    where: str = "inspect",
 ) -> Verdict:
     """Rank the participants by what they sent, wherever it is; see `audit`.
 
@@ -99,6 +117,8 @@ def audit_sent(
         What was asked for.
     progress : Progress, optional
         Told how far the work is.
+    watch : callable, optional
+        As in `audit`.
     where : str, optional
         How to list the layers, for errors.
     """
@@ -130,6 +150,7 @@ def audit_sent(
     detected = detector_results(settings.detectors, examined, plan, k_est)
     decides = detected[0]
     decision, ranking = decide(decides, settings.level, k_est)
+    watch(observe(decides))
     findings += [*extra_layers(catalogs, layers), *choice.findings]
     for one in examined:
         findings += [*one.left_out.values(), *one.findings]

@@ -87,12 +87,15 @@ class Detected:
         Who was scored as a whole, in id order; nobody where layers were.
     scores : Scores, optional
         What it says of these, in that order.
+    updates : Updates, optional
+        What it was fed of these.
     """
 
     result: DetectorResult
     margin: float
     ids: tuple[str, ...] = ()
     scores: Scores | None = None
+    updates: Updates | None = None
 
 
 def detector_results(
@@ -223,7 +226,9 @@ def _of_updates(
         scores=scores,
     )
     margin = scores[k_est - 1].value - scores[k_est].value if scores else 0.0
-    return Detected(result, margin, () if gathered is None else gathered.ids, found)
+    if gathered is None:
+        return Detected(result, margin)
+    return Detected(result, margin, gathered.ids, found, gathered.updates)
 
 
 def _check_fed(detector: UpdateDetector, updates: Updates) -> None:

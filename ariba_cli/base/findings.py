@@ -41,6 +41,11 @@ class FindingKind(StrEnum):
     SEAL_BROKEN = "seal-broken"
     UNLISTED_FILE = "unlisted-file"
     PLANTED = "planted"
+    ROUND_REPEATED = "round-repeated"
+    ROUND_ORDER = "round-order"
+    ROUNDS_MISSING = "rounds-missing"
+    UNNUMBERED = "unnumbered"
+    OTHER_PARTICIPANTS = "other-participants"
 
 
 # What can be found anew in every layer.
@@ -59,6 +64,16 @@ PER_LAYER = frozenset(
         FindingKind.LARGE_K_EST,
         FindingKind.LAYER_LEFT_OUT,
         FindingKind.UNUSABLE_GLOBAL,
+    }
+)
+# What can be wrong with several rounds, and not with one.
+OF_HISTORY = frozenset(
+    {
+        FindingKind.ROUND_REPEATED,
+        FindingKind.ROUND_ORDER,
+        FindingKind.ROUNDS_MISSING,
+        FindingKind.UNNUMBERED,
+        FindingKind.OTHER_PARTICIPANTS,
     }
 )
 BROKEN_SEAL = (FindingKind.SEAL_BROKEN, FindingKind.UNLISTED_FILE)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.suggestions import nearest
-from ariba_cli.detectors.declaration import Declaration, Detector, Setting
+from ariba_cli.detectors.declaration import Declaration, Detector, HistoryDetector, Setting
 from ariba_cli.scoring.devices import AUTO, DeviceChoice
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ DETECTORS = {
 }
 DEFAULT = "panel"
 OF_THE_PAPER = "mahalanobis"
+# Of scope history: all of them look at several rounds, and the first decides.
+OF_HISTORY = {"timeline": "timeline", "foolsgold-memory": "foolsgold_memory"}
 # These are named with what follows a colon.
 WITH_VARIANTS = frozenset({"pyod"})
 LISTED = "ariba audit --list-detectors shows all"
@@ -78,6 +80,12 @@ def family(name: str) -> Family:
         raise UsageError(f"there is no detector '{name}'; {hint} ({LISTED})")
     found: Family = importlib.import_module(f"{__name__}.{DETECTORS[name]}").FAMILY
     return found
+
+
+def history_detectors() -> tuple[HistoryDetector, ...]:
+    """Return the detectors of scope *history*; the first decides."""
+    modules = (importlib.import_module(f"{__name__}.{one}") for one in OF_HISTORY.values())
+    return tuple(module.FAMILY for module in modules)
 
 
 def make_detector(

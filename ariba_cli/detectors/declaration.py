@@ -12,6 +12,7 @@ from ariba_cli.scoring.devices import AUTO, DeviceChoice
 
 if TYPE_CHECKING:
     from ariba_cli.scoring.marks import Marks
+    from ariba_cli.scoring.over_rounds import OverRounds
     from ariba_cli.scoring.panel.baseline import Baseline
     from ariba_cli.scoring.panel.reasons import Reason
     from ariba_cli.scoring.update_statistics import Float64, Statistic, Updates, UpdateStatistics
@@ -25,6 +26,7 @@ class Scope(StrEnum):
 
     LAYER = "layer"
     UPDATE = "update"
+    HISTORY = "history"
 
 
 class Need(StrEnum):
@@ -189,6 +191,23 @@ class UpdateDetector:
 
 
 Detector = LayerDetector | UpdateDetector
+
+
+@dataclass(frozen=True)
+class HistoryDetector:
+    """A detector of scope *history*, which takes no arguments.
+
+    Attributes
+    ----------
+    declaration : Declaration
+        What there is to know of it.
+    score : callable
+        Called with what is known of the rounds of a run; returns what it says of everybody who
+        took part in any.
+    """
+
+    declaration: Declaration
+    score: "Callable[[OverRounds], Scores]"
 
 
 @dataclass(frozen=True)

@@ -19,15 +19,20 @@ DECLARATION = Declaration(
 def foolsgold_scores(statistics: UpdateStatistics) -> Float64:
     """Return the largest pardoned cosine of each; FoolsGold's weight falls with it.
 
-    Memory of earlier rounds, and the choice of indicative features, are left out.
+    The choice of indicative features is left out; `foolsgold-memory` remembers earlier rounds.
     """
-    found = cosines(statistics.gram)
+    return pardoned(cosines(statistics.gram))
+
+
+def pardoned(alike: Float64) -> Float64:
+    """Return the largest pardoned cosine of each, from the cosines of all pairs."""
+    found = alike.copy()
     np.fill_diagonal(found, -np.inf)
     largest = found.max(axis=1)
     ratios = np.divide(largest[:, None], largest, out=np.ones_like(found), where=largest != 0)
-    pardoned = np.where((largest > largest[:, None]) & (largest > 0), found * ratios, found)
-    np.fill_diagonal(pardoned, -np.inf)
-    scores: Float64 = pardoned.max(axis=1)
+    found = np.where((largest > largest[:, None]) & (largest > 0), found * ratios, found)
+    np.fill_diagonal(found, -np.inf)
+    scores: Float64 = found.max(axis=1)
     return scores
 
 

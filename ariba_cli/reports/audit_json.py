@@ -1,8 +1,9 @@
 """A verdict → the JSON report, schema `audit-2.0.0`."""
 
+import hashlib
 from typing import Any
 
-from ariba_cli.reports.canonical import RunRecord, document, rounded_all
+from ariba_cli.reports.canonical import RunRecord, canonical_bytes, document, rounded_all
 from ariba_cli.reports.words import coverage_in_words, headline_in_words
 from ariba_cli.verdicts.verdict import Verdict, plain
 
@@ -39,6 +40,11 @@ def audit_result(verdict: Verdict) -> dict[str, Any]:
     for one, given in zip(requested, verdict.method.requested.detectors, strict=True):
         one["arguments"] = given.arguments
     return rounded
+
+
+def result_digest(verdict: Verdict) -> str:
+    """Return the `result_sha256` of the report on a verdict."""
+    return hashlib.sha256(canonical_bytes(audit_result(verdict))).hexdigest()
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:

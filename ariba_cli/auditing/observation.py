@@ -1,0 +1,59 @@
+"""What a history keeps of a round: a few numbers of each participant, and no update."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ariba_cli.auditing.decisions import with_ids
+from ariba_cli.auditing.detection import Detected
+from ariba_cli.scoring.update_statistics import Float64, centred
+from ariba_cli.verdicts.ranked import Reason
+
+# Whoever is less likely gives reasons, whether or not it is named.
+_UNLIKELY = 0.05
+_TINY = 1e-300
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen in a round.
+
+    Attributes
+    ----------
+    ids : tuple of str
+        Who was judged, in id order.
+    p_values : float64 array of shape (n,)
+        Of the detector that decides.
+    lengths : float64 array of shape (n,)
+        ‖δ_i‖ by their median.
+    gram : float64 array of shape (n, n)
+        ⟨δ_i, δ_j⟩, by the square of that median.
+    reasons : dict of str to tuple of Reason
+        The signs against whoever is unlikely.
+    """
+
+    ids: tuple[str, ...]
+    p_values: Float64
+    lengths: Float64
+    gram: Float64
+    reasons: Mapping[str, tuple[Reason, ...]]
+
+
+def observe(decides: Detected) -> Observation | None:
+    """Return what a history keeps; None without p-values, or where nobody can be told apart."""
+    scores, updates = decides.scores, decides.updates
+    if scores is None or scores.p_values is None or updates is None or not decides.result.scores:
+        return None
+    total = updates.total
+    gram = total.gram if total.from_global else centred(total.gram)
+    norms = np.sqrt(np.maximum(np.diagonal(gram), 0.0))
+    usual = max(float(np.median(norms)), _TINY)
+    unlikely = [place for place, p in enumerate(scores.p_values) if p <= _UNLIKELY]
+    return Observation(
+        ids=decides.ids,
+        p_values=np.array(scores.p_values),
+        lengths=norms / usual,
+        gram=gram / usual / usual,
+        reasons=with_ids(scores.reasons(unlikely), decides.ids),
+    )
