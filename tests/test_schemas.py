@@ -10,7 +10,7 @@ import pytest
 
 from ariba_cli import arena, reports
 from ariba_cli.base.errors import UsageError
-from ariba_cli.base.findings import FindingKind
+from ariba_cli.base.findings import OF_HISTORY, FindingKind
 from ariba_cli.reports.published import SUMS, folder, schema, versions
 from tests.conftest import Ariba
 
@@ -61,7 +61,12 @@ def test_a_schema_says_which_version_it_is_of(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "never"),
-    [("audit", set()), ("diff", set()), ("inspect", {FindingKind.LAYER_LEFT_OUT})],
+    [
+        ("audit", OF_HISTORY),
+        ("diff", set()),
+        ("history", set(FindingKind) - OF_HISTORY),
+        ("inspect", {FindingKind.LAYER_LEFT_OUT, *OF_HISTORY}),
+    ],
 )
 def test_a_schema_knows_every_kind_of_finding(name: str, never: set[FindingKind]) -> None:
     finding = json.loads(schema(name))["$defs"]["finding"]

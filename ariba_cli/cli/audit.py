@@ -32,7 +32,8 @@ def audit(
         list[Path] | None,
         typer.Argument(
             metavar="ROUND...",
-            help="The directory of a round; of several, one is audited after the other.",
+            help="The directory of a round, or of a run with its rounds; of several, one is "
+            "audited after the other, and then all together.",
             show_default=False,
         ),
     ] = None,
@@ -94,7 +95,8 @@ def audit(
             "--html",
             metavar="FILE",
             parser=options.new_file,
-            help="Write the report as one HTML page, too, with pictures. Of one round.",
+            help="Write the report as one HTML page, too, with pictures: of one round, or of "
+            "several together.",
             show_default=False,
         ),
     ] = None,
@@ -129,7 +131,8 @@ def audit(
         list[str] | None,
         typer.Option(
             metavar="CONDITION",
-            help="Exit with 1 when it holds in any round, with X from 0 to 1 and in quotes for "
+            help="Exit with 1 when it holds in any round, or in all together, with X from 0 to 1 "
+            "and in quotes for "
             f"the shell: {conditions_in_words()}. Repeatable.",
             show_default=False,
             autocompletion=choices.conditions,
@@ -188,10 +191,12 @@ def audit(
     An HDF5 file with a group per participant can stand for the directory.
 
     Of several rounds, one that cannot be audited is an error on stderr, and the others are
-    audited all the same. JSON is then one line a round, written as soon as it is done.
+    audited all the same. JSON is then one line a round, written as soon as it is done. From
+    four rounds of a run on, in order, a last one is about all together: evidence adds up over
+    the rounds in which a participant took part.
 
-    Exit codes: 0 done; 1 done, and a condition of --fail-on holds in a round; 2 a round could
-    not be audited
+    Exit codes: 0 done; 1 done, and a condition of --fail-on holds in a round, or in all
+    together; 2 a round could not be audited
 
     Example: ariba audit runs/demo/attacked
 
@@ -204,17 +209,20 @@ def audit(
 
     Example: ariba audit runs/demo/attacked --explain p03 --html report.html
 
+    Example: ariba audit runs/demo --html history.html
+
     Example: find runs -name 'round_*' -print0 | ariba audit --files0-from - -f json
     """
     with defer_signals():
+        from ariba_cli.auditing.history import RunningHistory
         from ariba_cli.cli.auditing import Auditing
-        from ariba_cli.cli.options.given import given_rounds
+        from ariba_cli.cli.options.given import rounds_to_audit
         from ariba_cli.cli.output import deliver_all
         from ariba_cli.cli.verdicts import Verdicts
 
     console = messages.console()
     conditions = [parse_condition(text) for text in fail_on or ()]
-    given = given_rounds(round_paths or (), files0_from)
+    given = rounds_to_audit(round_paths or (), files0_from, console.note)
     auditing = Auditing(
         asked={
             "layers": tuple(layer or ()),
@@ -246,12 +254,8 @@ def audit(
         outputs=options.paths(output, html),
         conditions=conditions,
         console=console,
+        history=RunningHistory() if given.several else None,
     )
-    several = files0_from is not None or len(round_paths or ()) > 1
-    if several and html is not None:
-        raise UsageError(
-            "--html takes one round; write -f json, and a page of each by ariba report"
-        )
     if explain and format_ is AuditFormat.CSV:
         raise UsageError("--explain has no place in a CSV; use -f table, or -f json")
     if html is not None and output is not None and html.resolve() == output.resolve():
@@ -259,7 +263,7 @@ def audit(
     verdicts = Verdicts(
         format_,
         console,
-        several=several,
+        several=given.several,
         for_file=output is not None,
         reproducible=reproducible,
         evidence=evidence or bool(explain),
@@ -267,11 +271,10 @@ def audit(
         page=html,
         top=None if top is None else parse_top(top),
     )
-    if several:
-        total = len(round_paths) if round_paths else None
-        reports = auditing.each(given, total, verdicts)
+    if given.several:
+        reports = auditing.each(given.paths, given.total, verdicts)
     else:
-        reports = auditing.one(next(given), verdicts)
+        reports = auditing.one(next(given.paths), verdicts)
     deliver_all(reports, output, console)
     if auditing.failed:
         raise typer.Exit(Exit.COULD_NOT_COMPLETE)

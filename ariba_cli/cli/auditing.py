@@ -1,14 +1,15 @@
 """One round audited after the other, and what came of them together."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ariba_cli.api.auditing import audit
-from ariba_cli.base.errors import AribaError
+from ariba_cli.auditing.history import RunningHistory, why_too_few
+from ariba_cli.base.errors import AribaError, InputError
 from ariba_cli.base.progress import Progress
 from ariba_cli.cli.console import Console
 from ariba_cli.cli.exits import Exit
@@ -19,7 +20,8 @@ from ariba_cli.reports.words import cutoff_in_words
 from ariba_cli.rounds.directory import check_apart
 
 if TYPE_CHECKING:
-    from ariba_cli.verdicts.verdict import MarkedLayer
+    from ariba_cli.verdicts.history import History
+    from ariba_cli.verdicts.verdict import MarkedLayer, Verdict
 
 
 @dataclass
@@ -36,18 +38,22 @@ class Auditing:
         Of `--fail-on`.
     console : Console
         Where things are said.
+    history : RunningHistory, optional
+        What is remembered of the rounds so far; none for one round.
     failed : int
         How many rounds could not be audited so far.
     holding : bool
-        Whether a condition held in any round.
+        Whether a condition held in any round, or in all together.
     """
 
     asked: dict[str, Any]
     outputs: tuple[Path, ...]
     conditions: Sequence[Condition]
     console: Console
+    history: RunningHistory | None = None
     failed: int = 0
     holding: bool = False
+    _stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     def one(self, path: Path, verdicts: Verdicts) -> Iterator[bytes]:
         """The report of a round.
@@ -63,7 +69,8 @@ class Auditing:
     def each(self, paths: Iterable[Path], total: int | None, verdicts: Verdicts) -> Iterator[bytes]:
         """The reports of several rounds, each before the next round is looked for.
 
-        A round that cannot be audited is said, and the rest goes on.
+        The last is that of all together. A round that cannot be audited is said, and the rest
+        goes on.
 
         Parameters
         ----------
@@ -86,6 +93,27 @@ class Auditing:
                     self.console.error(f"{path}: {str(error) or 'needs more memory than there is'}")
         if not done:
             raise typer.Exit(Exit.COULD_NOT_COMPLETE)
+        yield from self._of_history(verdicts)
+
+    def _of_history(self, verdicts: Verdicts) -> Iterator[bytes]:
+        """The report of all rounds together, where there are enough of them."""
+        if self.history is None:
+            return
+        if not self.history.suffices:
+            if verdicts.needs_history:
+                raise InputError(why_too_few(self.history))
+            self.console.detail(why_too_few(self.history))
+            return
+        found = self.history.verdict()
+        yield verdicts.encode_history(found, self._stopwatch)
+        self._heed(found, "all rounds together: ")
+
+    def _heed(self, verdict: "Verdict | History", which: str) -> None:
+        """Say which conditions hold, and remember that one does."""
+        holding = [condition.text for condition in self.conditions if condition.holds(verdict)]
+        self.holding = self.holding or bool(holding)
+        if holding:
+            self.console.note(f"{which}condition holds: {', '.join(holding)}")
 
     def _report(
         self, path: Path, verdicts: Verdicts, progress: Progress, which: str
@@ -93,7 +121,7 @@ class Auditing:
         stopwatch = Stopwatch()
         for output in self.outputs:
             check_apart(path, output)
-        verdict = audit(path, **self.asked, progress=progress)
+        verdict = audit(path, **self.asked, history=self.history, progress=progress)
         marked = {layer.layer: layer for layer in verdict.marked_layers}
         for layer in verdict.layers:
             own = marked.get(layer.layer)
@@ -103,11 +131,8 @@ class Auditing:
             )
         sandbox = None if verdict.run is None else verdict.run.sandbox
         data = verdicts.encode(path, verdict, stopwatch, sandbox)
-        holding = [condition.text for condition in self.conditions if condition.holds(verdict)]
-        self.holding = self.holding or bool(holding)
         yield data
-        if holding:
-            self.console.note(f"{which}condition holds: {', '.join(holding)}")
+        self._heed(verdict, which)
 
 
 def _marks_in_words(layer: "MarkedLayer", what: str) -> str:

@@ -2,14 +2,19 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ariba_cli.base.errors import InputError
 from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.cli.exits import Exit
 from ariba_cli.cli.options import shared as options
 from ariba_cli.cli.options.groups import grouped
+
+if TYPE_CHECKING:
+    from ariba_cli.reports.history_report import HistoryReport, Lines
+    from ariba_cli.reports.report import Report
 
 
 class DiffFormat(StrEnum):
@@ -42,6 +47,8 @@ def diff(
 ) -> None:
     """Show who moved between two reports: of two rounds, or of a round audited in two ways.
 
+    Of the JSON lines of several rounds it compares the verdicts on all rounds together.
+
     Says who is newly named or is named no longer, whose rank is another, who is in one of the
     two only, and which parameters and findings are not the same. Scores that differ without
     a change of rank are in the JSON.
@@ -55,14 +62,22 @@ def diff(
     """
     with defer_signals():
         from ariba_cli.cli.output import Stopwatch, deliver
+        from ariba_cli.reports.history_report import read_lines
         from ariba_cli.reports.report import read_report
-        from ariba_cli.verdicts.comparison import compare
+        from ariba_cli.verdicts.comparison import compare, compare_histories
 
     stopwatch = Stopwatch()
     console = messages.console()
     console.detail(f"reading {first_path} and {second_path}")
-    first, second = read_report(first_path), read_report(second_path)
-    found = compare(first.verdict, second.verdict)
+    lines = [read_lines(path) for path in (first_path, second_path)]
+    first: Report | HistoryReport
+    second: Report | HistoryReport
+    if lines == [None, None]:
+        first, second = read_report(first_path), read_report(second_path)
+        found = compare(first.verdict, second.verdict)
+    else:
+        first, second = map(_of_all, lines, (first_path, second_path))
+        found = compare_histories(first.verdict, second.verdict)
     if format_ is DiffFormat.JSON:
         from ariba_cli.reports.diff_json import diff_json
 
@@ -75,3 +90,19 @@ def diff(
     deliver(data, output, console)
     if not found.same:
         raise typer.Exit(Exit.DIFFERENT)
+
+
+def _of_all(lines: "Lines | None", path: Path) -> "HistoryReport":
+    """The verdict on all rounds together, where there is one.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    if lines is None or lines.history is None:
+        raise InputError(
+            f"'{path}' says nothing of several rounds together, and the other report has lines of "
+            "several; give two of one kind"
+        )
+    return lines.history

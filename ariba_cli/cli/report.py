@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.cli.options import shared as options
 from ariba_cli.cli.options.groups import grouped
 
 if TYPE_CHECKING:
     from ariba_cli.cli.console import Console
+    from ariba_cli.reports.history_report import Lines
     from ariba_cli.reports.report import Report
 
 
@@ -49,7 +51,8 @@ def report(
 ) -> None:
     """Write a report of an audit in another format, without its round.
 
-    Everything comes from the JSON, whose result_sha256 is checked first. sha256sums, intoto
+    Everything comes from the JSON, whose result_sha256 is checked first. Of the JSON lines of
+    several rounds, table and html show all rounds together. sha256sums, intoto
     and dsse need a report of an audit with --verify-seal, which has hashed every file that the
     seal lists; ariba convert seals any round. A Statement says that an audit of these files
     found this result; sign it with a tool of your own: cosign attest-blob --statement takes
@@ -65,10 +68,15 @@ def report(
     """
     with defer_signals():
         from ariba_cli.cli.output import deliver
+        from ariba_cli.reports.history_report import read_lines
         from ariba_cli.reports.report import read_content, report_of
 
     console = messages.console()
     console.detail(f"reading {report_path}")
+    lines = read_lines(report_path)
+    if lines is not None:
+        deliver(_of_lines(lines, format_, console, for_file=output is not None), output, console)
+        return
     content = read_content(report_path)
     found = report_of(content, name=f"'{report_path}'")
     for_file = output is not None
@@ -78,6 +86,38 @@ def report(
         for_terminal = console.on_terminal and not for_file
         data = _encoded(found, content, format_, for_terminal=for_terminal)
     deliver(data, output, console)
+
+
+def _of_lines(
+    lines: "Lines", format_: ReportFormat, console: "Console", *, for_file: bool
+) -> bytes:
+    """What all rounds together say; it has a table and a page.
+
+    Raises
+    ------
+    InputError
+        When there is no line about all together.
+    UsageError
+        When another format is asked for.
+    """
+    if lines.history is None:
+        raise InputError(
+            "the report has lines of single rounds, and none about all together, which needs four "
+            "rounds in order that were audited at a level; give one line to write that round"
+        )
+    if format_ is ReportFormat.TABLE:
+        from ariba_cli.reports.history_table import history_table
+
+        paper = console.paper(for_file=for_file)
+        return paper.encode(history_table(lines.history.verdict, paper))
+    if format_ is ReportFormat.HTML:
+        from ariba_cli.reports.html.history import history_html
+
+        return history_html(lines.history)
+    raise UsageError(
+        f"{format_.value} is of one round, and these are lines of several; use table or html, or "
+        "give one line"
+    )
 
 
 def _as_audit_does(

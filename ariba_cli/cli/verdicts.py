@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ariba_cli.cli.output import Stopwatch
     from ariba_cli.reports.audit_csv import AuditCsv
     from ariba_cli.reports.canonical import RunRecord
+    from ariba_cli.verdicts.history import History
     from ariba_cli.verdicts.verdict import Verdict
 
 
@@ -67,7 +68,7 @@ class Verdicts:
         stopwatch: "Stopwatch",
         sandbox: dict[str, int | bool] | None = None,
     ) -> bytes:
-        """What is to be written for the next round; the page is written right away.
+        """What is to be written for the next round; the page of one is written right away.
 
         Raises
         ------
@@ -82,7 +83,7 @@ class Verdicts:
             device=", ".join(verdict.devices),
             sandbox=sandbox,
         )
-        if self._page is not None:
+        if self._page is not None and not self._several:
             self._write_page(self._page, verdict, run)
         encode = {
             AuditFormat.JSON: self._as_json,
@@ -92,6 +93,43 @@ class Verdicts:
         data = encode(path, verdict, run)
         self._started = True
         return data
+
+    @property
+    def needs_history(self) -> bool:
+        """Whether something is asked for that only all rounds together can say."""
+        return self._several and self._page is not None
+
+    def encode_history(self, history: "History", stopwatch: "Stopwatch") -> bytes:
+        """What is to be written of all rounds together, after the last; and its page.
+
+        Raises
+        ------
+        OutputError
+            When the page cannot be written.
+        """
+        run = stopwatch.record(reproducible=self._reproducible)
+        if self._page is not None:
+            from ariba_cli.cli.output import deliver
+            from ariba_cli.reports.history_json import history_json
+            from ariba_cli.reports.history_report import parse_history
+            from ariba_cli.reports.html.history import history_html
+
+            report = parse_history(history_json(history, run))
+            deliver(history_html(report), self._page, self._console)
+        if self._format is AuditFormat.JSON:
+            from ariba_cli.reports.history_json import history_json
+
+            return history_json(history, run)
+        if self._format is AuditFormat.CSV:
+            from ariba_cli.reports.history_words import headline_in_words
+
+            # Below the columns of rounds there is no place for it.
+            self._console.note(headline_in_words(history))
+            return b""
+        from ariba_cli.reports.history_table import history_table
+
+        paper = self._console.paper(for_file=self._for_file)
+        return paper.encode("\n" + history_table(history, paper, top=self._top))
 
     def _write_page(self, page: Path, verdict: "Verdict", run: "RunRecord") -> None:
         """Write what the JSON says, and nothing else, as HTML."""

@@ -1,7 +1,9 @@
 """`ariba verify`: audit a round again, and hold it against its report."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,8 +16,12 @@ from ariba_cli.cli.options import shared as options
 from ariba_cli.cli.options.groups import grouped
 
 if TYPE_CHECKING:
+    from ariba_cli.cli.console import Console
+    from ariba_cli.formats.model import ReadOptions
+    from ariba_cli.replay.history import ReplayedHistory
     from ariba_cli.replay.verify import Verification
     from ariba_cli.reports.canonical import RunRecord
+    from ariba_cli.reports.history_report import HistoryReport
     from ariba_cli.reports.report import Report
 
 # Of each kind of difference.
@@ -25,7 +31,15 @@ _MOST_LINES = 20
 @grouped
 def verify(
     report_path: options.ReportArgument,
-    round_path: options.RoundArgument,
+    round_paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="ROUND...",
+            help="The directory of the round; for the JSON lines of several rounds, all of them in "
+            "that order, or their run.",
+            show_default=False,
+        ),
+    ],
     names: options.NamesOption = None,
     global_model: options.GlobalOption = None,
     max_memory: options.MaxMemoryOption = None,
@@ -38,7 +52,8 @@ def verify(
     a sealed round. Then audits with the layers, the fragment, the detectors, and the level
     or k_est of the report, and compares result_sha256. Prints what is different, a line each:
     first the inputs, then ranks and scores, then the rest. Evidence for pictures is not
-    gathered again.
+    gathered again. Of the JSON lines of several rounds each is held against its round, and the
+    last against all of them together.
 
     Exit codes: 0 everything is the same; 1 something is different; 2 it could not be told: an
     input is missing, or the report cannot be read.
@@ -46,45 +61,125 @@ def verify(
     Example: ariba audit runs/demo/attacked -f json -o report.json
 
     Example: ariba verify report.json runs/demo/attacked
+
+    Example: ariba verify rounds.jsonl runs/demo
     """
     with defer_signals():
-        from ariba_cli.cli.output import Stopwatch
-        from ariba_cli.replay.verify import open_reported_round, verify
+        from ariba_cli.cli.options.given import rounds_to_audit
+        from ariba_cli.reports.history_report import read_lines
         from ariba_cli.reports.report import read_report
-        from ariba_cli.rounds.truth import truth_of
-        from ariba_cli.scoring.devices import DeviceChoice
 
-    stopwatch = Stopwatch()
     console = messages.console()
     terms = files.read_options(names, console)
     console.detail(f"reading {report_path}")
-    report = read_report(report_path, terms.limits)
-    console.detail(f"hashing the inputs of {round_path}, and auditing it again")
-    try:
-        round_ = open_reported_round(
-            round_path,
-            report.verdict,
-            terms,
-            global_path=global_model,
-            not_models=options.paths(names, report_path),
+    lines = read_lines(report_path, terms.limits)
+    given = list(rounds_to_audit(round_paths, None, console.note).paths)
+    reports = (read_report(report_path, terms.limits),) if lines is None else lines.rounds
+    if len(given) != len(reports):
+        raise InputError(
+            f"'{report_path}' is on {len(reports):,} rounds, and {len(given):,} are given; give "
+            "those that were audited, in that order"
         )
-        known = truth_of(round_) if report.verdict.truth is not None else None
-        with console.progress() as progress:
-            done = verify(
-                report,
-                round_,
-                compromised=None if known is None else known.compromised,
-                max_memory=None if max_memory is None else parse_bytes(max_memory),
-                device=DeviceChoice("auto", console.note),
-                progress=progress,
-            )
-    except OSError as error:
-        raise InputError(f"'{error.filename or round_path}': {error.strerror}") from error
-    console.data("".join(f"{visible(line)}\n" for line in _lines(done)).encode())
-    for note in notes(report, done, stopwatch.record(reproducible=False)):
-        console.note(note)
-    if done.differences:
+    work = _Verifying(
+        terms=terms,
+        beside=options.paths(names, report_path),
+        global_path=global_model,
+        max_memory=None if max_memory is None else parse_bytes(max_memory),
+        console=console,
+    )
+    for number, (report, path) in enumerate(zip(reports, given, strict=True), 1):
+        work.verify(report, path, "" if lines is None else f"round {number} of {len(given)}: ")
+    if lines is not None and lines.history is not None:
+        work.verify_history(lines.history)
+    if work.different:
         raise typer.Exit(Exit.DIFFERENT)
+
+
+@dataclass
+class _Verifying:
+    """Holds one round after the other against its report, and remembers them.
+
+    Attributes
+    ----------
+    terms : ReadOptions
+        Under which files are opened.
+    beside : tuple of Path
+        Files that are no updates.
+    global_path : Path, optional
+        The global model, where it was named.
+    max_memory : int, optional
+        How many bytes of a layer to hold in memory.
+    console : Console
+        Where things are said.
+    different : bool
+        Whether anything is not as it was.
+    """
+
+    terms: "ReadOptions"
+    beside: tuple[Path, ...]
+    global_path: Path | None
+    max_memory: int | None
+    console: "Console"
+    different: bool = False
+    _history: "ReplayedHistory | None" = None
+
+    def verify(self, report: "Report", path: Path, which: str) -> None:
+        """Print what is not as the report on a round says.
+
+        Raises
+        ------
+        AribaError
+            When it could not be told.
+        """
+        from ariba_cli.cli.output import Stopwatch
+        from ariba_cli.replay.history import ReplayedHistory
+        from ariba_cli.replay.verify import open_reported_round, verify
+        from ariba_cli.rounds.truth import truth_of
+        from ariba_cli.scoring.devices import DeviceChoice
+
+        stopwatch = Stopwatch()
+        self._history = self._history or ReplayedHistory()
+        self.console.detail(f"hashing the inputs of {path}, and auditing it again")
+        try:
+            round_ = open_reported_round(
+                path,
+                report.verdict,
+                self.terms,
+                global_path=self.global_path,
+                not_models=self.beside,
+            )
+            known = truth_of(round_) if report.verdict.truth is not None else None
+            with self.console.progress() as progress:
+                done = verify(
+                    report,
+                    round_,
+                    compromised=None if known is None else known.compromised,
+                    max_memory=self.max_memory,
+                    device=DeviceChoice("auto", self.console.note),
+                    progress=progress,
+                    watch=self._history.watch,
+                )
+        except OSError as error:
+            raise InputError(f"'{error.filename or path}': {error.strerror}") from error
+        self._history.add(round_, done)
+        self._print(f"{which}{line}" for line in _lines(done))
+        for note in notes(report, done, stopwatch.record(reproducible=False)):
+            self.console.note(which + note)
+        self.different = self.different or bool(done.differences)
+
+    def verify_history(self, report: "HistoryReport") -> None:
+        """Print what is not as the report on all rounds together says."""
+        assert self._history is not None
+        found = self._history.differences(report)
+        self._print(f"all rounds together: {line}" for line in found[:_MOST_LINES])
+        if len(found) > _MOST_LINES:
+            self.console.note(f"and {len(found) - _MOST_LINES:,} more differences")
+        if not found:
+            self.console.note(f"all rounds together: the same: {report.result_sha256}")
+        self.different = self.different or bool(found)
+
+    def _print(self, lines: Iterable[str]) -> None:
+        self.console.data("".join(f"{visible(line)}\n" for line in lines).encode())
 
 
 def _lines(done: "Verification") -> Iterator[str]:

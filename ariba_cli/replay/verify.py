@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from msgspec.structs import replace
 
-from ariba_cli.auditing.audit import audit
+from ariba_cli.auditing.audit import Watch, audit
 from ariba_cli.auditing.evaluation import truth_metrics
 from ariba_cli.auditing.settings import DEFAULT_K_EST, AuditSettings, KEst
 from ariba_cli.base.errors import AribaError, InputError, RefusedFileError
@@ -42,11 +42,14 @@ class Verification:
         How many inputs were compared byte for byte.
     analysed_only : int
         Of how many only what was analysed, if anything, was compared.
+    again : Verdict, optional
+        What is found now; none where no audit is possible.
     """
 
     differences: ReportDifferences
     whole_files: int
     analysed_only: int
+    again: Verdict | None = None
 
 
 def open_reported_round(
@@ -106,6 +109,7 @@ def verify(
     max_memory: int | None = None,
     device: DeviceChoice = AUTO,
     progress: Progress = no_progress,
+    watch: Watch = lambda _: None,
 ) -> Verification:
     """Hash every input again, audit the round again as it was asked for, and compare.
 
@@ -123,6 +127,8 @@ def verify(
         Where detectors work.
     progress : Progress, optional
         Told how far the work is.
+    watch : callable, optional
+        See `audit`.
 
     Raises
     ------
@@ -134,9 +140,14 @@ def verify(
     members = _members(report.verdict, round_)
     changed = _changed_files(report.verdict, round_, members, part_of(progress, 0, 2))
     whole = sum(one.file_sha256 is not None for one in report.verdict.inputs)
+    again: Verdict | None = None
     try:
-        again = _audited_again(report, round_, settings, compromised, part_of(progress, 1, 2))
-        found = report_differences(report, again, changed)
+        verdict = audit(round_, settings, part_of(progress, 1, 2), watch)
+        if compromised is not None:
+            verdict = replace(verdict, truth=truth_metrics(verdict, compromised))
+        # With the digits that the report would have.
+        now = parse_report(audit_json(verdict, report.run))
+        found, again = report_differences(report, now, changed), verdict
     except AribaError as error:
         changed |= _unreadable(report.verdict, round_, members, changed)
         if not changed:
@@ -144,7 +155,7 @@ def verify(
         found = ReportDifferences(
             tuple(changed.values()), (), (f"no audit is possible now: {error}",)
         )
-    return Verification(found, whole, len(report.verdict.inputs) - whole)
+    return Verification(found, whole, len(report.verdict.inputs) - whole, again)
 
 
 def _settings(method: Method, max_memory: int | None, device: DeviceChoice) -> AuditSettings:
@@ -224,20 +235,6 @@ def _changed_file(one: Input, path: str, round_: Round) -> str:
     if now == one.file_sha256:
         return ""
     return f"{one.id}: {path} has other bytes (sha256 {one.file_sha256} now {now})"
-
-
-def _audited_again(
-    report: Report,
-    round_: Round,
-    settings: AuditSettings,
-    compromised: Sequence[str] | None,
-    progress: Progress,
-) -> Report:
-    """Return what the report would say now, with the digits that it would have."""
-    verdict = audit(round_, settings, progress)
-    if compromised is not None:
-        verdict = replace(verdict, truth=truth_metrics(verdict, compromised))
-    return parse_report(audit_json(verdict, report.run))
 
 
 def _unreadable(

@@ -6,6 +6,7 @@ from typing import Any
 
 from ariba_cli.base.findings import Finding
 from ariba_cli.reports.canonical import RunRecord, document, rounded_all
+from ariba_cli.reports.history_report import HistoryReport
 from ariba_cli.reports.report import Report
 from ariba_cli.verdicts.comparison import Comparison, Movement
 from ariba_cli.verdicts.ranked import Ranked
@@ -13,7 +14,12 @@ from ariba_cli.verdicts.ranked import Ranked
 SCHEMA_VERSION = "2.0.0"
 
 
-def diff_json(comparison: Comparison, first: Report, second: Report, run: RunRecord) -> bytes:
+def diff_json(
+    comparison: Comparison,
+    first: Report | HistoryReport,
+    second: Report | HistoryReport,
+    run: RunRecord,
+) -> bytes:
     """Return the bytes of the document; what findings say in words is no part of its result."""
     detectors = (first.verdict.decision.detector, second.verdict.decision.detector)
     result = {
@@ -36,7 +42,7 @@ def diff_json(comparison: Comparison, first: Report, second: Report, run: RunRec
     return document(SCHEMA_VERSION, rounded_all(result), run, parts={"words": words})
 
 
-def _which(report: Report) -> dict[str, Any]:
+def _which(report: Report | HistoryReport) -> dict[str, Any]:
     """Return which report it is, wherever its file lies."""
     return {"schema_version": report.schema_version, "result_sha256": report.result_sha256}
 

@@ -98,13 +98,34 @@ def _checked(data: bytes, name: str) -> dict[str, Any]:
         content = parse_object(data, "content")
     except RefusedFileError as error:
         raise InputError(f"{name} {_why_not_one(data) or error}; {_HINT}") from error
+    check_hashes(content, name)
+    return content
+
+
+def check_hashes(content: dict[str, Any], name: str, known: str = SCHEMA_VERSION) -> None:
+    """Refuse a report of a version that is not known, and one that is not as it was written.
+
+    Parameters
+    ----------
+    content : dict
+        Its JSON.
+    name : str
+        What it is called in errors.
+    known : str, optional
+        The version of its schema that is read.
+
+    Raises
+    ------
+    InputError
+        When it is none, of another version, or has another hash than it says.
+    """
     version = content.get("schema_version")
     if not isinstance(version, str) or "result_sha256" not in content:
         raise InputError(f"{name} is no report of ariba; {_HINT}")
-    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+    if version.partition(".")[0] != known.partition(".")[0]:
         raise InputError(
             f"{name} has schema version {_shown(version)}, and this version of ariba reads "
-            f"{SCHEMA_VERSION}; {_AGAIN}"
+            f"{known}; {_AGAIN}"
         )
     for part in ("result", "words", "evidence", "similarity"):
         if part in content and _sha256(content[part], name) != content.get(f"{part}_sha256"):
@@ -112,7 +133,6 @@ def _checked(data: bytes, name: str) -> dict[str, Any]:
                 f"{name} is not as it was written: its {part}_sha256 is not that of its {part}; "
                 f"{_AGAIN}"
             )
-    return content
 
 
 def _why_not_one(data: bytes) -> str:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from ariba_cli.base.findings import Finding
 from ariba_cli.base.ids import id_order
+from ariba_cli.verdicts.history import History
 from ariba_cli.verdicts.method import RequestedDetector
 from ariba_cli.verdicts.ranked import Ranked
 from ariba_cli.verdicts.verdict import DetectorResult, Verdict
@@ -76,8 +77,26 @@ class Comparison:
 
 def compare(first: Verdict, second: Verdict) -> Comparison:
     """Return what the second says that the first does not, and the other way round."""
-    one, other = _ranking(first), _ranking(second)
     sent, sent_later = _participants(first), _participants(second)
+    changes = _changes(_parameters(first), _parameters(second))
+    return _comparison(first, second, sent, sent_later, changes)
+
+
+def compare_histories(first: History, second: History) -> Comparison:
+    """Return the same of two verdicts on several rounds together."""
+    sent, sent_later = (set(_ranking(one)) for one in (first, second))
+    changes = _changes(_of_history(first), _of_history(second))
+    return _comparison(first, second, sent, sent_later, changes)
+
+
+def _comparison(
+    first: Verdict | History,
+    second: Verdict | History,
+    sent: set[str],
+    sent_later: set[str],
+    parameters: tuple[Change, ...],
+) -> Comparison:
+    one, other = _ranking(first), _ranking(second)
     rest = sorted((sent | sent_later) - one.keys() - other.keys(), key=id_order)
     order = dict.fromkeys([*other, *one, *rest])
     suspects, later = _suspects(first), _suspects(second)
@@ -87,17 +106,29 @@ def compare(first: Verdict, second: Verdict) -> Comparison:
         left=_without(suspects, later),
         only_in_first=tuple(sorted(sent - sent_later, key=id_order)),
         only_in_second=tuple(sorted(sent_later - sent, key=id_order)),
-        parameters=_changes(_parameters(first), _parameters(second)),
+        parameters=parameters,
         new=_without(second.findings, first.findings),
         gone=_without(first.findings, second.findings),
     )
+
+
+def _of_history(history: History) -> dict[str, Any]:
+    """Return what decides a history beside the updates."""
+    found: dict[str, Any] = {
+        "detectors": [one.name for one in history.detectors],
+        "level": history.decision.alpha,
+        "rounds": [one.number for one in history.rounds],
+    }
+    for one in history.detectors:
+        found |= _settled(one)
+    return found
 
 
 def _place(ranked: Ranked | None) -> tuple[int, bool] | None:
     return None if ranked is None else (ranked.rank, ranked.named)
 
 
-def _ranking(verdict: Verdict) -> dict[str, Ranked]:
+def _ranking(verdict: Verdict | History) -> dict[str, Ranked]:
     return {ranked.id: ranked for ranked in verdict.ranking}
 
 
@@ -105,7 +136,7 @@ def _participants(verdict: Verdict) -> set[str]:
     return {one.id for one in verdict.inputs if one.role == "participant"}
 
 
-def _suspects(verdict: Verdict) -> tuple[str, ...]:
+def _suspects(verdict: Verdict | History) -> tuple[str, ...]:
     return tuple(ranked.id for ranked in verdict.suspects)
 
 

@@ -9,9 +9,11 @@ from ariba_cli.base.errors import UsageError
 from ariba_cli.base.findings import BROKEN_SEAL, FindingKind
 
 if TYPE_CHECKING:
+    from ariba_cli.verdicts.history import History
     from ariba_cli.verdicts.verdict import Verdict
 
-Holds = Callable[["Verdict"], bool]
+# Of one round, or of all together.
+Holds = Callable[["Verdict | History"], bool]
 
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20}")
 
@@ -71,7 +73,7 @@ class Form:
 
 
 def _share(least: float) -> Holds:
-    def holds(verdict: "Verdict") -> bool:
+    def holds(verdict: "Verdict | History") -> bool:
         shares = [one.share for one in verdict.ranking if one.share is not None]
         if verdict.ranking and not shares:
             raise UsageError(
@@ -86,7 +88,7 @@ def _share(least: float) -> Holds:
 
 
 def _margin(least: float) -> Holds:
-    def holds(verdict: "Verdict") -> bool:
+    def holds(verdict: "Verdict | History") -> bool:
         if verdict.by_level and not verdict.suspects:
             return False
         return not verdict.ranking or verdict.decision.margin < least
@@ -99,7 +101,7 @@ def _tie(_: float) -> Holds:
 
 
 def _flagged(_: float) -> Holds:
-    def holds(verdict: "Verdict") -> bool:
+    def holds(verdict: "Verdict | History") -> bool:
         if not verdict.by_level:
             raise UsageError(
                 "--fail-on flagged asks who stands out at a level, and k_est names somebody in "

@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ariba_cli.base.errors import InputError, UsageError
 
@@ -31,6 +32,67 @@ def given_rounds(arguments: Sequence[Path], files0_from: Path | None) -> Iterato
     if arguments:
         raise UsageError("rounds come as arguments or from --files0-from; use one of the two")
     return _listed_rounds(files0_from)
+
+
+class Given(NamedTuple):
+    """What is to be audited.
+
+    Attributes
+    ----------
+    paths : iterator of Path
+        The rounds, each as soon as it is known.
+    total : int, optional
+        How many there are, where that is known.
+    several : bool
+        Whether there may be more than one.
+    """
+
+    paths: Iterator[Path]
+    total: int | None
+    several: bool
+
+
+def rounds_to_audit(
+    arguments: Sequence[Path], files0_from: Path | None, say: Callable[[str], None]
+) -> Given:
+    """Return the rounds that are given, with those of runs; see `given_rounds`.
+
+    Parameters
+    ----------
+    arguments : sequence of Path
+        The directories of rounds, or of runs.
+    files0_from : Path, optional
+        A list of such.
+    say : callable
+        Told of what is passed over in a run.
+    """
+    given = given_rounds(arguments, files0_from)
+    if files0_from is not None:
+        return Given(_of_runs(given, say), None, several=True)
+    rounds = list(_of_runs(given, say))
+    return Given(iter(rounds), len(rounds), several=rounds != list(arguments[:1]))
+
+
+def _of_runs(paths: Iterable[Path], say: Callable[[str], None]) -> Iterator[Path]:
+    """Yield the rounds, those of a run in its place, in order.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Directories of rounds and of runs.
+    say : callable
+        Told of what is passed over in a run.
+    """
+    from ariba_cli.rounds.of_run import contents_of_run
+
+    for path in paths:
+        run = contents_of_run(path)
+        if run is None:
+            yield path
+            continue
+        for one in run.unfinished:
+            say(f"{one} is being written, or was never finished: it is left out")
+        yield from run.rounds
 
 
 def _listed_rounds(source: Path) -> Iterator[Path]:

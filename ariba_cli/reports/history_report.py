@@ -1,0 +1,136 @@
+"""What the rounds of a run say together, read back from the JSON lines of an audit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.base.interrupts import defer_signals
+from ariba_cli.base.visible import visible
+from ariba_cli.files.limits import Limits
+from ariba_cli.files.opening import read_own
+from ariba_cli.files.strict_json import parse_object
+from ariba_cli.reports.canonical import RunRecord
+from ariba_cli.reports.history_json import KEY, SCHEMA_VERSION
+from ariba_cli.reports.report import Report, check_hashes, report_of
+from ariba_cli.verdicts.history import History, why_invalid
+
+_MOST_QUOTED = 200
+_AGAIN = "audit the run again"
+
+
+@dataclass(frozen=True)
+class HistoryReport:
+    """What the last line says.
+
+    Attributes
+    ----------
+    verdict : History
+        With the digits that the line has.
+    run : RunRecord
+        How it was run.
+    schema_version : str
+        Of its schema.
+    result_sha256 : str
+        Of the canonical bytes of its result.
+    """
+
+    verdict: History
+    run: RunRecord
+    schema_version: str
+    result_sha256: str
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The JSON lines of an audit of several rounds.
+
+    Attributes
+    ----------
+    rounds : tuple of Report
+        A line each.
+    history : HistoryReport, optional
+        The last line, where there is one about all together.
+    """
+
+    rounds: tuple[Report, ...]
+    history: HistoryReport | None
+
+
+def read_lines(path: Path, limits: Limits | None = None) -> Lines | None:
+    """Return the JSON lines in a file; None when it holds a single report on one round.
+
+    Raises
+    ------
+    InputError
+        When a line is no report, or not as it was written.
+    """
+    try:
+        data = read_own(path, (limits or Limits()).json_bytes)
+    except RefusedFileError as error:
+        raise InputError(f"'{path}' {error}; give what ariba audit -f json wrote") from error
+    lines = [line for line in data.splitlines() if line.strip()]
+    if not _are_lines(lines):
+        return None
+    return lines_of(lines, f"'{path}'")
+
+
+def lines_of(lines: Sequence[bytes], name: str) -> Lines:
+    """Return what JSON lines say; see `read_lines`."""
+    rounds: list[Report] = []
+    history: HistoryReport | None = None
+    for number, line in enumerate(lines, 1):
+        which = f"line {number} of {name}"
+        if history is not None:
+            raise InputError(f"{which} comes after the line about all rounds together; {_AGAIN}")
+        content = _content(line, which)
+        if KEY in content.get("result", {}):
+            history = _history_of(content, which)
+        else:
+            check_hashes(content, which)
+            rounds.append(report_of(content, name=which))
+    return Lines(tuple(rounds), history)
+
+
+def parse_history(data: bytes) -> HistoryReport:
+    """Return what a line about all rounds together says."""
+    return _history_of(_content(data, "the report"), "the report")
+
+
+def _are_lines(lines: Sequence[bytes]) -> bool:
+    """Whether it is one JSON object a line, or the line about all rounds by itself."""
+    whole = [line.startswith(b"{") and line.endswith(b"}") for line in lines]
+    return bool(lines) and all(whole) and (len(lines) > 1 or f'"{KEY}"'.encode() in lines[0])
+
+
+def _content(line: bytes, which: str) -> dict[str, Any]:
+    try:
+        content = parse_object(line, "content")
+    except RefusedFileError as error:
+        raise InputError(f"{which} {error}; {_AGAIN}") from error
+    if not isinstance(content.get("result"), dict):
+        raise InputError(f"{which} is no report of ariba; {_AGAIN}")
+    return content
+
+
+def _history_of(content: dict[str, Any], which: str) -> HistoryReport:
+    with defer_signals():
+        import msgspec
+
+    check_hashes(content, which, SCHEMA_VERSION)
+    try:
+        fields = dict(content["result"][KEY])
+        details = content["words"]["findings"]
+        fields["findings"] = [
+            {**finding, "detail": detail}
+            for finding, detail in zip(fields["findings"], details, strict=True)
+        ]
+        history = msgspec.convert(fields, History)
+        run = msgspec.convert(content.get("run"), RunRecord)
+        reason = why_invalid(history)
+    except (msgspec.MsgspecError, KeyError, ValueError, TypeError, RecursionError) as error:
+        reason = visible(str(error)[:_MOST_QUOTED])
+    if reason:
+        raise InputError(f"{which} is no report on a run: {reason}; {_AGAIN}")
+    return HistoryReport(history, run, content["schema_version"], content["result_sha256"])
