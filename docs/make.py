@@ -10,6 +10,7 @@ import typer.main
 
 from ariba_cli.aggregation.rules import RULES, make_rule
 from ariba_cli.aggregation.rules.declaration import Declaration
+from ariba_cli.attacks.strategies import STRATEGIES, Strategy
 from ariba_cli.cli.app import app
 from benchmarks.detection import page as detection
 
@@ -18,9 +19,10 @@ COMMANDS = _HERE / "commands.md"
 DETECTION = _HERE / "detection.md"
 RECORDS = _HERE / "detection.jsonl"
 AGGREGATION = _HERE / "aggregation.md"
+ATTACKS = _HERE / "attacks.md"
 
 # Between these lines of a page stands what is made.
-_MADE = "<!-- made by make docs, of what each rule declares -->\n"
+_MADE = "<!-- made by make docs, of what each of them declares -->\n"
 _END = "<!-- end of what is made -->\n"
 
 # That of a terminal of 80 columns, whatever this one has.
@@ -37,6 +39,7 @@ def main() -> None:
     """Write the pages; that of detection once there is a run to report."""
     COMMANDS.write_text(page(), encoding="utf-8")
     AGGREGATION.write_text(aggregation_page(), encoding="utf-8")
+    ATTACKS.write_text(attacks_page(), encoding="utf-8")
     if RECORDS.exists():
         DETECTION.write_text(detection_page(), encoding="utf-8")
 
@@ -48,10 +51,39 @@ def detection_page() -> str:
 
 def aggregation_page() -> str:
     """The page of aggregation rules, with what they declare now."""
-    before, _, rest = AGGREGATION.read_text("utf-8").partition(_MADE)
+    return _with_made(AGGREGATION, [_rule(make_rule(name).declaration) for name in RULES])
+
+
+def attacks_page() -> str:
+    """The page of attacks, with what the strategies declare now."""
+    return _with_made(ATTACKS, [_strategy(one) for one in STRATEGIES.values()])
+
+
+def _with_made(page: Path, sections: list[str]) -> str:
+    """Return a page with these sections in the place of those that were made."""
+    before, _, rest = page.read_text("utf-8").partition(_MADE)
     after = rest.partition(_END)[2]
-    sections = [_rule(make_rule(name).declaration) for name in RULES]
     return "".join([before, _MADE, "\n", *sections, _END, after])
+
+
+def _strategy(strategy: type[Strategy]) -> str:
+    declared = strategy.declaration
+    needs = ", ".join(need.value.replace("-", " ") for need in sorted(declared.needs)) or "nothing"
+    lines = [
+        f"### {declared.name}",
+        f"{declared.summary[0].upper()}{declared.summary[1:]}.",
+        f"    {declared.equation}",
+        f"- For: {declared.purpose}.\n- Source: {declared.source}.\n- Works on: {declared.stage}. "
+        f"Must know: {needs}.",
+    ]
+    if declared.options:
+        rows = [
+            f"| `{key}` | {one.meaning} | {one.said_default} | {one.said_range} |"
+            for key, one in declared.options.items()
+        ]
+        head = "| argument | what it is | by default | takes |\n| --- | --- | --- | --- |\n"
+        lines.append(head + "\n".join(rows))
+    return "\n\n".join(lines) + "\n\n"
 
 
 def _rule(declared: Declaration) -> str:

@@ -46,3 +46,25 @@ def test_the_review_stops_a_deployment(
         lines = done.stdout.decode().splitlines()
         shown = [line.split()[0] for line in lines if " p-value " in line]
         assert shown == [ranked["id"] for ranked in ranking if ranked["flagged"]]
+
+
+def test_a_table_of_attacks_is_measured(tmp_path: Path, command_path: str) -> None:
+    (tmp_path / "rows.txt").write_text("--k 2 --strategy noise --strategy-arg deviation=1\n")
+    script = str(REPOSITORY / "examples" / "attacks" / "measure.sh")
+    for _ in range(2):
+        done = subprocess.run(
+            ["bash", script, str(FIXTURES / "clean"), "out", "rows.txt"],
+            cwd=tmp_path,
+            env=environment(PATH=command_path),
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        head, rule, row = done.stdout.decode().splitlines()
+        assert head.count("|") == rule.count("|") == row.count("|")
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert cells[0] == "`--k 2 --strategy noise --strategy-arg deviation=1`"
+        # Random numbers of this length are seen at once.
+        assert cells[5:] == ["2 of 2", "0"]
+        assert float(cells[4]) > 30
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["row_01.json"]

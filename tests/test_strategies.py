@@ -31,6 +31,7 @@ from ariba_cli.federated.datasets import load_dataset
 from ariba_cli.federated.models import Weights, architecture_for
 from ariba_cli.federated.quality import agreement
 from ariba_cli.federated.training import Engine, LocalTraining, Task
+from docs.make import ATTACKS, attacks_page
 from tests.conftest import Ariba
 from tests.situations import NOTHING, situation
 
@@ -87,6 +88,10 @@ def test_the_list_has_every_strategy_and_argument(ariba: Ariba) -> None:
         assert [name, strategy.declaration.stage] in lines
     for key, (name, _) in options_of(tuple(STRATEGIES)).items():
         assert [key, name] in lines
+
+
+def test_the_page_of_attacks_is_up_to_date() -> None:
+    assert ATTACKS.read_text("utf-8") == attacks_page(), "run make docs"
 
 
 def test_random_numbers_have_the_deviation_that_is_asked_for() -> None:
@@ -255,6 +260,7 @@ def test_no_order_of_the_honest_changes_what_is_sent() -> None:
     [
         ("alie", {}, 10, 6, "6 of 10 participants are a majority, for which alie has no z"),
         ("alie", {"z": 1.5}, 3, 2, "alie needs two honest participants or more"),
+        ("min-max", {}, 3, 2, "min-max needs two honest participants or more"),
         ("mimic", {"copied": 8}, 10, 2, "with 8 honest participants it is at most 7"),
     ],
 )

@@ -3,7 +3,7 @@
 from statistics import NormalDist
 
 from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
-from ariba_cli.attacks.strategies.forging import Forging
+from ariba_cli.attacks.strategies.forging import Forging, check_spread
 from ariba_cli.attacks.strategies.honest import Deltas
 from ariba_cli.attacks.strategies.strategy import Situation
 from ariba_cli.base.errors import UsageError
@@ -33,8 +33,7 @@ class LittleIsEnough(Forging):
     def check_fits(self, architecture: Architecture, participants: int, compromised: int) -> None:
         """Refuse a majority of the compromised, for whom there is no z, and one honest alone."""
         del architecture
-        if participants - compromised < 2:
-            raise UsageError("alie needs two honest participants or more, whose spread it takes")
+        check_spread("alie", participants, compromised)
         if self.argument("z") is None and supporters(participants, compromised) < 1:
             raise UsageError(
                 f"{compromised} of {participants} participants are a majority, for which alie has "

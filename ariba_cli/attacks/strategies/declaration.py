@@ -68,6 +68,14 @@ class Option:
         """The default in words."""
         return self.otherwise or f"{self.default}"
 
+    @property
+    def said_range(self) -> str:
+        """What it takes, in words."""
+        if self.choices:
+            return ", ".join(self.choices)
+        end = "on" if self.most == math.inf else f"to {self.most:g}"
+        return f"{'an integer' if self.integer else 'a number'} from {self.least:g} {end}"
+
     def check(self, key: str, name: str, value: Parameter) -> None:
         """Refuse a value that the argument cannot have.
 
@@ -77,16 +85,13 @@ class Option:
             Says what it must be.
         """
         if self.choices:
-            if value not in self.choices:
-                raise UsageError(f"{key} of {name} is '{value}'; use {', '.join(self.choices)}")
-            return
-        kinds = (int,) if self.integer else (int, float)
-        if type(value) not in kinds or not self.least <= float(value) <= self.most:  # type: ignore[arg-type]
-            what = "an integer" if self.integer else "a number"
-            between = f"from {self.least:g} " + (
-                "on" if self.most == math.inf else f"to {self.most:g}"
-            )
-            raise UsageError(f"{key} of {name} is '{value}'; it must be {what} {between}")
+            fits = value in self.choices
+        elif type(value) is int or (type(value) is float and not self.integer):
+            fits = self.least <= value <= self.most
+        else:
+            fits = False
+        if not fits:
+            raise UsageError(f"{key} of {name} is '{value}'; it must be {self.said_range}")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from abc import abstractmethod
 
 from ariba_cli.attacks.strategies.honest import Deltas
 from ariba_cli.attacks.strategies.strategy import Situation, Strategy
+from ariba_cli.base.errors import UsageError
 from ariba_cli.federated.models import Weights
 
 
@@ -23,3 +24,15 @@ class Forging(Strategy):
 def scaled(deltas: Deltas, factor: float) -> Deltas:
     """Return factor·δ."""
     return {name: factor * values for name, values in deltas.items()}
+
+
+def check_spread(name: str, participants: int, compromised: int) -> None:
+    """Refuse one honest participant alone, of whom there is no spread.
+
+    Raises
+    ------
+    UsageError
+        Says how many it takes.
+    """
+    if participants - compromised < 2:
+        raise UsageError(f"{name} needs two honest participants or more, whose spread it takes")

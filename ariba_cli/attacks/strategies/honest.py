@@ -56,19 +56,19 @@ class HonestUpdates:
     @cached_property
     def mean(self) -> Deltas:
         """The mean of the updates."""
-        return {
-            name: np.mean([one[name].astype(np.float64) for one in self._sent], axis=0)
-            - self.start[name]
-            for name in self.trained
-        }
+        return {name: self._mean_sent(name) - self.start[name] for name in self.trained}
 
     @cached_property
     def deviation(self) -> Deltas:
         """The standard deviation of each coordinate, with n − 1 in the denominator (ddof = 1)."""
-        return {
-            name: np.std([one[name].astype(np.float64) for one in self._sent], axis=0, ddof=1)
-            for name in self.trained
-        }
+        found = {}
+        for name in self.trained:
+            mean = self._mean_sent(name)
+            squares = np.zeros_like(mean)
+            for one in self._sent:
+                squares += np.square(one[name] - mean)
+            found[name] = np.sqrt(squares / (len(self) - 1))
+        return found
 
     @cached_property
     def centred_gram(self) -> npt.NDArray[np.float64]:
@@ -79,7 +79,7 @@ class HonestUpdates:
         gram = np.zeros((len(self), len(self)))
         for name in self.trained:
             rows = np.stack([one[name].astype(np.float64).ravel() for one in self._sent])
-            rows -= (self.mean[name] + self.start[name]).ravel()
+            rows -= self._mean_sent(name).ravel()
             gram += np.einsum("ik,jk->ij", rows, rows)
         return gram
 
@@ -88,12 +88,17 @@ class HonestUpdates:
         result = {}
         with np.errstate(over="ignore"):
             for name, values in self.start.items():
-                if name in delta:
-                    wide = values + delta[name]
-                else:
-                    wide = np.mean([one[name].astype(np.float64) for one in self._sent], axis=0)
+                wide = values + delta[name] if name in delta else self._mean_sent(name)
                 result[name] = wide.astype(np.float32)
         return result
+
+    def _mean_sent(self, name: str) -> npt.NDArray[np.float64]:
+        """Return the mean of one tensor, of which there are never two copies for each of them."""
+        total = np.zeros(self.start[name].shape)
+        for one in self._sent:
+            total += one[name]
+        found: npt.NDArray[np.float64] = total / len(self)
+        return found
 
 
 def moved(start: Weights, weights: Weights, factor: float) -> Weights:

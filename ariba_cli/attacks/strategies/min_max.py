@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
-from ariba_cli.attacks.strategies.forging import Forging
+from ariba_cli.attacks.strategies.forging import Forging, check_spread
 from ariba_cli.attacks.strategies.honest import Deltas, HonestUpdates
 from ariba_cli.attacks.strategies.strategy import Situation
+from ariba_cli.federated.models import Architecture
 
 _SOURCE = "Shejwalkar and Houmansadr, Manipulating the Byzantine, 2021"
 _OPTIONS = {
@@ -24,6 +25,11 @@ class Bounded(Forging):
     ‖mean − γp − δ_i‖² = a_i − 2γ·b_i + γ²·c, with a_i = ‖mean − δ_i‖², b_i = ⟨p, mean − δ_i⟩ and
     c = ‖p‖²: so γ is the root of a quadratic, and no search.
     """
+
+    def check_fits(self, architecture: Architecture, participants: int, compromised: int) -> None:
+        """Refuse one honest participant alone, who is at no distance from another."""
+        del architecture
+        check_spread(self.declaration.name, participants, compromised)
 
     def forged(self, situation: Situation) -> Deltas:
         """Return mean − γ·p."""
