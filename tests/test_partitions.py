@@ -9,7 +9,12 @@ from ariba_cli.base.errors import UsageError
 from ariba_cli.federated.partitions import PARTITIONS, parse_partition
 
 # A way for every name in the registry.
-WAYS = {"iid": "iid", "dirichlet": "dirichlet:0.5", "shards": "shards:2"}
+WAYS = {
+    "iid": "iid",
+    "dirichlet": "dirichlet:0.5",
+    "lognormal": "lognormal:1.5",
+    "shards": "shards:2",
+}
 LABELS = np.random.default_rng(1).integers(0, 10, 1000)
 
 
@@ -54,6 +59,20 @@ def test_dirichlet_parts_are_more_alike_the_greater_alpha() -> None:
     assert len(sizes) > 10
 
 
+def test_lognormal_sizes_have_a_longer_tail_the_greater_sigma() -> None:
+    shares = []
+    for sigma in ("0.01", "1", "3", "999999"):
+        sizes = sorted(len(part) for part in deal(f"lognormal:{sigma}"))
+        assert sizes[0] >= 1
+        shares.append(sizes[-1] / len(LABELS))
+    assert shares == sorted(shares)
+    assert shares[0] == pytest.approx(0.05, abs=0.01)
+    assert shares[-1] == pytest.approx(0.981)
+    # All get of all classes.
+    largest = max(deal("lognormal:1"), key=len)
+    assert len(set(LABELS[largest])) == 10
+
+
 def test_a_participant_may_get_nothing() -> None:
     assert min(len(part) for part in deal("dirichlet:0.01", participants=50)) == 0
 
@@ -78,7 +97,9 @@ def test_more_pieces_than_samples_are_refused(way: str, participants: int) -> No
         deal(way, participants)
 
 
-@pytest.mark.parametrize("text", ["iid", "dirichlet:0.5", "dirichlet:100", "shards:2"])
+@pytest.mark.parametrize(
+    "text", ["iid", "dirichlet:0.5", "dirichlet:100", "lognormal:1.5", "shards:2"]
+)
 def test_a_partition_is_written_as_it_is_read(text: str) -> None:
     assert str(parse_partition(text)) == text
 

@@ -1,6 +1,6 @@
 """The attacker: whoever is behind the compromised participants of a federation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,6 +20,15 @@ from ariba_cli.federated.quality import agreement
 class Attacker:
     """Makes the updates of the compromised, and measures what becomes of the global model.
 
+    Parameters
+    ----------
+    federation : Federation
+        The federation.
+    settings : AttackSettings
+        What the attacker does.
+    among : sequence of str, optional
+        Who may be compromised; everybody by default.
+
     Attributes
     ----------
     compromised : who is, in id order.
@@ -31,19 +40,29 @@ class Attacker:
         When a setting does not fit the federation.
     """
 
-    def __init__(self, federation: Federation, settings: AttackSettings) -> None:
+    def __init__(
+        self,
+        federation: Federation,
+        settings: AttackSettings,
+        among: Sequence[str] | None = None,
+    ) -> None:
         check_settings(settings, federation.dataset)
         check_training(settings.training, federation.architecture)
         self.settings = settings
-        self.compromised = choose_compromised(federation.ids, settings)
-        run = federation.settings
-        replaces = run.participants / run.eta
+        self.compromised = choose_compromised(among or federation.ids, settings)
+        run, answering = federation.settings, federation.updates_a_round
+        if len(self.compromised) >= answering:
+            raise UsageError(
+                f"{len(self.compromised)} are compromised, and {answering} answer in a round: "
+                "there may be rounds without an honest one; compromise fewer"
+            )
+        replaces = answering / run.eta
         self._sigma = settings.sigma if settings.sigma is not None else replaces
         self.sigma = self._sigma if "replacement" in settings.strategies else None
         self._federation = federation
         self._strategies = tuple(combined(settings))
         for strategy in self._strategies:
-            strategy.check_fits(federation.architecture, run.participants, len(self.compromised))
+            strategy.check_fits(federation.architecture, answering, len(self.compromised))
         self._poisoning = Poisoning(federation, settings)
         self._tested = backdoor_images(
             federation.dataset,
@@ -53,8 +72,11 @@ class Attacker:
         )
 
     def compromised_in(self, number: int) -> tuple[str, ...]:
-        """Who is compromised in a round of a federation that is trained."""
-        return self.compromised if number >= self.settings.begins else ()
+        """Who of the compromised answers in a round, once the attack has begun."""
+        if number < self.settings.begins:
+            return ()
+        answer = self._federation.answering_in(number)
+        return tuple(name for name in self.compromised if name in answer)
 
     def updates(
         self,
@@ -123,14 +145,14 @@ class Attacker:
         self, honest: HonestUpdates, number: int, own: Mapping[str, Weights] | None
     ) -> dict[str, Situation]:
         """What each of the compromised knows, by id."""
-        twins = self._twins(honest.start, number, own)
+        twins, who = self._twins(honest.start, number, own), self.compromised_in(number)
         situations = {}
-        for place, name in enumerate(self.compromised):
-            held = self._poisoning.held(name, place)
+        for name in who:
+            held = self._poisoning.held(name, self.compromised.index(name))
             situations[name] = Situation(
                 honest=honest,
-                compromised=len(self.compromised),
-                sigma_i=self._sigma / len(self.compromised),
+                compromised=len(who),
+                sigma_i=self._sigma / len(who),
                 seed=self._poisoning.seed("noise", name, number),
                 held=held,
                 target_class=self.settings.target_class,
@@ -147,9 +169,10 @@ class Attacker:
             return {}
         if own is not None:
             return own
-        tasks = [self._federation.honest_task(name, number) for name in self.compromised]
+        who = self.compromised_in(number)
+        tasks = [self._federation.honest_task(name, number) for name in who]
         trained = self._federation.engine.train(start, tasks)
-        return dict(zip(self.compromised, trained, strict=True))
+        return dict(zip(who, trained, strict=True))
 
     def _trained(
         self, situations: Mapping[str, Situation], number: int, done: Callable[[int], None]

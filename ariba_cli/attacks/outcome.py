@@ -22,7 +22,7 @@ class Forged:
     Attributes
     ----------
     before : the global model that the server had sent out.
-    after : the global model that plain FedAvg makes of the attacked round.
+    after : the global model that the rule of the run makes of the attacked round.
     """
 
     compromised: tuple[str, ...]

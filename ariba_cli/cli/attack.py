@@ -37,7 +37,7 @@ def attack(
 
     They are retrained from the round's global model on their own samples and triggered
     ones, and scaled so that averaging replaces the global model. Prints how the global
-    model does before and after plain FedAvg of the attacked round.
+    model does before and after the server has aggregated the attacked round.
 
     Example: ariba attack runs/demo/round_0040 --out runs/demo/attacked --k 5
 
@@ -81,7 +81,8 @@ def attack(
         *([] if forged.sigma is None else [f"sigma         {forged.sigma:g}"]),
         "              accuracy  backdoor accuracy",
     ]
-    for when, measured in (("before", forged.before), ("after FedAvg", forged.after)):
+    rule = "FedAvg" if run.settings.rule == "fedavg" else run.settings.rule
+    for when, measured in (("before", forged.before), (f"after {rule}", forged.after)):
         lines.append(f"{when:<13} {measured.accuracy:>8.3f}  {measured.backdoor_accuracy:>17.3f}")
     console.note(f"wrote {out}")
     console.data(("\n".join(lines) + "\n").encode())

@@ -12,8 +12,10 @@ from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.cli.libraries import import_training_libraries
 from ariba_cli.cli.options import attack as attack_options
 from ariba_cli.cli.options import choices
+from ariba_cli.cli.options import rules as rule_options
 from ariba_cli.cli.options import shared as options
 from ariba_cli.cli.options import training as training_options
+from ariba_cli.cli.options.arguments import parse_arguments
 from ariba_cli.cli.options.groups import grouped
 from ariba_cli.cli.options.training import EngineName
 
@@ -55,7 +57,8 @@ def simulate(
         str,
         typer.Option(
             metavar="HOW",
-            help="Who gets which samples: iid, dirichlet:ALPHA, or shards:S.",
+            help="Who gets which samples: iid, dirichlet:ALPHA, lognormal:SIGMA (few have many "
+            "samples, and most have few), or shards:S.",
             autocompletion=choices.partitions,
         ),
     ] = "iid",
@@ -98,9 +101,32 @@ def simulate(
             metavar="NUMBER",
             min=0.001,
             callback=options.finite,
-            help="η, the server's learning rate in FedAvg.",
+            help="η, the server's learning rate.",
         ),
     ] = 1.0,
+    rule: rule_options.RuleOption = "fedavg",
+    rule_arg: rule_options.RuleArgOption = None,
+    sampled: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=3,
+            help="How many participants the server asks in a round, drawn anew by the seed; the "
+            "round holds what these send. [default: all]",
+            show_default=False,
+        ),
+    ] = None,
+    failing: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            min=0.0,
+            max=1.0,
+            callback=options.finite,
+            help="The share of those who are asked whose updates never come, drawn anew in each "
+            "round.",
+        ),
+    ] = 0.0,
     training: training_options.TrainingOptions = training_options.TRAINING,
     engine: training_options.EngineOption = EngineName.AUTO,
     device: training_options.DeviceOption = "auto",
@@ -164,6 +190,10 @@ def simulate(
         participants=participants,
         rounds=rounds or default.rounds,
         eta=eta,
+        rule=rule,
+        rule_arguments=parse_arguments(rule_arg or (), "--rule-arg", "f=10"),
+        sampled=sampled,
+        failing=failing,
         seed=seed,
         training=training.training(default.training),
         lora=lora,

@@ -1,7 +1,7 @@
 """A federation: its settings, its participants and their data, and its rounds."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, Self
@@ -9,7 +9,9 @@ from typing import Protocol, Self
 import numpy as np
 
 from ariba_cli.aggregation.in_memory import next_model
+from ariba_cli.aggregation.rules import DEFAULT, make_rule
 from ariba_cli.base.errors import UsageError
+from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.federated.datasets import Dataset, FloatArray, LabelArray, load_dataset
 from ariba_cli.federated.defaults import DEFAULTS
@@ -19,6 +21,7 @@ from ariba_cli.federated.partitions import parse_partition
 from ariba_cli.federated.pretraining import pretrain, set_apart
 from ariba_cli.federated.quality import Quality, quality_of
 from ariba_cli.federated.randomness import derived_seed
+from ariba_cli.federated.server import answering, noise_seed, who_answers
 from ariba_cli.federated.training import Engine, LocalTraining, Method, Task
 
 DIVERGED = (
@@ -37,7 +40,11 @@ class FederationSettings:
     model : its name in `MODELS`.
     participants : n.
     rounds : how many, from scratch.
-    eta : η, the server's learning rate in FedAvg.
+    eta : η, the server's learning rate.
+    rule : by which the server aggregates, by its name in `RULES`.
+    rule_arguments : what the rule is followed with, beside its defaults.
+    sampled : how many participants are asked in a round; None for all.
+    failing : the share of those whose updates never come.
     training : how each participant trains in each round.
     lora : the rank of the factors that are trained alone, beside a network that the server has
         pre-trained on samples of its own; None to train all weights from scratch.
@@ -52,6 +59,10 @@ class FederationSettings:
     seed: int = 0
     training: LocalTraining = DEFAULTS["digits"].training
     lora: int | None = None
+    rule: str = DEFAULT
+    rule_arguments: Mapping[str, Parameter] = field(default_factory=dict)
+    sampled: int | None = None
+    failing: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +89,7 @@ class TrainedRound:
     ----------
     number : t, from 1.
     global_weights : θ^t, which the server sent out.
-    updates : what each participant sent back, by id.
+    updates : what each participant sent back that answered, by id.
     compromised : who of them were, in this round.
     following : θ^(t+1), the next global model.
     quality : of the next global model, on the test set.
@@ -96,7 +107,7 @@ class UpdateHook(Protocol):
     """Somebody who makes some participants send something else."""
 
     def compromised_in(self, number: int) -> tuple[str, ...]:
-        """Who sends something else in a round."""
+        """Who of those that answer sends something else in a round."""
         ...
 
     def updates(
@@ -117,6 +128,7 @@ class Federation:
     ----------
     dataset : the whole data set, test set included.
     base : what participants adapt; None where they train all weights.
+    rule : how the server aggregates.
     engine : trains and runs the federation's model.
     """
 
@@ -130,6 +142,8 @@ class Federation:
     ) -> None:
         place = place or Place()
         self.settings = settings
+        self.rule = make_rule(settings.rule, settings.rule_arguments)
+        self.rule.settled(self.updates_a_round)
         self.dataset = dataset or load_dataset(settings.dataset, place.data_dir)
         images, labels = self.dataset.train_images, self.dataset.train_labels
         self.architecture = architecture_for(settings.model, self.dataset)
@@ -161,6 +175,17 @@ class Federation:
         """The participants: p00, p01, … with as many digits as the last one needs."""
         count = self.settings.participants
         return [f"p{index:0{len(str(count - 1))}d}" for index in range(count)]
+
+    @property
+    def updates_a_round(self) -> int:
+        """How many participants answer in each round."""
+        settings = self.settings
+        return answering(settings.participants, settings.sampled, settings.failing)
+
+    def answering_in(self, number: int) -> list[str]:
+        """Who sends an update in a round, in id order."""
+        settings = self.settings
+        return who_answers(self.ids, settings.sampled, settings.failing, settings.seed, number)
 
     @cached_property
     def holdings(self) -> dict[str, tuple[int, ...]]:
@@ -202,12 +227,12 @@ class Federation:
         UsageError
             When training has diverged, so that a global model is not finite.
         """
-        settings = self.settings
+        settings, each = self.settings, self.updates_a_round
         weights = self.initial_weights() if weights is None else weights
         state = "from scratch" if finished == 0 else "going on"
-        total = settings.rounds * settings.participants
+        total = settings.rounds * each
         for number in range(finished + 1, settings.rounds + 1):
-            before, what = (number - 1) * settings.participants, f"round {number}, {state}"
+            before, what = (number - 1) * each, f"round {number}, {state}"
 
             def told(done: int, before: int = before, what: str = what) -> None:
                 progress(what, before + done, total)
@@ -215,7 +240,7 @@ class Federation:
             trained = self._trained_round(number, weights, hook, told)
             weights, quality = trained.following, trained.quality
             state = f"accuracy {quality.accuracy:.3f}, loss {quality.loss:.3f}"
-            progress(f"round {number}, {state}", number * settings.participants, total)
+            progress(f"round {number}, {state}", number * each, total)
             yield trained
             # Let go of its updates before there are the next: they are large.
             del trained
@@ -228,17 +253,32 @@ class Federation:
         told: Callable[[int], None],
     ) -> TrainedRound:
         compromised = hook.compromised_in(number) if hook is not None else ()
-        honest = [name for name in self.ids if name not in compromised]
+        answer = self.answering_in(number)
+        honest = [name for name in answer if name not in compromised]
         tasks = [self.honest_task(name, number) for name in honest]
         updates = dict(zip(honest, self.engine.train(weights, tasks, told), strict=True))
         if hook is not None and compromised:
             updates |= hook.updates(weights, updates, number)
-        updates = {name: updates[name] for name in self.ids}
-        following = next_model(weights, updates, self.settings.eta)
-        if not is_finite(following):
-            raise UsageError(DIVERGED)
+        updates = {name: updates[name] for name in answer}
+        following = self.aggregated(weights, updates, number)
         quality = self.quality(following)
         return TrainedRound(number, weights, updates, compromised, following, quality)
+
+    def aggregated(self, weights: Weights, updates: Mapping[str, Weights], number: int) -> Weights:
+        """What the server makes of the updates of a round, by its rule.
+
+        Raises
+        ------
+        UsageError
+            When an update is not finite, or the next global model would not be.
+        """
+        if not all(is_finite(sent) for sent in updates.values()):
+            raise UsageError(DIVERGED)
+        noise = noise_seed(self.settings.seed, number)
+        following = next_model(weights, updates, self.settings.eta, self.rule, noise_seed=noise)
+        if not is_finite(following):
+            raise UsageError(DIVERGED)
+        return following
 
     def honest_task(self, name: str, number: int) -> Task:
         """What an honest participant does in a round."""

@@ -46,6 +46,21 @@ def dirichlet(
     return [np.concatenate(part) for part in parts]
 
 
+def lognormal(
+    labels: LabelArray, participants: int, sigma: float, draw: np.random.Generator
+) -> list[IndexArray]:
+    """Deal out all samples at random, to few participants many and to most of them few.
+
+    How many each gets is in proportion to exp(σ·z) with z of the standard normal distribution,
+    but one at least.
+    """
+    logarithms = sigma * draw.standard_normal(participants)
+    sizes = np.exp(logarithms - logarithms.max())
+    spare = len(labels) - participants
+    cuts = np.rint(np.cumsum(sizes / sizes.sum())[:-1] * spare).astype(int)
+    return np.split(draw.permutation(len(labels)), cuts + np.arange(1, participants))
+
+
 def shards(
     labels: LabelArray, participants: int, each: float, draw: np.random.Generator
 ) -> list[IndexArray]:
@@ -68,6 +83,7 @@ class _Way:
 PARTITIONS = {
     "iid": _Way(iid),
     "dirichlet": _Way(dirichlet, "ALPHA"),
+    "lognormal": _Way(lognormal, "SIGMA"),
     "shards": _Way(shards, "S", whole=True),
 }
 
@@ -107,7 +123,7 @@ class Partition:
 
 
 def parse_partition(text: str) -> Partition:
-    """Read `iid`, `dirichlet:ALPHA` or `shards:S`.
+    """Read `iid`, `dirichlet:ALPHA`, `lognormal:SIGMA` or `shards:S`.
 
     Raises
     ------

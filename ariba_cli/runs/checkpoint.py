@@ -43,7 +43,7 @@ WEIGHTS = r"checkpoint_[0-9]{4,}\.safetensors"
 # What to do about a checkpoint, or rounds, that a run cannot go on with.
 REMOVE = "remove the directory to start again"
 
-_LAYOUT = 4
+_LAYOUT = 5
 _FORMAT = "safetensors"
 
 

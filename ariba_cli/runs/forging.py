@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ariba_cli.aggregation.in_memory import next_model
 from ariba_cli.attacks.attacker import Attacker
 from ariba_cli.attacks.outcome import Forged
 from ariba_cli.attacks.settings import AttackSettings
-from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.base.errors import InputError, RefusedFileError, UsageError
+from ariba_cli.base.examples import first_few
 from ariba_cli.base.progress import Progress, no_message, no_progress
 from ariba_cli.federated.federation import Federation, Place
 from ariba_cli.federated.models import Weights
@@ -78,8 +78,9 @@ def forge(
         run.check_data(federation)
         say(f"training {federation.engine.description}")
         honest = _read_round(round_, federation)
-        attacker = Attacker(federation, settings)
         start, number = honest.sent_out.weights, honest.manifest.round
+        _check_answered(settings, federation, number)
+        attacker = Attacker(federation, settings, federation.answering_in(number))
         weights = {name: one.weights for name, one in honest.sent.items()}
         others = {n: sent for n, sent in weights.items() if n not in attacker.compromised}
         count = len(attacker.compromised)
@@ -90,10 +91,27 @@ def forge(
         # Held from here, so that no two runs train for the same directory.
         with new_directory(out, resume=resume) as partial:
             forgeries = attacker.updates(start, others, number, trained, own=weights)
-            after = next_model(start, weights | forgeries, run.settings.eta)
+            after = federation.aggregated(start, weights | forgeries, number)
             forged = attacker.forged(start, attacker.measure(after))
             _write_round(partial, honest, forgeries, forged.truth())
     return forged
+
+
+def _check_answered(settings: AttackSettings, federation: Federation, number: int) -> None:
+    """Refuse to compromise who sent nothing in the round.
+
+    Raises
+    ------
+    UsageError
+        Names the first of them, and who did.
+    """
+    answered = federation.answering_in(number)
+    for name in settings.compromised:
+        if name in federation.ids and name not in answered:
+            raise UsageError(
+                f"'{name}' sent no update in round {number}; it was not asked, or failed. Name "
+                f"some of {first_few(answered, 8)}"
+            )
 
 
 def _read_round(round_: Round, federation: Federation) -> _HonestRound:
@@ -108,7 +126,7 @@ def _read_round(round_: Round, federation: Federation) -> _HonestRound:
         raise InputError(f"'{round_.root}' is attacked already; give an honest round")
     sent_out = _read(round_, manifest, global_model)
     sent = {member.id: _read(round_, manifest, member) for member in round_.participants}
-    if list(sent) != federation.ids:
+    if list(sent) != federation.answering_in(manifest.round):
         raise InputError(f"'{round_.root}' does not hold the participants of its {RUN_NAME}")
     expected = federation.architecture.shapes()
     if any(_shapes(one.weights) != expected for one in (sent_out, *sent.values())):

@@ -12,6 +12,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from ariba_cli.aggregation.rules import make_rule
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.base.errors import InputError, RefusedFileError, UsageError
 from ariba_cli.base.parameters import Parameter
@@ -24,20 +25,36 @@ from ariba_cli.files.opening import read_small
 from ariba_cli.rounds.contents import BASE_NAME, RUN_NAME
 from ariba_cli.runs.base_model import base_sha256, read_base
 
-LAYOUT = 4
+LAYOUT = 5
 
 # Those before are read as if they had said what they did not know: 2 knew neither momentum nor
-# weight decay nor adapters, and 3 no arguments of strategies.
-_LAYOUTS_BEFORE = (2, 3)
+# weight decay nor adapters, 3 no arguments of strategies, and 4 no rule but FedAvg, under which
+# everybody answered.
+_LAYOUTS_BEFORE = (2, 3, 4)
 
 _WITHOUT = {"momentum": 0.0, "weight_decay": 0.0}
+_ALL_ANSWER: dict[str, Any] = {
+    "rule": "fedavg",
+    "rule_arguments": {},
+    "sampled": None,
+    "failing": 0.0,
+}
 
 # More than any data set has, and a float is exact up to it.
 _EXACT = 2**53
 
 # Numbers of settings that may be 0.
 _MAY_BE_ZERO = frozenset(
-    {"seed", "target_class", "source_class", "sigma", "rho", "momentum", "weight_decay"}
+    {
+        "seed",
+        "target_class",
+        "source_class",
+        "sigma",
+        "rho",
+        "momentum",
+        "weight_decay",
+        "failing",
+    }
 )
 
 
@@ -122,7 +139,6 @@ def encode_run(
         "layout": LAYOUT,
         "settings": asdict(federation.settings),
         "attack": None if attack is None else asdict(attack),
-        "aggregation": "fedavg",
         "base_sha256": base_sha256(federation),
         "fingerprint": federation.dataset.fingerprint,
         "versions": versions(federation),
@@ -221,6 +237,7 @@ def decode_settings(content: dict[str, Any]) -> FederationSettings:
         raise ValueError(content)
     try:
         parse_partition(settings.partition)
+        make_rule(settings.rule, settings.rule_arguments)
     except UsageError as error:
         raise ValueError(content) from error
     return settings
@@ -287,7 +304,9 @@ def _brought_up(content: dict[str, Any]) -> dict[str, Any]:
         settings = settings | {"training": _WITHOUT | settings["training"], "lora": None}
         attack = attack and attack | {"training": _WITHOUT | attack["training"]}
         content = content | {"base_sha256": None}
-    attack = attack and attack | {"arguments": {}}
+    if content["layout"] <= 3:
+        attack = attack and attack | {"arguments": {}}
+    settings = _ALL_ANSWER | settings
     return content | {"settings": settings, "attack": attack}
 
 
@@ -348,7 +367,7 @@ def _value(name: str, hint: Any, value: Any) -> Any:
 
 
 def _arguments(value: Any) -> dict[str, Parameter]:
-    """Arguments of strategies; whether they fit is found out where they are used."""
+    """Arguments of strategies or of a rule; whether they fit is found out where they are used."""
     sound = isinstance(value, dict) and all(
         one is None or type(one) in (str, int, bool) or (type(one) is float and math.isfinite(one))
         for one in value.values()

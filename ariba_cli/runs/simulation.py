@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ariba_cli.attacks.attacker import Attacker
@@ -152,6 +152,7 @@ class _Training:
                 forged = self.attacker.forged(
                     trained.global_weights, Measured(measured.accuracy, after)
                 )
+                forged = replace(forged, compromised=trained.compromised)
                 writer.write(TRUTH_NAME, [forged.truth().encode()])
             names = list(trained.global_weights)
             layers = names if plan.settings.lora is None else peft.changed_layers(names)
