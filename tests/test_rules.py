@@ -1,6 +1,7 @@
 """Every aggregation rule: what its publication says, whoever sends what, in whatever order."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ TABLE = {
     # A single attacker is like nobody else.
     "foolsgold": Row(translates=False, scales=True, outlier=math.inf),
     "norm-clip": Row(translates=False, scales=True),
+    "accuracy-check": Row(translates=False, scales=False),
     "audit": Row(translates=False, scales=False),
 }
 WITH_ORACLE = list(ORACLES)
@@ -91,7 +93,12 @@ def aggregated(delta: Float64, name: str, *, eta: float = 1.0, **arguments: Any)
     """Return what a rule makes of updates that are counted from a model of zeros."""
     sent = {f"p{i:02}": model(one) for i, one in enumerate(delta)}
     start = model(np.zeros(delta.shape[1]))
-    return flat(next_model(start, sent, eta, make_rule(name, arguments)))
+    return flat(next_model(start, sent, eta, make_rule(name, arguments), accuracy=judged))
+
+
+def judged(one: Mapping[str, npt.NDArray[np.float32]]) -> float:
+    """Return an accuracy that falls with how far a model is from zeros."""
+    return 1 / (1 + float(np.linalg.norm(flat(dict(one)))))
 
 
 def close(found: Float64, expected: Float64) -> None:
@@ -99,7 +106,7 @@ def close(found: Float64, expected: Float64) -> None:
 
 
 def test_the_table_has_every_rule() -> None:
-    assert set(RULES) == set(TABLE) == {*ORACLES, "audit"}
+    assert set(RULES) == set(TABLE) == {*ORACLES, "accuracy-check", "audit"}
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -189,11 +196,14 @@ def test_files_threads_and_memory_change_no_byte(
         monkeypatch.setattr(parallel, "cores", lambda threads=threads: threads)
         monkeypatch.setattr(reading, "_MOST_HELD", 0 if memory == little else 2**20)
         out = tmp_path / f"{threads}-{memory}"
-        aggregate_round(round_, out, rule=rule, eta=0.5, max_memory=memory, noise_seed=7)
+        aggregate_round(
+            round_, out, rule=rule, eta=0.5, max_memory=memory, noise_seed=7, accuracy=judged
+        )
     assert len({path.read_bytes() for path in tmp_path.glob("?-*")}) == 1
     sent = {f"p{i:02}": model(one) for i, one in enumerate(delta)}
     start = model(np.zeros(delta.shape[1]))
-    assert_same(read(tmp_path / "1-None"), dict(next_model(start, sent, 0.5, rule, noise_seed=7)))
+    found = next_model(start, sent, 0.5, rule, noise_seed=7, accuracy=judged)
+    assert_same(read(tmp_path / "1-None"), dict(found))
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -224,8 +234,9 @@ def test_samples_are_weights_or_are_refused(tmp_path: Path, name: str) -> None:
         with pytest.raises(UsageError, match="counts everybody the same; leave out --weights"):
             aggregate_round(round_, tmp_path / "out", rule=rule, samples=samples)
         return
-    done = aggregate_round(round_, tmp_path / "out", rule=rule, samples=samples)
-    plain = aggregate_round(round_, tmp_path / "plain", rule=rule)
+    out, plain_out = tmp_path / "out", tmp_path / "plain"
+    done = aggregate_round(round_, out, rule=rule, samples=samples, accuracy=judged)
+    plain = aggregate_round(round_, plain_out, rule=rule, accuracy=judged)
     ratios = [done.shares[one] / plain.shares[one] / samples[one] for one in plain.used]
     assert ratios == pytest.approx([ratios[0]] * len(ratios))
 
@@ -334,6 +345,54 @@ def test_the_audit_leaves_out_the_compromised(tmp_path: Path) -> None:
         open_round(FIXTURES / "attacked"), tmp_path / "out", rule=make_rule("audit")
     )
     assert set(done.shares) - set(done.used) == {"p15", "p18"}
+
+
+def test_the_accuracy_check_leaves_out_who_loses_more_than_it_pardons() -> None:
+    delta = draw(12, 6)
+    worse = {2: 0.15, 4: 0.05}
+
+    def accuracy(one: Mapping[str, npt.NDArray[np.float32]]) -> float:
+        near = np.abs(delta - flat(dict(one))).sum(axis=1)
+        # That of the others is no single update.
+        return 0.9 - (worse.get(int(near.argmin()), 0.0) if near.min() < 1e-3 else 0.0)
+
+    sent = {f"p{i:02}": model(one) for i, one in enumerate(delta)}
+    start = model(np.zeros(57))
+    for gamma, away in ((0.1, [2]), (0.2, []), (0.01, [2, 4])):
+        rule = make_rule("accuracy-check", {"gamma": gamma})
+        found = flat(next_model(start, sent, 1.0, rule, accuracy=accuracy))
+        close(found, np.delete(delta, away, axis=0).mean(axis=0))
+    with pytest.raises(InputError, match=r"needs the data .* --run"):
+        next_model(start, sent, 1.0, make_rule("accuracy-check"))
+
+
+def test_the_accuracy_check_knows_the_others_beside_one_that_is_huge() -> None:
+    delta = draw(13, 5)
+    delta[3] = 1e30
+    seen = []
+
+    def accuracy(one: Mapping[str, npt.NDArray[np.float32]]) -> float:
+        seen.append(flat(dict(one)))
+        return 0.5
+
+    sent = {f"p{i:02}": model(one) for i, one in enumerate(delta)}
+    next_model(model(np.zeros(57)), sent, 1.0, make_rule("accuracy-check"), accuracy=accuracy)
+    close(seen[7], np.delete(delta, 3, axis=0).mean(axis=0))
+
+
+def test_the_command_checks_the_accuracy_on_the_data_of_the_run(
+    tmp_path: Path, attacked: Path, ariba: Ariba
+) -> None:
+    command = ("aggregate", attacked, "--rule", "accuracy-check", "--out", "out")
+    # A copy of the round has no run.json beside it.
+    without = ariba(*command)
+    assert (without.returncode, without.stderr.count(b"\n")) == (2, 1)
+    assert b"to know the data and the model" in without.stderr
+    done = ariba(*command, "--run", FIXTURES / "run.json")
+    assert done.returncode == 0, done.stderr
+    assert b"by accuracy-check, gamma 0.1 with eta 1; wrote out" in done.stderr
+    assert {line.split("\t")[1] for line in done.stdout.decode().splitlines()} <= {"accuracy-check"}
+    assert (tmp_path / "out").exists()
 
 
 def test_the_command_says_who_is_left_out_by_the_rule(

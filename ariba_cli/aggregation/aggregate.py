@@ -18,7 +18,7 @@ from ariba_cli.aggregation.reading import (
 )
 from ariba_cli.aggregation.rules import DEFAULT, make_rule
 from ariba_cli.aggregation.rules.declaration import Choice, Rule, Settled
-from ariba_cli.aggregation.updates import RoundUpdates
+from ariba_cli.aggregation.updates import Accuracy, RoundUpdates
 from ariba_cli.base.errors import InputError, OutputError, UsageError
 from ariba_cli.base.findings import Finding
 from ariba_cli.base.machine import memory_bytes
@@ -77,6 +77,7 @@ def aggregate_round(
     strict: bool = False,
     max_memory: int | None = None,
     noise_seed: int = 0,
+    accuracy: Accuracy | None = None,
     progress: Progress = no_progress,
 ) -> Aggregation:
     """Write the next global model to the new file `out`, as safetensors.
@@ -106,6 +107,8 @@ def aggregate_round(
         Whatever it is, the result is the same.
     noise_seed : int, optional
         Where the noise of a rule comes from.
+    accuracy : callable, optional
+        Returns how well a model does on the samples of the server, for rules that need it.
     progress : Progress, optional
         Told how far the work is.
 
@@ -131,7 +134,9 @@ def aggregate_round(
     tensors = SavedTensors(basis, submissions, memory)
     tensors.check(progress, strict=strict)
     _check_somebody_counts(round_, submissions, tensors.submissions, counts)
-    updates = saved_updates(round_, tensors, counts, updates_are_deltas=updates_are_deltas)
+    updates = saved_updates(
+        round_, tensors, counts, updates_are_deltas=updates_are_deltas, accuracy=accuracy
+    )
     try:
         choice = rule.of(updates)
         write_atomically(out, _pieces(basis, updates, choice, eta, noise_seed, progress))

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ariba_cli.aggregation.combining import next_values
 from ariba_cli.aggregation.rules import DEFAULT, make_rule
 from ariba_cli.aggregation.rules.declaration import Rule
-from ariba_cli.aggregation.updates import RoundUpdates
+from ariba_cli.aggregation.updates import Accuracy, RoundUpdates
 from ariba_cli.base.machine import memory_bytes
 from ariba_cli.formats.memory import model_in_memory
 from ariba_cli.rounds.members import GLOBAL_STEM, Member
@@ -24,6 +24,7 @@ def next_model(
     rule: Rule | None = None,
     *,
     noise_seed: int = 0,
+    accuracy: Accuracy | None = None,
 ) -> Float32s:
     """Return the next global model in float32; what that cannot hold becomes infinite.
 
@@ -39,13 +40,15 @@ def next_model(
         By what they are aggregated; FedAvg by default.
     noise_seed : int, optional
         Where the noise of a rule comes from.
+    accuracy : callable, optional
+        Returns how well a model does on the samples of the server, for rules that need it.
 
     Raises
     ------
     InputError, UsageError
         When the rule cannot be followed on this round.
     """
-    stacked = _stacked(global_weights, updates)
+    stacked = _stacked(global_weights, updates, accuracy)
     choice = (rule or make_rule(DEFAULT)).of(stacked)
     found = {}
     with np.errstate(over="ignore", invalid="ignore"):
@@ -56,7 +59,9 @@ def next_model(
     return found
 
 
-def _stacked(global_weights: Float32s, updates: Mapping[str, Float32s]) -> RoundUpdates:
+def _stacked(
+    global_weights: Float32s, updates: Mapping[str, Float32s], accuracy: Accuracy | None
+) -> RoundUpdates:
     return RoundUpdates(
         ids=tuple(updates),
         shapes={name: values.shape for name, values in global_weights.items()},
@@ -71,6 +76,7 @@ def _stacked(global_weights: Float32s, updates: Mapping[str, Float32s]) -> Round
             model_order=list(global_weights),
         ),
         memory=memory_bytes() // 4,
+        accuracy=accuracy,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ariba_cli.aggregation.updates import Array, RoundUpdates
+from ariba_cli.aggregation.updates import Accuracy, Array, RoundUpdates
 from ariba_cli.base.errors import InputError, RefusedFileError, UsageError
 from ariba_cli.base.findings import FindingKind
 from ariba_cli.base.progress import Progress, no_progress, part_of
@@ -202,6 +202,7 @@ def saved_updates(
     samples: Mapping[str, int],
     *,
     updates_are_deltas: bool,
+    accuracy: Accuracy | None = None,
 ) -> RoundUpdates:
     """Return the updates of a saved round, all of which were checked."""
     layers = {layer.name: layer for layer in tensors.basis.layers}
@@ -217,4 +218,5 @@ def saved_updates(
         samples=tuple(samples[name] for name in ids),
         sent=lambda: open_sent(round_, away, no_progress),
         memory=tensors.memory,
+        accuracy=accuracy,
     )

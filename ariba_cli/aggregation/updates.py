@@ -1,6 +1,6 @@
 """The updates of one round as rules see them: tensor by tensor, from files or from memory."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -17,6 +17,8 @@ from ariba_cli.updates.intake import Sent
 Array = npt.NDArray[np.floating]
 Float64 = npt.NDArray[np.float64]
 Indices = Sequence[int]
+# Returns how large a share of the server's samples a model gets right, in [0, 1].
+Accuracy = Callable[[Mapping[str, npt.NDArray[np.float32]]], float]
 
 # What is read at a time of values that stay in their files, in bytes.
 _CHUNK_BYTES = 2**27
@@ -48,6 +50,8 @@ class RoundUpdates:
         Returns the same as an audit takes it.
     memory : int
         How many bytes may be held of a tensor.
+    accuracy : callable, optional
+        Returns how well a model does on the samples of the server, where it has some.
     """
 
     ids: tuple[str, ...]
@@ -59,6 +63,7 @@ class RoundUpdates:
     samples: tuple[int, ...]
     sent: Callable[[], Sent]
     memory: int
+    accuracy: Accuracy | None = None
 
     @property
     def participants(self) -> int:

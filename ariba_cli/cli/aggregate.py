@@ -1,7 +1,8 @@
 """`ariba aggregate`: make the next global model of a round."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,13 +14,18 @@ from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.base.suggestions import nearest
 from ariba_cli.base.visible import visible
 from ariba_cli.cli.audit import parse_bytes
+from ariba_cli.cli.libraries import import_training_libraries
 from ariba_cli.cli.options import rules as rule_options
 from ariba_cli.cli.options import shared as options
+from ariba_cli.cli.options import training as training_options
 from ariba_cli.cli.options.arguments import parse_arguments
 from ariba_cli.cli.options.groups import grouped
+from ariba_cli.cli.options.training import EngineName
 
 if TYPE_CHECKING:
     from ariba_cli.aggregation.aggregate import Aggregation
+    from ariba_cli.aggregation.updates import Accuracy
+    from ariba_cli.cli.console import Console
     from ariba_cli.rounds.directory import Round
     from ariba_cli.runs.run_file import Run
 
@@ -86,6 +92,17 @@ def aggregate(
         ),
     ] = None,
     max_memory: options.MaxMemoryOption = None,
+    run_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--run",
+            metavar="RUN.json",
+            help="Says of which network and data the round is, for what needs to know. [default: "
+            "the run.json beside the round]",
+            show_default=False,
+        ),
+    ] = None,
+    data_dir: training_options.DataDirOption = None,
     _list_rules: rule_options.ListRulesOption = False,
     names: options.NamesOption = None,
     global_model: options.GlobalOption = None,
@@ -112,12 +129,14 @@ def aggregate(
     with defer_signals():
         from ariba_cli.aggregation.aggregate import aggregate_round
         from ariba_cli.aggregation.rules import make_rule
+        from ariba_cli.aggregation.rules.declaration import Need
         from ariba_cli.federated.server import noise_seed
         from ariba_cli.replay.suspects import read_suspects
         from ariba_cli.reports.finding_words import findings_in_words
         from ariba_cli.rounds.contents import HOST_NAME
         from ariba_cli.rounds.directory import open_round
         from ariba_cli.rounds.host import samples_of
+        from ariba_cli.runs.run_file import path_beside
 
     console = messages.console()
     chosen = make_rule(rule, parse_arguments(rule_arg or (), "--rule-arg", "f=10"))
@@ -132,7 +151,17 @@ def aggregate(
     by_samples = weighting is Weighting.SAMPLES
     by_host = by_samples and HOST_NAME in round_.files
     by_run = by_samples and not by_host
-    run = _run(round_path, needed=by_run) if by_run or eta is None or seed is None else None
+    needs_data = Need.DATA in chosen.declaration.needs
+    asks = eta is None or (seed is None and "noise" in chosen.given)
+    needed = by_run or needs_data or run_path is not None
+    run = None
+    if asks or needed:
+        run = _run(
+            run_path or path_beside(round_path),
+            by_samples=by_run,
+            data=needs_data,
+            needed=needed,
+        )
     if eta is None:
         eta = 1.0 if run is None else run.settings.eta
     if seed is None:
@@ -142,7 +171,10 @@ def aggregate(
     if by_run and run is not None:
         samples = run.samples
     suspects = [name for path in reports for name in read_suspects(path, round_)]
-    with console.progress() as progress:
+    with (
+        _accuracy(run if needs_data else None, data_dir, console) as accuracy,
+        console.progress() as progress,
+    ):
         done = aggregate_round(
             round_,
             out,
@@ -153,6 +185,7 @@ def aggregate(
             strict=strict,
             max_memory=memory,
             noise_seed=noise_seed(seed, number),
+            accuracy=accuracy,
             progress=progress,
         )
     for line in findings_in_words([*round_.findings, *done.findings], str):
@@ -167,15 +200,41 @@ def aggregate(
     console.data(_left_out(done, suspects, rule))
 
 
-def _run(round_path: Path, *, needed: bool) -> "Run | None":
-    """What the run.json beside the round says; None when there is none and none is needed."""
-    from ariba_cli.runs.run_file import path_beside, read_run_at
+def _run(path: Path, *, by_samples: bool, data: bool, needed: bool) -> "Run | None":
+    """What the run.json of a round says; None when there is none and none is needed."""
+    from ariba_cli.runs.run_file import read_run_at
 
-    path = path_beside(round_path)
     if not needed and not os.path.lexists(path):
         return None
-    to_know = "how many samples each participant holds" if needed else "eta, unless --eta says it"
+    to_know = "eta, unless --eta says it"
+    if by_samples:
+        to_know = "how many samples each participant holds"
+    if data:
+        to_know = "the data and the model"
     return read_run_at(path, to_know=to_know)
+
+
+@contextmanager
+def _accuracy(
+    run: "Run | None", data_dir: Path | None, console: "Console"
+) -> "Iterator[Accuracy | None]":
+    """Give what measures a model on the data of a run, where there is one that is needed."""
+    if run is None:
+        yield None
+        return
+    from ariba_cli.runs.serving import accuracy_in
+
+    import_training_libraries()
+    place = training_options.place(
+        run.settings.dataset,
+        data_dir,
+        download=False,
+        engine=EngineName.AUTO,
+        device="auto",
+        console=console,
+    )
+    with accuracy_in(run, place) as accuracy:
+        yield accuracy
 
 
 def _check_named(named: Sequence[str], round_: "Round") -> None:

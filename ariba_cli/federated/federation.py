@@ -275,7 +275,14 @@ class Federation:
         if not all(is_finite(sent) for sent in updates.values()):
             raise UsageError(DIVERGED)
         noise = noise_seed(self.settings.seed, number)
-        following = next_model(weights, updates, self.settings.eta, self.rule, noise_seed=noise)
+        following = next_model(
+            weights,
+            updates,
+            self.settings.eta,
+            self.rule,
+            noise_seed=noise,
+            accuracy=lambda tested: self.quality(dict(tested)).accuracy,
+        )
         if not is_finite(following):
             raise UsageError(DIVERGED)
         return following

@@ -24,6 +24,7 @@ RULES = {
     "geometric-median": "geometric_median",
     "foolsgold": "foolsgold",
     "norm-clip": "norm_clip",
+    "accuracy-check": "accuracy_check",
     "audit": "audit",
 }
 DEFAULT = "fedavg"

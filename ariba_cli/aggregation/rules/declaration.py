@@ -22,6 +22,7 @@ class Need(StrEnum):
     """What a round must have for a rule."""
 
     GLOBAL_MODEL = "global-model"
+    DATA = "data"
 
 
 @dataclass(frozen=True)
@@ -219,6 +220,11 @@ class Rule:
             raise InputError(
                 f"{name} needs the global model, and the round has none; name it with --global, "
                 "or take another rule"
+            )
+        if Need.DATA in self.declaration.needs and updates.accuracy is None:
+            raise InputError(
+                f"{name} needs the data and the network of the run that the updates are of; name "
+                "its run.json with --run"
             )
         if not self.declaration.by_samples and len(set(updates.samples)) > 1:
             raise UsageError(f"{name} counts everybody the same; leave out --weights")
