@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ariba_cli.aggregation.aggregate import aggregate_round
 from ariba_cli.aggregation.rules import make_rule
+from ariba_cli.attacks.attacker import Attacker
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.base.errors import AribaError, InputError, UsageError
 from ariba_cli.federated.defaults import DEFAULTS
@@ -224,10 +225,17 @@ def test_what_a_server_cannot_do_is_said_before_training(
     assert not (tmp_path / "run").exists()
 
 
-def test_rounds_of_nobody_but_the_compromised_are_refused(tmp_path: Path) -> None:
-    attack = replace(ATTACK, compromised=("p1", "p2", "p3", "p4"))
-    with pytest.raises(UsageError, match="4 are compromised, and 4 answer in a round"):
+def test_a_round_of_nobody_but_the_compromised_is_refused(tmp_path: Path) -> None:
+    with Federation(SOME) as federation:
+        third = tuple(federation.answering_in(3))
+        second = federation.answering_in(2)
+    attack = replace(ATTACK, compromised=third)
+    with pytest.raises(UsageError, match="in round 3 nobody answers but the 4 who are comp"):
         simulate(replace(PLAN, attack=attack), tmp_path / "run")
+    # As many may be compromised as answer, where an honest one does in each round.
+    others = tuple(name for name in IDS if name not in {second[0], third[0]})[:5]
+    with Federation(SOME) as federation:
+        Attacker(federation, replace(ATTACK, compromised=others))
 
 
 def test_the_command_trains_under_a_rule(tmp_path: Path, ariba: Ariba) -> None:

@@ -50,19 +50,15 @@ class Attacker:
         check_training(settings.training, federation.architecture)
         self.settings = settings
         self.compromised = choose_compromised(among or federation.ids, settings)
-        run, answering = federation.settings, federation.updates_a_round
-        if len(self.compromised) >= answering:
-            raise UsageError(
-                f"{len(self.compromised)} are compromised, and {answering} answer in a round: "
-                "there may be rounds without an honest one; compromise fewer"
-            )
-        replaces = answering / run.eta
+        self._federation = federation
+        answering = federation.updates_a_round
+        replaces = answering / federation.settings.eta
         self._sigma = settings.sigma if settings.sigma is not None else replaces
         self.sigma = self._sigma if "replacement" in settings.strategies else None
-        self._federation = federation
         self._strategies = tuple(combined(settings))
+        together = self._most_in_a_round() if among is None else len(self.compromised)
         for strategy in self._strategies:
-            strategy.check_fits(federation.architecture, answering, len(self.compromised))
+            strategy.check_fits(federation.architecture, answering, together)
         self._poisoning = Poisoning(federation, settings)
         self._tested = backdoor_images(
             federation.dataset,
@@ -77,6 +73,25 @@ class Attacker:
             return ()
         answer = self._federation.answering_in(number)
         return tuple(name for name in self.compromised if name in answer)
+
+    def _most_in_a_round(self) -> int:
+        """How many of the compromised answer in one round, at most.
+
+        Raises
+        ------
+        UsageError
+            When there is a round in which nobody else does.
+        """
+        settings, most = self._federation.settings, 0
+        for number in range(self.settings.begins, settings.rounds + 1):
+            count = len(self.compromised_in(number))
+            if count == self._federation.updates_a_round:
+                raise UsageError(
+                    f"in round {number} nobody answers but the {count} who are compromised; "
+                    "compromise fewer, ask more with --sampled, or take another --seed"
+                )
+            most = max(most, count)
+        return most
 
     def updates(
         self,

@@ -116,7 +116,7 @@ def aggregate(
     their mean. Without a global model that is the mean of the weights. An update that cannot be
     used as a whole, or is not finite, is left out. Prints who was left out, a line for each with
     a tab and why: named, for those whom a report names, dropped, the kind of finding, or the
-    name of the rule.
+    name of the rule. With -v it says how much each of the others counts.
 
     Example: ariba audit runs/demo/attacked -f json -o report.json
 
@@ -192,6 +192,8 @@ def aggregate(
         console.warn(line)
     if done.kept:
         console.note(f"as in the global model: {', '.join(done.kept)}")
+    for name, share in done.shares.items():
+        console.detail(f"{visible(name)} counts {share:.4f}")
     given = "".join(f", {key} {value:g}" for key, value in done.arguments.items())
     console.note(
         f"averaged {len(done.used)} of {len(round_.participants)} by {rule}{given} with eta "
