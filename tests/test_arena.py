@@ -1,6 +1,7 @@
 """The arena: what its config may say, what is run, what is kept, and what its page shows."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -345,13 +346,22 @@ def test_the_command_refuses_what_no_command_takes(ariba: Ariba, tmp_path: Path)
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("path", sorted((REPOSITORY / "examples/arena").glob("*.toml")), ids=str)
-def test_the_examples_are_sound(ariba: Ariba, tmp_path: Path, path: Path) -> None:
+def shown_configs() -> list[str]:
+    """Return the configs that come along, and the one that the page shows."""
+    examples = sorted((REPOSITORY / "examples" / "arena").glob("*.toml"))
+    page = (REPOSITORY / "docs" / "arena.md").read_text()
+    (shown,) = re.findall(r"^```toml\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    return [*(path.read_text() for path in examples), shown]
+
+
+@pytest.mark.parametrize("text", shown_configs())
+def test_the_configs_that_are_shown_are_sound(ariba: Ariba, tmp_path: Path, text: str) -> None:
     """Their options are those that commands take: the run stops where it would write."""
+    (tmp_path / "arena.toml").write_text(text)
     (tmp_path / "out").write_text("in the way")
-    done = ariba("arena", path, "--out", tmp_path / "out")
+    done = ariba("arena", tmp_path / "arena.toml", "--out", tmp_path / "out")
     assert done.returncode == 2
-    assert b"out" in done.stderr.splitlines()[-1]
+    assert done.stderr.endswith(b"out: File exists\n")
 
 
 @pytest.mark.slow
