@@ -1,0 +1,1 @@
+"""A federation in NVFlare of three sites, one of which plants a backdoor."""

@@ -1,0 +1,80 @@
+"""Run three sites in NVFlare's simulator: `python -m examples.nvflare.run OUT`."""
+
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from examples.nvflare.network import SITES, Network, accuracies
+
+_REPOSITORY = Path(__file__).parents[2]
+
+
+def main() -> None:
+    """Run them, and print a line of JSON with how each round's model did."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path, help="the directory for the rounds, a new one")
+    parser.add_argument("--policy", default="watch", help="watch, or suspects for one of three")
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--on-disk", action="store_true", help="let NVFlare keep tensors on disk")
+    asked = parser.parse_args()
+    federation(asked.out, asked.policy, asked.rounds, on_disk=asked.on_disk)
+    print(json.dumps({"policy": asked.policy, "curve": curve(asked.out)}))
+
+
+def federation(out: Path, policy: str, rounds: int, *, on_disk: bool = False) -> None:
+    """Run the federation.
+
+    Parameters
+    ----------
+    out : Path
+        The directory for the rounds.
+    policy : str
+        Of `AribaAggregator`.
+    rounds : int
+        How many there are; attacks begin with round 3.
+    on_disk : bool, optional
+        Whether NVFlare keeps what it receives in files.
+    """
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(_REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+    from nvflare.app_opt.pt.recipes.fedavg import FedAvgRecipe
+    from nvflare.client.config import ExchangeFormat
+    from nvflare.recipe import SimEnv
+
+    from ariba_cli.hosts.nvflare import AribaAggregator
+
+    audit = {"k_est": 1} if policy == "suspects" else None
+    recipe = FedAvgRecipe(
+        name="ariba",
+        model=Network(),
+        min_clients=SITES,
+        num_rounds=rounds,
+        train_script=str(Path(__file__).with_name("client.py")),
+        aggregator=AribaAggregator(str(out.absolute()), audit, policy),
+        server_expected_format=ExchangeFormat.PYTORCH if on_disk else ExchangeFormat.NUMPY,
+        enable_tensor_disk_offload=on_disk,
+    )
+    with tempfile.TemporaryDirectory() as workspace:
+        recipe.execute(SimEnv(num_clients=SITES, workspace_root=workspace))
+
+
+def curve(out: Path) -> list[tuple[float, float]]:
+    """Return accuracy and backdoor of every model that was sent out, as the rounds have it."""
+    import torch
+
+    from ariba_cli.rounds.directory import open_round
+
+    found = []
+    for path in sorted(out.glob("round_*")):
+        round_ = open_round(path)
+        if round_.global_model is not None:
+            state = dict(round_.open(round_.global_model).floats())
+            found.append(accuracies({name: torch.tensor(one) for name, one in state.items()}))
+    return found
+
+
+if __name__ == "__main__":
+    main()
