@@ -266,6 +266,10 @@ def test_a_strategy_with_a_start_of_its_own_is_not_replaced() -> None:
 
     with pytest.raises(UsageError, match="Own runs its rounds by a start of its own"):
         AribaStrategy(Own(), out=None)
+    with pytest.raises(UsageError, match="FedXgbBagging collects trees"):
+        AribaStrategy(strategies.FedXgbBagging(), out=None)
+    with pytest.raises(UsageError, match="FedXgbBagging collects trees"):
+        AribaServerStrategy(server_strategies.FedXgbBagging(), out=None)
 
 
 # The older API.

@@ -45,9 +45,11 @@ def learnt(site: str) -> Tensors:
     return {name: start[name] + scale * moved[name] for name in start}
 
 
-def answer(site: str, params: Any, number: int = 1, **meta: Any) -> Any:
-    said = {"client_name": site, "NUM_STEPS_CURRENT_ROUND": 10 + SITES.index(site), **meta}
-    return FLModel(params=params, current_round=number, meta=said, metrics={"loss": 0.5})
+def answer(site: str, params: Any, **fields: Any) -> Any:
+    """What a site says of the round is not believed."""
+    said = {"client_name": site, "NUM_STEPS_CURRENT_ROUND": 10 + SITES.index(site)}
+    options = {"current_round": 10**9, "metrics": {"loss": 0.5}, **fields}
+    return FLModel(params=params, meta=said, **options)
 
 
 def context(**props: Any) -> Any:
@@ -57,8 +59,9 @@ def context(**props: Any) -> Any:
     return found
 
 
-def told_of_the_model(component: Any) -> Any:
-    task = FLModelUtils.to_shareable(FLModel(params=dict(random_model(99))))
+def told_of_the_model(component: Any, number: int = 1) -> Any:
+    model = FLModel(params=dict(random_model(99)), current_round=number)
+    task = FLModelUtils.to_shareable(model)
     component.handle_event(
         AppEventType.BEFORE_TRAIN_TASK, context(**{AppConstants.TRAIN_SHAREABLE: task})
     )
@@ -118,7 +121,7 @@ def test_three_sites_are_too_few_to_flag_any(tmp_path: Path) -> None:
     ],
 )
 def test_a_client_that_sends_something_else(params: Any, why: str, tmp_path: Path) -> None:
-    aggregator = AribaAggregator(str(tmp_path))
+    aggregator = told_of_the_model(AribaAggregator(str(tmp_path)))
     for site in SITES[1:4]:
         aggregator.accept_model(answer(site, learnt(site)))
     aggregator.accept_model(answer(SITES[0], params))
@@ -130,7 +133,7 @@ def test_a_client_that_sends_something_else(params: Any, why: str, tmp_path: Pat
 
 
 def test_tensors_of_pytorch_and_files_are_read_where_they_are(tmp_path: Path) -> None:
-    aggregator = AribaAggregator(str(tmp_path / "out"))
+    aggregator = told_of_the_model(AribaAggregator(str(tmp_path / "out")))
     for site in SITES[:3]:
         tensors = {name: torch.from_numpy(one) for name, one in learnt(site).items()}
         tensors["brain"] = torch.ones(3, dtype=torch.bfloat16)
@@ -162,7 +165,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "chunk_0.safetensors"
     path.write_bytes(b"cos\nsystem\n")
     reference = LazyTensorDict({"w": (str(path), "w")}, str(tmp_path)).make_lazy_ref("w")
-    aggregator = AribaAggregator(str(tmp_path / "out"))
+    aggregator = told_of_the_model(AribaAggregator(str(tmp_path / "out")))
     for site in SITES[1:4]:
         aggregator.accept_model(answer(site, learnt(site)))
     aggregator.accept_model(answer(SITES[0], {"w": reference}))
@@ -171,12 +174,37 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     assert told[SITES[0]]["left_out"] == "refused"
 
 
+def test_differences_are_not_averaged_with_weights_nor_metrics_with_arrays(tmp_path: Path) -> None:
+    aggregator = told_of_the_model(AribaAggregator(str(tmp_path)))
+    for site in SITES[1:4]:
+        aggregator.accept_model(answer(site, learnt(site)))
+    aggregator.accept_model(answer(SITES[0], learnt(SITES[0]), params_type="DIFF"))
+    odd = {"loss": np.zeros(3), "other": "text", "nan": np.nan}
+    aggregator.accept_model(answer(SITES[4], learnt(SITES[4]), metrics=odd))
+    found = aggregator.aggregate_model()
+    aggregator.handle_event("_end_run", context())
+    for name, values in mean(SITES[1:5]).items():
+        np.testing.assert_allclose(found.params[name], values, rtol=1e-5, atol=1e-6)
+    assert found.metrics == {"loss": pytest.approx(0.5)}
+    told = record(tmp_path)["participants"][SITES[0]]
+    assert told["why"] == "sends DIFF, most send FULL"
+
+
+def test_rounds_are_counted_where_the_server_does_not_say(tmp_path: Path) -> None:
+    aggregator = AribaAggregator(str(tmp_path))
+    for _ in range(2):
+        aggregator.accept_model(answer(SITES[0], learnt(SITES[0])))
+        aggregator.aggregate_model()
+        aggregator.reset_stats()
+    aggregator.handle_event("_end_run", context())
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["round_0000", "round_0001"]
+
+
 def test_differences(tmp_path: Path) -> None:
-    aggregator = told_of_the_model(AribaAggregator(str(tmp_path), policy="flagged", fail="closed"))
+    closed = AribaAggregator(str(tmp_path), policy="flagged", fail="closed")
+    aggregator = told_of_the_model(closed, 2)
     for site in SITES[:2]:
-        aggregator.accept_model(
-            FLModel("DIFF", learnt(site), current_round=2, meta={"client_name": site})
-        )
+        aggregator.accept_model(FLModel("DIFF", learnt(site), meta={"client_name": site}))
     assert aggregator.aggregate_model().params == {}
     aggregator.handle_event("_end_run", context())
     manifest = open_round(tmp_path / "round_0002").manifest
@@ -190,9 +218,9 @@ def test_whoever_fails_closed_keeps_the_model(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="what was sent out is not known"):
         closed.aggregate_model()
     closed.handle_event("_end_run", context())
-    told_of_the_model(closed)
+    told_of_the_model(closed, 2)
     closed.reset_stats()
-    closed.accept_model(answer(SITES[0], learnt(SITES[0]), number=2))
+    closed.accept_model(answer(SITES[0], learnt(SITES[0])))
     found = closed.aggregate_model().params
     for name, values in random_model(99).items():
         np.testing.assert_array_equal(found[name], values)
@@ -202,7 +230,7 @@ def test_whoever_fails_closed_keeps_the_model(tmp_path: Path) -> None:
 
 
 def test_a_saver_beside_another_aggregator(tmp_path: Path) -> None:
-    saver = told_of_the_model(AribaSaver(str(tmp_path)))
+    saver = told_of_the_model(AribaSaver(str(tmp_path)), 4)
     for site in SITES:
         came = context(
             **{AppConstants.TRAINING_RESULT: FLModelUtils.to_shareable(answer(site, learnt(site)))}
@@ -214,7 +242,7 @@ def test_a_saver_beside_another_aggregator(tmp_path: Path) -> None:
     saver.handle_event(
         AppEventType.BEFORE_CONTRIBUTION_ACCEPT, context(**{AppConstants.TRAINING_RESULT: failed})
     )
-    saver.handle_event(AppEventType.BEFORE_AGGREGATION, context(**{AppConstants.CURRENT_ROUND: 4}))
+    saver.handle_event(AppEventType.BEFORE_AGGREGATION, context())
     saver.handle_event("_end_run", context())
     round_ = open_round(tmp_path / "round_0004")
     assert [one.id for one in round_.participants] == SITES

@@ -18,6 +18,7 @@ from ariba_cli.hosts.gate import DEFAULT_AUDIT, Fail, Gate
 from ariba_cli.hosts.node_ids import participant_id
 from ariba_cli.hosts.npy_arrays import model_of
 from ariba_cli.hosts.replies import Reply
+from ariba_cli.hosts.trees import refuse_trees
 from ariba_cli.rounds.host import whole_samples
 
 _STYPE = "numpy.ndarray"
@@ -61,6 +62,7 @@ class AribaStrategy(Strategy):  # type: ignore[misc, unused-ignore]
         policy: str = "watch",
         fail: Fail = "open",
     ) -> None:
+        refuse_trees(inner)
         if type(inner).start is not Strategy.start:
             raise UsageError(
                 f"{type(inner).__name__} runs its rounds by a start of its own, which ariba would "

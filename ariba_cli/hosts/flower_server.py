@@ -17,6 +17,7 @@ from ariba_cli.hosts.gate import DEFAULT_AUDIT, Fail, Gate
 from ariba_cli.hosts.node_ids import participant_id
 from ariba_cli.hosts.npy_arrays import model_of
 from ariba_cli.hosts.replies import Reply
+from ariba_cli.hosts.trees import refuse_trees
 from ariba_cli.rounds.host import whole_samples
 
 _TENSOR_TYPE = "numpy.ndarray"
@@ -57,6 +58,7 @@ class AribaServerStrategy(Strategy):  # type: ignore[misc, unused-ignore]
         fail: Fail = "open",
         names: Sequence[str] | None = None,
     ) -> None:
+        refuse_trees(inner)
         self.inner = inner
         self._names = names
         self._sent_out: tuple[int, Model | None] = (0, None)

@@ -1,7 +1,11 @@
 """NVFlare: an aggregator that leaves suspects out, and a saver beside any other."""
 
 import logging
+import math
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import nvflare
@@ -11,15 +15,13 @@ from nvflare.apis.fl_constant import FLMetaKey, ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.app_common.abstract.fl_model import FLModel, ParamsType
 from nvflare.app_common.aggregators.model_aggregator import ModelAggregator
-from nvflare.app_common.aggregators.weighted_aggregation_helper import (
-    WeightedAggregationHelper,
-    filter_aggregatable_metrics,
-)
+from nvflare.app_common.aggregators.weighted_aggregation_helper import WeightedAggregationHelper
 from nvflare.app_common.app_constant import AppConstants
 from nvflare.app_common.app_event_type import AppEventType
 from nvflare.app_common.utils.fl_model_utils import FLModelUtils
 
 from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.formats.model import Model
 from ariba_cli.hosts.gate import DEFAULT_AUDIT, Fail, Gate, Judgement
 from ariba_cli.hosts.params import lie_in_files, model_of_params
 from ariba_cli.hosts.replies import Reply
@@ -51,7 +53,14 @@ class _Round:
         )
         self._copy = copy
         self._replies: dict[str, Reply] = {}
+        self._rounds = 0
         self.answers: dict[str, FLModel] = {}
+
+    @property
+    def kind(self) -> Any:
+        """Whether most have sent weights or differences."""
+        kinds = Counter(self.answers[name].params_type for name in sorted(self.answers))
+        return kinds.most_common(1)[0][0]
 
     def accept(self, name: str, answer: FLModel) -> None:
         """Add what a client has sent; the last of several counts."""
@@ -66,20 +75,27 @@ class _Round:
             name, name, model, _steps(answer), metrics, wrong, kept=answer.params
         )
 
-    def judge(self, number: int, params: Mapping[str, Any] | None) -> Judgement:
-        """Return whom to pass on of those who have answered to a model of these parameters."""
-        try:
-            sent_out = None if params is None else model_of_params(params)
-        except RefusedFileError as error:
-            _LOGGER.warning("ariba: the global model is not kept: %s", error)
-            sent_out = None
-        replies = [self._replies[name] for name in sorted(self._replies)]
-        kinds = {one.params_type for one in self.answers.values()}
-        found = self.gate.judge(number, sent_out, replies, deltas=kinds == {ParamsType.DIFF})
+    def judge(self, task: FLModel | None) -> Judgement:
+        """Return whom to pass on of those who have answered to a task.
+
+        The number of the round is the server's: what clients say of it is theirs.
+        """
+        number = self._rounds if task is None else int(task.current_round or 0)
+        self._rounds = number + 1
+        replies = [self._held_to_kind(self._replies[name]) for name in sorted(self._replies)]
+        deltas = bool(replies) and self.kind == ParamsType.DIFF
+        found = self.gate.judge(number, _model_sent_out(task), replies, deltas=deltas)
         if any(lie_in_files(one.params) for one in self.answers.values()):
             # NVFlare removes its files when a run ends, whoever may still read them.
             self.gate.close()
         return found
+
+    def _held_to_kind(self, reply: Reply) -> Reply:
+        """Refuse a difference among weights, and the other way round."""
+        own = self.answers[reply.id].params_type
+        if own == self.kind or reply.wrong:
+            return reply
+        return replace(reply, wrong=f"sends {own.value}, most send {self.kind.value}")
 
     def clear(self) -> None:
         """Forget the round."""
@@ -113,13 +129,13 @@ class AribaAggregator(ModelAggregator):  # type: ignore[misc, unused-ignore]
         super().__init__()
         self.out, self.audit, self.policy, self.fail = out, audit, policy, fail
         self._round: _Round | None = None
-        self._sent_out: Mapping[str, Any] | None = None
+        self._task: FLModel | None = None
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
         """Keep what is sent out, and wait at the end of a run until every round is saved."""
         super().handle_event(event_type, fl_ctx)
         if event_type == AppEventType.BEFORE_TRAIN_TASK:
-            self._sent_out = _sent_out(fl_ctx)
+            self._task = _task_of(fl_ctx)
         elif event_type == EventType.END_RUN and self._round is not None:
             self._round.gate.close()
 
@@ -144,33 +160,29 @@ class AribaAggregator(ModelAggregator):  # type: ignore[misc, unused-ignore]
         """
         if self._round is None or not self._round.answers:
             raise InputError("no client has sent a model in this round")
-        answers = self._round.answers
-        first = next(iter(answers.values()))
-        number = first.current_round or 0
-        kept = self._round.judge(number, self._sent_out).kept
+        answers, kind = self._round.answers, self._round.kind
+        kept = self._round.judge(self._task).kept
         passed_on = {name: one for name, one in answers.items() if name in kept}
         if passed_on:
             params: Mapping[str, Any] = _average(
                 {name: one.params for name, one in passed_on.items()}, passed_on
             )
         else:
-            params = self._unchanged(first.params_type)
-        metrics = {
-            name: filter_aggregatable_metrics(one.metrics) for name, one in passed_on.items()
-        }
+            params = self._unchanged(kind)
+        metrics = {name: _numbers(one.metrics or {}) for name, one in passed_on.items()}
         return FLModel(
-            params_type=first.params_type,
+            params_type=kind,
             params=params,
             metrics=_average(metrics, passed_on) or None,
-            current_round=number,
         )
 
     def _unchanged(self, kind: ParamsType) -> Mapping[str, Any]:
         if kind == ParamsType.DIFF:
             return {}
-        if self._sent_out is None:
+        if self._task is None:
             raise InputError("nobody is passed on, and what was sent out is not known")
-        return self._sent_out
+        params: Mapping[str, Any] = self._task.params
+        return params
 
 
 class AribaSaver(FLComponent):  # type: ignore[misc, unused-ignore]
@@ -188,17 +200,16 @@ class AribaSaver(FLComponent):  # type: ignore[misc, unused-ignore]
         super().__init__()
         self.out, self.audit = out, audit
         self._round: _Round | None = None
-        self._sent_out: Mapping[str, Any] | None = None
+        self._task: FLModel | None = None
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
         """Take what has come before it is aggregated, and save it when that begins."""
         if event_type == AppEventType.BEFORE_TRAIN_TASK:
-            self._sent_out = _sent_out(fl_ctx)
+            self._task = _task_of(fl_ctx)
         elif event_type == AppEventType.BEFORE_CONTRIBUTION_ACCEPT:
             self._accept(fl_ctx)
         elif event_type == AppEventType.BEFORE_AGGREGATION and self._round is not None:
-            number = int(fl_ctx.get_prop(AppConstants.CURRENT_ROUND, 0))
-            self._round.judge(number, self._sent_out)
+            self._round.judge(self._task)
             self._round.clear()
         elif event_type == EventType.END_RUN and self._round is not None:
             self._round.gate.close()
@@ -214,10 +225,30 @@ class AribaSaver(FLComponent):  # type: ignore[misc, unused-ignore]
         self._round.accept(name, FLModelUtils.from_shareable(result))
 
 
-def _sent_out(fl_ctx: FLContext) -> Mapping[str, Any] | None:
-    """Return the parameters of the task that is about to be sent."""
+def _task_of(fl_ctx: FLContext) -> FLModel | None:
+    """Return the task that is about to be sent."""
     task = fl_ctx.get_prop(AppConstants.TRAIN_SHAREABLE)
-    return None if task is None else FLModelUtils.from_shareable(task).params
+    return None if task is None else FLModelUtils.from_shareable(task)
+
+
+def _model_sent_out(task: FLModel | None) -> Model | None:
+    """Return the model of a task, where it holds one that can be saved."""
+    if task is None or not task.params:
+        return None
+    try:
+        return model_of_params(task.params)
+    except RefusedFileError as error:
+        _LOGGER.warning("ariba: the global model is not kept: %s", error)
+        return None
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics that can be averaged, whoever sent them."""
+    return {
+        name: float(value)
+        for name, value in metrics.items()
+        if isinstance(value, Real) and math.isfinite(value)
+    }
 
 
 def _average(

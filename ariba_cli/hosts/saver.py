@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ariba_cli.base.errors import AribaError
 from ariba_cli.base.ids import file_stem
 from ariba_cli.formats import safetensors
 from ariba_cli.formats.model import Model
@@ -122,9 +121,10 @@ class Saver:
         while (job := self._jobs.get()) is not None:
             try:
                 self._save(job)
-            except (AribaError, OSError, ValueError, EOFError) as error:
+            except Exception as error:
+                # Whatever it is, the next round is saved, and the federation goes on.
                 self._end_process()
-                self._give_up(job, str(error))
+                self._give_up(job, str(error) or type(error).__name__)
         self._end_process()
 
     def _save(self, job: Job) -> None:

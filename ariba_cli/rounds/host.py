@@ -161,8 +161,8 @@ def _left_out(one: LeftOut | None) -> dict[str, str]:
 def _plain_metrics(metrics: Mapping[str, object]) -> dict[str, object]:
     """Return the metrics that are single numbers or short texts, and leave the others out."""
     kept: dict[str, object] = {}
-    for name, value in metrics.items():
-        plain = _plain(value)
+    for key, value in metrics.items():
+        name, plain = str(key), _plain(value)
         if plain is not None and len(name) <= _MOST_CHARACTERS and len(kept) < _MOST_METRICS:
             kept[name] = plain
     return kept
