@@ -250,10 +250,8 @@ def test_a_saver_beside_another_aggregator(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("on_disk", [False, True])
-def test_a_real_simulation_of_three_sites(on_disk: bool, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "examples.nvflare.run", str(tmp_path / "run")]
-    command += ["--rounds", "3", *(["--on-disk"] if on_disk else [])]
+def test_a_real_simulation_of_three_sites(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "examples.nvflare.run", str(tmp_path / "run"), "--rounds", "3"]
     subprocess.run(command, cwd=REPOSITORY, env=environment(), capture_output=True, check=True)
     for number in range(3):
         round_ = open_round(tmp_path / "run" / f"round_{number:04d}")

@@ -17,13 +17,12 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="the directory for the rounds, a new one")
     parser.add_argument("--policy", default="watch", help="watch, or suspects for one of three")
     parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument("--on-disk", action="store_true", help="let NVFlare keep tensors on disk")
     asked = parser.parse_args()
-    federation(asked.out, asked.policy, asked.rounds, on_disk=asked.on_disk)
+    federation(asked.out, asked.policy, asked.rounds)
     print(json.dumps({"policy": asked.policy, "curve": curve(asked.out)}))
 
 
-def federation(out: Path, policy: str, rounds: int, *, on_disk: bool = False) -> None:
+def federation(out: Path, policy: str, rounds: int) -> None:
     """Run the federation.
 
     Parameters
@@ -34,14 +33,11 @@ def federation(out: Path, policy: str, rounds: int, *, on_disk: bool = False) ->
         Of `AribaAggregator`.
     rounds : int
         How many there are; attacks begin with round 3.
-    on_disk : bool, optional
-        Whether NVFlare keeps what it receives in files.
     """
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(_REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
     from nvflare.app_opt.pt.recipes.fedavg import FedAvgRecipe
-    from nvflare.client.config import ExchangeFormat
     from nvflare.recipe import SimEnv
 
     from ariba_cli.hosts.nvflare import AribaAggregator
@@ -54,8 +50,6 @@ def federation(out: Path, policy: str, rounds: int, *, on_disk: bool = False) ->
         num_rounds=rounds,
         train_script=str(Path(__file__).with_name("client.py")),
         aggregator=AribaAggregator(str(out.absolute()), audit, policy),
-        server_expected_format=ExchangeFormat.PYTORCH if on_disk else ExchangeFormat.NUMPY,
-        enable_tensor_disk_offload=on_disk,
     )
     with tempfile.TemporaryDirectory() as workspace:
         recipe.execute(SimEnv(num_clients=SITES, workspace_root=workspace))
