@@ -25,6 +25,7 @@ from ariba_cli.cli.report import report
 from ariba_cli.cli.schema import schema
 from ariba_cli.cli.simulate import simulate
 from ariba_cli.cli.verify import verify
+from ariba_cli.cli.watch import watch
 from ariba_cli.native.levels import AUTO, use
 
 # What any usage error is. Typer brings Click's exceptions along without naming this one.
@@ -47,6 +48,7 @@ for _command, _short_help in (
     (convert, "Write any directory of updates again as a sealed round."),
     (inspect, "Show what is in a file or a round."),
     (audit, "Say who in a round stands out, and why."),
+    (watch, "Audit each round of a running federation."),
     (report, "Write a report of an audit in another format."),
     (verify, "Audit a round again and compare it with its report."),
     (diff, "Show who moved between two reports."),

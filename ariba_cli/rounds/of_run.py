@@ -42,7 +42,7 @@ def contents_of_run(path: Path, terms: ReadOptions | None = None) -> RunContents
     sealed = rounds_inside(path)
     if not sealed or _holds_models(path, sealed, terms):
         return None
-    rounds = sorted((path / name for name in sealed), key=_order(terms.limits))
+    rounds = sorted((path / name for name in sealed), key=by_number(terms.limits))
     names = sorted(entry.name for entry in os.scandir(path) if entry.is_dir())
     unfinished = tuple(path / name for name in names if name.endswith(PARTIAL_SUFFIX))
     return RunContents(
@@ -58,6 +58,16 @@ def number_of(path: Path, limits: Limits) -> int | None:
         return None
 
 
+def by_number(limits: Limits) -> Callable[[Path], tuple[bool, int, bytes]]:
+    """Return the key by which rounds are ordered: their numbers, and those without at last."""
+
+    def key(path: Path) -> tuple[bool, int, bytes]:
+        number = number_of(path, limits)
+        return number is None, number or 0, os.fsencode(path.name)
+
+    return key
+
+
 def _holds_models(path: Path, rounds: list[str], terms: ReadOptions) -> bool:
     """Return whether a directory holds models beside its rounds."""
     try:
@@ -66,14 +76,6 @@ def _holds_models(path: Path, rounds: list[str], terms: ReadOptions) -> bool:
         return False
     others = [one for one in entries if one not in (*rounds, BASE_NAME) and "/" not in one]
     return any(_is_model(path / one, terms) for one in others)
-
-
-def _order(limits: Limits) -> Callable[[Path], tuple[bool, int, bytes]]:
-    def key(path: Path) -> tuple[bool, int, bytes]:
-        number = number_of(path, limits)
-        return number is None, number or 0, os.fsencode(path.name)
-
-    return key
 
 
 def _is_model(path: Path, terms: ReadOptions) -> bool:
