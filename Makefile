@@ -14,7 +14,7 @@ help:
 	@echo "make demo    train a federation, compromise five participants, find them"
 	@echo "make test    run the tests"
 	@echo "make check   check format, lint and types"
-	@echo "make docs    write the pages again that are made: docs/commands.md and docs/detection.md"
+	@echo "make docs    write the pages again that are made, such as docs/commands.md"
 	@echo "make golden  make the golden reports of fixtures/ again"
 	@echo "make pins    write requirements.txt again: every dependency with its hashes"
 	@echo "make sbom    write dist/sbom.cdx.json, what ariba is made of"

@@ -1,6 +1,6 @@
 """`python -m benchmarks [JOB …] [--json FILE]`, and `--compare OLD.json NEW.json`.
 
-`detection` and `calibration` measure no time, and have options of their own.
+`detection`, `calibration` and `history` measure no time, and have options of their own.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from benchmarks.trainers import TRAINERS
 from benchmarks.workers import REPOSITORY, environment
 
 # Their modules import much, which would be counted to what is measured here.
-_WITH_OPTIONS_OF_THEIR_OWN = ("detection", "calibration")
+_WITH_OPTIONS_OF_THEIR_OWN = ("detection", "calibration", "history")
 
 
 def main() -> int:

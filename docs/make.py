@@ -1,4 +1,4 @@
-"""Write again what pages have of something else: `commands.md`, `detection.md`, and the rules.
+"""Write again what pages have of something else: commands, what was measured, and the rules.
 
 python -m docs.make
 """
@@ -13,11 +13,14 @@ from ariba_cli.aggregation.rules.declaration import Declaration
 from ariba_cli.attacks.strategies import STRATEGIES, Strategy
 from ariba_cli.cli.app import app
 from benchmarks.detection import page as detection
+from benchmarks.history import page as history
 
 _HERE = Path(__file__).parent
 COMMANDS = _HERE / "commands.md"
 DETECTION = _HERE / "detection.md"
 RECORDS = _HERE / "detection.jsonl"
+HISTORY = _HERE / "history.md"
+HISTORY_RECORDS = _HERE / "history.jsonl"
 AGGREGATION = _HERE / "aggregation.md"
 ATTACKS = _HERE / "attacks.md"
 
@@ -36,17 +39,24 @@ to change it, change the help.
 
 
 def main() -> None:
-    """Write the pages; that of detection once there is a run to report."""
+    """Write the pages; those of what was measured once there is something to report."""
     COMMANDS.write_text(page(), encoding="utf-8")
     AGGREGATION.write_text(aggregation_page(), encoding="utf-8")
     ATTACKS.write_text(attacks_page(), encoding="utf-8")
     if RECORDS.exists():
         DETECTION.write_text(detection_page(), encoding="utf-8")
+    if HISTORY_RECORDS.exists():
+        HISTORY.write_text(history_page(), encoding="utf-8")
 
 
 def detection_page() -> str:
     """The page of what was detected, of the records beside it."""
     return detection.page([json.loads(line) for line in RECORDS.read_bytes().splitlines()])
+
+
+def history_page() -> str:
+    """The page of persistent attackers, of the records beside it."""
+    return history.page([json.loads(line) for line in HISTORY_RECORDS.read_bytes().splitlines()])
 
 
 def aggregation_page() -> str:

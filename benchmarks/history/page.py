@@ -1,0 +1,142 @@
+"""The page of what was measured, made of the records alone."""
+
+from collections.abc import Iterator, Sequence
+from statistics import mean
+
+from benchmarks.detection.matrix import CLEAN
+from benchmarks.history.matrix import AS_HONEST, ATTACKED, BOOSTED, LEAD, OWN_TRAINING
+from benchmarks.records import Record
+
+_HEAD = f"""# How well persistent attackers are found
+
+This page is made from `history.jsonl` beside it by `make docs`; a line there is a run. The runs are
+made, and measured, by
+
+```text
+python -m benchmarks history --seeds reporting --data-dir DATA
+```
+
+A federation of 50 trains honestly, and then k of them attack in each of {ATTACKED} rounds. The
+verdict is that on all of them together, by `ariba audit RUN`. *Boosted* attackers scale what they
+learned by 10; *norm-matched* ones send what is as long as the honest updates are in the median:
+after training of their own, as `ariba simulate --attack` has them, or after that of the honest.
+All choices rest on digits of seeds below 1000; these runs have seeds from 6001 on.
+
+X'% is the share of images with the trigger that the last model takes for the target class. AUC is
+the chance that a compromised participant ranks above an honest one: *alone* the mean and the least
+over rounds judged by themselves, *together* that of all rounds. *Found* is the share of the
+compromised who are named at level .05, *honest named* that of the honest.
+"""
+_TABLE = (
+    "| data | partition | attack | k | runs | X'% | AUC alone | AUC together | FoolsGold with "
+    "memory | found alone | found together | honest named |",
+    "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+)
+# What is aimed at of boosted attackers and of those who train as `ariba simulate` has them.
+_GOAL = (BOOSTED, OWN_TRAINING)
+_LEAST_AUC, _LEAST_FOUND, _MOST_FALSE = 0.98, 0.9, 0.01
+
+
+def page(records: Sequence[Record]) -> str:
+    """Return the page of records."""
+    attacked = [one for one in records if one["attack"] != CLEAN and "lead" not in one]
+    led = [one for one in records if one["attack"] != CLEAN and "lead" in one]
+    clean = [one for one in records if one["attack"] == CLEAN]
+    lines = [_HEAD, *_made_with(records), "", "## Attacked runs", ""]
+    lines += [*_TABLE, *_rows(attacked), "", *_goals(attacked), "", "## Since when", ""]
+    lines += [*_since(led), "", "## Clean runs", "", *_clean(clean), ""]
+    return "\n".join(lines)
+
+
+def _made_with(records: Sequence[Record]) -> Iterator[str]:
+    methods = {f"{one['version']} (digest of the method {one['method']})" for one in records}
+    seeds = ", ".join(map(str, sorted({one["seed"] for one in records})))
+    yield (
+        f"Made with ariba {', '.join(sorted(methods))}, seeds {seeds}. Runs that are not in the "
+        "table were not made."
+    )
+
+
+def _rows(records: Sequence[Record]) -> Iterator[str]:
+    groups: dict[tuple[str, str, str, int], list[Record]] = {}
+    for one in records:
+        key = one["dataset"], one["partition"], one["attack"], one["k"]
+        groups.setdefault(key, []).append(one)
+    for (dataset, partition, attack, k), own in sorted(groups.items()):
+        alone = [auc for one in own for auc in one["auc_alone"]]
+        bad = sum(one["k"] for one in own)
+        honest = sum(one["participants"] - one["k"] for one in own)
+        cells = [
+            dataset,
+            partition,
+            attack,
+            str(k),
+            str(len(own)),
+            f"{100 * mean(one['works'][-1] for one in own):.0f}",
+            f"{mean(alone):.3f}, {min(alone):.2f}",
+            f"{mean(one['auc'] for one in own):.3f}",
+            f"{mean(one['auc_foolsgold'] for one in own):.3f}",
+            f"{100 * sum(one['found_alone'] for one in own) / bad:.0f} %",
+            f"{100 * sum(one['found'] for one in own) / bad:.0f} %",
+            f"{100 * sum(one['false'] for one in own) / honest:.1f} %",
+        ]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _goals(records: Sequence[Record]) -> Iterator[str]:
+    """Yield what was aimed at, and what was reached; in bold what was missed."""
+    for words, families in (
+        ("boosted, and norm-matched after training of their own", _GOAL),
+        ("norm-matched, trained as the honest", (AS_HONEST,)),
+    ):
+        own = [one for one in records if one["attack"] in families]
+        if not own:
+            continue
+        auc = mean(one["auc"] for one in own)
+        found = sum(one["found"] for one in own) / sum(one["k"] for one in own)
+        honest = sum(one["participants"] - one["k"] for one in own)
+        false = sum(one["false"] for one in own) / honest
+        said = [
+            _bold(f"AUC {auc:.3f} (≥ {_LEAST_AUC})", missed=auc < _LEAST_AUC),
+            _bold(f"found {100 * found:.0f} % (≥ 90 %)", missed=found < _LEAST_FOUND),
+            _bold(f"honest named {100 * false:.2f} % (≤ 1 %)", missed=false > _MOST_FALSE),
+        ]
+        yield f"- {words}, {len(own)} runs: {', '.join(said)}"
+
+
+def _since(records: Sequence[Record]) -> Iterator[str]:
+    """Yield how well the first attacked round is told, after some honest ones."""
+    if not records:
+        yield "No run with honest rounds before the attack was measured."
+        return
+    off = [number - LEAD for one in records for number in one["began"]]
+    right = sum(number == 0 for number in off)
+    near = sum(abs(number) <= 1 for number in off)
+    bad = sum(one["k"] for one in records)
+    found = sum(one["found"] for one in records)
+    yield (
+        f"With the {LEAD} honest rounds before the attack in the same audit, {found} of {bad} "
+        f"compromised are named. Of these it is said that it began in the right round of "
+        f"{right}, and at most a round off of {near}."
+    )
+
+
+def _clean(records: Sequence[Record]) -> Iterator[str]:
+    whole = [one for one in records if one["rounds"] > ATTACKED]
+    for words, own in (
+        ("whole", whole),
+        (f"the last {ATTACKED} rounds alone", [one for one in records if one not in whole]),
+    ):
+        if not own:
+            continue
+        rounds, named = sum(one["rounds"] for one in own), sum(one["false"] for one in own)
+        people = sum(one["participants"] for one in own)
+        alone = sum(one["false_alone"] * one["rounds"] for one in own)
+        yield (
+            f"- {words}: {len(own)} runs of {rounds} rounds in all, {named} of {people} "
+            f"participants named; by their rounds alone {alone:.0f} times somebody"
+        )
+
+
+def _bold(words: str, *, missed: bool) -> str:
+    return f"**{words}**" if missed else words
