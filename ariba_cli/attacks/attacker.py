@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from ariba_cli.attacks.against import Reached, Search, check_against, judged_by_panel
 from ariba_cli.attacks.backdoor import backdoor_images
 from ariba_cli.attacks.choosing import check_settings, choose_compromised
 from ariba_cli.attacks.outcome import Forged, Measured
@@ -15,6 +16,7 @@ from ariba_cli.base.errors import UsageError
 from ariba_cli.federated.federation import DIVERGED, Federation, check_training, is_finite
 from ariba_cli.federated.models import Weights
 from ariba_cli.federated.quality import agreement
+from ariba_cli.federated.randomness import derived_seed
 
 
 class Attacker:
@@ -47,6 +49,7 @@ class Attacker:
         among: Sequence[str] | None = None,
     ) -> None:
         check_settings(settings, federation.dataset)
+        check_against(settings.against, settings.tries, settings.least_backdoor)
         check_training(settings.training, federation.architecture)
         self.settings = settings
         self.compromised = choose_compromised(among or federation.ids, settings)
@@ -55,6 +58,7 @@ class Attacker:
         replaces = answering / federation.settings.eta
         self._sigma = settings.sigma if settings.sigma is not None else replaces
         self.sigma = self._sigma if "replacement" in settings.strategies else None
+        self._reached: tuple[Reached, Reached] | None = None
         self._strategies = tuple(combined(settings))
         together = self._most_in_a_round() if among is None else len(self.compromised)
         for strategy in self._strategies:
@@ -132,6 +136,8 @@ class Attacker:
             if not is_finite(weights):
                 raise UsageError("sigma is so large that float32 cannot hold the updates; use less")
             sent[name] = weights
+        if self.settings.against is not None:
+            sent = self._disguised(seen.start, honest, sent, situations, number)
         return sent
 
     def measure(self, weights: Weights) -> Measured:
@@ -149,12 +155,41 @@ class Attacker:
             before=self.measure(before),
             after=after,
             settings=self.settings,
+            reached=self._reached,
         )
 
     def backdoor_accuracy(self, weights: Weights) -> float:
         """X'%: the share of the trigger's test images that are taken for the target class."""
         said = self._federation.engine.logits(weights, self._tested)
         return agreement(said, np.full(len(self._tested), self.settings.target_class))
+
+    def _disguised(
+        self,
+        start: Weights,
+        honest: Mapping[str, Weights],
+        forged: Mapping[str, Weights],
+        situations: Mapping[str, Situation],
+        number: int,
+    ) -> dict[str, Weights]:
+        """What is sent so that the auditor finds it the least unusual."""
+
+        def backdoor(updates: Mapping[str, Weights]) -> float:
+            return self.backdoor_accuracy(self._federation.aggregated(start, updates, number))
+
+        search = Search(
+            start=start,
+            honest=honest,
+            forged=forged,
+            twins={name: own for name, one in situations.items() if (own := one.twin) is not None},
+            judge=lambda updates: judged_by_panel(start, updates),
+            backdoor=backdoor,
+            least=self.settings.least_backdoor,
+            tries=self.settings.tries,
+            seed=derived_seed(self.settings.seed, "disguise", round_number=number),
+        )
+        sent, *reached = search.run()
+        self._reached = (reached[0], reached[1])
+        return sent
 
     def _situations(
         self, honest: HonestUpdates, number: int, own: Mapping[str, Weights] | None
@@ -180,7 +215,8 @@ class Attacker:
         self, start: Weights, number: int, own: Mapping[str, Weights] | None
     ) -> Mapping[str, Weights]:
         """What the compromised would send if they were honest, where a strategy needs it."""
-        if not any(Need.TWIN in strategy.declaration.needs for strategy in self._strategies):
+        needs = [strategy.declaration.needs for strategy in self._strategies]
+        if self.settings.against is None and not any(Need.TWIN in one for one in needs):
             return {}
         if own is not None:
             return own

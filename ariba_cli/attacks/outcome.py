@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
+from ariba_cli.attacks.against import Reached
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.attacks.strategies import settled
 from ariba_cli.rounds.truth import Truth
@@ -23,6 +24,8 @@ class Forged:
     ----------
     before : the global model that the server had sent out.
     after : the global model that the rule of the run makes of the attacked round.
+    reached : what the auditor says of the round without a disguise, and with it; None where the
+        attack is against nobody.
     """
 
     compromised: tuple[str, ...]
@@ -30,6 +33,7 @@ class Forged:
     before: Measured
     after: Measured
     settings: AttackSettings
+    reached: tuple[Reached, Reached] | None = None
 
     def truth(self) -> Truth:
         """As it stands beside the round."""
@@ -41,4 +45,7 @@ class Forged:
             "before": asdict(self.before),
             "after": asdict(self.after),
         }
+        if self.reached is not None:
+            plain, disguised = self.reached
+            attack["audited"] = {"plain": asdict(plain), "disguised": asdict(disguised)}
         return Truth(self.compromised, attack)

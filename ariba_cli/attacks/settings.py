@@ -29,6 +29,9 @@ class AttackSettings:
     backdoor_images : on how many test images X'% is measured, drawn by the seed; None for all.
     begins : the first round that is attacked, when a federation is trained.
     training : how a compromised participant trains.
+    against : the auditor whose verdict the attacker minimises, of `AUDITORS`; None for nobody's.
+    tries : how often that auditor is asked at most in a round.
+    least_backdoor : X'%, in [0, 1], that has to be left then.
     """
 
     compromised: tuple[str, ...] = ()
@@ -46,3 +49,6 @@ class AttackSettings:
     begins: int = 1
     seed: int = 0
     training: LocalTraining = DEFAULTS["digits"].attack
+    against: str | None = None
+    tries: int = 20
+    least_backdoor: float = 0.8

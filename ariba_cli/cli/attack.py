@@ -84,5 +84,6 @@ def attack(
     rule = "FedAvg" if run.settings.rule == "fedavg" else run.settings.rule
     for when, measured in (("before", forged.before), (f"after {rule}", forged.after)):
         lines.append(f"{when:<13} {measured.accuracy:>8.3f}  {measured.backdoor_accuracy:>17.3f}")
+    lines += attack_options.audited(forged)
     console.note(f"wrote {out}")
     console.data(("\n".join(lines) + "\n").encode())

@@ -25,12 +25,12 @@ from ariba_cli.files.opening import read_small
 from ariba_cli.rounds.contents import BASE_NAME, RUN_NAME
 from ariba_cli.runs.base_model import base_sha256, read_base
 
-LAYOUT = 5
+LAYOUT = 6
 
 # Those before are read as if they had said what they did not know: 2 knew neither momentum nor
-# weight decay nor adapters, 3 no arguments of strategies, and 4 no rule but FedAvg, under which
-# everybody answered.
-_LAYOUTS_BEFORE = (2, 3, 4)
+# weight decay nor adapters, 3 no arguments of strategies, 4 no rule but FedAvg, under which everybody
+# answered, and 5 no auditor that is attacked.
+_LAYOUTS_BEFORE = (2, 3, 4, 5)
 
 _WITHOUT = {"momentum": 0.0, "weight_decay": 0.0}
 _ALL_ANSWER: dict[str, Any] = {
@@ -54,6 +54,7 @@ _MAY_BE_ZERO = frozenset(
         "momentum",
         "weight_decay",
         "failing",
+        "least_backdoor",
     }
 )
 
@@ -306,7 +307,9 @@ def _brought_up(content: dict[str, Any]) -> dict[str, Any]:
         content = content | {"base_sha256": None}
     if content["layout"] <= 3:
         attack = attack and attack | {"arguments": {}}
-    settings = _ALL_ANSWER | settings
+    if content["layout"] <= 4:
+        settings = _ALL_ANSWER | settings
+    attack = attack and attack | {"against": None, "tries": 20, "least_backdoor": 0.8}
     return content | {"settings": settings, "attack": attack}
 
 

@@ -13,6 +13,7 @@ from ariba_cli.cli.options import shared as options
 from ariba_cli.cli.options.arguments import parse_arguments
 
 if TYPE_CHECKING:
+    from ariba_cli.attacks.outcome import Forged
     from ariba_cli.attacks.settings import AttackSettings
     from ariba_cli.federated.training import LocalTraining
 
@@ -137,6 +138,31 @@ BackdoorImagesOption = Annotated[
     ),
 ]
 
+AgainstOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AUDITOR",
+        help="Look for the updates that an audit by the panel finds the least unusual while the "
+        "backdoor stays: by scale, layers, noise, and what is honest.",
+        show_default=False,
+        autocompletion=choices.auditors,
+    ),
+]
+TriesOption = Annotated[
+    int,
+    typer.Option(metavar="N", min=1, help="--against: how often the auditor is asked at most."),
+]
+LeastBackdoorOption = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE",
+        min=0.0,
+        max=1.0,
+        callback=options.finite,
+        help="--against: the backdoor accuracy that has to be left after FedAvg.",
+    ),
+]
+
 ListStrategiesOption = Annotated[
     bool,
     typer.Option(
@@ -172,6 +198,9 @@ class AttackOptions:
     rho: RhoOption = 0.5
     anomaly: AnomalyOption = "l2"
     backdoor_images: BackdoorImagesOption = None
+    against: AgainstOption = None
+    tries: TriesOption = 20
+    least_backdoor: LeastBackdoorOption = 0.8
 
     def settings(
         self, context: typer.Context, training: "LocalTraining", *, seed: int, begins: int = 1
@@ -200,6 +229,9 @@ class AttackOptions:
             rho=self.rho,
             anomaly=self.anomaly,
             backdoor_images=self.backdoor_images,
+            against=self.against,
+            tries=self.tries,
+            least_backdoor=self.least_backdoor,
             begins=begins,
             seed=seed,
             training=training,
@@ -233,12 +265,37 @@ def _check_heeded(context: typer.Context, strategies: Sequence[str]) -> None:
             raise UsageError(
                 f"--{name} is of --strategy {strategy}; name that, or leave --{name} out"
             )
+    if context.params.get("against") is None:
+        for option in ("tries", "least_backdoor"):
+            if on_command_line(context, option):
+                name = option.replace("_", "-")
+                raise UsageError(f"--{name} is of --against; add --against panel, or leave it out")
 
 
 def on_command_line(context: typer.Context, option: str) -> bool:
     """Whether an option was typed, and is no default of the command or its environment."""
     source = context.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def audited(forged: "Forged") -> list[str]:
+    """What the auditor that is attacked says of the round, in lines; none without any."""
+    if forged.reached is None:
+        return []
+    lines = [f"{forged.settings.against:<13}  flagged    least p-value  backdoor accuracy"]
+    for when, one in zip(("plain", "disguised"), forged.reached, strict=True):
+        flagged = f"{len(one.flagged)} of {len(one.p_values)}"
+        least = min(one.p_values.values())
+        lines.append(f"{when:<13} {flagged:>8}  {least:>15.2g}  {one.backdoor_accuracy:>17.3f}")
+    disguise, tries = forged.reached[1].disguise, forged.reached[1].tries
+    if disguise is None:
+        lines.append(f"no disguise of {tries} tries is better")
+    else:
+        lines.append(
+            f"scale {disguise.scale:.3g} in {', '.join(disguise.layers)}; honest part "
+            f"{disguise.honest:g}, noise {disguise.noise:g}; {tries} tries"
+        )
+    return lines
 
 
 def warn_of_many(settings: "AttackSettings", participants: int, console: Console) -> None:

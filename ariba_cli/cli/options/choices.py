@@ -52,6 +52,13 @@ def strategy_arguments() -> list[str]:
     return [f"{key}=" for key in options_of(tuple(STRATEGIES))]
 
 
+def auditors() -> list[str]:
+    """Whose verdict an attacker can minimise."""
+    from ariba_cli.attacks.against import AUDITORS
+
+    return list(AUDITORS)
+
+
 def anomalies() -> list[str]:
     """What l_a can be."""
     from ariba_cli.attacks.strategies import ANOMALIES
