@@ -28,8 +28,8 @@ from ariba_cli.runs.base_model import base_sha256, read_base
 LAYOUT = 6
 
 # Those before are read as if they had said what they did not know: 2 knew neither momentum nor
-# weight decay nor adapters, 3 no arguments of strategies, 4 no rule but FedAvg, under which everybody
-# answered, and 5 no auditor that is attacked.
+# weight decay nor adapters, 3 no arguments of strategies, 4 no rule but FedAvg, under which
+# everybody answered, and 5 no auditor that is attacked.
 _LAYOUTS_BEFORE = (2, 3, 4, 5)
 
 _WITHOUT = {"momentum": 0.0, "weight_decay": 0.0}
