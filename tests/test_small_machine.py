@@ -83,10 +83,10 @@ def test_a_file_system_that_is_full_is_left_as_it_was(tmp_path: Path, name: str)
     assert b"room" in done.stderr or b"No space left" in done.stderr
 
 
-@pytest.mark.slow
-def test_a_thousand_participants_take_less_than_a_gibibyte(tmp_path: Path) -> None:
+def write_many(root: Path, participants: int, linear: tuple[int, int]) -> None:
+    """Write a round of small updates; the first three are far longer."""
     rng = np.random.default_rng(0)
-    shapes = {"conv1.weight": (8, 1, 3, 3), "conv2.weight": (16, 8, 3, 3), "fc.weight": (64, 256)}
+    shapes = {"conv1.weight": (8, 1, 3, 3), "conv2.weight": (16, 8, 3, 3), "fc.weight": linear}
     start = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
 
     def write(name: str, scale: float) -> None:
@@ -94,15 +94,53 @@ def test_a_thousand_participants_take_less_than_a_gibibyte(tmp_path: Path) -> No
             name: (values + scale * rng.standard_normal(values.shape)).astype(np.float32)
             for name, values in start.items()
         }
-        write_model(tmp_path / "round" / name, model)
+        write_model(root / name, model)
 
     write("global.safetensors", 0.0)
-    for index in range(1_000):
-        write(f"participants/p{index:04d}.safetensors", 0.2 if index < 3 else 0.01)
-    limit = functools.partial(limited, resource.RLIMIT_AS, 2**30)
-    done = run(tmp_path, [*ARIBA, "audit", "round", "-f", "json", "-o", "report.json"], limit)
+    for index in range(participants):
+        write(f"participants/p{index:05d}.safetensors", 0.2 if index < 3 else 0.01)
+
+
+FIRST = {"p00000", "p00001", "p00002"}
+in_a_gibibyte = functools.partial(limited, resource.RLIMIT_AS, 2**30)
+
+
+@pytest.mark.slow
+def test_a_thousand_participants_take_less_than_a_gibibyte(tmp_path: Path) -> None:
+    write_many(tmp_path / "round", 1_000, (64, 256))
+    done = run(
+        tmp_path, [*ARIBA, "audit", "round", "-f", "json", "-o", "report.json"], in_a_gibibyte
+    )
     assert (done.returncode, done.stderr) == (0, b"")
     ranking = json.loads((tmp_path / "report.json").read_bytes())["result"]["ranking"]
     assert len(ranking) == 1_000
-    flagged = {one["id"] for one in ranking if one["flagged"]}
-    assert flagged >= {"p0000", "p0001", "p0002"}
+    assert {one["id"] for one in ranking if one["flagged"]} >= FIRST
+
+
+@pytest.mark.slow
+def test_ten_thousand_participants_are_scored_in_a_gibibyte(tmp_path: Path) -> None:
+    write_many(tmp_path / "round", 10_000, (10, 32))
+    audit: list[object] = [*ARIBA, "audit", "round", "-f", "json", "-o", "report.json"]
+    done = run(tmp_path, [*audit, "--k-est", "10"], in_a_gibibyte)
+    assert (done.returncode, done.stderr) == (0, b"")
+    ranking = json.loads((tmp_path / "report.json").read_bytes())["result"]["ranking"]
+    assert len(ranking) == 10_000
+    assert {one["id"] for one in ranking if one["suspect"]} >= FIRST
+    done = run(tmp_path, audit, in_a_gibibyte)
+    assert_one_line(done)
+    assert b"at least 11,444 MiB" in done.stderr
+
+
+def test_too_many_to_compare_in_pairs_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "round").mkdir()
+    for index in range(800):
+        (tmp_path / "round" / f"p{index:03d}.safetensors").touch()
+    audit: list[object] = [*ARIBA, "audit", "round", "--max-memory", "1MiB"]
+    done = run(tmp_path, audit)
+    assert_one_line(done)
+    assert b"800 participants are compared in pairs" in done.stderr
+    assert b"--k-est" in done.stderr
+    # Nobody is compared in pairs here, and so it is the files that are wrong.
+    done = run(tmp_path, [*audit, "--k-est", "10"])
+    assert_one_line(done)
+    assert b"is empty" in done.stderr

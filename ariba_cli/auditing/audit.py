@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ariba_cli.auditing.calibration import calibration_of, similarity_of, uncalibrated
 from ariba_cli.auditing.choice import Choice, choose_layers
 from ariba_cli.auditing.decisions import decide, few_participants
-from ariba_cli.auditing.detection import detector_results, update_plan
+from ariba_cli.auditing.detection import check_room, detector_results, update_plan
 from ariba_cli.auditing.examination import Examined, examine_all
 from ariba_cli.auditing.observation import Observation, observe
 from ariba_cli.auditing.ranking_checks import left_out_unchanged
@@ -72,8 +72,11 @@ def audit(
         When a setting does not fit the round.
     InputError
         When there is no layer in which at least three participants can be scored, when one of
-        them has to be left out and `strict` is set, or when a detector needs what is not there.
+        them has to be left out and `strict` is set, when a detector needs what is not there, or
+        when there are too many to compare in pairs.
     """
+    if settings.update_detectors:
+        check_room(len(round_.participants) - len(set(settings.excluded)), settings.memory)
     seal = round_.verify_seal(progress) if settings.verify_seal else NOT_VERIFIED
     ids = {member.id for member in round_.participants}
     _check_known(ids, settings.excluded, "exclude")

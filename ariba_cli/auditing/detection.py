@@ -22,7 +22,35 @@ from ariba_cli.verdicts.verdict import DetectorResult, Score
 if TYPE_CHECKING:
     from ariba_cli.base.parameters import Parameter
 
+# What detectors that compare whole updates hold for each pair of participants, in bytes: at least,
+# which is where one layer is examined. So much is held whatever the limit is.
+_BYTES_OF_PAIR = 120
+_LEAST_MEMORY = 2**26
 _LISTED = "ariba audit --list-detectors shows what each needs"
+
+
+def check_room(participants: int, memory: int) -> None:
+    """Refuse to compare so many participants in pairs that memory cannot hold what comes of it.
+
+    Parameters
+    ----------
+    participants : int
+        How many there are.
+    memory : int
+        How many bytes may be held.
+
+    Raises
+    ------
+    InputError
+        When it takes more.
+    """
+    needed, allowed = _BYTES_OF_PAIR * participants**2, max(memory, _LEAST_MEMORY)
+    if needed > allowed:
+        raise InputError(
+            f"{participants:,} participants are compared in pairs, which takes at least "
+            f"{needed >> 20:,} MiB, and {allowed >> 20:,} MiB may be held; allow more with "
+            "--max-memory, or take --k-est, which compares everybody with the mean"
+        )
 
 
 def update_plan(

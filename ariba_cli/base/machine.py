@@ -1,6 +1,7 @@
 """What the machine has, as far as this process may use it."""
 
 import os
+import resource
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,8 +31,9 @@ def cores() -> int:
 
 
 def memory_bytes() -> int:
-    """How much memory, in bytes; less than there is where a container is limited."""
+    """Return how much memory, in bytes; less than there is where a container or `ulimit` limits."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with suppress(OSError, ValueError):
         total = min(total, int(_CGROUP_LIMIT.read_text()))
-    return total
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return total if limit == resource.RLIM_INFINITY else min(total, limit)
