@@ -1,11 +1,12 @@
 """The one table of tensors in what a pickle makes, in whatever wrapper."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.base.examples import first_few
 from ariba_cli.base.visible import visible
 from ariba_cli.files.limits import Limits
 from ariba_cli.formats.isolation.described import Described, Fixed, StandIn
@@ -90,13 +91,14 @@ def find_weights(root: object, limits: Limits) -> Weights:
     if not found:
         inside = [] if isinstance(root, StandIn) else _entries(root)
         words = [told(f"{name}: {_kind(one)}") for name, one in inside]
-        what = _listed(words or [told(_kind(root))])
+        what = first_few(words or [told(_kind(root))], _MOST_TOLD)
         raise RefusedFileError(f"holds no tensors that can be scored, but {what}")
     usual = [one for one in found if one.is_usual]
     if len(found) > 1 and len(usual) != 1:
+        where = first_few([one.where for one in found], _MOST_TOLD)
         raise RefusedFileError(
-            f"holds {len(found)} tables of tensors, in {_listed([one.where for one in found])}; "
-            "save the one that was sent by itself"
+            f"holds {len(found)} tables of tensors, in {where}; save the one that was sent by "
+            "itself"
         )
     return _taken(usual[0] if len(found) > 1 else found[0], limits)
 
@@ -271,9 +273,3 @@ def _kind(one: object) -> str:
 def told(text: str) -> str:
     """Return a name or a word of the pickle's, such as can be shown in one line."""
     return visible(text[:_LONGEST_TOLD])
-
-
-def _listed(words: Sequence[str]) -> str:
-    named = words[:_MOST_TOLD]
-    more = [f"and {len(words) - _MOST_TOLD:,} more"] if len(words) > _MOST_TOLD else []
-    return ", ".join([*named, *more])
