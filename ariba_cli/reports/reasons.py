@@ -1,7 +1,8 @@
 """Why somebody is flagged, and which signs a round could not show, in sentences."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
+from ariba_cli.base.examples import first_few
 from ariba_cli.base.visible import visible
 from ariba_cli.verdicts.ranked import Ranked, Reason
 from ariba_cli.verdicts.verdict import Verdict
@@ -61,20 +62,14 @@ def reasons_in_words(ranked: Ranked, shown: Callable[[str], str] = visible) -> s
 
 def reason_in_words(reason: Reason, shown: Callable[[str], str] = visible) -> str:
     """Return one reason: what it shows, where, its number, and that of the honest."""
+    most = _MOST_NAMED - (len(reason.alike) > _MOST_NAMED)
+    others = first_few(list(map(shown, reason.alike)), most) or "others"
     verb = "shrinks" if reason.value < reason.honest_range[0] else "inflates"
     said = SIGNS.get(reason.family, (reason.family, reason.family))[1].format(
-        verb=verb, others=_named(reason.alike, shown), label=reason.label
+        verb=verb, others=others, label=reason.label
     )
     where = "" if reason.layer is None else f" in {shown(reason.layer)}"
     return f"{said}{where} ({value_in_words(reason)}; {_usual_in_words(reason)})"
-
-
-def _named(ids: Sequence[str], shown: Callable[[str], str]) -> str:
-    """Return the first few names, and how many more there are."""
-    if len(ids) <= _MOST_NAMED:
-        return ", ".join(map(shown, ids)) or "others"
-    first = ", ".join(map(shown, ids[: _MOST_NAMED - 1]))
-    return f"{first} and {len(ids) - _MOST_NAMED + 1} more"
 
 
 def value_in_words(reason: Reason) -> str:
