@@ -89,7 +89,7 @@ class RoundUpdates:
             for name, shape in self.shapes.items()
             if name not in self.statistics and prod(shape) > 0
         ]
-        # Of a model of nothing else, these are all that tells updates apart.
+        # A model of nothing that is trained tells nobody apart.
         if not found:
             return UpdateStatistics(np.zeros((self.participants,) * 2), 0, from_global=True)
         first, *others = found
