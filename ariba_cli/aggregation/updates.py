@@ -22,8 +22,8 @@ Accuracy = Callable[[Mapping[str, npt.NDArray[np.float32]]], float]
 
 # What is read at a time of values that stay in their files, in bytes.
 _CHUNK_BYTES = 2**27
-# How many values of all participants are combined at a time.
-_BLOCK_VALUES = 2**20
+# How many values of all participants are combined at a time: as many as a cache holds.
+_BLOCK_VALUES = 2**17
 
 
 @dataclass(frozen=True, eq=False)
