@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ariba_cli.detectors import DETECTORS, WITH_VARIANTS, family
+from ariba_cli.detectors import DETECTORS, WITH_VARIANTS, family, history_detectors
 from ariba_cli.detectors.declaration import Declaration
 from ariba_cli.reports.text import Paper, plain_table, render, sentence
 from ariba_cli.scoring.pyod_catalogue import CATALOGUE, OF_NO_USE, Known
@@ -22,6 +22,9 @@ def detectors_table(paper: Paper) -> str:
         if name not in WITH_VARIANTS:
             declared = family(name).declaration
             table.add_row(name, declared.scope, Text(declared.summary), _needs(declared))
+    for one in history_detectors():
+        own = one.declaration
+        table.add_row(own.name, own.scope, Text(own.summary), "")
     pyod = plain_table(("detector of PyOD", "left"), ("fit sample", "right"), ("needs", "left"))
     for label in sorted(CATALOGUE, key=str.lower):
         known = CATALOGUE[label]
@@ -31,8 +34,9 @@ def detectors_table(paper: Paper) -> str:
         "",
         sentence(
             "A detector of scope layer marks fragments of each layer; one of scope update compares "
-            "whole updates, and each layer by itself. An integer in brackets is given by "
-            "--detector-arg KEY=N."
+            "whole updates, and each layer by itself; those of scope history look at several "
+            "rounds together whenever there are four, and are not asked for. An integer in "
+            "brackets is given by --detector-arg KEY=N."
         ),
         "",
         pyod,
