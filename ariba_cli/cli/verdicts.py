@@ -107,18 +107,17 @@ class Verdicts:
         OutputError
             When the page cannot be written.
         """
+        from ariba_cli.reports.history_json import history_json
+
         run = stopwatch.record(reproducible=self._reproducible)
         if self._page is not None:
             from ariba_cli.cli.output import deliver
-            from ariba_cli.reports.history_json import history_json
             from ariba_cli.reports.history_report import parse_history
             from ariba_cli.reports.html.history import history_html
 
             report = parse_history(history_json(history, run))
             deliver(history_html(report), self._page, self._console)
         if self._format is AuditFormat.JSON:
-            from ariba_cli.reports.history_json import history_json
-
             return history_json(history, run)
         if self._format is AuditFormat.CSV:
             from ariba_cli.reports.history_words import headline_in_words
