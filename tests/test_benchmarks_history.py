@@ -15,6 +15,7 @@ from tests.made_runs import ATTACKERS, write_run
 
 def record(**fields: object) -> Record:
     return {
+        "key": "a",
         "dataset": "digits",
         "partition": "iid",
         "attack": ATTACKS[0].family,
@@ -71,7 +72,7 @@ def test_the_page_says_what_was_missed() -> None:
     )
     assert "**AUC 0.750 (≥ 0.98)**, **found 50 % (≥ 90 %)**, honest named 0.00 % (≤ 1 %)" in text
     assert "right round of 0, and at most a round off of 1" in text
-    assert "1 runs of 32 rounds in all, 1 of 50 participants named" in text
+    assert "whole (digits iid): 1 runs of 32 rounds in all, 1 of 50 participants named" in text
 
 
 def test_the_page_in_the_documentation_is_that_of_its_records() -> None:

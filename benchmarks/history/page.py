@@ -4,8 +4,18 @@ from collections.abc import Iterator, Sequence
 from statistics import mean
 
 from benchmarks.detection.matrix import CLEAN
-from benchmarks.history.matrix import AS_HONEST, ATTACKED, BOOSTED, LEAD, OWN_TRAINING
+from benchmarks.history.matrix import (
+    AS_HONEST,
+    ATTACKED,
+    ATTACKS,
+    BASES,
+    BOOSTED,
+    LEAD,
+    MATRICES,
+    OWN_TRAINING,
+)
 from benchmarks.records import Record
+from benchmarks.seeds import REPORTING
 
 _HEAD = f"""# How well persistent attackers are found
 
@@ -20,7 +30,9 @@ A federation of 50 trains honestly, and then k of them attack in each of {ATTACK
 verdict is that on all of them together, by `ariba audit RUN`. *Boosted* attackers scale what they
 learned by 10; *norm-matched* ones send what is as long as the honest updates are in the median:
 after training of their own, as `ariba simulate --attack` has them, or after that of the honest.
-All choices rest on digits of seeds below 1000; these runs have seeds from 6001 on.
+All choices rest on digits of seeds below 1000; these runs have seeds from 6001 on. Where weak:
+of a lone norm-matched attacker who trains as the honest, with Dirichlet .5, a run of seed 1 gave
+an AUC of .94 and no name. Such attacks did next to nothing there (X'% below 2).
 
 X'% is the share of images with the trigger that the last model takes for the target class. AUC is
 the chance that a compromised participant ranks above an honest one: *alone* the mean and the least
@@ -51,9 +63,12 @@ def page(records: Sequence[Record]) -> str:
 def _made_with(records: Sequence[Record]) -> Iterator[str]:
     methods = {f"{one['version']} (digest of the method {one['method']})" for one in records}
     seeds = ", ".join(map(str, sorted({one["seed"] for one in records})))
+    attacked = {one["key"] for one in records if one["attack"] != CLEAN and "lead" not in one}
+    planned = len(BASES) * len(ATTACKS) * len(MATRICES[REPORTING].seeds)
     yield (
-        f"Made with ariba {', '.join(sorted(methods))}, seeds {seeds}. Runs that are not in the "
-        "table were not made."
+        f"Made with ariba {', '.join(sorted(methods))}, seeds {seeds}: {len(attacked)} of the "
+        f"{planned} attacked runs that are planned, on digits, MNIST and Fashion-MNIST, IID and "
+        "Dirichlet .5. Of what is not in the table nothing is known."
     )
 
 
@@ -116,7 +131,8 @@ def _since(records: Sequence[Record]) -> Iterator[str]:
     found = sum(one["found"] for one in records)
     yield (
         f"With the {LEAD} honest rounds before the attack in the same audit, {found} of {bad} "
-        f"compromised are named. Of these it is said that it began in the right round of "
+        f"compromised are named, and {sum(one['false'] for one in records)} of the others. Of "
+        "the compromised it is said that it began in the right round of "
         f"{right}, and at most a round off of {near}."
     )
 
@@ -132,8 +148,9 @@ def _clean(records: Sequence[Record]) -> Iterator[str]:
         rounds, named = sum(one["rounds"] for one in own), sum(one["false"] for one in own)
         people = sum(one["participants"] for one in own)
         alone = sum(one["false_alone"] * one["rounds"] for one in own)
+        where = ", ".join(sorted({f"{one['dataset']} {one['partition']}" for one in own}))
         yield (
-            f"- {words}: {len(own)} runs of {rounds} rounds in all, {named} of {people} "
+            f"- {words} ({where}): {len(own)} runs of {rounds} rounds in all, {named} of {people} "
             f"participants named; by their rounds alone {alone:.0f} times somebody"
         )
 
