@@ -373,6 +373,14 @@ def test_a_poisoned_step_is_boosted_and_a_clean_one_is_not(trained: Train) -> No
     assert update_norm(none, once) > 1e-3
 
 
+def test_boosted_steps_stay_in_a_ball_and_on_a_mask(trained: Train) -> None:
+    names, arguments = ("alternating", "pgd", "neurotoxin"), {"epsilon": 0.3, "every": 1}
+    start, weights, now = trained(names, arguments)
+    assert update_norm(start, weights) <= 0.3 * (1 + 1e-6)
+    masks = least_moved(now.honest.mean, 0.95)
+    assert all(np.array_equal(weights[n][~mask], start[n][~mask]) for n, mask in masks.items())
+
+
 def test_a_distance_holds_the_update_near_those_of_the_others(trained: Train) -> None:
     far, near = (
         trained(("alternating",), {"distance": rho, "boost": 1.0})[1:] for rho in (0.0, 3.0)

@@ -50,9 +50,10 @@ STRATEGIES: dict[str, type[Strategy]] = {
         # Those that change training, then those that change or make an update, then lengths.
         LabelFlipping,
         Anomalous,
-        Alternating,
         Neurotoxin,
         Projected,
+        # Its hooks are around those of the others.
+        Alternating,
         CriticalLayers,
         Noise,
         SignFlip,

@@ -47,14 +47,14 @@ class TakingTurns(Task):
 
 
 class Boost:
-    """Makes every poisoned step K times as long."""
+    """Makes every poisoned step K times as long: a hook before all others, and one after them."""
 
     def __init__(self, factor: float, benign: int) -> None:
         self._factor = factor
         self._turn = benign + 1
         self._before: dict[str, torch.Tensor] = {}
 
-    def __call__(
+    def lengthen(
         self,
         parameters: "Mapping[str, torch.Tensor]",
         start: "Mapping[str, torch.Tensor]",
@@ -63,12 +63,22 @@ class Boost:
     ) -> None:
         """Lengthen the step if it was a poisoned one; see `StepHook`."""
         del start, steps
-        if step % self._turn == self._turn - 1:
-            self._before = {name: now.detach().clone() for name, now in parameters.items()}
-        elif step % self._turn == 0:
+        if step % self._turn == 0:
             for name, now in parameters.items():
                 before = self._before[name]
                 now.copy_(before + self._factor * (now - before))
+
+    def remember(
+        self,
+        parameters: "Mapping[str, torch.Tensor]",
+        start: "Mapping[str, torch.Tensor]",
+        step: int,
+        steps: int,
+    ) -> None:
+        """Remember where the next step begins if it is a poisoned one; see `StepHook`."""
+        del start, steps
+        if (step + 1) % self._turn == 0:
+            self._before = {name: now.detach().clone() for name, now in parameters.items()}
 
 
 @dataclass(frozen=True)
@@ -121,6 +131,7 @@ class Alternating(Strategy):
     def task(self, situation: Situation, task: Task) -> Task:
         """With steps that take turns, an objective and a boost of their own."""
         benign = int(self.number("benign_steps"))
+        boost = Boost(self.number("boost"), benign)
         others = {
             name: (situation.start[name] + delta).astype(np.float32)
             for name, delta in situation.honest.mean.items()
@@ -131,7 +142,7 @@ class Alternating(Strategy):
             task.how,
             task.seed,
             NearTheOthers(self.number("distance"), others),
-            (Boost(self.number("boost"), benign), *task.hooks),
+            (boost.lengthen, *task.hooks, boost.remember),
             task.poisoned,
             benign,
         )
