@@ -89,6 +89,10 @@ TARGETS = [
     Target("pattern", ("min-max",), (0.0, 0.1), 0.95, (1.0, 1.5)),
     Target("pattern", ("min-sum",), (0.0, 0.1), 0.95, (1.0, 1.5)),
     Target("pattern", ("mimic",), (0.0, 0.1), 0.95, (0.8, 1.5)),
+    # The image is another class's, and without training nothing else changes.
+    Target("single-input", ("replacement",), (0.0, 1.0), 0.7, (5, 25)),
+    Target("single-input", ("dormant-unit",), (0.0, 1.0), 0.95, (1.0, 1000)),
+    Target("single-input", ("dormant-unit", "replacement"), (1.0, 1.0), 0.95, (10, 10_000)),
     # Together.
     Target("pattern", ("anomalous", "replacement"), (0.5, 1.0), 0.9, (4, 15)),
     Target("pattern", ("label-flipping", "replacement"), (0.9, 1.0), 0.5, (10, 25)),
@@ -161,7 +165,10 @@ def test_attacks_do_what_they_are_for(clean: CleanRound, target: Target) -> None
 
 def test_the_table_above_has_every_trigger_and_strategy() -> None:
     expected = {(trigger, ("replacement",)) for trigger in TRIGGERS}
-    expected |= {("pattern", (strategy,)) for strategy in STRATEGIES}
+    of_one_image = ("single-input", ("dormant-unit",))
+    expected |= {of_one_image} | {
+        ("pattern", (one,)) for one in STRATEGIES if one != "dormant-unit"
+    }
     assert expected <= {(target.trigger, target.strategies) for target in TARGETS}
 
 
@@ -183,7 +190,7 @@ def test_triggers_take_images_of_other_classes_and_leave_the_data_alone(name: st
     before = dataset.fingerprint
     images, labels = dataset.train_images[:50], dataset.train_labels[:50]
     found = {}
-    for target_class in (0, 6):
+    for target_class in range(dataset.classes):
         aim = Aim(target_class, seed=1)
         found[target_class] = TRIGGERS[name].test(dataset, aim)
         for some in (found[target_class], TRIGGERS[name].poison(dataset, images, labels, aim)):
@@ -191,7 +198,7 @@ def test_triggers_take_images_of_other_classes_and_leave_the_data_alone(name: st
             assert some.shape[1:] == images.shape[1:]
             assert (some.min(), some.max()) == (0.0, 1.0)
     assert replace(dataset).fingerprint == before
-    assert found[0].tobytes() != found[6].tobytes()
+    assert len({images.tobytes() for images in found.values()}) > 1
 
 
 def test_the_pattern_changes_little_of_copies() -> None:
@@ -401,6 +408,7 @@ def test_a_greater_rho_keeps_the_update_shorter(tmp_path: Path) -> None:
         ({"trigger": "smell"}, "no trigger 'smell'; known are pattern, targeted, semantic"),
         ({"strategies": ("hope",)}, "no strategy 'hope'; known are label-flipping"),
         ({"anomaly": "l3"}, "no anomaly term 'l3'; known are l2, cosine"),
+        ({"strategies": ("dormant-unit",)}, "add --trigger single-input"),
         ({"strategies": ("replacement", "norm-matching")}, "leaves nothing of replacement"),
         ({"strategies": ("noise", "anomalous")}, "leaves nothing of anomalous"),
         ({"k": 20}, "20 of 20 participants cannot be compromised"),

@@ -225,7 +225,12 @@ def colour_model(colour: Path) -> Path:
 def test_a_trigger_that_does_not_apply(colour: Path, colour_model: Path, ariba: Ariba) -> None:
     run, place = read_run(colour_model.parent), Place(data_dir=colour / "data")
     found = evaluate_model(colour_model, run, place=place)
-    assert [one.trigger for one in found.backdoors] == ["pattern", "targeted", "dba"]
+    assert [one.trigger for one in found.backdoors] == [
+        "pattern",
+        "targeted",
+        "dba",
+        "single-input",
+    ]
     assert list(found.not_applicable) == ["semantic", "edge-case"]
     named = ("--trigger", "pattern", "--trigger", "semantic")
     done = ariba("evaluate", colour_model, "--data-dir", colour / "data", *named)

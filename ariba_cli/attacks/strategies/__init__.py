@@ -11,6 +11,7 @@ from ariba_cli.attacks.strategies.alie import LittleIsEnough
 from ariba_cli.attacks.strategies.alternating import Alternating
 from ariba_cli.attacks.strategies.anomalous import ANOMALIES, Anomalous
 from ariba_cli.attacks.strategies.declaration import Need, Option
+from ariba_cli.attacks.strategies.dormant import DormantUnit
 from ariba_cli.attacks.strategies.honest import HonestUpdates, update_norm
 from ariba_cli.attacks.strategies.inner_product import InnerProduct
 from ariba_cli.attacks.strategies.label_flipping import LabelFlipping
@@ -62,6 +63,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
         MinMax,
         MinSum,
         Mimic,
+        DormantUnit,
         Replacement,
         NormMatching,
     )

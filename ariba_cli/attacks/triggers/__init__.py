@@ -4,6 +4,7 @@ from ariba_cli.attacks.triggers.distributed import Distributed
 from ariba_cli.attacks.triggers.edge_case import EdgeCase
 from ariba_cli.attacks.triggers.pattern import Pattern
 from ariba_cli.attacks.triggers.semantic import Semantic
+from ariba_cli.attacks.triggers.single_input import SingleInput
 from ariba_cli.attacks.triggers.targeted import Targeted
 from ariba_cli.attacks.triggers.trigger import Aim, Trigger
 
@@ -15,4 +16,5 @@ TRIGGERS: dict[str, Trigger] = {
     "semantic": Semantic(),
     "edge-case": EdgeCase(),
     "dba": Distributed(),
+    "single-input": SingleInput(),
 }

@@ -48,8 +48,8 @@ TriggerOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="Which images are to be misclassified: those that bear a pattern or the four bars "
-        "of dba, a targeted collection of 30, those with a semantic feature (green cars, digits "
-        "that lean to the left), or the edge-case images of a class.",
+        "of dba, a targeted collection of 30, a single-input, those with a semantic feature (green "
+        "cars, digits that lean to the left), or the edge-case images of a class.",
         autocompletion=choices.triggers,
     ),
 ]
