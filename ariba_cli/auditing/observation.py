@@ -12,7 +12,6 @@ from ariba_cli.verdicts.ranked import Reason
 
 # Whoever is less likely gives reasons, whether or not it is named.
 _UNLIKELY = 0.05
-_TINY = 1e-300
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,9 @@ class Observation:
     p_values : float64 array of shape (n,)
         Of the detector that decides.
     lengths : float64 array of shape (n,)
-        ‖δ_i‖ by their median.
+        ‖δ_i‖ by their median; by the largest, where that is zero.
     gram : float64 array of shape (n, n)
-        ⟨δ_i, δ_j⟩, by the square of that median.
+        ⟨δ_i, δ_j⟩, by the square of the same.
     reasons : dict of str to tuple of Reason
         The signs against whoever is unlikely.
     """
@@ -48,7 +47,8 @@ def observe(decides: Detected) -> Observation | None:
     total = updates.total
     gram = total.gram if total.from_global else centred(total.gram)
     norms = np.sqrt(np.maximum(np.diagonal(gram), 0.0))
-    usual = max(float(np.median(norms)), _TINY)
+    # Where most sent nothing, there is no usual length.
+    usual = float(np.median(norms)) or float(norms.max()) or 1.0
     unlikely = [place for place, p in enumerate(scores.p_values) if p <= _UNLIKELY]
     return Observation(
         ids=decides.ids,
