@@ -60,7 +60,7 @@ def options_of(command: object) -> set[str]:
         ("ariba simulate out --anomaly ", list(ANOMALIES)),
         ("ariba simulate out --dataset ", list(DATASETS)),
         ("ariba simulate out --model ", list(MODELS)),
-        ("ariba evaluate model --trigger s", ["semantic"]),
+        ("ariba evaluate model --trigger se", ["semantic"]),
         ("ariba schema ", list(versions())),
         ("ariba completion ", list(SHELLS)),
         # What would print something is not run while the rest is completed.
