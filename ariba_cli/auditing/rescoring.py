@@ -77,7 +77,11 @@ def rescored(
         explained=(),
     )
     others = [one for one in submissions if one.member.id not in far]
-    again = examine_all(others, choice, alone, None, progress)
+
+    def once_more(what: str, done: int, total: int) -> None:
+        progress(f"once more: {what}", done, total)
+
+    again = examine_all(others, choice, alone, None, once_more)
     (found,) = detector_results(alone.detectors, again, None, k_est)
     _, second = decide(found, None, k_est)
     suspects = {one.id for one in ranking if one.named}
