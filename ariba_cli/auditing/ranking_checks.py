@@ -18,7 +18,7 @@ from ariba_cli.verdicts.verdict import MarkedLayer
 # An update moves the mean by 1/n of itself. From four times the typical difference of
 # two updates, what all others have in common after centring outweighs what they differ in.
 _DOMINANT_SHIFT = 4.0
-# Unlike honest participants reach three; from here on nobody is taken for one of them.
+# The honest of the rounds that were looked at reach 1.6.
 _FAR = 4.0
 # Ids that one finding names.
 _MOST_LISTED = 20
