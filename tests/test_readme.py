@@ -1,6 +1,5 @@
 """Every command that the README shows works as it is written there, in that order."""
 
-import json
 import os
 import re
 import subprocess
@@ -27,16 +26,17 @@ DOCUMENTS = (
     "fixtures/README.md",
     "docs/README.md",
     "docs/detection.md",
+    "docs/detectors.md",
     "docs/file-formats.md",
     "docs/forensic-pipeline.md",
     "docs/method.md",
     "docs/performance.md",
     "docs/reading-a-report.md",
     "docs/reproduction.md",
+    "docs/simulating.md",
     "docs/verdict.md",
     "examples/paper/README.md",
 )
-LIST = "find runs/demo -name 'round_*' -print0 | ariba audit --files0-from - -f json"
 COMMANDS = getattr(typer.main.get_command(app), "commands", {})
 DEMO = [
     "ariba simulate runs/demo",
@@ -48,29 +48,33 @@ DEMO = [
 
 def test_the_commands(tmp_path: Path, command_path: str) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
-    commands = "".join(blocks).splitlines()
+    commands = [line.partition("#")[0].rstrip() for line in "".join(blocks).splitlines()]
     shown_ones = set(re.findall(r"\bariba (\w+)", "\n".join(commands)))
-    # An arena takes minutes; its own tests run it.
-    assert shown_ones == set(COMMANDS) - {"schema", "completion", "arena"}
+    # An arena takes minutes, and a watch never ends; their own tests run them.
+    assert shown_ones == set(COMMANDS) - {"schema", "completion", "arena", "watch"}
     shown = {command: run(command, tmp_path, PATH=command_path) for command in commands}
-    after = shown["ariba attack runs/demo/round_0040 --out runs/demo/attacked --k 5"]
+    after = shown["ariba attack runs/demo/round_0040 --out runs/demo/attacked"]
     compromised = after.splitlines()[0].removeprefix("compromised").replace(",", "").split()
-    table = shown["ariba audit runs/demo/attacked"]
-    flagged = [line.split()[1] for line in table.splitlines() if line.endswith("flagged")]
+    table = shown["ariba audit runs/demo/attacked --truth"]
+    flagged = [
+        line.split()[1] for line in table.splitlines() if line.endswith("flagged, compromised")
+    ]
     assert sorted(flagged) == compromised
     table = shown["ariba audit runs/demo/attacked --layer conv2 --k-est 10"]
     suspects = [line.split()[1] for line in table.splitlines() if line.endswith("suspect")]
     assert len(suspects) == 10
     assert set(compromised) <= set(suspects)
-    assert (tmp_path / "report.json").stat().st_size > 0
-    (line,) = shown[LIST].splitlines()
-    assert json.loads(line)["run"]["round"] == "runs/demo/round_0040"
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.split()) <= 1200
 
 
 @pytest.mark.slow
 @needs_data
 def test_the_commands_on_real_data(tmp_path: Path, command_path: str) -> None:
-    (block,) = re.findall(r"^```sh data\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    page = (REPOSITORY / "docs" / "simulating.md").read_text()
+    (block,) = re.findall(r"^```sh data\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
     shown = [
         run(command, tmp_path, PATH=command_path, ARIBA_DATA_DIR=str(DATA))
         for command in block.splitlines()
@@ -78,8 +82,9 @@ def test_the_commands_on_real_data(tmp_path: Path, command_path: str) -> None:
     assert "100% of the 5 compromised are suspects" in shown[-1]
 
 
-def test_a_trigger_is_one_file_as_the_readme_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+def test_a_trigger_is_one_file_as_contributors_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
     shown: dict[str, Any] = {}
     exec(code, shown)
     monkeypatch.setitem(TRIGGERS, "upside-down", shown["UpsideDown"]())
