@@ -1,1 +1,1 @@
-"""What each participant sent, checked: intake, reading layer by layer, fragments."""
+"""The updates of a round, checked: their intake, their layers, and the fragments of those."""

@@ -1,4 +1,4 @@
-"""Everybody's tensors seen in one way: by one name, factors multiplied, kernels as (out, in)."""
+"""The alignment of all models: common tensor names, multiplied factors, kernels as (out, in)."""
 
 import re
 from collections import Counter
@@ -20,16 +20,17 @@ _NUMBER = re.compile(r"[0-9]+")
 
 
 def align(sent: Sent, layout: str | None, *, by_order: bool) -> list[Finding]:
-    """See what everybody sent such that a layer is one tensor of each; return what to know of it.
+    """Bring all models into one form, so that a layer is one tensor of each, and return findings.
 
     Parameters
     ----------
     sent : Sent
-        As the files have it; the tensors are exchanged, and whoever cannot be seen so is left out.
+        The models as the files have them. Their tensors are replaced, and a participant whose
+        model cannot be brought into this form is left out.
     layout : str, optional
-        How kernels lie in the files; None for what names and files say.
+        The layout of kernels in the files; None to go by the names and the files themselves.
     by_order : bool
-        Whether tensors are matched by their order and shapes, and not by their names.
+        True to match tensors by their order and shapes, and not by their names.
     """
     submissions = sent.submissions
     refuse_twins(submissions)
@@ -47,7 +48,7 @@ def align(sent: Sent, layout: str | None, *, by_order: bool) -> list[Finding]:
 
 
 def refuse_twins(submissions: Sequence[Submission]) -> None:
-    """Leave out who has two names for a layer that is one to most others; see `unusual_twins`."""
+    """Leave out participants with two names for one layer of most others; see `unusual_twins`."""
     catalogs = {one.member.id: one.model.tensors for one in submissions if one.model is not None}
     unusual = {one.participant: one for one in unusual_twins(catalogs)}
     for submission in submissions:
@@ -64,7 +65,7 @@ def _usual_layout(submissions: Sequence[Submission]) -> str:
 def _other_layouts(
     submissions: Sequence[Submission], layout: str | None, usual: str
 ) -> Iterable[Finding]:
-    """Yield who says of its kernels that they lie in another way than most say of theirs."""
+    """Yield a finding for each participant whose file states another kernel layout than most."""
     if layout is not None:
         return
     for one in submissions:
@@ -82,14 +83,14 @@ def _other_layouts(
 
 @dataclass
 class _Seeing:
-    """Sees models in one way; those with the same tensors once.
+    """A converter that brings all models into one form, and converts equal tensors only once.
 
     Attributes
     ----------
     layout : str, optional
-        What was asked for.
+        The layout that was asked for.
     usual : str
-        What most files say of themselves.
+        The layout that most files state.
     """
 
     layout: str | None
@@ -99,7 +100,7 @@ class _Seeing:
     )
 
     def see(self, submission: Submission) -> None:
-        """Exchange the tensors of a model for what is compared; leave out who has none."""
+        """Replace a model's tensors by those that are compared; leave the model out on failure."""
         model = submission.model
         if model is None:
             return
@@ -124,14 +125,15 @@ class _Seeing:
 
 
 def _multiplied(model: Model) -> Mapping[str, Tensor]:
-    """Return the tensors of a model, with the changes that bare factors stand for in their place.
+    """Return the tensors of a model, with bare factors replaced by the changes that they stand for.
 
-    They come without a configuration, as state dicts do: one scale for all compares as well.
+    Such factors come without a configuration, as in state dicts. One common scale is enough for
+    comparing them.
 
     Raises
     ------
     RefusedFileError
-        When factors do not fit, or a tensor goes by the name of a change.
+        When factors do not fit each other, or a tensor has the name of a change.
     """
     if model.format == peft.NAME:
         return model.tensors
@@ -150,7 +152,7 @@ def _multiplied(model: Model) -> Mapping[str, Tensor]:
 
 
 def _match_by_order(sent: Sent) -> None:
-    """Give the tensors of whoever has them as most do the same names."""
+    """Give the same names to the tensors of all participants whose shapes are those of most."""
     models = [one for one in sent.submissions if one.model is not None]
     if sent.global_model is not None and sent.global_model.model is not None:
         models.append(sent.global_model)
@@ -172,9 +174,9 @@ def _in_order(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _common_names(named: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the first names that are those of most but for their numbers; else mere numbers.
+    """Return the first names that agree with most others except for numbers, else mere numbers.
 
-    A statistic is not looked at, and no single participant shall decide what is called one.
+    Statistics are not examined, and no single participant may decide which tensor is one.
     """
     forms = [tuple(_NUMBER.sub("#", name) for name in names) for names in named]
     ((form, count),) = Counter(forms).most_common(1) or [((), 0)]

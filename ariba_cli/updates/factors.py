@@ -14,26 +14,26 @@ _LEAST_MEMORY = 2**20
 
 
 def leave_out_large(factors: Sequence[tuple[Submission, Change]], layer: str, memory: int) -> bool:
-    """Leave out whose factors take far more memory than is usual, where all do not fit.
+    """Leave out participants with unusually large factors when memory cannot hold all of them.
 
     Parameters
     ----------
     factors : sequence of Submission and Change
-        What the participants sent of one layer.
+        The changes of one layer, with the submissions that they belong to.
     layer : str
-        Its name.
+        The name of the layer.
     memory : int
-        How many bytes all of them may take.
+        The number of bytes that all factors together may take.
 
     Returns
     -------
     bool
-        Whether anybody was left out.
+        True if anybody was left out.
 
     Raises
     ------
     InputError
-        When the others do not fit either.
+        When memory cannot hold the remaining factors either.
     """
     sizes = sorted(change.held_bytes for _, change in factors)
     total = sum(sizes)

@@ -36,13 +36,16 @@ class TooWideError(UnfitLayerError):
 
 @dataclass(frozen=True)
 class FragmentLayout:
-    """How the values of one layer, in storage order, fall into fragments.
+    """The division of a layer's values, in storage order, into fragments.
 
     Attributes
     ----------
-    fragments : m, the fragments per participant.
-    dimension : d, the values per fragment.
-    left_out : values at the end of the layer that do not fill a fragment.
+    fragments : int
+        The number of fragments per participant, m.
+    dimension : int
+        The number of values per fragment, d.
+    left_out : int
+        The number of values at the end of the layer that do not fill a fragment.
     """
 
     fragments: int
@@ -51,28 +54,31 @@ class FragmentLayout:
 
 
 def is_convolution(shape: Sequence[int]) -> bool:
-    """Whether there is a kernel to speak of: a 1×1 convolution is a weight matrix."""
+    """Return whether a shape has a kernel; a 1×1 convolution counts as a weight matrix."""
     return len(shape) >= 3 and math.prod(shape[2:]) > 1
 
 
 def default_fragment(shape: Sequence[int]) -> str:
-    """Return how a layer is cut unless something else is asked for.
+    """Return the kind of fragment that a layer is cut into by default.
 
-    That is by `kernel` for a convolution and by `row` for every other weight matrix; where
-    these are too wide, in blocks of 64 values.
+    It is `kernel` for a convolution and `row` for every other weight matrix. Where these are
+    too wide, it is blocks of 64 values.
     """
     kind, width = ("kernel", shape[2:]) if is_convolution(shape) else ("row", shape[1:])
     return kind if math.prod(width) <= WIDEST_FRAGMENT else WIDE_FRAGMENT
 
 
 def layout_of(layer: str, shape: Sequence[int], fragment: str) -> FragmentLayout:
-    """How to cut a layer of this shape.
+    """Return the division of a layer of this shape into fragments.
 
     Parameters
     ----------
-    layer : the layer's name, for error messages.
-    shape : its shape, for instance (out, in, kh, kw).
-    fragment : `kernel` (m = out·in, d = kh·kw), `filter` (m = out, d = in·kh·kw),
+    layer : str
+        The layer's name, for error messages.
+    shape : sequence of int
+        The layer's shape, for instance (out, in, kh, kw).
+    fragment : str
+        `kernel` (m = out·in, d = kh·kw), `filter` (m = out, d = in·kh·kw),
         `row` (m = out, d = in) or `block:D` (d = D, whatever the shape).
 
     Raises
@@ -130,43 +136,47 @@ def _times(shape: Sequence[int]) -> str:
 
 
 class TensorValues(Protocol):
-    """The values of one tensor in storage order: an array, or what gives them when asked."""
+    """The values of one tensor in storage order: an array, or a reader of them."""
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """Return the number of values."""
         ...
 
     @property
     def dtype(self) -> np.dtype[np.floating]:
-        """Their type."""
+        """Return the type of the values."""
         ...
 
     def __getitem__(self, which: slice | Indices, /) -> npt.NDArray[np.floating]:
-        """Some of them, in that order."""
+        """Return some of the values, in the order asked for."""
         ...
 
 
 @runtime_checkable
 class Written(Protocol):
-    """Values that go right to where they are wanted."""
+    """Values that can be written directly to their destination."""
 
     def write_to(self, start: int, stop: int, out: npt.NDArray[np.floating], /) -> None:
-        """Write the values from one place to another into an array."""
+        """Write the values from start to stop into an array."""
         ...
 
 
 class Fragments:
-    """The fragments of n participants, centred as they are asked for.
+    """The fragments of n participants, which are centred on demand.
 
     Parameters
     ----------
-    tensors : the values of each participant, in id order, as many and of any float type; as
-        one array of shape (n, values) where memory holds them all.
-    cut : how that shape is cut.
-    reference : the participant from whose values the others are counted. It cancels, but for
-        rounding: best is one like most others.
-    chunk_bytes : how much is read at a time of what is not in memory.
+    tensors : sequence of TensorValues, or array of shape (n, values)
+        The values of each participant, in id order, equally many and of any float type; one
+        array where memory holds them all.
+    cut : FragmentLayout
+        The division of the layer into fragments.
+    reference : int
+        The index of the participant whose values are subtracted from all others. They cancel
+        except for rounding, so a participant like most others is best.
+    chunk_bytes : int
+        The number of bytes to read at a time of values that are not in memory.
     """
 
     def __init__(
@@ -185,39 +195,39 @@ class Fragments:
         self.dtype: np.dtype[np.floating] = np.result_type(np.float32, *types)
 
     def with_reference(self, reference: int) -> "Fragments":
-        """The same with another reference."""
+        """Return the same fragments with another reference."""
         return Fragments(self._flat, self.cut, reference, chunk_bytes=self.chunk_bytes)
 
     @property
     def participants(self) -> int:
-        """How many there are, n."""
+        """Return the number of participants, n."""
         return len(self._flat)
 
     @property
     def values(self) -> int:
-        """How many values each tensor has, those that fill no fragment included."""
+        """Return the number of values of each tensor, including those that fill no fragment."""
         return self._flat[0].size
 
     @property
     def total(self) -> int:
-        """How many fragments they have together, n·m."""
+        """Return the number of all fragments together, n·m."""
         return self.participants * self.cut.fragments
 
     @property
     def in_memory(self) -> bool:
-        """Whether all values lie in one array."""
+        """Return whether all values lie in one array."""
         return isinstance(self._flat, np.ndarray)
 
     def chunks(self, *, multiple: int = 1) -> Iterator[tuple[int, npt.NDArray[np.floating]]]:
-        """Go over all fragments in runs, each as its first index and what `load` says of it.
+        """Yield all fragments in runs, each as its first index and its values; see `load`.
 
-        What is in memory is one run. Otherwise the next is read while this one is used, and
-        its memory is used again.
+        Values in memory make up a single run. Otherwise the next run is read while this one is
+        used, and its memory is reused.
 
         Parameters
         ----------
         multiple : int, optional
-            Of what number of fragments a run is a multiple, but for the last one.
+            A number that divides the number of fragments of each run except the last.
         """
         m, size = self.cut.fragments, self.participants * self.cut.dimension
         run = m
@@ -245,11 +255,20 @@ class Fragments:
     def load(
         self, start: int, stop: int, buffer: npt.NDArray[np.floating] | None = None
     ) -> npt.NDArray[np.floating]:
-        """Fragments start to stop of every participant, as they were sent.
+        """Return fragments start to stop of every participant, as they were sent.
 
-        Returns an array of shape (n, (stop − start)·d) of type `dtype`: a view of what is in
-        memory, or else read by several threads into the buffer, if one of at least that many
-        values is given.
+        Parameters
+        ----------
+        start, stop : int
+            The first fragment, and the one after the last.
+        buffer : float array, optional
+            Memory for at least as many values as are asked for, into which several threads read
+            values that are not in memory.
+
+        Returns
+        -------
+        float array of shape (n, (stop − start)·d)
+            The values, of type `dtype`; a view where they are in memory.
         """
         values = slice(start * self.cut.dimension, stop * self.cut.dimension)
         if isinstance(self._flat, np.ndarray):
@@ -257,26 +276,26 @@ class Fragments:
         return self._stacked(values, (stop - start) * self.cut.dimension, buffer)
 
     def centred(self, start: int, stop: int) -> npt.NDArray[np.float64]:
-        """Fragments start to stop of every δ̂_i = θ_i − mean_i θ_i (Eqs. 5 and 6).
+        """Return fragments start to stop of every δ̂_i = θ_i − mean_i θ_i (Eqs. 5 and 6).
 
-        Returns an array of shape (n, stop − start, d), in float64; see `centre`.
+        The array is of shape (n, stop − start, d), in float64; see `centre`.
         """
         return centred(self.load(start, stop), self.reference, self.cut.dimension)
 
     def values_at(self, positions: Indices) -> npt.NDArray[np.floating]:
-        """Those values of every tensor, as they were sent, of shape (n, len(positions))."""
+        """Return the values of every tensor at some positions, of shape (n, len(positions))."""
         return self._stacked(positions, len(positions), None)
 
     def entropy(self) -> bytes:
-        """Return 32 bytes that depend on how everybody's values start.
+        """Return 32 bytes that depend on the first values of all participants.
 
-        Chance that comes from them cannot be foreseen by any participant.
+        No participant can foresee random numbers that are drawn from them.
         """
         start = self.values_at(np.arange(min(_STARTING_VALUES, self.values)))
         return hashlib.sha256(start.astype(np.float64).tobytes()).digest()
 
     def centred_at(self, indices: Indices) -> npt.NDArray[np.float64]:
-        """The fragments of these indices of every δ̂_i, of shape (n, len(indices), d)."""
+        """Return the fragments of every δ̂_i at some indices, of shape (n, len(indices), d)."""
         d = self.cut.dimension
         positions = (indices[:, None] * d + np.arange(d)).reshape(-1)
         return centred(self.values_at(positions), self.reference, d)
@@ -306,11 +325,17 @@ class Fragments:
 
 
 def blocks(values: npt.NDArray[np.floating], dimension: int, most_values: int) -> list[slice]:
-    """Columns of an array of shape (n, run·d) that hold whole fragments of all participants.
+    """Return column slices of an array of shape (n, run·d) that hold whole fragments.
 
     Parameters
     ----------
-    most_values : how many values all of a block has, unless one fragment of each has more.
+    values : float array of shape (n, run·d)
+        The values of all participants.
+    dimension : int
+        The number of values per fragment, d.
+    most_values : int
+        The most values in one block; exceeded only where a single fragment of all participants
+        has more.
     """
     width = dimension * max(1, most_values // (len(values) * dimension))
     columns = values.shape[1]
@@ -323,7 +348,7 @@ def centred(
     dimension: int,
     buffer: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float64]:
-    """The fragments of every δ̂_i in float64, from shape (n, run·d) to shape (n, run, d)."""
+    """Return the fragments of every δ̂_i in float64, from shape (n, run·d) to shape (n, run, d)."""
     block = np.empty(values.size) if buffer is None else buffer[: values.size]
     rows = block.reshape(values.shape)
     subtract_reference(values, reference, rows)
@@ -334,11 +359,16 @@ def centred(
 def subtract_reference(
     values: npt.NDArray[np.floating], reference: int, out: npt.NDArray[np.floating]
 ) -> None:
-    """What all participants' values differ in from those of one, by the precision of `out`.
+    """Write the differences of all participants' values to those of one, in the precision of `out`.
 
     Parameters
     ----------
-    values, out : of shape (n, any).
+    values : float array of shape (n, any)
+        The values of all participants.
+    reference : int
+        The index of the participant whose values are subtracted.
+    out : float array of shape (n, any)
+        The array that receives the differences.
     """
     if np.can_cast(values.dtype, out.dtype):
         np.copyto(out, values)

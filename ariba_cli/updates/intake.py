@@ -1,4 +1,4 @@
-"""What each participant sent, as far as it can be used: checked before any mean is taken."""
+"""The intake of what each participant sent, which is checked before any mean is taken."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -19,13 +19,18 @@ FEWEST_PARTICIPANTS = 3
 
 @dataclass
 class Submission:
-    """What is known so far of what one participant sent.
+    """A participant's model, with all that is known of it so far.
 
     Attributes
     ----------
-    model : what it says it holds; None when it could not be opened.
-    finding : why it is left out, if it is.
-    digest : the sha256 of the layer's bytes, once they were read.
+    member : Member
+        The participant.
+    model : Model, optional
+        The contents of the model as its files describe them; None when it could not be opened.
+    finding : Finding, optional
+        The reason why the participant is left out; None when it is not.
+    digest : str, optional
+        The SHA-256 of the layer's bytes; None until they have been read.
     """
 
     member: Member
@@ -42,20 +47,20 @@ class Submission:
 
 @dataclass(frozen=True)
 class Sent:
-    """What everybody sent in one round, before any of it is read.
+    """All models of one round, before any of their values are read.
 
     Attributes
     ----------
     submissions : list of Submission
-        Of every participant, in id order, but for those who are excluded.
+        The submissions of all participants that are not excluded, in id order.
     excluded : tuple of Submission
-        Of those, who are not opened.
+        The submissions of excluded participants, which are not opened.
     global_model : Submission, optional
-        What the server sent out, where it is there.
+        The model that the server sent out; None when the round has none.
     model_order : sequence of str
         The names of the model's tensors in its order, as far as that is known.
     updates_are_deltas : bool
-        Whether participants sent differences to the global model.
+        True when participants sent differences to the global model.
     """
 
     submissions: list[Submission]
@@ -66,7 +71,7 @@ class Sent:
 
     @property
     def models(self) -> dict[str, Model]:
-        """Return what was opened, by the ids of the participants."""
+        """Return the models that were opened, by the ids of their participants."""
         return {one.member.id: one.model for one in self.submissions if one.model is not None}
 
 
@@ -81,13 +86,14 @@ def open_sent(
     Parameters
     ----------
     round_ : Round
-        Who the participants are, and where their files.
+        The round.
     excluded : collection of str
-        The ids of those who are left out.
+        The ids of participants to leave out.
     progress : Progress
-        Told how many files were opened.
+        A callback that is told how many files have been opened.
     seal : VerifiedSeal, optional
-        What came of verifying the seal: whose files have changed since is left out.
+        The result of verifying the seal; participants whose files have changed since are
+        left out.
     """
     members = [one for one in round_.participants if one.id not in excluded]
     model = None
@@ -109,7 +115,7 @@ def submissions_of(
     progress: Progress,
     seal: VerifiedSeal = NOT_VERIFIED,
 ) -> list[Submission]:
-    """List the tensors of what some members sent; those that are refused are left out."""
+    """List the tensors of what some members sent; leave out those that are refused."""
     return [
         Submission(member, finding=opened)
         if isinstance(opened, Finding)
@@ -119,11 +125,14 @@ def submissions_of(
 
 
 def why_too_few(submissions: Sequence[Submission], what: str) -> str:
-    """Why there is nothing to compare, when it is so; else nothing.
+    """Return the reason why too few participants are left to compare, or an empty text.
 
     Parameters
     ----------
-    what : what cannot be done with those that are left out.
+    submissions : sequence of Submission
+        The submissions of all participants.
+    what : str
+        The past participle in the message, such as `scored` or `compared`.
     """
     left_out = [submission.finding for submission in submissions if submission.finding]
     usable = len(submissions) - len(left_out)
@@ -137,12 +146,12 @@ def why_too_few(submissions: Sequence[Submission], what: str) -> str:
 
 
 def offers(submission: Submission, layer: Layer) -> bool:
-    """Whether a participant says that it holds a layer such as most others have it."""
+    """Return whether a participant claims to hold a layer in the form that most others have."""
     return submission.model is not None and why_not_offered(submission.model, layer) is None
 
 
 class Objection(NamedTuple):
-    """What is wrong with how a model says that it holds a layer."""
+    """A reason why a model does not offer a layer as most others do."""
 
     kind: FindingKind
     detail: str
@@ -150,7 +159,7 @@ class Objection(NamedTuple):
 
 
 def why_not_offered(model: Model, layer: Layer) -> Objection | None:
-    """Return what is wrong with how a model says that it holds a layer; None if nothing is."""
+    """Return the reason why a model does not offer a layer as most others do; None if it does."""
     name = layer.name_in(model.tensors)
     if name is None:
         return Objection(FindingKind.MISSING_LAYER, f"has no {layer.name}", {})
@@ -165,9 +174,9 @@ def why_not_offered(model: Model, layer: Layer) -> Objection | None:
 
 
 def differing_changes(submissions: Sequence[Submission], layer: Layer) -> list[Finding]:
-    """Return who scales or turns factors otherwise than most, and so is seen otherwise.
+    """Return a finding for each participant whose factors are scaled or transposed unlike most.
 
-    Both are said in a file of the participant's own, while a server may apply its own.
+    Both settings come from a file of the participant's own, while a server may apply others.
     """
     changes = {}
     for submission in submissions:

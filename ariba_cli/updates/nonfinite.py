@@ -1,4 +1,4 @@
-"""How many values of a tensor cannot be reckoned with, and of which kinds they are."""
+"""A count of the values of a tensor that cannot be computed with, by kind."""
 
 import numpy as np
 
@@ -10,27 +10,27 @@ _BLOCK = 2**18
 
 
 class NonFiniteCounter:
-    """Counts values that cannot be reckoned with, by kind."""
+    """A counter of the values that cannot be computed with, by kind."""
 
     def __init__(self) -> None:
         self._counts = {"NaN": 0, "Inf": 0, f"beyond ±{LARGEST_VALUE:.1e}": 0}
 
     @property
     def found(self) -> bool:
-        """Whether there are any."""
+        """Return whether any were counted."""
         return any(self._counts.values())
 
     @property
     def facts(self) -> dict[str, Fact]:
-        """How many of each kind, by the kinds' short names."""
+        """Return the number of values of each kind, by the kinds' short names."""
         return dict(zip(("nan", "inf", "beyond"), self._counts.values(), strict=True))
 
     def __str__(self) -> str:
-        """How many of each kind."""
+        """Return the number of values of each kind, in words."""
         return ", ".join(f"{count:,} {kind}" for kind, count in self._counts.items() if count)
 
     def count(self, values: Values) -> None:
-        """Add what is in these values."""
+        """Add the unusable values of an array to the counts."""
         for start in range(0, values.size, _BLOCK):
             block = values[start : start + _BLOCK]
             if in_range(block):

@@ -47,24 +47,26 @@ _MOST_HELD = 2**25
 
 
 class LeftOutError(Exception):
-    """Somebody turned out to be unusable while a layer was scored."""
+    """A participant that turned out to be unusable while a layer was scored."""
 
 
 @dataclass(frozen=True)
 class LayerValues:
-    """What is scored of one layer.
+    """The values of one layer that are scored.
 
     Attributes
     ----------
-    submissions : who is scored, in id order.
-    tensors : their values; see `Fragments`.
+    submissions : sequence of Submission
+        The participants that are scored, in id order.
+    tensors : sequence of TensorValues, or array
+        Their values; see `Fragments`.
     """
 
     submissions: Sequence[Submission]
     tensors: Sequence[TensorValues] | Array
 
     def without_left_out(self) -> "LayerValues":
-        """Those that have not been left out since."""
+        """Return the values of participants that have not been left out since."""
         kept = [index for index, one in enumerate(self.submissions) if one.finding is None]
         if len(kept) == len(self.submissions):
             return self
@@ -77,10 +79,7 @@ class LayerValues:
         return LayerValues(submissions, self.tensors[: len(kept)])
 
     def read_to_the_end(self, progress: Progress) -> None:
-        """Hash and check what was not needed yet of values that are in their files.
-
-        Whoever cannot be used is left out.
-        """
+        """Hash and check the values that were not needed yet, and leave out who is unusable."""
         in_files = [one for one in self.tensors if isinstance(one, LazyTensor)]
         for done, _ in enumerate(thread_map(LazyTensor.read_to_the_end, in_files), 1):
             progress("checking the rest", done, len(in_files))
@@ -94,20 +93,20 @@ def read_layer(
     Parameters
     ----------
     submissions : Sequence[Submission]
-        Everybody; who turns out to be unusable is left out.
+        The submissions of all participants; those that turn out to be unusable are left out.
     layer : Layer
-        Which tensor.
+        The layer to read.
     memory : int
-        How many bytes the values may take. Where they do not fit they stay in their files, but
-        for the thin factors of adapters, and are hashed and checked when they are first gone
-        through in order; LeftOutError is then raised by whoever turns out to be unusable.
+        The number of bytes that the values may take. Values that do not fit stay in their files,
+        except for the thin factors of adapters. They are hashed and checked when they are first
+        read in order, and raise LeftOutError when they turn out to be unusable.
     progress : Progress
-        Told how many participants were read.
+        A callback that is told how many participants have been read.
 
     Raises
     ------
     InputError
-        When they do not fit, and have to be unpacked as a whole.
+        When the values do not fit, and have to be unpacked as a whole.
     """
     offered = [_Offered.of(one, layer) for one in submissions]
     taken = [one for one in offered if one is not None]
@@ -135,7 +134,7 @@ def _read(
     layer: Layer,
     progress: Progress,
 ) -> list[Values | None]:
-    """Read several tensors at a time; None stands for those that are no use."""
+    """Read several tensors at a time, and return None for those that are unusable."""
     values = []
     with one_blas_thread():
         for done, found in enumerate(thread_map(_Offered.read, taken, buffers), 1):
@@ -146,7 +145,7 @@ def _read(
 
 @dataclass(frozen=True)
 class _Offered:
-    """A participant's tensor of the layer, such as the others have it."""
+    """A participant's tensor of the layer, in the form that the others have."""
 
     submission: Submission
     model: Model
@@ -155,7 +154,7 @@ class _Offered:
 
     @classmethod
     def of(cls, submission: Submission, layer: Layer) -> "_Offered | None":
-        """Leave the participant out who has no such tensor."""
+        """Return a participant's tensor of the layer; leave the participant out if it has none."""
         model = submission.model
         if submission.finding is not None or model is None:
             return None
@@ -167,17 +166,17 @@ class _Offered:
 
     @property
     def tensor(self) -> Tensor:
-        """How it is read."""
+        """Return the tensor as the model describes it."""
         return self.model.tensors[self.name]
 
     @property
     def dtype(self) -> "np.dtype[np.floating]":
-        """The narrowest type that NumPy reckons in and that holds its values."""
+        """Return the narrowest type that NumPy computes in and that holds the values."""
         return np.dtype(np.float64 if self.tensor.spec.dtype == "F64" else np.float32)
 
     @property
     def factors(self) -> Change | None:
-        """The thin factors that it is given by; None where it has an array of values."""
+        """Return the thin factors of the tensor; None where it has an array of values."""
         return self.tensor if isinstance(self.tensor, Change) else None
 
     def buffer(self) -> Array | None:
@@ -185,11 +184,9 @@ class _Offered:
         return None if self.factors else np.empty(self.tensor.spec.values, self.dtype)
 
     def read(self, buffer: Array | None) -> Values | None:
-        """Read, hash and check it; leave the participant out, and give None, if it is no use.
+        """Read, hash and check the tensor; return None, with the participant left out, on failure.
 
-        Parameters
-        ----------
-        buffer : where its values go; None for a tensor that has no array of values.
+        The values go to `buffer`, which is None for a tensor that has no array of values.
         """
         unusable = NonFiniteCounter()
         try:
@@ -208,7 +205,7 @@ class _Offered:
         return self.tensor.values(raw), hashlib.sha256(raw).hexdigest()
 
     def _array(self, buffer: Array, unusable: NonFiniteCounter) -> tuple[Array, str]:
-        """Its values, counted while they are in the processor's cache."""
+        """Return the values, which are counted while they are in the processor's cache."""
         sha256, position = hashlib.sha256(), 0
         as_stored = _AS_STORED.get(self.tensor.spec.dtype) == buffer.dtype
         as_stored = as_stored and not isinstance(self.tensor, Permuted)
@@ -225,7 +222,7 @@ class _Offered:
         return buffer, sha256.hexdigest()
 
     def settle(self, digest: str, unusable: NonFiniteCounter) -> None:
-        """Say what came of reading all of it."""
+        """Record the digest of the whole tensor, and any values that are unusable."""
         self.submission.digest = digest
         if unusable.found:
             self.submission.reject(
@@ -253,12 +250,12 @@ class LazyTensor:
         self.dtype = offered.dtype
 
     def __getitem__(self, which: slice | Indices) -> Array:
-        """Some of the values.
+        """Return some of the values.
 
         Raises
         ------
         LeftOutError
-            When they cannot be read, or are not such as can be scored.
+            When they cannot be read, or cannot be scored.
         """
         if isinstance(which, slice):
             start, stop = which.start, min(which.stop, self.size)
@@ -274,7 +271,7 @@ class LazyTensor:
             return self._values(raw)
 
     def write_to(self, start: int, stop: int, out: Array) -> None:
-        """Write the values from one place to another into an array; see `__getitem__`."""
+        """Write the values from start to stop into an array; see `__getitem__`."""
         as_stored = _AS_STORED.get(self._spec.dtype) == out.dtype
         memory = None if as_stored else Scratch()
         with self._readable() as reading:
@@ -290,7 +287,7 @@ class LazyTensor:
 
     @contextmanager
     def _readable(self) -> Iterator[Reading]:
-        """Leave the participant out whose values cannot be read."""
+        """Open the tensor for reading, and leave the participant out when that fails."""
         try:
             with enough_memory(), self._offered.model.reading() as reading:
                 yield reading
@@ -305,12 +302,12 @@ class LazyTensor:
                 self[self._settled : self._settled + _BLOCK]
 
     def _settle(self, raw: memoryview, values: Array) -> None:
-        """Hash and check what comes next.
+        """Hash and check the next values.
 
         Raises
         ------
         LeftOutError
-            When there are values that cannot be scored.
+            When some values cannot be scored.
         """
         self._settled += values.size
         self._sha256.update(raw)
@@ -332,24 +329,24 @@ class LazyTensor:
 def read_start(
     model: Submission, layer: Layer, memory: int
 ) -> tuple[TensorValues | None, Submission]:
-    """Read one layer of the global model, and check it as those of participants are.
+    """Read one layer of the global model, and check it like those of participants.
 
     Parameters
     ----------
     model : Submission
-        The global model; it is left as it is.
+        The global model, which is not changed.
     layer : Layer
-        Which tensor, as most participants have it.
+        The layer to read, in the form that most participants have.
     memory : int
-        How many bytes the values may take; those that do not fit are read from the file
-        each time, and checked when they are first gone through in order.
+        The number of bytes that the values may take. Values that do not fit are read from the
+        file each time, and checked when they are first read in order.
 
     Returns
     -------
     TensorValues, optional
-        The values of θ^t; None when they are of no use.
+        The values of θ^t; None when they are unusable.
     Submission
-        What is known of this layer of it: its hash, or what is wrong with it.
+        The global model with the hash of this layer, or with the finding against it.
     """
     own = replace(model)
     offered = _Offered.of(own, layer)
@@ -362,14 +359,14 @@ def read_start(
 
 
 def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int) -> bool:
-    """Return whether values are read from their files each time, since they take much memory.
+    """Return whether the values are read from their files each time, since memory is too small.
 
     Those of adapters never are: their factors are thin, and their change is never formed.
 
     Raises
     ------
     InputError
-        When somebody has packed values that do not fit.
+        When a participant has packed values that do not fit.
     """
     whole = [one for one in taken if one.factors is None]
     size = len(whole) * layer.spec.values * _common_type(whole).itemsize
@@ -393,7 +390,7 @@ def _common_type(taken: Sequence[_Offered]) -> "np.dtype[np.floating]":
 
 
 def _runs(positions: Indices) -> Iterator[tuple[int, int]]:
-    """The first and the last but one of positions that follow each other."""
+    """Return each run of consecutive positions as its first one and the one after its last."""
     breaks = np.flatnonzero(np.diff(positions) != 1)
     starts = positions[np.append(0, breaks + 1)]
     stops = positions[np.append(breaks, len(positions) - 1)] + 1

@@ -1,4 +1,4 @@
-"""Who sent the global model back as it was: clients that were not selected, or have no samples."""
+"""Participants who returned the global model unchanged: not selected, or without samples."""
 
 from collections.abc import Sequence
 
@@ -14,22 +14,22 @@ from ariba_cli.updates.intake import Sent, Submission, why_not_offered
 
 
 def unchanged(sent: Sent, layers: Sequence[Layer]) -> list[Submission]:
-    """Return whose update is zero in every layer.
+    """Return the submissions whose update is zero in every layer.
 
-    It says nothing of whoever sent it, and moves the mean to where nobody was. Most who trained
-    are told by the first bytes of a small layer.
+    Such an update says nothing about its sender, and shifts the mean. The first bytes of a small
+    layer identify most participants who did train.
 
     Parameters
     ----------
     sent : Sent
-        What everybody sent.
+        All models of the round.
     layers : Sequence[Layer]
-        Those that hold weights.
+        The layers that hold weights.
 
     Returns
     -------
     list[Submission]
-        Nobody where there is no global model to compare with, or where it lacks a layer.
+        The unchanged submissions; empty where the global model is missing or lacks a layer.
     """
     scored = sorted((one for one in layers if one.can_be_scored), key=lambda one: one.spec.values)
     start = None
