@@ -49,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["audit", "nowhere"], "there is no directory 'nowhere'"),
         (["audit", "empty"], "holds no updates"),
         (["audit", "file"], "try ariba inspect file"),
-        (["audit", FIXTURES], "holds rounds and is not one; try "),
+        (["aggregate", FIXTURES, "--out", "new"], "holds rounds and is not one; try "),
         (["audit", "round_0001.partial"], "was never finished"),
         (["audit", "two"], "needs at least 3"),
         (["audit", CLEAN, "--layer", "conv3"], "did you mean 'conv2'? (ariba inspect "),

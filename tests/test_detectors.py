@@ -13,6 +13,7 @@ import ariba_cli as ariba
 from ariba_cli.base.errors import AribaError, InputError, UsageError
 from ariba_cli.detectors import DETECTORS, WITH_VARIANTS, family, make_detectors
 from ariba_cli.detectors.declaration import Need, Scope
+from ariba_cli.reports.audit_json import result_digest
 from ariba_cli.updates import reading
 from ariba_cli.verdicts.verdict import DetectorResult
 from tests import update_oracle
@@ -337,3 +338,11 @@ def test_of_many_participants_a_sketch_is_compared_and_the_report_says_so() -> N
     fewer = dict(list(updates.items())[:250])
     assert ariba.score(fewer, detectors="krum", k_est=2).method.inner_products == "exact"
     assert ariba.score(fewer, k_est=2).method.inner_products is None
+
+
+@pytest.mark.parametrize("name", ["last-bias", "panel"])
+def test_a_layer_that_stays_in_its_files_decides_nothing(name: str) -> None:
+    """The output bias of the global model is one of them."""
+    held = ariba.audit(FIXTURES / "attacked", detectors=name)
+    read = ariba.audit(FIXTURES / "attacked", detectors=name, max_memory=8)
+    assert result_digest(read) == result_digest(held)

@@ -341,7 +341,7 @@ class _Examination:
         if names is not None and layer.name == names.bias:
             bias = fragments.load(0, fragments.values).astype(np.float64)
             if start is not None and not plan.updates_are_deltas:
-                bias -= start[: fragments.values].astype(np.float64)
+                bias -= start[slice(0, fragments.values)].astype(np.float64)
         return gathered, bias
 
     def _marked(self, marks: Marks, ids: tuple[str, ...]) -> Marked:
