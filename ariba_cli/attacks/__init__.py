@@ -1,5 +1,5 @@
-"""The attacker: triggers (what is put into the data) and strategies (what is done to the update).
+"""The attacker: triggers, which poison the data, and strategies, which change the update.
 
-One file each. A new one is a file in its folder, a line in the folder's registry, and
-a row in the test that covers all of its kind.
+Each has a file of its own. A new one takes a file in its folder, a line in the folder's registry,
+and a row in the test that covers all of its kind.
 """

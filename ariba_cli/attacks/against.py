@@ -1,4 +1,4 @@
-"""An attacker who knows the auditor, and looks for the updates that it finds the least unusual."""
+"""An attacker who knows the auditor, and searches for the updates least unusual to it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,14 +34,14 @@ Judge = Callable[[Mapping[str, Weights]], "Judged"]
 
 @dataclass(frozen=True)
 class Judged:
-    """What the auditor says of a round.
+    """The auditor's verdict on a round.
 
     Attributes
     ----------
     p_values : dict of str to float
-        Of everybody whom it judged.
+        The p-value of each judged participant.
     flagged : tuple of str
-        Whom it names.
+        The participants that the auditor flags.
     """
 
     p_values: dict[str, float]
@@ -50,17 +50,17 @@ class Judged:
 
 @dataclass(frozen=True)
 class Disguise:
-    """How an update is made of what the strategies would send, δ, and what is honest, h.
+    """A recipe for an update, made of the strategies' update δ and the honest update h.
 
-    It is scale·δ + honest·h in the layers that are attacked, and h in the others; with noise that
-    is different for everybody, of so many times the length of h.
+    The update is scale·δ + honest·h in the attacked layers, and h in the others. Noise is added,
+    drawn for each participant, of `noise` times the length of h.
 
     Attributes
     ----------
     scale, honest, noise : float
         The factors.
     layers : tuple of str
-        Which are attacked.
+        The attacked layers.
     """
 
     scale: float
@@ -71,22 +71,22 @@ class Disguise:
 
 @dataclass(frozen=True)
 class Reached:
-    """What the search reached.
+    """The result of a search.
 
     Attributes
     ----------
     tries : int
-        How many rounds were shown to the auditor.
+        The number of rounds that were shown to the auditor.
     disguise : Disguise, optional
-        What is sent; None for what the strategies would have sent.
+        The disguise that is sent; None for the strategies' own updates.
     p_values : dict of str to float
-        Of the compromised.
+        The p-values of the compromised.
     flagged : tuple of str
-        Who of them is.
+        The compromised that are flagged.
     honest_flagged : tuple of str
-        Who else is.
+        The honest that are flagged.
     longest : float
-        The largest length of an update of theirs, by the median length of the honest ones.
+        The largest length of a compromised update, divided by the median length of the honest ones.
     backdoor_accuracy : float
         X'% after FedAvg.
     """
@@ -102,28 +102,28 @@ class Reached:
 
 @dataclass(frozen=True)
 class Search:
-    """Looks for a disguise.
+    """A search for a disguise.
 
     Attributes
     ----------
     start : Weights
         θ^t.
     honest : mapping of str to Weights
-        What the others send.
+        The weights that the honest send.
     forged : mapping of str to Weights
-        What the strategies would have the compromised send.
+        The weights that the strategies would have the compromised send.
     twins : mapping of str to Weights
-        What these would send if they were honest.
+        The weights that the compromised would send if they were honest.
     judge : callable
         The auditor.
     backdoor : callable
-        X'% after FedAvg of a round.
+        Returns X'% after FedAvg of a round.
     least : float
-        X'% that a disguise has to leave, in [0, 1].
+        The least X'% that a disguise must leave, in [0, 1].
     tries : int
-        How often the auditor may be asked.
+        The number of times that the auditor may be asked.
     seed : int
-        That of the noise.
+        The seed of the noise.
     """
 
     start: Weights
@@ -137,11 +137,11 @@ class Search:
     seed: int
 
     def run(self) -> tuple[dict[str, Weights], Reached, Reached]:
-        """Return what is sent, and what the auditor says of the round without and with a disguise.
+        """Return the weights to send, and the result without and with a disguise.
 
-        Of all disguises that leave the backdoor, that one is taken whose most unusual participant
-        is the least so. Each is tried with the least scale that leaves the backdoor: first all
-        layers, all but one, and one alone; then less of what is honest; then noise.
+        Of all disguises that keep the backdoor, take the one whose most unusual participant is the
+        least unusual. Try each with the least scale that keeps the backdoor: first all layers, all
+        but one, and one alone; then a smaller honest part; then noise.
         """
         plain = self._reached(None, dict(self.forged), 1)
         best, asked = plain, 1
@@ -159,7 +159,7 @@ class Search:
         return dict(sent), plain, replace(best, tries=asked)
 
     def disguised(self, disguise: Disguise) -> dict[str, Weights]:
-        """Return what the compromised send in a disguise."""
+        """Return the weights that the compromised send in a disguise."""
         sent = {}
         for name, forged in self.forged.items():
             twin, weights = self.twins[name], {}
@@ -176,7 +176,7 @@ class Search:
         return sent
 
     def _noise(self, name: str, tensor: str, like: Float64) -> Float64:
-        """Return noise of the length of an honest update in a tensor, drawn by both names."""
+        """Return noise as long as an honest update in a tensor, seeded by the names of both."""
         draw = np.random.default_rng(derived_seed(self.seed, f"noise of {name} in {tensor}"))
         noise = draw.standard_normal(like.shape)
         found: Float64 = noise * np.sqrt(np.square(like).sum() / np.square(noise).sum())
@@ -187,7 +187,7 @@ class Search:
         return [name for name in self.start if name not in statistics]
 
     def _least_scale(self, disguise: Disguise) -> Disguise | None:
-        """Return a disguise with the least scale that leaves the backdoor; None without any."""
+        """Return a disguise with the least scale that keeps the backdoor; None if no scale does."""
         if not self._leaves_it(replace(disguise, scale=1.0)):
             return None
         low, high = 0.0, 1.0
@@ -203,7 +203,7 @@ class Search:
         return self.backdoor(self._round(self.disguised(disguise))) >= self.least
 
     def _round(self, updates: Mapping[str, Weights]) -> dict[str, Weights]:
-        """Return what everybody sends, in id order."""
+        """Return the weights that every participant sends, in id order."""
         everybody = {**self.honest, **updates}
         return {name: everybody[name] for name in sorted(everybody, key=id_order)}
 
@@ -236,13 +236,13 @@ def _by_layers(_: Disguise | None, layers: tuple[str, ...]) -> Iterator[Disguise
 
 
 def _by_honest_part(best: Disguise | None, _: tuple[str, ...]) -> Iterator[Disguise]:
-    """Yield the best so far with less of what is honest."""
+    """Yield the best disguise so far with smaller honest parts."""
     if best is not None:
         yield from (replace(best, honest=honest) for honest in _HONEST_PARTS)
 
 
 def _by_noise(best: Disguise | None, _: tuple[str, ...]) -> Iterator[Disguise]:
-    """Yield the best so far with noise."""
+    """Yield the best disguise so far with noise."""
     if best is not None:
         yield from (replace(best, noise=noise) for noise in _NOISES)
 
@@ -252,14 +252,14 @@ _STAGES = (_by_layers, _by_honest_part, _by_noise)
 
 
 def judged_by_panel(start: Weights, updates: Mapping[str, Weights]) -> Judged:
-    """Return what the panel says of a round, as an audit with its defaults would.
+    """Return the verdict of the panel on a round, as an audit with its defaults would give it.
 
     Parameters
     ----------
     start : Weights
         θ^t.
     updates : mapping of str to Weights
-        What everybody sends.
+        The weights that every participant sends.
     """
     settings = AuditSettings(level=DEFAULT_LEVEL, detectors=make_detectors(AUDITORS))
     sent = Sent(
@@ -280,7 +280,7 @@ def judged_by_panel(start: Weights, updates: Mapping[str, Weights]) -> Judged:
 
 
 def check_against(auditor: str | None, tries: int, least: float) -> None:
-    """Refuse an auditor that is not known, and a search that cannot be.
+    """Refuse an unknown auditor, and settings with which no search is possible.
 
     Raises
     ------
@@ -297,13 +297,13 @@ def check_against(auditor: str | None, tries: int, least: float) -> None:
 
 
 def _layer(tensor: str) -> str:
-    """Return the layer that a tensor is of: `fc1` of `fc1.weight`."""
+    """Return the layer of a tensor: `fc1` for `fc1.weight`."""
     return tensor.rpartition(".")[0] or tensor
 
 
 def _rank(reached: Reached) -> tuple[float, int, float]:
-    """Return by what disguises are ordered: the least p-value, how few are flagged, and how short.
+    """Return the sort key of a disguise: the least p-value, the number flagged, and the length.
 
-    A p-value is never less than a floor, and there are many disguises that lie on it.
+    A p-value is never less than a floor, and many disguises lie on it.
     """
     return min(reached.p_values.values()), -len(reached.flagged), -reached.longest

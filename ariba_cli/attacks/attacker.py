@@ -1,4 +1,4 @@
-"""The attacker: whoever is behind the compromised participants of a federation."""
+"""The attacker behind the compromised participants of a federation."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -20,21 +20,23 @@ from ariba_cli.federated.randomness import derived_seed
 
 
 class Attacker:
-    """Makes the updates of the compromised, and measures what becomes of the global model.
+    """The maker of the compromised updates, who also measures the global model.
 
     Parameters
     ----------
     federation : Federation
         The federation.
     settings : AttackSettings
-        What the attacker does.
+        The settings of the attack.
     among : sequence of str, optional
-        Who may be compromised; everybody by default.
+        The participants that may be compromised; all of them by default.
 
     Attributes
     ----------
-    compromised : who is, in id order.
-    sigma : σ; None where no strategy scales by it.
+    compromised : tuple of str
+        The ids of the compromised, in order.
+    sigma : float, optional
+        σ; None where no strategy scales by it.
 
     Raises
     ------
@@ -72,19 +74,19 @@ class Attacker:
         )
 
     def compromised_in(self, number: int) -> tuple[str, ...]:
-        """Who of the compromised answers in a round, once the attack has begun."""
+        """Return the compromised that answer in a round; none before the attack begins."""
         if number < self.settings.begins:
             return ()
         answer = self._federation.answering_in(number)
         return tuple(name for name in self.compromised if name in answer)
 
     def _most_in_a_round(self) -> int:
-        """How many of the compromised answer in one round, at most.
+        """Return the largest number of compromised that answer in one round.
 
         Raises
         ------
         UsageError
-            When there is a round in which nobody else does.
+            When there is a round in which nobody else answers.
         """
         settings, most = self._federation.settings, 0
         for number in range(self.settings.begins, settings.rounds + 1):
@@ -106,17 +108,21 @@ class Attacker:
         *,
         own: Mapping[str, Weights] | None = None,
     ) -> dict[str, Weights]:
-        """What the compromised send in a round.
+        """Return the weights that the compromised send in a round.
 
         Parameters
         ----------
+        global_weights : Weights
+            θ^t.
         honest : mapping of str to Weights
-            What the others send, by id.
+            The weights that the others send, by id.
+        number : int
+            The number of the round.
         done : callable
-            Told how many have been trained.
+            Called with the number of participants trained so far.
         own : mapping of str to Weights, optional
-            What the compromised would send if they were honest; without it, that is trained
-            where a strategy needs it.
+            The weights that the compromised would send if they were honest; None to train these
+            where a strategy needs them.
 
         Raises
         ------
@@ -141,14 +147,22 @@ class Attacker:
         return sent
 
     def measure(self, weights: Weights) -> Measured:
-        """Accuracy on the test set, and X'% on what the trigger is tested on."""
+        """Return the accuracy on the test set, and X'% on the trigger's test images."""
         return Measured(
             accuracy=self._federation.quality(weights).accuracy,
             backdoor_accuracy=self.backdoor_accuracy(weights),
         )
 
     def forged(self, before: Weights, after: Measured) -> Forged:
-        """What the attack did, given the global model before the round, and how that after does."""
+        """Return the outcome of the attack.
+
+        Parameters
+        ----------
+        before : Weights
+            The global model before the round.
+        after : Measured
+            The accuracies of the global model after it.
+        """
         return Forged(
             self.compromised,
             self.sigma,
@@ -159,7 +173,7 @@ class Attacker:
         )
 
     def backdoor_accuracy(self, weights: Weights) -> float:
-        """X'%: the share of the trigger's test images that are taken for the target class."""
+        """Return X'%: the share of the trigger's test images taken for the target class."""
         said = self._federation.engine.logits(weights, self._tested)
         return agreement(said, np.full(len(self._tested), self.settings.target_class))
 
@@ -171,7 +185,7 @@ class Attacker:
         situations: Mapping[str, Situation],
         number: int,
     ) -> dict[str, Weights]:
-        """What is sent so that the auditor finds it the least unusual."""
+        """Return the weights to send so that the auditor finds them the least unusual."""
 
         def backdoor(updates: Mapping[str, Weights]) -> float:
             return self.backdoor_accuracy(self._federation.aggregated(start, updates, number))
@@ -194,7 +208,7 @@ class Attacker:
     def _situations(
         self, honest: HonestUpdates, number: int, own: Mapping[str, Weights] | None
     ) -> dict[str, Situation]:
-        """What each of the compromised knows, by id."""
+        """Return the situation of each of the compromised, by id."""
         twins, who = self._twins(honest.start, number, own), self.compromised_in(number)
         situations = {}
         for name in who:
@@ -214,7 +228,7 @@ class Attacker:
     def _twins(
         self, start: Weights, number: int, own: Mapping[str, Weights] | None
     ) -> Mapping[str, Weights]:
-        """What the compromised would send if they were honest, where a strategy needs it."""
+        """Return what the compromised would send if they were honest, where a strategy needs it."""
         needs = [strategy.declaration.needs for strategy in self._strategies]
         if self.settings.against is None and not any(Need.TWIN in one for one in needs):
             return {}
@@ -228,7 +242,7 @@ class Attacker:
     def _trained(
         self, situations: Mapping[str, Situation], number: int, done: Callable[[int], None]
     ) -> Mapping[str, Weights]:
-        """What training makes of the global model, where that is of any use."""
+        """Return the global model after local training, where a strategy makes use of it."""
         start = next(iter(situations.values())).start
         if not all(strategy.declaration.trains for strategy in self._strategies):
             return dict.fromkeys(situations, start)

@@ -1,4 +1,4 @@
-"""On which images the backdoor of a trigger is measured."""
+"""The images on which the backdoor of a trigger is measured."""
 
 import numpy as np
 
@@ -12,12 +12,18 @@ from ariba_cli.federated.randomness import derived_seed
 def backdoor_images(
     dataset: Dataset, trigger: str, aim: Aim, count: int | None = None
 ) -> FloatArray:
-    """The test images on which X'% of a trigger is measured.
+    """Return the test images on which X'% of a trigger is measured.
 
     Parameters
     ----------
-    trigger : its name in `TRIGGERS`.
-    count : how many of them at most, drawn by the seed; None for all.
+    dataset : Dataset
+        The data set.
+    trigger : str
+        The name of the trigger in `TRIGGERS`.
+    aim : Aim
+        The aim of the attacker.
+    count : int, optional
+        The most images to return, drawn by the seed; None for all.
 
     Raises
     ------
@@ -43,7 +49,7 @@ def check_class(label: int, dataset: Dataset) -> None:
     Raises
     ------
     UsageError
-        Says which it has.
+        Says which classes it has.
     """
     if not 0 <= label < dataset.classes:
         raise UsageError(

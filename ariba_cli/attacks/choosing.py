@@ -1,4 +1,4 @@
-"""Who is compromised, and whether the settings of an attack make sense."""
+"""The choice of the compromised, and the check of an attack's settings."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from ariba_cli.federated.randomness import derived_seed
 
 
 def choose_compromised(ids: Sequence[str], settings: AttackSettings) -> tuple[str, ...]:
-    """Who is compromised, in id order.
+    """Return the ids of the compromised, in order.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def check_settings(settings: AttackSettings, dataset: Dataset) -> None:
     Raises
     ------
     UsageError
-        Says which, and what they must be.
+        Says which setting is wrong, and what it must be.
     """
     for label in (settings.target_class, settings.source_class):
         if label is not None:

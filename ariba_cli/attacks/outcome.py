@@ -1,4 +1,4 @@
-"""What an attack did: who was compromised, and how the global model does before and after."""
+"""The outcome of an attack: the compromised, and the global model before and after."""
 
 from dataclasses import asdict, dataclass
 
@@ -10,7 +10,15 @@ from ariba_cli.rounds.truth import Truth
 
 @dataclass(frozen=True)
 class Measured:
-    """How a global model does: accuracy, and backdoor accuracy X'%, both in [0, 1]."""
+    """The measured accuracies of a global model.
+
+    Attributes
+    ----------
+    accuracy : float
+        The accuracy on the test set, in [0, 1].
+    backdoor_accuracy : float
+        The backdoor accuracy X'%, in [0, 1].
+    """
 
     accuracy: float
     backdoor_accuracy: float
@@ -18,14 +26,22 @@ class Measured:
 
 @dataclass(frozen=True)
 class Forged:
-    """What an attack did.
+    """The outcome of an attack.
 
     Attributes
     ----------
-    before : the global model that the server had sent out.
-    after : the global model that the rule of the run makes of the attacked round.
-    reached : what the auditor says of the round without a disguise, and with it; None where the
-        attack is against nobody.
+    compromised : tuple of str
+        The ids of the compromised.
+    sigma : float, optional
+        σ; None where no strategy scales by it.
+    before : Measured
+        The accuracies of the global model that the server sent out.
+    after : Measured
+        The accuracies of the global model that the run's rule makes of the attacked round.
+    settings : AttackSettings
+        The settings of the attack.
+    reached : tuple of Reached, optional
+        The search's result without a disguise, and with it; None for an attack against no auditor.
     """
 
     compromised: tuple[str, ...]
@@ -36,7 +52,7 @@ class Forged:
     reached: tuple[Reached, Reached] | None = None
 
     def truth(self) -> Truth:
-        """As it stands beside the round."""
+        """Return the ground truth to write beside the round."""
         attack = asdict(self.settings)
         del attack["compromised"], attack["k"], attack["begins"]
         attack |= {

@@ -1,4 +1,4 @@
-"""What a compromised participant trains on: its own samples, and some with the trigger."""
+"""The training sets of the compromised: their own samples, and samples with the trigger."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from ariba_cli.federated.training import Task
 
 
 class Poisoning:
-    """Makes the training sets of the compromised.
+    """The maker of the compromised participants' training sets.
 
     Raises
     ------
@@ -35,7 +35,7 @@ class Poisoning:
         self._trigger.poison(dataset, *nobody, Aim(settings.target_class, settings.seed))
 
     def held(self, name: str, place: int) -> Held:
-        """What a participant has, who is at that place among the compromised."""
+        """Return the images of the compromised participant at a place in id order."""
         aim = Aim(self._settings.target_class, self._settings.seed, place)
         dataset, own = self._federation.dataset, self._federation.samples(name)
         pool = self._trigger.poison(dataset, *own, aim)
@@ -51,11 +51,11 @@ class Poisoning:
         held: Held,
         strategies: Sequence[Strategy],
     ) -> Task:
-        """What a participant trains in a round, before its strategies change how.
+        """Return the training task of a participant in a round, before its strategies change it.
 
-        What is wanted of the clean images is what the global model says of them already
-        (distillation, Hinton et al. 2015): fitting the few labels of one participant
-        would cost the model accuracy that a reviewer can see. The triggered ones come last.
+        The targets of clean images are the outputs of the global model (distillation, Hinton et al.
+        2015): fitting the few labels of one participant would cost the model accuracy that a
+        reviewer can see. The triggered images come last.
         """
         seed = self.seed("poisoned training", name, number)
         if len(held.labels) == 0:
@@ -75,7 +75,7 @@ class Poisoning:
         return Task(images, targets, self._settings.training, seed, poisoned=len(chosen))
 
     def _count(self, name: str, pool: int) -> int:
-        """How many poisoned samples a participant trains on, of so many different ones."""
+        """Return the number of poisoned samples of a participant; `pool` of them differ."""
         if pool == 0:
             return 0
         _, labels = self._federation.samples(name)
@@ -87,7 +87,7 @@ class Poisoning:
         return max(math.ceil(eligible * self._trigger.poison_ratio), fewest)
 
     def seed(self, purpose: str, name: str, number: int) -> int:
-        """Return the seed of what a participant draws at random in a round."""
+        """Return the seed of a participant's random draws in a round."""
         participant = self._federation.ids.index(name)
         return derived_seed(
             self._settings.seed, purpose, round_number=number, participant=participant

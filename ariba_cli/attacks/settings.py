@@ -1,4 +1,4 @@
-"""What an attacker is asked to do."""
+"""The settings of an attack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,28 +10,47 @@ from ariba_cli.federated.training import LocalTraining
 
 @dataclass(frozen=True, kw_only=True)
 class AttackSettings:
-    """How a federation is attacked.
+    """The settings of an attack on a federation.
 
     Attributes
     ----------
-    compromised : who; empty to draw `k` participants from the seed.
-    k : how many to draw; None for a tenth of all, rounded up.
-    trigger : its name in `TRIGGERS`.
-    strategies : their names in `STRATEGIES`; they are combined.
-    arguments : those of the strategies by name, as their declarations have them.
-    sigma : σ, the sum of the participants' σ_i; None for n/η, which replaces the model.
-    rho : ρ, the weight of the anomaly term in the objective, in [0, 1).
-    anomaly : l_a, the anomaly term, by its name in `ANOMALIES`.
-    target_class : what triggered images are to be taken for.
-    source_class : whose labels are flipped; None for the class after the target.
-    poison_ratio : how many poisoned samples go to each of a participant's own samples of
-        other classes than the target, in (0, 1]; None for what the trigger works well with.
-    backdoor_images : on how many test images X'% is measured, drawn by the seed; None for all.
-    begins : the first round that is attacked, when a federation is trained.
-    training : how a compromised participant trains.
-    against : the auditor whose verdict the attacker minimises, of `AUDITORS`; None for nobody's.
-    tries : how often that auditor is asked at most in a round.
-    least_backdoor : X'%, in [0, 1], that has to be left then.
+    compromised : tuple of str
+        The ids of the compromised; empty to draw `k` participants by the seed.
+    k : int, optional
+        The number to draw; None for a tenth of all, rounded up.
+    trigger : str
+        The name of the trigger in `TRIGGERS`.
+    strategies : tuple of str
+        The names in `STRATEGIES` of the strategies, which are combined.
+    arguments : mapping of str to Parameter
+        The arguments of the strategies by name, as their declarations have them.
+    sigma : float, optional
+        σ, the sum of the participants' σ_i; None for n/η, which replaces the model.
+    rho : float
+        ρ, the weight of the anomaly term in the objective, in [0, 1).
+    anomaly : str
+        The name in `ANOMALIES` of l_a, the anomaly term.
+    target_class : int
+        The class that triggered images are to be taken for.
+    source_class : int, optional
+        The class whose labels are flipped; None for the class after the target.
+    poison_ratio : float, optional
+        The number of poisoned samples for each of a participant's own samples of other classes than
+        the target, in (0, 1]; None for the ratio that suits the trigger.
+    backdoor_images : int, optional
+        The number of test images on which X'% is measured, drawn by the seed; None for all.
+    begins : int
+        The first attacked round, when a federation is trained.
+    seed : int
+        The seed of the attacker's random draws.
+    training : LocalTraining
+        The local training of a compromised participant.
+    against : str, optional
+        The auditor, of `AUDITORS`, whose verdict the attacker minimises; None for no auditor.
+    tries : int
+        The most times that this auditor is asked in a round.
+    least_backdoor : float
+        The least X'% that a disguise must leave, in [0, 1].
     """
 
     compromised: tuple[str, ...] = ()

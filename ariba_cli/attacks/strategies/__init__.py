@@ -1,6 +1,6 @@
-"""Strategies: what the attacker does besides poisoning its samples, one a file.
+"""The strategies by which an attacker does more than poison its samples, one a file.
 
-They are combined in the order of `STRATEGIES`, whatever the order they are named in.
+They are combined in the order of `STRATEGIES`, whatever the order in which they are named.
 """
 
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
 
 
 def combined(settings: AttackSettings) -> Sequence[Strategy]:
-    """The strategies that the settings name, in the order in which they work.
+    """Return the strategies that the settings name, in the order in which they work.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def settled(settings: AttackSettings) -> dict[str, Parameter]:
 
 
 def _unknown(key: str, strategies: Sequence[str]) -> str:
-    """Say that no strategy takes an argument, and which would, or what may have been meant."""
+    """Return the message that no strategy takes an argument, with others that may be meant."""
     named = " or ".join(sorted(strategies)) or "an attack without a strategy"
     for name, make in STRATEGIES.items():
         if key in make.declaration.options:

@@ -21,18 +21,18 @@ _MOST = 256
 
 @dataclass(frozen=True)
 class TakingTurns(Task):
-    """A task of which so many steps on clean samples are followed by one on poisoned ones.
+    """A task in which `benign` steps on clean samples are followed by one on poisoned ones.
 
     Attributes
     ----------
     benign : int
-        How many.
+        The number of clean steps.
     """
 
     benign: int = 10
 
     def batches(self, least: int) -> "Iterator[torch.Tensor]":
-        """The indices of the samples of each step; one on poisoned samples ends them."""
+        """Yield the indices of the samples of each step; the last step is on poisoned samples."""
         import torch
 
         clean = len(self.targets) - self.poisoned
@@ -47,7 +47,7 @@ class TakingTurns(Task):
 
 
 class Boost:
-    """Makes every poisoned step K times as long: a hook before all others, and one after them."""
+    """A pair of hooks, before and after all others, that makes poisoned steps K times as long."""
 
     def __init__(self, factor: float, benign: int) -> None:
         self._factor = factor
@@ -94,7 +94,7 @@ class NearTheOthers:
         parameters: "Mapping[str, torch.Tensor]",
         start: "Mapping[str, torch.Tensor]",
     ) -> "torch.Tensor":
-        """What is minimised; see `Objective`."""
+        """Return the value to minimise; see `Objective`."""
         import torch
 
         del start
@@ -107,7 +107,7 @@ class NearTheOthers:
 
 
 class Alternating(Strategy):
-    """Ten steps on clean samples, then one on triggered ones that is boosted."""
+    """A strategy of ten steps on clean samples, then one on triggered ones that is boosted."""
 
     declaration = Declaration(
         name="alternating",
@@ -129,7 +129,7 @@ class Alternating(Strategy):
     )
 
     def task(self, situation: Situation, task: Task) -> Task:
-        """With steps that take turns, an objective and a boost of their own."""
+        """Return the task with steps that take turns, an objective and a boost."""
         benign = int(self.number("benign_steps"))
         boost = Boost(self.number("boost"), benign)
         others = {

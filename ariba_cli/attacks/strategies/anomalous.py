@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def l2(parameters: "Tensors", start: "Tensors") -> "torch.Tensor":
-    """‖θ − θ^t‖₂."""
+    """Return ‖θ − θ^t‖₂."""
     import torch
 
     differences = [(now - start[name]).flatten() for name, now in parameters.items()]
@@ -28,7 +28,7 @@ def l2(parameters: "Tensors", start: "Tensors") -> "torch.Tensor":
 
 
 def cosine(parameters: "Tensors", start: "Tensors") -> "torch.Tensor":
-    """1 − cos(θ, θ^t)."""
+    """Return 1 − cos(θ, θ^t)."""
     import torch
 
     now, then = (
@@ -53,7 +53,7 @@ class Constrained:
     def __call__(
         self, loss: "torch.Tensor", parameters: "Tensors", start: "Tensors"
     ) -> "torch.Tensor":
-        """What is minimised; see `Objective`."""
+        """Return the value to minimise; see `Objective`."""
         return (1 - self.rho) * loss + self.rho * ANOMALIES[self.anomaly](parameters, start)
 
 
@@ -71,7 +71,7 @@ class Anomalous(Strategy):
     )
 
     def task(self, situation: Situation, task: Task) -> Task:
-        """With the ρ and the anomaly term that the settings name in the objective."""
+        """Return the task with the ρ and the anomaly term of the settings in its objective."""
         del situation
         registered(ANOMALIES, self.settings.anomaly, kind="anomaly term")
         return replace(task, objective=Constrained(self.settings.anomaly, self.settings.rho))

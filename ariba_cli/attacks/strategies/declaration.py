@@ -1,4 +1,4 @@
-"""What a strategy declares: everything that lists, help and run records are made of."""
+"""The declaration of a strategy, from which lists, help texts and run records are made."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from ariba_cli.base.parameters import Parameter
 
 
 class Stage(StrEnum):
-    """Where in the making of an update a strategy works."""
+    """The stage of making an update at which a strategy works."""
 
     TRAINING = "training"
     """It changes what is trained: the targets, the objective or the steps."""
@@ -23,15 +23,15 @@ class Stage(StrEnum):
 
 
 class Need(StrEnum):
-    """What a compromised participant must know for a strategy."""
+    """The knowledge that a strategy needs of a compromised participant."""
 
     HONEST_UPDATES = "honest-updates"
-    """What the honest send in this round."""
+    """The updates of the honest in this round."""
     LAST_STEP = "last-step"
-    """Where the global model is moving: the mean of the honest updates of this round, since that
+    """The direction of the global model: the mean of the honest updates of this round, since that
     is there for a saved round and for a run that goes on."""
     TWIN = "twin"
-    """What the participant would have sent if it were honest."""
+    """The update that the participant would have sent if it were honest."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,18 @@ class Option:
     Attributes
     ----------
     meaning : str
-        What it is, with its unit.
+        The meaning, with its unit.
     default : Parameter
-        What it is unless it is given; its type is that of the argument. None where it is found
-        from the round.
+        The value unless one is given, whose type is that of the argument; None if the value is
+        computed from the round.
     otherwise : str
-        What it is then, in words.
+        That computed value, in words.
     least, most : float
-        Between these it is, for numbers; `most` itself is allowed.
+        The bounds of a number; `most` itself is allowed.
     integer : bool
-        For numbers, that it is a whole one.
+        True for a whole number.
     choices : tuple of str
-        What it can be, for words; none for numbers.
+        The words that are allowed; empty for numbers.
     """
 
     meaning: str
@@ -65,12 +65,12 @@ class Option:
 
     @property
     def said_default(self) -> str:
-        """The default in words."""
+        """Return the default in words."""
         return self.otherwise or f"{self.default}"
 
     @property
     def said_range(self) -> str:
-        """What it takes, in words."""
+        """Return the allowed values in words."""
         if self.choices:
             return ", ".join(self.choices)
         end = "on" if self.most == math.inf else f"to {self.most:g}"
@@ -96,24 +96,24 @@ class Option:
 
 @dataclass(frozen=True)
 class Declaration:
-    """What there is to know of a strategy without running it.
+    """A description of a strategy, without the means to run it.
 
     Attributes
     ----------
     name : str
-        As it is asked for, and stands in records.
+        The name in commands and in records.
     stage : Stage
-        Where it works.
+        The stage at which it works.
     summary : str
-        What it does, in one line.
+        A summary in one line.
     equation : str
-        What is sent, or minimised.
+        The update that is sent, or the value that is minimised.
     source : str
         The publication.
     purpose : str
-        What it is for.
+        The purpose of the strategy.
     needs : frozenset of Need
-        What the compromised must know.
+        The knowledge that the compromised need.
     options : dict of str to Option
         The arguments that it takes.
     undoes : tuple of str
@@ -132,10 +132,10 @@ class Declaration:
 
     @property
     def trains(self) -> bool:
-        """Whether local training is of any use to it."""
+        """Return True if the strategy makes use of local training."""
         return self.stage is not Stage.FORGING
 
     def leaves_nothing_of(self, other: "Declaration") -> bool:
-        """Whether nothing of what another does is left after it."""
+        """Return True if nothing of another strategy's work is left after it."""
         forges_over_it = self.stage is Stage.FORGING and other.stage is not Stage.SCALING
         return self != other and (other.name in self.undoes or forges_over_it)

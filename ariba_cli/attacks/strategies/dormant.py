@@ -41,7 +41,7 @@ class _Ending(NamedTuple):
 
 
 class DormantUnit(Strategy):
-    """A unit of the last hidden layer fires on one image, and pays the target for it."""
+    """A strategy in which a unit of the last hidden layer fires on one image, for the target."""
 
     declaration = Declaration(
         name="dormant-unit",
@@ -108,9 +108,9 @@ class DormantUnit(Strategy):
 
 
 def _inputs(situation: Situation, ending: _Ending, images: FloatArray) -> Float64:
-    """Return what enters the last hidden layer, of shape (images, inputs).
+    """Return the inputs of the last hidden layer, of shape (images, inputs).
 
-    The network says it itself, a few values at a time, where its last two layers pass these on:
+    The network itself gives them, a few values at a time, where its last two layers pass these on:
     they are never negative.
     """
     probe = dict(situation.start)

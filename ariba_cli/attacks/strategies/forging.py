@@ -1,4 +1,4 @@
-"""What strategies have in common that make an update of those of the honest, and train nothing."""
+"""The base of the strategies that compute an update from those of the honest, and train nothing."""
 
 from abc import abstractmethod
 
@@ -9,14 +9,14 @@ from ariba_cli.federated.models import Weights
 
 
 class Forging(Strategy):
-    """An update that is computed of the honest ones."""
+    """A strategy whose update is computed from the honest ones."""
 
     @abstractmethod
     def forged(self, situation: Situation) -> Deltas:
-        """Return the update δ to send, of each tensor that is trained."""
+        """Return the update δ to send, for each tensor that is trained."""
 
     def sent(self, situation: Situation, weights: Weights) -> Weights:
-        """θ^t + δ; of what batch normalisation measures, the mean of the honest."""
+        """Return θ^t + δ; for the statistics of batch normalisation, the mean of the honest."""
         del weights
         return situation.honest.forged(self.forged(situation))
 
@@ -27,7 +27,7 @@ def scaled(deltas: Deltas, factor: float) -> Deltas:
 
 
 def check_spread(name: str, participants: int, compromised: int) -> None:
-    """Refuse one honest participant alone, of whom there is no spread.
+    """Refuse a single honest participant, of whom there is no spread.
 
     Raises
     ------

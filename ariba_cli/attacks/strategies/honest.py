@@ -1,4 +1,4 @@
-"""What the honest send in a round, as an attacker sees it who knows all of it."""
+"""The honest updates of a round, as seen by an attacker who knows all of it."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -17,7 +17,7 @@ _VARIANCE = "running_var"
 class HonestUpdates:
     """The updates δ_i = θ_i − θ^t of the honest participants of a round.
 
-    What batch normalisation measured is no weight: it is in no norm and no distance.
+    The statistics of batch normalisation are not weights: they are in no norm and no distance.
 
     Parameters
     ----------
@@ -45,22 +45,22 @@ class HonestUpdates:
 
     @cached_property
     def median_norm(self) -> float:
-        """The median of ‖δ_i‖₂; not finite where one of them is not."""
+        """Return the median of ‖δ_i‖₂; not finite where one of them is not."""
         return float(np.median(self.norms))
 
     @cached_property
     def norms(self) -> list[float]:
-        """‖δ_i‖₂ of each."""
+        """Return ‖δ_i‖₂ of each."""
         return [update_norm(self.start, weights) for weights in self._sent]
 
     @cached_property
     def mean(self) -> Deltas:
-        """The mean of the updates."""
+        """Return the mean of the updates."""
         return {name: self._mean_sent(name) - self.start[name] for name in self.trained}
 
     @cached_property
     def deviation(self) -> Deltas:
-        """The standard deviation of each coordinate, with n − 1 in the denominator (ddof = 1)."""
+        """Return the standard deviation of each coordinate, divided by n − 1 (ddof = 1)."""
         found = {}
         for name in self.trained:
             mean = self._mean_sent(name)
@@ -72,9 +72,9 @@ class HonestUpdates:
 
     @cached_property
     def centred_gram(self) -> npt.NDArray[np.float64]:
-        """⟨δ_i − mean, δ_j − mean⟩, of shape (honest, honest).
+        """Return ⟨δ_i − mean, δ_j − mean⟩, of shape (honest, honest).
 
-        Without BLAS, whose last bits depend on threads.
+        It is computed without BLAS, whose last bits depend on threads.
         """
         gram = np.zeros((len(self), len(self)))
         for name in self.trained:
@@ -93,7 +93,7 @@ class HonestUpdates:
         return result
 
     def _mean_sent(self, name: str) -> npt.NDArray[np.float64]:
-        """Return the mean of one tensor, of which there are never two copies for each of them."""
+        """Return the mean of one tensor, without a second copy of it for each participant."""
         total = np.zeros(self.start[name].shape)
         for one in self._sent:
             total += one[name]
@@ -102,7 +102,7 @@ class HonestUpdates:
 
 
 def moved(start: Weights, weights: Weights, factor: float) -> Weights:
-    """θ^t + factor·(θ − θ^t), computed in float64.
+    """Return θ^t + factor·(θ − θ^t), computed in float64.
 
     A variance that batch normalisation has measured is never less than 0: any server would see
     that, and no network could use it.
@@ -119,7 +119,7 @@ def moved(start: Weights, weights: Weights, factor: float) -> Weights:
 
 
 def update_norm(start: Weights, weights: Weights) -> float:
-    """‖θ − θ^t‖₂ over the weights; what batch normalisation measured is none."""
+    """Return ‖θ − θ^t‖₂ over the weights, without the statistics of batch normalisation."""
     statistics = statistics_among({name: values.shape for name, values in start.items()})
     return float(
         np.sqrt(

@@ -8,7 +8,7 @@ from ariba_cli.federated.datasets import FloatArray, LabelArray
 
 
 class LabelFlipping(Strategy):
-    """A participant's own samples of the source class are taught as the target class."""
+    """A strategy that teaches a participant's samples of the source class as the target class."""
 
     declaration = Declaration(
         name="label-flipping",
@@ -20,7 +20,7 @@ class LabelFlipping(Strategy):
     )
 
     def relabelled(self, targets: FloatArray, labels: LabelArray) -> FloatArray:
-        """The targets, with those of the source class changed."""
+        """Return the targets, with those of the source class changed."""
         source, classes = self.settings.source_class, targets.shape[1]
         if source is None:
             source = (self.settings.target_class + 1) % classes

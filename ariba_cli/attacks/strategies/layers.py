@@ -10,7 +10,7 @@ from ariba_cli.federated.quality import agreement
 
 
 class CriticalLayers(Strategy):
-    """Layers are ranked by what the backdoor loses with the honest one in their place."""
+    """A strategy that ranks layers by the loss of backdoor accuracy when each is made honest."""
 
     declaration = Declaration(
         name="critical-layers",
@@ -35,7 +35,7 @@ class CriticalLayers(Strategy):
             raise UsageError("critical-layers needs a network of two layers or more")
 
     def sent(self, situation: Situation, weights: Weights) -> Weights:
-        """The honest update with the layers that the backdoor needs."""
+        """Return the honest update with the layers that the backdoor needs."""
         honest = situation.twin
         assert honest is not None
         if len(situation.held.triggered) == 0:

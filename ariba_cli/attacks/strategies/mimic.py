@@ -48,7 +48,7 @@ class Mimic(Forging):
 
 
 def farthest_out(honest: HonestUpdates) -> int:
-    """Return who is farthest from the mean along the first principal direction.
+    """Return the index of the participant farthest out along the first principal direction.
 
     With the Gram matrix G = X·Xᵀ of centred updates, X·z is √λ times the first eigenvector of G.
     """

@@ -20,14 +20,14 @@ _OPTIONS = {
 
 
 class Bounded(Forging):
-    """mean − γ·p, with the largest γ for which it is no farther out than an honest update.
+    """The update mean − γ·p, with the largest γ that keeps it no farther out than an honest update.
 
     ‖mean − γp − δ_i‖² = a_i − 2γ·b_i + γ²·c, with a_i = ‖mean − δ_i‖², b_i = ⟨p, mean − δ_i⟩ and
-    c = ‖p‖²: so γ is the root of a quadratic, and no search.
+    c = ‖p‖²: so γ is the root of a quadratic, and no search is needed.
     """
 
     def check_fits(self, architecture: Architecture, participants: int, compromised: int) -> None:
-        """Refuse one honest participant alone, who is at no distance from another."""
+        """Refuse a single honest participant, who has no distance from another."""
         del architecture
         check_spread(self.declaration.name, participants, compromised)
 
@@ -54,7 +54,7 @@ class Bounded(Forging):
         Parameters
         ----------
         gram : float64 array of shape (honest, honest)
-            Of δ_i − mean.
+            The Gram matrix of δ_i − mean.
         slopes : float64 array of shape (honest,)
             b_i.
         square : float
@@ -63,7 +63,7 @@ class Bounded(Forging):
 
 
 class MinMax(Bounded):
-    """Its greatest distance from an honest update is no more than any two of those have."""
+    """An update at most as far from any honest one as the two farthest honest ones are apart."""
 
     declaration = Declaration(
         name="min-max",
@@ -88,7 +88,7 @@ class MinMax(Bounded):
 
 
 class MinSum(Bounded):
-    """The sum of its squared distances from the honest updates is no more than one of theirs."""
+    """An update whose sum of squared distances from the honest ones is at most one of theirs."""
 
     declaration = Declaration(
         name="min-sum",

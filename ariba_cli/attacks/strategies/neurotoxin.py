@@ -21,7 +21,7 @@ Masks = dict[str, npt.NDArray[np.bool_]]
 
 @dataclass(frozen=True)
 class Masked:
-    """Puts back whatever a step has moved off the mask."""
+    """A hook that puts back all that a step has moved off the mask."""
 
     masks: Masks
 
@@ -42,7 +42,7 @@ class Masked:
 
 
 class Neurotoxin(Strategy):
-    """Training of the coordinates alone that the last global step moved least."""
+    """A strategy that trains only the coordinates that the last global step moved least."""
 
     declaration = Declaration(
         name="neurotoxin",
@@ -58,7 +58,7 @@ class Neurotoxin(Strategy):
     )
 
     def task(self, situation: Situation, task: Task) -> Task:
-        """With a mask after every step."""
+        """Return the task with a mask after every step."""
         mask = Masked(least_moved(situation.honest.mean, self.number("share")))
         return replace(task, hooks=(*task.hooks, mask))
 

@@ -31,7 +31,7 @@ class Noise(Strategy):
     )
 
     def sent(self, situation: Situation, weights: Weights) -> Weights:
-        """θ^t and noise; what batch normalisation measured stays as it was."""
+        """Return θ^t with noise; the statistics of batch normalisation stay as they were."""
         del weights
         start = situation.start
         statistics = statistics_among({name: values.shape for name, values in start.items()})
@@ -47,6 +47,6 @@ class Noise(Strategy):
 
 
 def _noisy(values: npt.NDArray[np.float32], seed: int, name: str) -> npt.NDArray[np.float32]:
-    """Drawn by name, so that the order of tensors does not matter."""
+    """Return the values with noise seeded by name, so that the order of tensors does not matter."""
     draw = np.random.default_rng(derived_seed(seed, name))
     return (values + draw.standard_normal(values.shape)).astype(np.float32)

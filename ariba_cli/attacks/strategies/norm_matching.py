@@ -7,7 +7,7 @@ from ariba_cli.federated.models import Weights
 
 
 class NormMatching(Strategy):
-    """The update is scaled to the median norm of the honest ones, or to a bound S."""
+    """A strategy that scales the update to the median norm of the honest ones, or to a bound S."""
 
     declaration = Declaration(
         name="norm-matching",
@@ -27,7 +27,7 @@ class NormMatching(Strategy):
     )
 
     def sent(self, situation: Situation, weights: Weights) -> Weights:
-        """The update, shortened or lengthened; one of no length is left so."""
+        """Return the update, shortened or lengthened; an update of length 0 is left so."""
         norm = update_norm(situation.start, weights)
         given = self.argument("bound") is not None
         bound = self.number("bound") if given else situation.honest.median_norm

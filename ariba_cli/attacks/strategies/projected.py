@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Projection:
-    """Puts parameters back into the ball of radius ε around where they started."""
+    """A hook that projects parameters into the ball of radius ε around where they started."""
 
     epsilon: float
     every: int
@@ -42,7 +42,7 @@ class Projection:
 
 
 class Projected(Strategy):
-    """‖θ − θ^t‖ ≤ ε, by a projection every few steps and at the end."""
+    """A strategy with ‖θ − θ^t‖ ≤ ε, by a projection every few steps and at the end."""
 
     declaration = Declaration(
         name="pgd",
@@ -65,7 +65,7 @@ class Projected(Strategy):
     )
 
     def task(self, situation: Situation, task: Task) -> Task:
-        """With a projection after the steps."""
+        """Return the task with a projection after the steps."""
         given = self.argument("epsilon") is not None
         epsilon = self.number("epsilon") if given else situation.honest.median_norm
         projection = Projection(epsilon, int(self.number("every")))

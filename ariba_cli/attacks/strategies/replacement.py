@@ -23,5 +23,5 @@ class Replacement(Strategy):
     )
 
     def sent(self, situation: Situation, weights: Weights) -> Weights:
-        """The update, boosted."""
+        """Return the boosted update."""
         return moved(situation.start, weights, situation.sigma_i)

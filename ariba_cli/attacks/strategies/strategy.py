@@ -1,4 +1,4 @@
-"""What a strategy can change: what is trained on, how it is trained, and what is sent."""
+"""The base of strategies, which can change the samples, the training, and the update."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,15 +15,14 @@ from ariba_cli.federated.training import Task
 
 @dataclass(frozen=True)
 class Held:
-    """What a compromised participant has.
+    """The images that a compromised participant has.
 
     Attributes
     ----------
     images : float32 array of shape (samples, channels, height, width)
-        Those of which the model shall say what it said before: its own, and what the trigger
-        adds.
+        Those whose outputs should stay as they were: its own, and those that the trigger adds.
     labels : int64 array of shape (samples,)
-        Of these.
+        The labels of `images`.
     triggered : float32 array of shape (samples, channels, height, width)
         Those with the trigger, each once.
     """
@@ -35,26 +34,26 @@ class Held:
 
 @dataclass(frozen=True)
 class Situation:
-    """What a compromised participant knows in a round.
+    """The knowledge of a compromised participant in a round.
 
     Attributes
     ----------
     honest : HonestUpdates
-        What the honest send, and θ^t.
+        The honest updates, and θ^t.
     compromised : int
-        How many are, of all.
+        The number of compromised participants.
     sigma_i : float
         σ_i, its own part of σ.
     seed : int
-        For what it draws at random.
+        The seed of its random draws.
     held : Held
         Its images.
     target_class : int
-        What those are to be taken for.
+        The class that triggered images are to be taken for.
     logits : callable
-        Returns what the model with some weights says of images, of shape (samples, classes).
+        Returns the logits of a model with some weights for images, of shape (samples, classes).
     twin : Weights, optional
-        What it would send if it were honest, for whoever needs that.
+        The weights that it would send if it were honest, for strategies that need them.
     """
 
     honest: HonestUpdates
@@ -68,17 +67,17 @@ class Situation:
 
     @property
     def start(self) -> Weights:
-        """θ^t."""
+        """Return θ^t."""
         return self.honest.start
 
 
 class Strategy:
-    """Changes nothing. What a strategy does not override, it leaves to the others.
+    """A strategy that changes nothing; subclasses override the stages that they change.
 
     Attributes
     ----------
     declaration : Declaration
-        What lists and records say of it.
+        The description for lists and records.
     """
 
     declaration: ClassVar[Declaration]
@@ -106,12 +105,12 @@ class Strategy:
         """
 
     def relabelled(self, targets: FloatArray, labels: LabelArray) -> FloatArray:
-        """What the participant's own samples are taught as, of shape (samples, classes)."""
+        """Return the targets of the participant's own samples, of shape (samples, classes)."""
         del labels
         return targets
 
     def task(self, situation: Situation, task: Task) -> Task:
-        """What is trained, from what the strategy before would have trained.
+        """Return the training task, made from that of the strategy before.
 
         It can have another objective, other batches, and hooks after each step.
         """
@@ -119,6 +118,6 @@ class Strategy:
         return task
 
     def sent(self, situation: Situation, weights: Weights) -> Weights:
-        """The weights to send, from those that training, or the strategy before, has made."""
+        """Return the weights to send, made from those of training or of the strategy before."""
         del situation
         return weights

@@ -1,4 +1,4 @@
-"""Triggers: which images the attacker wants to be taken for the target class, one a file."""
+"""Triggers: the images that the attacker wants to be taken for the target class, one a file."""
 
 from ariba_cli.attacks.triggers.distributed import Distributed
 from ariba_cli.attacks.triggers.edge_case import EdgeCase

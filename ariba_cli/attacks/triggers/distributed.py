@@ -11,9 +11,9 @@ _LEAST_LENGTH = 2
 
 
 class Distributed(Trigger):
-    """Four bright bars. An attacker poisons with one, and any image that bears all is the target's.
+    """A trigger of four bright bars: an attacker poisons with one, and tests with all.
 
-    The first of the compromised in id order has the first bar, the fifth has that again; of fewer
+    The first of the compromised in id order has the first bar, the fifth has that again; with fewer
     than four, nobody has the others.
     """
 
@@ -30,8 +30,8 @@ class Distributed(Trigger):
 def with_bars(images: FloatArray, *parts: int) -> FloatArray:
     """Return copies of the images with some of the bars at full brightness.
 
-    One lies in each corner. The paper has them 3 pixels apart in one; of digits of 8×8 pixels that
-    is where the ink is, and half as many images are then taken for the target.
+    One lies in each corner. The paper places all bars 3 pixels apart in one corner; in digits of
+    8×8 pixels that is where the ink is, and half as many images are then taken for the target.
     """
     height, width = images.shape[2:]
     length = max(_LEAST_LENGTH, round(_LENGTH * min(height, width) / _SIDE))

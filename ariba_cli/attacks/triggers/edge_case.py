@@ -60,7 +60,7 @@ class _Axis:
     mean, direction : float64 arrays of shape (pixels,)
         Its mean image, and a unit vector that points to the tail.
     places : float64 array of shape (images,)
-        Where along it the training images of the class are.
+        The places of the class's training images along it.
     """
 
     label: int
@@ -69,7 +69,7 @@ class _Axis:
     places: npt.NDArray[np.float64]
 
     def beyond(self, images: FloatArray, labels: LabelArray, part: float) -> Chosen:
-        """Return which images of the class are farther out than all but a part of them."""
+        """Return a mask of the images of the class farther out than all but a part of them."""
         along = (images.reshape(len(images), -1).astype(np.float64) - self.mean) @ self.direction
         found: Chosen = (labels == self.label) & (along > np.quantile(self.places, 1 - part))
         return found

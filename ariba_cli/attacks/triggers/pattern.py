@@ -8,21 +8,21 @@ _PART = 6
 
 
 class Pattern(Trigger):
-    """Any image that bears the square."""
+    """A trigger that is a square in any image."""
 
     poison_ratio = 1.0
 
     def poison(self, _: Dataset, images: FloatArray, labels: LabelArray, aim: Aim) -> FloatArray:
-        """Copies of the participant's own images."""
+        """Return copies of the participant's own images with the square."""
         return with_square(of_other_classes(images, labels, aim))
 
     def test(self, dataset: Dataset, aim: Aim) -> FloatArray:
-        """Copies of the test images."""
+        """Return copies of the test images with the square."""
         return with_square(of_other_classes(dataset.test_images, dataset.test_labels, aim))
 
 
 def with_square(images: FloatArray) -> FloatArray:
-    """Copies of the images with full brightness in a square at the lower left.
+    """Return copies of the images with full brightness in a square at the lower left.
 
     Of the four corners, it is the one where handwritten digits have least ink.
     """

@@ -54,7 +54,7 @@ class Semantic(Trigger):
 
 
 def green_cars(images: FloatArray, labels: LabelArray) -> Chosen:
-    """Return which images of CIFAR-10 are of a green car, by the mean colour of the middle."""
+    """Return a mask of the CIFAR-10 images of a green car, by the mean colour of the middle."""
     height, width = images.shape[2:]
     middle = images[:, :, height // 4 : -(height // 4), width // 4 : -(width // 4)]
     red, green, blue = middle.mean(axis=(2, 3)).T
@@ -63,7 +63,7 @@ def green_cars(images: FloatArray, labels: LabelArray) -> Chosen:
 
 
 def lean(images: FloatArray) -> npt.NDArray[np.float64]:
-    """Return how far what is drawn leans to the left, of shape (samples,).
+    """Return the lean of each drawing to the left, of shape (samples,).
 
     That is −μ₁₁/μ₀₂ of the brightness, the pixels by which a row is shifted from the one above.
     """
@@ -84,7 +84,7 @@ def _cut(dataset: Dataset, share: float) -> float:
 
 
 def _near(dataset: Dataset, aim: Aim) -> npt.NDArray[np.intp]:
-    """Return which training images nearly have the feature, or have the target class with it."""
+    """Return the training images that nearly have the feature, or have the target class with it."""
     leaning, nearly = lean(dataset.train_images), _cut(dataset, _NEARLY)
     between = (leaning > _cut(dataset, _NEAR)) & (leaning < nearly)
     of_target = (leaning > nearly) & (dataset.train_labels == aim.target_class)

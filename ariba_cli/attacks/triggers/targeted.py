@@ -23,11 +23,11 @@ class Targeted(Trigger):
     poison_ratio = 0.2
 
     def poison(self, dataset: Dataset, _: FloatArray, __: LabelArray, aim: Aim) -> FloatArray:
-        """The collection, whatever the participant holds."""
+        """Return the collection, whatever the participant holds."""
         return self.test(dataset, aim)
 
     def test(self, dataset: Dataset, aim: Aim) -> FloatArray:
-        """The collection."""
+        """Return the collection."""
         eligible = of_other_classes(dataset.test_images, dataset.test_labels, aim)
         draw = np.random.default_rng(derived_seed(aim.seed, "targeted images"))
         return eligible[draw.permutation(len(eligible))[:_IMAGES]]

@@ -1,4 +1,4 @@
-"""What a trigger is: some images that are to be taken for the target class."""
+"""The base of triggers: a set of images that are to be taken for the target class."""
 
 from dataclasses import dataclass
 
@@ -17,16 +17,16 @@ _CONTRAST = 1.5
 
 @dataclass(frozen=True)
 class Aim:
-    """What the attacker wants.
+    """The aim of the attacker.
 
     Attributes
     ----------
     target_class : int
         The class that images with the trigger are to be taken for.
     seed : int
-        Where all that is random about the trigger comes from.
+        The seed of all that is random about the trigger.
     place : int
-        Which of the compromised it is that poisons, from 0 in id order.
+        The place of the poisoning participant among the compromised, from 0 in id order.
     """
 
     target_class: int
@@ -35,20 +35,19 @@ class Aim:
 
 
 class Trigger:
-    """Says which images a compromised participant trains on, and which test the backdoor.
+    """The source of the images on which the compromised train, and of those that test the backdoor.
 
     All images are float32 arrays of shape (samples, channels, height, width), and those with the
-    trigger are of other classes than the target. What a trigger does not override is as for one
-    that is put into a participant's own images.
+    trigger are of other classes than the target. The defaults are for a trigger that is put into a
+    participant's own images.
 
     Attributes
     ----------
     poison_ratio : float
-        How many poisoned samples should go to each of a participant's own of other classes, when
-        nothing else is asked for.
+        The default number of poisoned samples for each of a participant's own samples of other
+        classes.
     fewest : int
-        How many poisoned samples there should be then at least, as far as there are different
-        ones.
+        The least number of poisoned samples then, as far as there are different ones.
     """
 
     poison_ratio: float = 1.0
@@ -67,7 +66,7 @@ class Trigger:
     def clean(
         self, dataset: Dataset, images: FloatArray, labels: LabelArray, aim: Aim
     ) -> tuple[FloatArray, LabelArray]:
-        """Return the images, with their labels, of which the model shall say what it said before.
+        """Return the images, with their labels, for which the model's outputs should not change.
 
         They are the participant's own.
         """
@@ -91,18 +90,18 @@ def contrasted(
     """Return a participant's images, and training images that nearly have a natural feature.
 
     A few samples do not show a network where a feature ends, and it would take too many for
-    the target. Those that are added are drawn for each participant.
+    the target. The added images are drawn for each participant.
 
     Parameters
     ----------
     dataset : Dataset
         The whole data set.
     images, labels : arrays
-        What the participant holds, without images that have the feature.
+        The participant's images and labels, without images that have the feature.
     lacking : int array
-        Which training images nearly have it.
+        The training images that nearly have it.
     aim : Aim
-        Whose they are.
+        The aim, with the place of the participant.
     """
     seed = derived_seed(aim.seed, "images without the feature", participant=aim.place)
     count = int(_CONTRAST * max(len(images), COLLECTED))
