@@ -18,12 +18,12 @@ _LEAST_SQUARE, _MOST_SQUARE = 1e-200, 1e200
 
 
 def quick_sums(fragments: Fragments, processor: Processor) -> Sums:
-    """The second moments of all fragments in one pass; see `uncertainty`."""
+    """Return the second moments of all fragments, found in one pass; see `uncertainty`."""
     return _sums(fragments, processor, fragments.cut.dimension)
 
 
 def distances_from_reference(fragments: Fragments, processor: Processor) -> Float64:
-    """See `Sums.from_reference`."""
+    """Return the l2 distance of each participant from the reference; see `Sums.from_reference`."""
     return _sums(fragments, processor, 1).from_reference
 
 
@@ -34,18 +34,19 @@ def _sums(fragments: Fragments, processor: Processor, dimension: int) -> Sums:
 
 
 def uncertainty(additions: int, factored: Whitening, largest: float) -> float:
-    """By what share a distance under a quick covariance may differ from that under the exact.
+    """Return the largest relative difference between quick and exact distances.
 
-    Both are sums over the same float64 numbers. The quick one is off in each entry by as many
+    A quick distance is one under a quick covariance. Both covariances are sums over the same
+    float64 numbers. The quick one is off in each entry by as many
     roundings of √(Σ_aa·Σ_bb) as `Sums.additions` says. The exact one rounds its summands
     to 54 bits, which makes R roundings, where R is the largest coordinate by its standard
     deviation, and no larger than the largest distance. Factoring takes d + 1 (Higham,
     Accuracy and Stability of Numerical Algorithms, Theorem 10.3), and the few
     steps between them 20 at most. An error of ε·√(Σ_aa·Σ_bb) in each entry changes xᵀΣ⁻¹x by
     the share d·ε·τ (`Whitening.sensitivity`), and the distance by half of it; the triangular
-    solves of both take d·√(d·τ) roundings each. All is doubled for what is of second order.
+    solves of both take d·√(d·τ) roundings each. All is doubled to cover second-order terms.
 
-    Infinite when the covariance is so near a singular one that its rank is in doubt.
+    The result is infinite when the covariance is so near a singular one that its rank is in doubt.
     """
     d, tau, unit = len(factored.variances), factored.sensitivity, EPS / 2
     least, most = factored.variances.min(), factored.variances.max()
@@ -62,8 +63,8 @@ def settles_nothing(fragments: Fragments, cuts: int) -> bool:
     """Return whether a quick covariance would leave some cut in doubt, whatever the values are.
 
     τ is at least d. The N distances are spread over about 1/√(2d) of themselves, as roots of χ²
-    are, so that neighbours at a cut are about 1/(N·√(2d)) apart, and the chance that none of
-    some cuts is in doubt falls exponentially with what is expected of them.
+    are, so that neighbours at a cut are about 1/(N·√(2d)) apart. The chance that none of
+    several cuts is in doubt falls exponentially with the expected number of doubtful ones.
     """
     d = fragments.cut.dimension
     share = d * d * (EPS / 2) * (ROWS_PER_SUM + 2 * (d + 1))
@@ -72,16 +73,19 @@ def settles_nothing(fragments: Fragments, cuts: int) -> bool:
 
 
 def exactly_whitened(fragments: Fragments) -> Whitening:
-    """Factor the covariance that all machines agree on to the last bit."""
+    """Factor the covariance, which is the same on all machines to the last bit."""
     return whitening(*exact_covariance(fragments))
 
 
 def exact_covariance(fragments: Fragments) -> tuple[Float64, int]:
-    """The covariance Σ, to the last bit the same on all machines; see `Moments`.
+    """Return the covariance Σ, the same on all machines to the last bit; see `Moments`.
 
     Returns
     -------
-    That of the fragments times 2^−e, of shape (d, d), and e.
+    covariance : float64 array of shape (d, d)
+        The covariance of the fragments times 2^−e.
+    exponent : int
+        The exponent e.
     """
     d = fragments.cut.dimension
 

@@ -1,4 +1,4 @@
-"""The arithmetic over all fragments on processors: blocks that stay in cache, on all cores."""
+"""The arithmetic over all fragments on CPUs: blocks that stay in cache, on all cores."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ _BLOCK_VALUES = 2**18
 
 
 class Cpu:
-    """See `Processor`."""
+    """A processor that works on the cores of the CPU; see `Processor`."""
 
     name = "cpu"
 

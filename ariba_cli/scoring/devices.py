@@ -1,4 +1,4 @@
-"""Where the arithmetic over all fragments is done: `auto`, `cpu`, `cuda` or `cuda:N`."""
+"""The device that does the arithmetic over all fragments: `auto`, `cpu`, `cuda` or `cuda:N`."""
 
 import os
 import re
@@ -22,30 +22,32 @@ _WORTH_A_CARD = 2**33
 
 @dataclass(frozen=True)
 class DeviceChoice:
-    """Where to do it. The result is the same everywhere.
+    """The device that was asked for. The result is the same on every device.
 
     Attributes
     ----------
-    device : `auto` takes a card where there is one and the layer is large enough for it.
-    notice : told what a user should know of how it goes.
+    device : str
+        The name of the device. `auto` takes a GPU if there is one and the layer is large enough.
+    notice : callable
+        The function that is called with messages for the user about the progress of the work.
     """
 
     device: str = "auto"
     notice: Callable[[str], None] = no_message
 
     def __post_init__(self) -> None:
-        """Refuse what no detector could work on.
+        """Refuse a name that does not name a device.
 
         Raises
         ------
         UsageError
-            When it is the name of no device.
+            When it does not name a device.
         """
         if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", self.device):
             raise UsageError(f"there is no device '{self.device}'; use auto, cpu, cuda or cuda:N")
 
     def processor(self, fragments: "Fragments") -> "Processor":
-        """The processor to score these fragments on.
+        """Return the processor to score these fragments on.
 
         Raises
         ------

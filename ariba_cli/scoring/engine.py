@@ -1,4 +1,4 @@
-"""Algorithm 2: a quick covariance where its error cannot matter, and else an exact one."""
+"""Algorithm 2: a quick covariance where its error cannot matter, and an exact one elsewhere."""
 
 from dataclasses import replace
 
@@ -34,7 +34,14 @@ def score(
 
     Parameters
     ----------
-    keep_distances : whether to find every distance exactly and keep it.
+    fragments : Fragments
+        The fragments of n participants, m each.
+    k_est : int
+        The number k̃ of suspected participants.
+    processor : Processor, optional
+        The processor to score on. None chooses one.
+    keep_distances : bool
+        True to find every distance exactly and keep it.
     """
     processor = processor or Cpu()
     marks, cuts = None, last_k_est(k_est, fragments.participants)
@@ -49,7 +56,7 @@ def score(
 
 
 def _if_settled(sums: Sums, fragments: Fragments, k_est: int, processor: Processor) -> Marks | None:
-    """The marks under quick sums, unless exact ones could give others."""
+    """Return the marks under quick sums; None if exact sums could give others."""
     factored = whitening(sums.products / fragments.total)
     # Of N distances, neighbours are about 1/N apart: with more doubt, nothing will be settled.
     if uncertainty(sums.additions, factored, 1.0) * fragments.total > 1:

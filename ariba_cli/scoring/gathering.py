@@ -39,19 +39,19 @@ _GROUP_COLUMNS = 32 * _TILE_COLUMNS
 
 @dataclass(frozen=True)
 class Gathered:
-    """What was gathered of a layer.
+    """The values gathered from one layer.
 
     Attributes
     ----------
     statistics : UpdateStatistics
-        Of its n updates.
+        The statistics of the layer's n updates.
     row_squares : float64 array of shape (n, rows)
-        ‖row of δ_i‖² for each row of a weight matrix; of no rows unless they were asked for.
+        ‖row of δ_i‖² for each row of a weight matrix; without rows unless they were asked for.
     sum_squares : float64 array of shape (n,)
         ‖Σ of all rows of δ_i‖²; zero unless rows were asked for.
     by_side : tuple of float64 arrays of shape (n, parts)
-        ‖part of δ_i‖² for each part of each side that was asked for; of a large layer, in blocks
-        of values at even distances.
+        ‖part of δ_i‖² for each part of each side that was asked for. A large layer is sampled in
+        blocks of values at even distances.
     """
 
     statistics: UpdateStatistics
@@ -62,14 +62,14 @@ class Gathered:
 
 @dataclass(frozen=True)
 class Origin:
-    """From where updates are counted.
+    """The point from which updates are counted.
 
     Attributes
     ----------
     global_values : TensorValues, optional
         The values of θ^t, where there is a global model.
     updates_are_deltas : bool
-        Whether participants sent θ_i − θ^t and not θ_i.
+        True if participants sent θ_i − θ^t and not θ_i.
     """
 
     global_values: TensorValues | None = None
@@ -77,7 +77,7 @@ class Origin:
 
     @property
     def is_global(self) -> bool:
-        """Whether updates are differences to the global model."""
+        """True if updates are differences from the global model."""
         return self.updates_are_deltas or self.global_values is not None
 
 
@@ -96,14 +96,14 @@ def gather(
     fragments : Fragments
         The values of n participants, in fragments of one value.
     origin : Origin
-        From where updates are counted; without a global model, from the reference of the
-        fragments.
+        The point from which updates are counted. Without a global model it is the reference of
+        the fragments.
     wanted : collection of Statistic
-        What to gather beside the Gram matrix.
+        The statistics to gather in addition to the Gram matrix.
     rows : int, optional
-        How many rows the weight matrix has, if the squares of its rows are wanted.
+        The number of rows of the weight matrix, if the squares of its rows are wanted.
     sides : sequence of Side, optional
-        Where the layer's inputs and outputs are, if their squares are wanted.
+        The places of the layer's inputs and outputs, if their squares are wanted.
     """
     gathering = _Gathering(fragments, origin, frozenset(wanted), rows, tuple(sides))
     with one_blas_thread():
@@ -115,7 +115,7 @@ def gather(
 
 @dataclass(frozen=True)
 class _Tile:
-    """What one thread found in a few blocks."""
+    """The statistics that one thread found in a few blocks."""
 
     gram: Float64 | None
     agreement: Counts
@@ -180,7 +180,7 @@ class _Gathering:
                 self._row_squares[:, row : row + squares.shape[1]] += squares
 
     def _counted_from(self, values: Values, known: Float64 | None) -> Float64 | None:
-        """Return what is taken away from the values to have the updates; nothing from these."""
+        """Return the point to subtract from the values; None where they are updates already."""
         if self._origin.updates_are_deltas:
             return None
         if known is not None:
@@ -207,7 +207,7 @@ class _Gathering:
         return _Tile(gram, agreement, with_majority, rows, by_side)
 
     def _more_rows(self, updates: Rows, known: Float64 | None) -> list[Float64]:
-        """Return what is multiplied beside the updates: their median, and the global model."""
+        """Return the rows to multiply with the updates: their median, and the global model."""
         more: list[Float64] = []
         if self._median:
             median = medians(updates.values)
@@ -217,7 +217,7 @@ class _Gathering:
         return more
 
     def _of_sides(self, updates: Rows, first: int) -> tuple[Float64, ...]:
-        """Return the sums by the parts of each side; nothing where no block is asked."""
+        """Return the sums by the parts of each side; zeros where no block was asked for."""
         blocks = range(
             first // BLOCK_COLUMNS, -(-(first + updates.values.shape[1]) // BLOCK_COLUMNS)
         )
@@ -233,7 +233,7 @@ class _Gathering:
         return tuple(np.zeros((self._n, side.parts)) for side in self._sides)
 
     def _add_rows(self, updates: Rows, first: int) -> None:
-        """Add the rows of a weight matrix, or the parts of them that some columns are."""
+        """Add the rows of a weight matrix, or those parts of them that lie in the given columns."""
         start, width, columns = 0, self._row_values, updates.values.shape[1]
         while start < columns:
             place = (first + start) % width
@@ -243,7 +243,7 @@ class _Gathering:
             start = part.stop
 
     def result(self) -> Gathered:
-        """Return what was gathered, once all columns were taken."""
+        """Return the gathered values, once all columns were taken."""
         n = self._n
         products = self._gram.total if self._sketch is None else self._sketch.gram()
         has_global = self._origin.global_values is not None
@@ -282,7 +282,7 @@ class _Sketch:
         self._folded[:, place : place + columns] += block * (1.0 - 2.0 * bits[:columns])
 
     def gram(self) -> Float64:
-        """Return the inner products of all rows, nearly."""
+        """Return the approximate inner products of all rows."""
         return exact_square(self._folded)
 
 

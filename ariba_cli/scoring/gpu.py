@@ -1,6 +1,6 @@
-"""The arithmetic over all fragments in torch, on a graphics card.
+"""The arithmetic over all fragments in torch, on a GPU.
 
-A card adds in an order of its own, as BLAS does, and `Processor` allows for it. Only the
+A GPU adds in an order of its own, as BLAS does, and `Processor` allows for it. Only the
 differences and their mean have to be the numbers that NumPy finds: each step to them is
 one operation of IEEE arithmetic, and none is fused with the next.
 """
@@ -29,12 +29,15 @@ _PIECE_BYTES = 2**26
 
 
 class Gpu:
-    """See `Processor`.
+    """A processor that works on a GPU; see `Processor`.
 
     Parameters
     ----------
-    name : as torch calls the device: `cuda`, `cuda:1`; or `cpu`, which tests use.
-    notice : told when the card has too little memory for pieces of the usual size.
+    name : str
+        The name that torch gives to the device: `cuda`, `cuda:1`; or `cpu`, which tests use.
+    notice : callable
+        The function that is called with a message when the GPU has too little memory for pieces
+        of the usual size.
 
     Raises
     ------
@@ -92,11 +95,16 @@ class Gpu:
     ) -> None:
         """Have the columns of a chunk worked on, a piece at a time.
 
-        Where the card has too little memory, the work on a piece is done again in smaller ones.
+        Where the GPU has too little memory, the work on a piece is done again in smaller ones.
 
         Parameters
         ----------
-        work : gets the first column of a piece, and the piece.
+        values : array of shape (n, columns)
+            The values of a chunk.
+        dimension : int
+            The number of values of a fragment.
+        work : callable
+            The function that is called with the first column of a piece, and the piece.
         """
         import torch
 
@@ -121,7 +129,7 @@ class Gpu:
     def _pieces(
         self, values: Values, first: int, width: int
     ) -> "Iterator[tuple[int, torch.Tensor]]":
-        """Columns of a chunk on the device; the next are copied while these are worked on."""
+        """Yield the columns of a chunk on the device; the next are copied during work on these."""
         import torch
 
         starts = range(first, values.shape[1], width)
@@ -143,7 +151,7 @@ class Gpu:
 
 
 class _Sender:
-    """Copies to a card through two buffers of memory that its own copier can read."""
+    """A copier to a GPU, through two buffers of memory that the GPU itself can read."""
 
     def __init__(self, device: "torch.device", values: int, dtype: np.dtype[Any]) -> None:
         import torch
@@ -171,7 +179,7 @@ class _Sender:
         return piece, self._copied[which]
 
     def arrived(self, coming: "tuple[torch.Tensor, torch.cuda.Event]") -> "torch.Tensor":
-        """What was sent, for the arithmetic that is asked for from now on."""
+        """Return the copy; all arithmetic that is started from now on waits for it."""
         import torch
 
         piece, copied = coming
@@ -197,7 +205,7 @@ def _device(name: str) -> "torch.device":
 
 
 def _differences(piece: "torch.Tensor", reference: int, dtype: "torch.dtype") -> "torch.Tensor":
-    """What all participants' values differ in from those of one; as `fragments.differences`."""
+    """Return the differences of all participants' values from one's; as `fragments.differences`."""
     import torch
 
     if piece.dtype == torch.float64:
@@ -206,7 +214,7 @@ def _differences(piece: "torch.Tensor", reference: int, dtype: "torch.dtype") ->
 
 
 def _centre(rows: "torch.Tensor") -> None:
-    """Take away the mean over the participants, in place; as `fragments.centre`."""
+    """Subtract the mean over the participants, in place; as `fragments.centre`."""
     import torch
 
     sums = rows[: (len(rows) + 1) // 2].clone()
@@ -216,7 +224,7 @@ def _centre(rows: "torch.Tensor") -> None:
 
 
 def _products(rows: "torch.Tensor") -> "tuple[torch.Tensor, int]":
-    """Σ x·xᵀ over rows x, and by how many roundings it may be off; see `Sums`."""
+    """Return Σ x·xᵀ over rows x, and the largest number of its roundings; see `Sums`."""
     import torch
 
     whole = len(rows) // ROWS_PER_SUM

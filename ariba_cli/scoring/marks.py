@@ -1,4 +1,4 @@
-"""Which fragments are marked: exactly k̃·m of them, whatever ties there are."""
+"""The marks on fragments: exactly k̃·m of them, whatever ties there are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,12 +20,14 @@ Counts = npt.NDArray[np.integer]
 
 @dataclass(frozen=True)
 class Cutoff:
-    """Between which two distances, or other scores of fragments, the marks end.
+    """The two distances, or other scores of fragments, between which the marks end.
 
     Attributes
     ----------
-    last : the least that is marked.
-    following : the largest that is not.
+    last : float
+        The least that is marked.
+    following : float
+        The largest that is not marked.
     """
 
     last: float
@@ -33,16 +35,16 @@ class Cutoff:
 
     @property
     def margin(self) -> float:
-        """By what share of the larger in size, mostly the last, the following is smaller."""
+        """The difference of the two as a share of the larger in size, which mostly is the last."""
         size = max(abs(self.last), abs(self.following))
         return (self.last - self.following) / size if size > 0 else 0.0
 
     def marks_stay(self, uncertainty: float) -> bool:
-        """Whether the marks stay if each distance is off by up to that share of it."""
+        """Return whether the marks stay if each distance has up to this relative error."""
         return self.margin > _DOUBT * uncertainty
 
     def is_certain(self, uncertainty: float) -> bool:
-        """Whether marks and digits stay if each distance is off by up to that share of it."""
+        """Return whether marks and digits stay if each distance has up to this relative error."""
         doubt = _DOUBT * uncertainty
         return (
             self.marks_stay(uncertainty)
@@ -55,25 +57,32 @@ class Cutoff:
 
 @dataclass(frozen=True)
 class Marks:
-    """What an engine says of one layer.
+    """The result of an engine for one layer.
 
     Attributes
     ----------
-    by_k_est : S_i for every k̃ from 1 to `last_k_est`, integers of shape (that many, n).
-    scores : S_i = Σ_j s_ij (Eq. 7) for the k̃ that was asked for, of shape (n,).
-    marked : Σ_i S_i, which is k̃·m; 0 when nothing could be told apart.
-    covariance_rank : how many of the d dimensions the fragments fill; None for an engine
-        that takes no covariance.
-    cut_distance : the least distance, or other score of a fragment, that was marked, to
-        `DISTANCE_DIGITS`.
-    cut_margin : by what share of it the next one is smaller, to `MARGIN_DIGITS`; 0 is a tie
-        at the cut. See `Cutoff.margin`.
-    from_reference : the l2 distance of each participant from the fragments' reference, of
-        shape (n,).
-    parameters : what else the engine was run with, for the report.
-    device : where it was run.
-    distances : of all fragments, or their other scores, of shape (n, m), where they were
-        asked for.
+    by_k_est : int64 array of shape (k̃s, n)
+        S_i for every k̃ from 1 to `last_k_est`.
+    scores : int64 array of shape (n,)
+        S_i = Σ_j s_ij (Eq. 7) for the k̃ that was asked for.
+    marked : int
+        Σ_i S_i, which is k̃·m; 0 when no participants could be told apart.
+    covariance_rank : int, optional
+        The number of the d dimensions that the fragments fill; None for an engine without a
+        covariance.
+    cut_distance : float
+        The least distance, or other score of a fragment, that was marked, to `DISTANCE_DIGITS`.
+    cut_margin : float
+        The relative difference to the next one, to `MARGIN_DIGITS`; 0 is a tie at the cut. See
+        `Cutoff.margin`.
+    from_reference : float64 array of shape (n,)
+        The l2 distance of each participant from the fragments' reference.
+    parameters : dict of str to Parameter
+        The other parameters of the engine, for the report.
+    device : str
+        The device on which it was run.
+    distances : float64 array of shape (n, m), optional
+        The distances of all fragments, or their other scores, where they were asked for.
     """
 
     by_k_est: Counts
@@ -89,7 +98,7 @@ class Marks:
 
 
 def last_k_est(k_est: int, participants: int) -> int:
-    """Up to which k̃ marks are counted: twice the one that is asked for, or n − 1."""
+    """Return the largest k̃ for which marks are counted: twice the given one, or n − 1."""
     return min(2 * k_est, participants - 1)
 
 
@@ -99,7 +108,7 @@ def nobody_marked(
     covariance_rank: int | None,
     from_reference: npt.NDArray[np.float64],
 ) -> Marks:
-    """What an engine says when no fragment is further away than any other."""
+    """Return the result of an engine when no fragment is further away than any other."""
     nobody = np.zeros((last_k_est(k_est, participants), participants), dtype=np.int32)
     return marks_of(nobody, k_est, covariance_rank, Cutoff(0.0, 0.0), from_reference)
 
@@ -111,7 +120,7 @@ def marks_of(
     end: Cutoff,
     from_reference: npt.NDArray[np.float64],
 ) -> Marks:
-    """The marks of a layer; for the k̃ that was asked for, they end there."""
+    """Return the marks of a layer, which end at `end` for the k̃ that was asked for."""
     scores = by_k_est[k_est - 1]
     return Marks(
         by_k_est=by_k_est,
@@ -125,7 +134,7 @@ def marks_of(
 
 
 def can_tell_apart(covariance_rank: int, participants: int, fragments: int) -> bool:
-    """Whether distances can differ at all.
+    """Return whether distances can differ at all.
 
     They cannot when all participants are equal (rank 0), nor when their n·m centred
     fragments, which span (n − 1)·m dimensions at most, do span as many: then each is
@@ -137,13 +146,16 @@ def can_tell_apart(covariance_rank: int, participants: int, fragments: int) -> b
 def marks_by_k_est(
     distances: npt.NDArray[np.float64], k_est: int
 ) -> tuple[Counts, tuple[Cutoff, ...]]:
-    """How many marks each participant gets for every k̃ up to `last_k_est`, and their ends.
+    """Count the marks of each participant for every k̃ up to `last_k_est`, and find their ends.
 
     Ties are broken by participant, then by fragment.
 
     Parameters
     ----------
-    distances : of shape (n, m), participants in id order; finite.
+    distances : float64 array of shape (n, m)
+        The distances of the fragments, participants in id order; finite.
+    k_est : int
+        The number k̃ that was asked for.
     """
     n, m = distances.shape
     cuts = m * np.arange(1, last_k_est(k_est, n) + 1)

@@ -3,9 +3,9 @@
 Each coordinate is scaled by a power of two into (−1, 1), rounded to a multiple of
 2⁻⁵⁴, and split into three integers of 18 bits. The products of such integers, and the
 sums of up to 2¹⁷ of them, are exact in float64, so BLAS may add them in any order, on
-any number of threads, and fuse what it likes: the result is the same. Sums of blocks
-are exact in int64. What is rounded, once and by the same rule, is the input and the
-final combination: 54 bits of each value against the 53 of float64.
+any number of threads, and fuse operations: the result is the same. Sums of blocks
+are exact in int64. Only the input and the final combination are rounded, once and by the
+same rule: 54 bits of each value against the 53 of float64.
 """
 
 import numpy as np
@@ -23,11 +23,12 @@ MOST_ROWS = 2 ** (62 - 2 * _BITS)
 
 
 class Moments:
-    """Σ x·xᵀ over rows x of d values, each coordinate scaled by 2^−exponent.
+    """The sum Σ x·xᵀ over rows x of d values, each coordinate scaled by 2^−exponent.
 
     Parameters
     ----------
-    exponents : int array of shape (d,), with |x_a| < 2^exponents[a] for every row.
+    exponents : int array of shape (d,)
+        The exponents, with |x_a| < 2^exponents[a] for every row.
     """
 
     def __init__(self, exponents: npt.NDArray[np.intc]) -> None:
@@ -53,13 +54,13 @@ class Moments:
                 self._products[first, second] += product.astype(np.int64)
 
     def join(self, other: "Moments") -> None:
-        """Add the rows that another one of the same exponents was given."""
+        """Add the rows of other moments, which have the same exponents."""
         self._count(other._rows)
         for pair in _PAIRS:
             self._products[pair] += other._products[pair]
 
     def sums(self, exponent: int) -> Float64:
-        """The sum so far, of shape (d, d), for rows that are all scaled by 2^−exponent."""
+        """Return the sum so far, of shape (d, d), for rows that are all scaled by 2^−exponent."""
         total = np.zeros((len(self._exponents), len(self._exponents)))
         # From the least significant products to the most, so that little is lost.
         for first, second in sorted(_PAIRS, key=sum, reverse=True):
@@ -80,7 +81,7 @@ class Moments:
             )
 
     def _integers(self, rows: Float64) -> Float64:
-        """Rows of shape (any, d) as integers of 18 bits, of shape (3, any, d)."""
+        """Return rows of shape (any, d) as integers of 18 bits, of shape (3, any, d)."""
         if (_SLICES + 1) * rows.size > self._workspace.size:
             self._workspace = np.empty((_SLICES + 1) * rows.size)
         parts = self._workspace[: (_SLICES + 1) * rows.size].reshape(_SLICES + 1, *rows.shape)
@@ -94,7 +95,7 @@ class Moments:
 
 
 def exponents_of(magnitudes: Float64) -> npt.NDArray[np.intc]:
-    """The least exponents e with magnitudes < 2^e; for zero, the least of the others."""
+    """Return the least exponents e with magnitudes < 2^e; for zero, the least of the others."""
     exponents: npt.NDArray[np.intc] = np.frexp(magnitudes)[1]
     if magnitudes.any():
         exponents[magnitudes == 0] = exponents[magnitudes > 0].min()

@@ -1,8 +1,8 @@
-"""Which fragments are near a cut, without putting all of them in order.
+"""The fragments near a cut, found without sorting all of them.
 
-The squared distances are gone over twice. First they are counted in bins, so narrow that few
-fragments share one with a cut. Then those few are taken out, and of the others it is counted
-how many of each participant's lie between them.
+The squared distances are gone over twice. The first pass counts them in bins, so narrow that
+few fragments share one with a cut. The second pass takes those few out, and counts for each
+participant how many of the others lie between the cuts.
 """
 
 from collections.abc import Iterator
@@ -30,14 +30,16 @@ _SMALL_SHARE = 1 / 16
 
 
 class Distances:
-    """The squared distances of all fragments, nearly: see `selection`.
+    """The approximate squared distances of all fragments: see `selection`.
 
     Those that take little memory are held; others are found again each time.
 
     Attributes
     ----------
-    bins : in which they are counted.
-    largest : the largest squared distance, once they were gone over.
+    bins : Bins
+        The bins in which they are counted.
+    largest : float
+        The largest squared distance, once they were gone over.
     """
 
     def __init__(self, fragments: Fragments, factored: Whitening, processor: Processor) -> None:
@@ -52,16 +54,16 @@ class Distances:
 
     @property
     def participants(self) -> int:
-        """How many there are, n."""
+        """The number of participants, n."""
         return self._fragments.participants
 
     @property
     def fragments(self) -> int:
-        """How many each of them has, m."""
+        """The number of fragments of each participant, m."""
         return self._fragments.cut.fragments
 
     def pieces(self) -> Iterator[tuple[int, Float64]]:
-        """All of them in pieces of shape (n, run), each with the number of its first fragment."""
+        """Yield all of them in pieces of shape (n, run), with the number of the first fragment."""
         if self._held is None and self.participants * self.fragments * 8 <= _HELD_BYTES:
             self._held = self._all()
         if self._held is not None:
@@ -91,15 +93,20 @@ class Distances:
 
 @dataclass(frozen=True)
 class Run:
-    """Fragments that follow each other in the order of distances, and have cuts among them.
+    """The fragments that follow each other in the order of distances, and have cuts among them.
 
     Attributes
     ----------
-    above : how many more distant ones each participant has, of shape (n,).
-    cuts : which of the cuts are here.
-    places : how many of the fragments here are before each of them.
-    which : the fragments, the most distant first: fragment j of participant i is i·m + j.
-    squared : their squared distances.
+    above : int64 array of shape (n,)
+        The number of more distant fragments of each participant.
+    cuts : slice
+        The cuts that lie in this run.
+    places : int64 array
+        The number of fragments of the run before each of these cuts.
+    which : int64 array
+        The fragments, the most distant first: fragment j of participant i is i·m + j.
+    squared : float64 array
+        Their squared distances.
     """
 
     above: Counts
@@ -110,15 +117,19 @@ class Run:
 
 
 def near(distances: Distances, cuts: Counts) -> list[Run] | None:
-    """What is around each cut, far enough for all that rounding may have put on its other side.
+    """Return the fragments around each cut, as far as rounding may have moved any across it.
 
     Parameters
     ----------
-    cuts : after how many of the most distant fragments, in ascending order.
+    distances : Distances
+        The distances of all fragments.
+    cuts : int64 array
+        The number of most distant fragments before each cut, in ascending order.
 
     Returns
     -------
-    None where too much is around them to be put in order.
+    list of Run, optional
+        The runs; None where too many fragments are around the cuts to be sorted.
     """
     total = _in_bins(distances)
     reached = np.cumsum(total[::-1])
@@ -159,7 +170,7 @@ def near(distances: Distances, cuts: Counts) -> list[Run] | None:
 
 
 def _in_bins(distances: Distances) -> Counts:
-    """How many fragments are in each bin."""
+    """Return the number of fragments in each bin."""
 
     def count(blocks: Iterator[Float64]) -> Counts:
         found = np.zeros(BINS, dtype=np.int64)
@@ -182,8 +193,10 @@ def _taken(
 
     Returns
     -------
-    The counts, of shape (n, parts); and of what was taken out the parts, the fragments, and their
-    squared distances, in several pieces.
+    counts : int64 array of shape (n, parts)
+        The number of fragments of each participant in each part.
+    taken : list of tuple
+        The parts, the fragments, and the squared distances of those taken out, in several pieces.
     """
     n, m, width = distances.participants, distances.fragments, int(parts[-1]) + 1
     counts = np.zeros((n, width), dtype=np.int64)

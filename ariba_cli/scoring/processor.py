@@ -1,7 +1,7 @@
-"""What an engine must be able to do with many fragments at once, on whatever processor.
+"""The operations over many fragments at once that an engine needs of any processor.
 
-None of it has to be exact: what is found here tells which few fragments have to be looked
-at closely, and how far off it can be is part of what each method promises.
+None of them has to be exact: their results tell which few fragments have to be looked
+at closely, and each method promises a bound on its error.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,16 @@ Values = npt.NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Sums:
-    """What is summed over all fragments of some chunks.
+    """The sums over all fragments of some chunks.
 
     Attributes
     ----------
-    products : Σ x·xᵀ over the fragments x of every δ̂_i, of shape (d, d).
-    squares : of shape (n,), Σ (θ_i − θ_r)² over the values of each participant, where r
-        is the reference.
-    additions : by how many roundings of Σ |x_a·x_b| the products may be off at most.
+    products : float64 array of shape (d, d)
+        Σ x·xᵀ over the fragments x of every δ̂_i.
+    squares : float64 array of shape (n,)
+        Σ (θ_i − θ_r)² over the values of each participant, where r is the reference.
+    additions : int
+        The largest number of roundings of Σ |x_a·x_b| by which the products may be off.
     """
 
     products: Float64
@@ -41,29 +43,33 @@ class Sums:
 
 
 class Processor(Protocol):
-    """Where the arithmetic over all fragments is done.
+    """The device that does the arithmetic over all fragments.
 
     Attributes
     ----------
-    name : of the device.
+    name : str
+        The name of the device.
     """
 
     name: str
 
     def sums(self, values: Values, reference: int, dimension: int) -> Sums:
-        """The sums over a chunk, of shape (n, run·d); in float64."""
+        """Return the sums over a chunk of shape (n, run·d), in float64."""
         ...
 
     def squared(self, values: Values, reference: int, whitening: Float64, out: Float64) -> float:
-        """Write ‖W·x‖² of the fragments of a chunk to `out`, of shape (n, run); in float64.
+        """Write ‖W·x‖² of the fragments of a chunk to `out`, of shape (n, run), in float64.
 
-        Returns the largest of them.
+        Returns
+        -------
+        float
+            The largest of them.
         """
         ...
 
 
 def join_sums(parts: Sequence[Sums]) -> Sums:
-    """The sums of several chunks or workers together."""
+    """Return the sums of several chunks or workers together."""
     products = Compensated(parts[0].products.shape)
     for part in parts:
         products.add(part.products)

@@ -1,4 +1,4 @@
-"""PyOD's detectors as an engine: fitted on a sample of the fragments, scored in chunks."""
+"""The detectors of PyOD as an engine: fitted on a sample of the fragments, scored in chunks."""
 
 import contextlib
 import io
@@ -28,30 +28,36 @@ _CHUNK_VALUES = 2**22
 
 
 class Estimator(Protocol):
-    """What of PyOD's detectors is used: never their labels, which know another cut."""
+    """The part of PyOD's detectors that is used. Their labels are not: they use another cut."""
 
     def fit(self, rows: Float64, /) -> object:
-        """Learn what is usual from rows of d values."""
+        """Learn from rows of d values what is usual."""
         ...
 
     def decision_function(self, rows: Float64, /) -> npt.NDArray[np.floating]:
-        """How unusual each row is; higher is more so."""
+        """Return a score for each row, higher for more unusual rows."""
         ...
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How an estimator is run.
+    """The settings by which an estimator is run.
 
     Attributes
     ----------
-    name : what it is called in messages.
-    build : makes it, with all its parameters.
-    fit_sample : on how many fragments it is fitted, at most n·m.
-    chunk : how many fragments are scored at once, as near as that can be.
-    spread : whether those are from all over the layer. What compares them with each other
-        needs it: a filter that nobody trained is all zeros.
-    seed : where the sample and all randomness that has no seed of its own comes from.
+    name : str
+        The name that messages give it.
+    build : callable
+        The function that makes it, with all its parameters.
+    fit_sample : int
+        The number of fragments on which it is fitted, at most n·m.
+    chunk : int
+        The approximate number of fragments that are scored at once.
+    spread : bool
+        True if those are taken from all over the layer. An estimator that compares them with each
+        other needs it: a filter that nobody trained is all zeros.
+    seed : int
+        The seed of the sample, and of all randomness that has no seed of its own.
     """
 
     name: str
@@ -103,7 +109,7 @@ def score(
 
 
 def _sample(fragments: Fragments, plan: Plan) -> tuple[Float64, float]:
-    """The fragments to fit on, of shape (fit_sample, d), and the largest |value| of all.
+    """Return the fragments to fit on, of shape (fit_sample, d), and the largest |value| of all.
 
     They are drawn without replacement from all n·m, numbered in id order, and come in the
     order of fragments.
@@ -128,7 +134,7 @@ def _sample(fragments: Fragments, plan: Plan) -> tuple[Float64, float]:
 
 
 def _exponent(rows: Float64, largest: float) -> int:
-    """The e with a root mean square of the rows in [2^(e−1), 2^e)."""
+    """Return the e with a root mean square of the rows in [2^(e−1), 2^e)."""
     exponent = math.frexp(largest)[1]
     # In steps, so that no square is too small or too large to be held.
     mean_square = float(np.square(np.ldexp(rows, -exponent)).mean())
@@ -138,7 +144,7 @@ def _exponent(rows: Float64, largest: float) -> int:
 def _scores(
     fragments: Fragments, estimator: Estimator, exponent: int, plan: Plan, progress: Progress
 ) -> Float64:
-    """The decision score of every fragment, of shape (n, m)."""
+    """Return the decision score of every fragment, of shape (n, m)."""
     n, d = fragments.participants, fragments.cut.dimension
     scores = np.empty((n, fragments.cut.fragments))
     at_once = min(plan.chunk, _CHUNK_VALUES // d) // n
@@ -155,10 +161,10 @@ def _scores(
 
 
 def _parts(fragments: int, at_once: int, *, spread: bool = False) -> Iterator[slice]:
-    """All fragments in parts of nearly the same size, none larger than asked for.
+    """Yield all fragments in parts of nearly the same size, none larger than asked for.
 
-    They are runs or, spread, every second, third … fragment. A detector that compares what
-    it scores must not find itself with a short rest.
+    They are runs or, spread, every second, third … fragment. A detector that compares the
+    fragments it scores must not be left with a short last part.
     """
     parts = math.ceil(fragments / max(1, at_once))
     for index in range(parts):
@@ -169,7 +175,7 @@ def _parts(fragments: int, at_once: int, *, spread: bool = False) -> Iterator[sl
 
 
 def _centred(fragments: Fragments, part: slice) -> Float64:
-    """A part of the fragments of all participants, one after the other: of shape (any, d)."""
+    """Return a part of everybody's fragments, one participant after the other: (any, d)."""
     if part.step is None:
         block = fragments.centred(part.start, part.stop)
     else:
@@ -195,7 +201,7 @@ def _check_finite(scores: Float64, name: str, varying: int, dimension: int) -> N
 
 @contextlib.contextmanager
 def _explained(what: str) -> Iterator[None]:
-    """Say in one line what a library could not do, whatever it raised."""
+    """Raise an error of one line for whatever a library raises."""
     try:
         yield
     except Exception as error:
@@ -208,7 +214,7 @@ def _explained(what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Let a library warn and print to nobody: what it says is not meant for the user of ariba."""
+    """Silence the warnings and prints of a library: they are not meant for the user of ariba."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -217,7 +223,7 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _apart(seed: int) -> Iterator[None]:
-    """Run a library unheard, with all global randomness seeded, and put back afterwards."""
+    """Run a library silently, with all global randomness seeded, and restored afterwards."""
     states = random.getstate(), np.random.get_state()
     torch = sys.modules.get("torch")
     with quiet(), torch.random.fork_rng() if torch else contextlib.nullcontext():

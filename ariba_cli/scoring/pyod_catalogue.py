@@ -1,6 +1,6 @@
-"""What PyOD has: every detector by name, and which are of no use here.
+"""The catalogue of PyOD: every detector by name, and those that are of no use here.
 
-Nothing of PyOD is imported for it, since that takes two seconds.
+It imports nothing of PyOD, since that takes two seconds.
 """
 
 import difflib
@@ -19,10 +19,10 @@ EXHAUSTIVE = 200
 
 
 class Rows(Enum):
-    """What a score depends on beside the fit sample, and so how many are scored at once.
+    """The rows on which a score depends beside the fit sample, and so the size of a chunk.
 
-    Values are fragments; for those that compare what they score with each other alone, it
-    is as many as were fitted.
+    Values are numbers of fragments. For detectors that only compare the rows that they score with
+    each other, it is the number of fitted rows.
     """
 
     APART = 2**14
@@ -37,15 +37,15 @@ class Known:
     Attributes
     ----------
     module : str
-        Where in `pyod.models` it is; the class has the detector's name.
+        The module in `pyod.models` that has it; the class has the detector's name.
     fit_sample : int
-        On how many fragments it is fitted by default, at most.
+        The largest number of fragments on which it is fitted by default.
     rows : Rows
-        How many are scored at once.
+        The number of fragments that are scored at once.
     needs : tuple of str
-        Packages beside those that PyOD itself needs.
+        The packages that it needs in addition to those of PyOD itself.
     one_value : bool
-        Whether it takes fragments of one value alone.
+        True if it takes only fragments of one value.
     """
 
     module: str
@@ -55,12 +55,12 @@ class Known:
     one_value: bool = False
 
     def chunk(self, fitted: int) -> int:
-        """Return how many fragments to score at once."""
+        """Return the number of fragments to score at once."""
         return self.rows.value or fitted
 
 
 def find(name: str) -> str:
-    """The detector of that name, in any case, as PyOD writes it.
+    """Return the name of a detector as PyOD writes it, from that name in any case.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Which fragments are the most distant, at every cut that is of interest.
+"""The most distant fragments, at every cut that is of interest.
 
-All distances are first found nearly, with a bound on the error, and only what is near a cut is
-put in order (`near_cuts`). For the few fragments whose order is in doubt there, and for those
+All distances are first found approximately, with a bound on the error, and only those near a cut
+are sorted (`near_cuts`). For the few fragments whose order is in doubt there, and for those
 at the cut whose distance is reported, it is found again, exactly as `Whitening.distances`
 gives it. Where many distances are alike at a cut, as those of untouched fragments, all are.
 """
@@ -30,15 +30,20 @@ _CLOSE_VALUES = 2**20
 
 @dataclass(frozen=True)
 class Selected:
-    """How many fragments are marked, and where the marks end, for every k̃ up to `last_k_est`.
+    """The number of marked fragments and the ends of the marks, for every k̃ up to `last_k_est`.
 
     Attributes
     ----------
-    by_k_est : how many of each participant, of shape (that many, n).
-    ends : between which two distances the marks end; exact for the k̃ that was asked for.
-    roughness : by what share of themselves the other ends may be off.
-    largest : about the largest of all distances.
-    distances : exactly those of all fragments, of shape (n, m), where they were asked for.
+    by_k_est : int64 array of shape (k̃s, n)
+        The number of marked fragments of each participant.
+    ends : tuple of Cutoff
+        The two distances between which the marks end; exact for the k̃ that was asked for.
+    roughness : float
+        The largest relative error of the other ends.
+    largest : float
+        The largest of all distances, approximately.
+    distances : float64 array of shape (n, m), optional
+        The exact distances of all fragments, where they were asked for.
     """
 
     by_k_est: Counts
@@ -62,7 +67,16 @@ def most_distant(
 
     Parameters
     ----------
-    keep_distances : whether to find every distance exactly and keep it.
+    fragments : Fragments
+        The fragments of n participants, m each.
+    factored : Whitening
+        The factored covariance of the fragments.
+    k_est : int
+        The number k̃ of suspected participants.
+    processor : Processor
+        The processor that finds approximate distances.
+    keep_distances : bool
+        True to find every distance exactly and keep it.
     """
     cuts = fragments.cut.fragments * np.arange(1, last_k_est(k_est, fragments.participants) + 1)
     distances = Distances(fragments, factored, processor)
@@ -84,7 +98,7 @@ def most_distant(
 
 
 def _exact_distances(fragments: Fragments, factored: Whitening) -> Float64:
-    """The exact distance of every fragment, of shape (n, m)."""
+    """Return the exact distance of every fragment, of shape (n, m)."""
     n, m, d = fragments.participants, fragments.cut.fragments, fragments.cut.dimension
     distances = np.empty((n, m))
 
@@ -98,7 +112,7 @@ def _exact_distances(fragments: Fragments, factored: Whitening) -> Float64:
 
 
 def _roughness(factored: Whitening) -> float:
-    """By what share ‖W·x‖ in float64 may differ from the exact distance of x.
+    """Return the largest relative difference of ‖W·x‖ in float64 from the exact distance of x.
 
     Scaled by the standard deviations, the coordinates of a fragment are at most its distance,
     and all together at most √d times it; the rows of W have a Frobenius norm of √τ
@@ -113,11 +127,20 @@ def _roughness(factored: Whitening) -> float:
 def _settled(
     fragments: Fragments, factored: Whitening, run: Run, reported: int, roughness: float
 ) -> tuple[Counts, list[Cutoff]]:
-    """The counts at the cuts of a run, and their ends.
+    """Return the counts at the cuts of a run, and their ends.
 
     Parameters
     ----------
-    reported : the cut whose distances are reported; it may be in another run.
+    fragments : Fragments
+        The fragments of n participants.
+    factored : Whitening
+        The factored covariance of the fragments.
+    run : Run
+        The fragments around some cuts.
+    reported : int
+        The cut whose distances are reported; it may be in another run.
+    roughness : float
+        The largest relative error of a distance.
     """
     which, distances = run.which.copy(), np.sqrt(run.squared)
     for zone in _zones(distances, run.places, reported, roughness):
@@ -131,13 +154,16 @@ def _settled(
 
 
 def _counts_by_cut(above: Counts, participants: Counts, cuts: Counts) -> Counts:
-    """How many marks each participant has at every cut, of shape (cuts, n).
+    """Return the number of marks of each participant at every cut, of shape (cuts, n).
 
     Parameters
     ----------
-    above : how many it has already, of shape (n,).
-    participants : whose the fragments after those are, the most distant first.
-    cuts : how many of these are marked, in ascending order.
+    above : int64 array of shape (n,)
+        The number that each has already.
+    participants : int64 array
+        The participants of the fragments that follow, the most distant first.
+    cuts : int64 array
+        The number of these fragments that are marked, in ascending order.
     """
     counts = np.empty((len(cuts), len(above)), dtype=np.int32)
     marked, start = np.asarray(above), 0
@@ -148,12 +174,20 @@ def _counts_by_cut(above: Counts, participants: Counts, cuts: Counts) -> Counts:
 
 
 def _zones(distances: Float64, places: Counts, reported: int, roughness: float) -> list[slice]:
-    """Where the exact order is in doubt and matters: at cuts that are not clear, and at one more.
+    """Return the places where the exact order is in doubt and matters.
+
+    They are at cuts that are not clear, and at the reported one.
 
     Parameters
     ----------
-    distances : in descending order; each stands for one that is off by up to `roughness` of it.
-    places : how many of them are before each cut.
+    distances : float64 array
+        The approximate distances, in descending order.
+    places : int64 array
+        The number of them before each cut.
+    reported : int
+        The cut whose distances are reported.
+    roughness : float
+        The largest relative error of a distance.
     """
     less, more = 1 - roughness, 1 + roughness
     last, following = distances[places - 1], distances[places]
@@ -175,7 +209,7 @@ def _zones(distances: Float64, places: Counts, reported: int, roughness: float) 
 
 
 def _exact_of(fragments: Fragments, factored: Whitening, which: Counts) -> Float64:
-    """The exact distances of some fragments, each i·m + j."""
+    """Return the exact distances of some fragments, each i·m + j."""
     participants, indices = np.divmod(which, fragments.cut.fragments)
     distances = np.empty(len(which))
     together, inverse = np.unique(indices, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Going over all fragments in float64, block by block and on all cores."""
+"""A pass over all fragments in float64, block by block and on all cores."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -21,12 +21,15 @@ _WIDE_BLOCK_VALUES = 2**21
 def sweep(
     fragments: Fragments, work: Callable[[Iterator[tuple[int, Float64]]], Result]
 ) -> list[Result]:
-    """What each worker makes of the blocks that it takes.
+    """Return the result of each worker for the blocks that it takes.
 
     Parameters
     ----------
-    work : gets blocks of δ̂ of shape (n, run, d), each with the index of its first fragment.
-        The next block takes the place of the one before.
+    fragments : Fragments
+        The fragments of n participants.
+    work : callable
+        The function that is called with blocks of δ̂ of shape (n, run, d), each with the index of
+        its first fragment. The next block takes the place of the one before.
     """
     d = fragments.cut.dimension
     size = max(_BLOCK_VALUES, min(_WIDE_BLOCK_VALUES, 4 * d * d))

@@ -1,4 +1,4 @@
-"""What detectors of scope *update* know of the updates: inner products, and no update itself.
+"""The input of detectors of scope *update*: inner products of the updates, and no update itself.
 
 Norms, distances, cosines and projections are all functions of the Gram matrix G = Δ·Δᵀ of the
 updates δ_i, so that a participant is left out by deleting a row and a column.
@@ -19,7 +19,7 @@ Counts = npt.NDArray[np.int64]
 
 
 class Statistic(StrEnum):
-    """What can be gathered beside the Gram matrix."""
+    """A statistic that can be gathered in addition to the Gram matrix."""
 
     MEDIAN = "median"
     SIGNS = "signs"
@@ -36,9 +36,9 @@ class UpdateStatistics:
     gram : float64 array of shape (n, n)
         ⟨δ_i, δ_j⟩.
     values : int
-        How many coordinates an update has.
+        The number of coordinates of an update.
     from_global : bool
-        Whether δ_i = θ_i − θ^t. If not, δ_i is counted from one of the participants, and only
+        True if δ_i = θ_i − θ^t. If not, δ_i is counted from one of the participants, and only
         differences of updates mean anything.
     along_global : float64 array of shape (n,), optional
         ⟨δ_i, θ^t⟩, where there is a global model.
@@ -49,9 +49,9 @@ class UpdateStatistics:
     median_square : float
         ‖μ‖².
     agreement : int64 array of shape (n,), optional
-        In how many coordinates δ_i has the sign of the majority, where it was asked for.
+        The number of coordinates in which δ_i has the sign of the majority, where asked for.
     with_majority : int
-        How many coordinates have a majority of one sign.
+        The number of coordinates that have a majority of one sign.
     """
 
     gram: Float64
@@ -66,7 +66,7 @@ class UpdateStatistics:
 
     @property
     def participants(self) -> int:
-        """How many there are, n."""
+        """The number of participants, n."""
         return len(self.gram)
 
     def keeping(self, which: Sequence[int]) -> Self:
@@ -101,7 +101,7 @@ class UpdateStatistics:
 
 @dataclass(frozen=True)
 class OutputLayer:
-    """What n updates do to the rows and biases of the output layer, a class each.
+    """The changes that n updates make to the rows and biases of the output layer, by class.
 
     Attributes
     ----------
@@ -122,7 +122,7 @@ class OutputLayer:
     bias: Float64
 
     def keeping(self, which: Sequence[int]) -> "OutputLayer":
-        """Return what some of the participants do."""
+        """Return the changes that some of the participants make."""
         index = np.asarray(which, dtype=np.intp)
         return OutputLayer(
             self.layer,
@@ -135,20 +135,20 @@ class OutputLayer:
 
 @dataclass(frozen=True)
 class Updates:
-    """All that a detector of scope *update* is fed.
+    """The complete input of a detector of scope *update*.
 
     Attributes
     ----------
     total : UpdateStatistics
-        Of all examined layers together.
+        The statistics of all examined layers together.
     layers : dict of str to UpdateStatistics
-        Of each of them, in model order, for the same participants.
+        The statistics of each of them, in model order, for the same participants.
     shapes : dict of str to tuple of int
         Their shapes.
     output : OutputLayer, optional
-        Where it was asked for, and the model has one.
+        The output layer, where it was asked for, and the model has one.
     sides : dict of str to tuple of float64 arrays of shape (n, parts)
-        By weights, ‖part of δ_i‖² for each output and for each input, where they were asked for.
+        ‖part of δ_i‖² by weight, for each output and for each input, where they were asked for.
     """
 
     total: UpdateStatistics
@@ -159,7 +159,7 @@ class Updates:
 
     @property
     def participants(self) -> int:
-        """How many there are, n."""
+        """The number of participants, n."""
         return self.total.participants
 
     def keeping(self, which: Sequence[int]) -> "Updates":

@@ -17,16 +17,20 @@ EPS = float(np.finfo(np.float64).eps)
 class Whitening:
     """The pivoted Cholesky factor of a covariance Σ of shape (d, d).
 
-    Attributes
-    ----------
-    pivots : the coordinates that carry the variance, of shape (rank,).
-    factor : L, lower triangular, of shape (rank, rank).
-    variances : the diagonal of Σ, of shape (d,).
-    exponent : Σ is that of the fragments times 2^−exponent.
-
     A fragment x lies in the range of Σ, being one of those that Σ was made of. There
     xᵀΣ⁺x equals ‖L⁻¹x‖² over the pivot coordinates alone, so that a singular Σ needs
     neither an eigendecomposition nor a pseudo-inverse.
+
+    Attributes
+    ----------
+    pivots : int array of shape (rank,)
+        The coordinates that carry the variance.
+    factor : float64 array of shape (rank, rank)
+        L, lower triangular.
+    variances : float64 array of shape (d,)
+        The diagonal of Σ.
+    exponent : int
+        The exponent for which Σ is the covariance of the fragments times 2^−exponent.
     """
 
     pivots: npt.NDArray[np.intp]
@@ -40,7 +44,7 @@ class Whitening:
         return len(self.pivots)
 
     def distances(self, rows: Float64) -> Float64:
-        """sqrt(xᵀ Σ⁺ x) for rows x, from shape (rows, d) to shape (rows,).
+        """Return sqrt(xᵀ Σ⁺ x) for rows x, from shape (rows, d) to shape (rows,).
 
         See `solved_squares`: whatever the processor, the result is the same.
         """
@@ -50,7 +54,7 @@ class Whitening:
 
     @cached_property
     def matrix(self) -> Float64:
-        """W of shape (rank, d), for which the distance of x is ‖W·x‖ but for rounding."""
+        """Return W of shape (rank, d), for which the distance of x is ‖W·x‖ but for rounding."""
         matrix = np.zeros((self.rank, len(self.variances)))
         # Of denormal values it may be more than float64 holds; distances are then found exactly.
         with np.errstate(over="ignore"):
@@ -59,9 +63,9 @@ class Whitening:
 
     @cached_property
     def sensitivity(self) -> float:
-        """τ = ‖W·D‖² in the Frobenius norm, where D² is the diagonal of Σ.
+        """Return τ = ‖W·D‖² in the Frobenius norm, where D² is the diagonal of Σ.
 
-        The trace of the inverse of the correlation matrix, and so no less than its spectral
+        It is the trace of the inverse of the correlation matrix, and so no less than its spectral
         norm: d where coordinates are independent, large where one nearly follows from others.
         """
         deviations = np.ldexp(np.sqrt(self.variances), self.exponent)
@@ -72,8 +76,8 @@ class Whitening:
 def whitening(covariance: Float64, exponent: int = 0) -> Whitening:
     """Factor the covariance of fragments times 2^−exponent.
 
-    Directions whose remaining variance is at most d·eps of the largest are left out: no
-    more of them than that is known in float64.
+    Directions whose remaining variance is at most d·eps of the largest are left out: float64
+    cannot resolve them.
     """
     least = len(covariance) * EPS * covariance.diagonal().max(initial=0.0)
     pivots, factor = pivoted_cholesky(covariance, least)

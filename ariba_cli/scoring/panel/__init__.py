@@ -1,1 +1,1 @@
-"""Signs that an update was made by an attacker, each with its chance among honest ones."""
+"""The signs that an attacker made an update, each with its chance among honest updates."""

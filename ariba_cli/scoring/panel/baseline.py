@@ -1,4 +1,4 @@
-"""Tails of a federation's own clean rounds, from what audits said of these."""
+"""The tails of a federation's own clean rounds, from the reports on them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ _LEAST_CHANCE = 1e-300
 
 @dataclass(frozen=True)
 class Baseline(Calibration):
-    """The built-in tails with others behind them, of which rounds of one's own were the measure.
+    """The built-in tails, with tails behind them that were fitted on rounds of one's own.
 
-    Tails of signs are those of −ln p, with p the chance by the built-in ones; `standing` is that
-    of how far participants stand out. None is lighter far out than the built-in one: a few
-    rounds cannot tell.
+    Tails of signs are those of −ln p, with p the chance by the built-in ones; `standing` is the
+    tail of the distances by which participants stand out. None is lighter far out than the
+    built-in one: a few rounds are not enough to show that.
 
     Attributes
     ----------
     own : dict of str to Tail
-        By sign, and `standing`.
+        The tails of one's own by sign, and `standing`.
     reports : tuple of str
         The `result_sha256` of the reports on these rounds.
     """
@@ -40,7 +40,7 @@ class Baseline(Calibration):
 
     @classmethod
     def of(cls, own: Mapping[str, Tail], participants: int, reports: tuple[str, ...]) -> "Baseline":
-        """Return the baseline of such tails."""
+        """Return the baseline that has these tails."""
         return cls(BUILT_IN.tails, BUILT_IN.shape, participants, "baseline", own, reports)
 
     def of_sign(self, name: str, chances: Float64) -> Float64:
@@ -58,9 +58,9 @@ def fit_baseline(rounds: Sequence[Mapping[str, Float64]], reports: tuple[str, ..
     Parameters
     ----------
     rounds : sequence of dict of str to float64 arrays of shape (n,)
-        Of each round the chances by sign that the built-in tails give, of n participants.
+        The chances that the built-in tails give n participants, by round and sign.
     reports : tuple of str
-        Where they come from.
+        The `result_sha256` of the reports on these rounds.
     """
     shown: dict[str, list[Float64]] = {}
     for signs in rounds:
@@ -84,7 +84,7 @@ def unlikeliness(chances: Float64) -> Float64:
 
 
 def _standing(signs: Mapping[str, Float64]) -> Float64:
-    """Return how far everybody in a clean round stands out."""
+    """Return the distance by which everybody in a clean round stands out."""
     scores = evidence(signs)
     found: Float64 = (scores - np.median(scores)) / excess_of(scores)
     return found

@@ -19,9 +19,9 @@ class CloseGroup(NamedTuple):
     Attributes
     ----------
     members : int array
-        Their indices, in order.
+        The indices of the members, in order.
     apart : float
-        How much farther away the next is than they are from each other, in 1 − cosine.
+        The distance to the next participant minus that between members, in 1 − cosine.
     """
 
     members: npt.NDArray[np.intp]
@@ -38,7 +38,7 @@ def close_groups(cosines: Float64) -> list[CloseGroup]:
     Parameters
     ----------
     cosines : float64 array of shape (n, n)
-        Of all pairs.
+        The cosines of all pairs.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How far the tails of clean rounds speak for a round, and which signs it does not show."""
+"""The fit of the tails of clean rounds to a round, and the signs that the round does not show."""
 
 import numpy as np
 
@@ -13,13 +13,13 @@ _OF_CLASSES = ("beyond", "push", "nonsoftmax")
 def departure(found: Judgement) -> float:
     """Return the largest share, over the signs, of usual participants who show much of one.
 
-    Where the tails fit it is about a twentieth.
+    It is about a twentieth where the tails fit.
     """
     return max(float(np.mean(chances[found.kept] <= RARE)) for chances in found.signs.values())
 
 
 def unseen(groups: Groups, found: Judgement) -> dict[str, str]:
-    """Return, by each sign that the round does not show, a code that says why."""
+    """Return a code with the reason for each sign that the round does not show."""
     return {name: _why_unseen(name, groups) for name in SIGNS if name not in found.signs}
 
 

@@ -1,4 +1,4 @@
-"""Tails that are fitted to what honest participants show."""
+"""The fitting of tails to the values that honest participants show."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ _LEAST_EXCESS = 0.15
 
 
 def fit_tail(bases: Sequence[Float64]) -> Tail:
-    """Return the median, the value that a twentieth exceeds, and by how much in the mean.
+    """Fit a tail: the median, the value that a twentieth exceeds, and the mean excess over it.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def fit_tail(bases: Sequence[Float64]) -> Tail:
 
 
 def weighted(bases: Sequence[Float64]) -> tuple[Float64, Float64]:
-    """Return all values in order, and which share is up to each, all bases alike."""
+    """Return all values in order, and the share up to each, with equal weight for bases."""
     values = np.concatenate(bases)
     weights = np.concatenate([np.full(len(own), 1 / len(own)) for own in bases])
     order = np.argsort(values, kind="stable")
@@ -52,10 +52,10 @@ def weighted(bases: Sequence[Float64]) -> tuple[Float64, Float64]:
 
 
 def quantile(values: Float64, share: Float64, q: float) -> float:
-    """Return the least of the values that a share q of all is up to; see `weighted`."""
+    """Return the least value up to which a share q of all values lies; see `weighted`."""
     return float(values[min(int(np.searchsorted(share, q)), len(values) - 1)])
 
 
 def told_by(participants: int) -> list[float]:
-    """Return at which chances there are enough participants to tell."""
+    """Return the chances at which there are enough participants to tell."""
     return [alpha for alpha in CHECKED if alpha * participants >= _FEWEST]

@@ -36,15 +36,15 @@ class Groups:
     deep : dict of str to UpdateStatistics
         The groups with a matrix or a convolution.
     total : UpdateStatistics
-        Of all layers.
+        The statistics of all layers together.
     normalised : bool
-        Whether there are normalisations: the scale of a layer then means nothing.
+        True if there are normalisation layers: the scale of a layer then means nothing.
     output : OutputLayer, optional
         The output layer, if its updates look like those of a softmax.
     has_output : bool
-        Whether there is an output layer, whatever its updates look like.
+        True if there is an output layer, whatever its updates look like.
     sides : dict of str to tuple of float64 arrays of shape (n, parts)
-        By weights, the squares of what each update does to each output and to each input.
+        The squares of the changes to each output and each input, by weight.
     """
 
     deep: dict[str, UpdateStatistics]
@@ -56,7 +56,7 @@ class Groups:
 
     @property
     def participants(self) -> int:
-        """How many there are, n."""
+        """The number of participants, n."""
         return self.total.participants
 
     @property
@@ -66,7 +66,7 @@ class Groups:
 
     @cached_property
     def cosines(self) -> Float64:
-        """The cosine of each pair of updates, each group of layers of each scaled to length 1."""
+        """The cosine of each pair of updates, with each group of layers scaled to length 1."""
         everybody = np.ones(self.participants, dtype=bool)
         units = [own.gram / norms(own) / norms(own)[:, None] for own in self.deep.values()]
         return pair_cosines(units, everybody)
@@ -78,11 +78,11 @@ class Groups:
 
     @cached_property
     def apart(self) -> tuple[Float64, list[npt.NDArray[np.intp]]]:
-        """Return how far each stays apart in a close group, and the members of that group.
+        """Return the distance by which each stays apart in a close group, and that group's members.
 
-        It is by how much farther away the next is than they are from each other, in robust
-        deviations of all pairs, times the square root of how many they are; of several groups
-        that have a participant in them, the largest.
+        The distance is the one to the next participant minus that between members, in robust
+        deviations of all pairs, times the square root of the size of the group. Of several groups
+        that have a participant in them, the largest distance counts.
         """
         spread = spread_of_pairs(self.cosines)
         apart = np.zeros(self.participants)
@@ -95,16 +95,16 @@ class Groups:
 
     @property
     def descent_is_plain(self) -> bool:
-        """Whether most updates of the output layer sum to nearly nothing over the classes."""
+        """True if most updates of the output layer sum to nearly nothing over the classes."""
         return self.output is not None and bool(
             np.median(relative_sums(self.output)) < _PLAIN_DESCENT
         )
 
 
 def moving(updates: Updates) -> list[int]:
-    """Return who sent something else than the global model; everybody if hardly anybody did.
+    """Return those who sent something else than the global model; everybody if hardly anybody did.
 
-    Whoever sent it back, as those without samples do, did nothing that could be judged.
+    Participants who sent it back, such as those without samples, did nothing that could be judged.
     """
     everybody = list(range(updates.participants))
     if not updates.total.from_global:
@@ -114,7 +114,7 @@ def moving(updates: Updates) -> list[int]:
 
 
 def groups_of(updates: Updates) -> Groups:
-    """Return the statistics by group."""
+    """Return the statistics of updates by group."""
     merged: dict[str, UpdateStatistics] = {}
     deep, flat = set(), set()
     for name, own in updates.layers.items():
@@ -138,7 +138,7 @@ def groups_of(updates: Updates) -> Groups:
 
 
 def norms(statistics: UpdateStatistics) -> Float64:
-    """Return the length of each update, from where it is counted."""
+    """Return the length of each update, counted from the origin of the updates."""
     gram = statistics.gram if statistics.from_global else centred(statistics.gram)
     return np.sqrt(np.maximum(np.diagonal(gram), _TINY))
 

@@ -1,4 +1,4 @@
-"""All signs together: the evidence against each participant, and its chance among the honest."""
+"""The judgement by all signs together: the evidence against each participant, and its chance."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,22 +47,23 @@ _TINIEST = 1e-300
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the panel says of n participants.
+    """The judgement of the panel on n participants.
 
     Attributes
     ----------
     scores : float64 array of shape (n,)
         The evidence against each.
     standing : float64 array of shape (n,)
-        How far that is above the median of the usual, by what others of them exceed it.
+        The excess of each score over the median of the usual ones, divided by the mean excess of
+        those above it.
     chances : float64 array of shape (n,)
-        How likely an honest participant stands as far out.
+        The chance that an honest participant stands as far out.
     signs : dict of str to float64 array of shape (n,)
         The chance by each sign that could be seen.
     readings : dict of str to tuple of Reading
-        What they are made of.
+        The readings from which these chances are made.
     kept : bool array of shape (n,)
-        Who says what is usual.
+        True for the participants who define the usual values.
     by : Calibration
         The tails by which that is judged.
     """
@@ -83,14 +84,14 @@ class Judgement:
 
 
 def judge(groups: Groups, by: Calibration = BUILT_IN) -> Judgement:
-    """Judge everybody against those who look honest, and again until these stay the same.
+    """Judge everybody against those who look honest, and repeat until these stay the same.
 
     Parameters
     ----------
     groups : Groups
         The updates of n participants.
     by : Calibration, optional
-        What the honest show.
+        The tails of honest participants.
     """
     n = groups.participants
     kept, seen = first_null(groups, by), set[bytes]()
@@ -109,7 +110,7 @@ def judge(groups: Groups, by: Calibration = BUILT_IN) -> Judgement:
 
 
 def unusual(chances: Float64) -> Kept:
-    """Return who is too unlikely to say what is usual (Benjamini and Hochberg 1995)."""
+    """Return those too unlikely to define the usual values (Benjamini and Hochberg 1995)."""
     n = len(chances)
     allowed = np.maximum(_UNUSUAL, _UNUSUAL_RATE * np.arange(1, n + 1) / n)
     below = np.flatnonzero(np.sort(chances) <= allowed)
@@ -121,8 +122,9 @@ def unusual(chances: Float64) -> Kept:
 def judged_by(groups: Groups, kept: Kept, by: Calibration) -> Judgement:
     """Judge everybody against those who are kept.
 
-    The evidence of one round is not that of another: where participants are unlike each other,
-    all have more. So a score is measured by those of the usual participants of its round.
+    The evidence of one round cannot be compared with that of another: where participants are
+    unlike each other, all have more. So a score is measured by those of the usual participants
+    of its round.
     """
     readings = {name: tuple(sign(groups, kept)) for name, sign in SIGNS.items()}
     readings = {name: several for name, several in readings.items() if several}
@@ -139,11 +141,11 @@ def judged_by(groups: Groups, kept: Kept, by: Calibration) -> Judgement:
 
 
 def part_in_model(groups: Groups, kept: Kept) -> Float64:
-    """Return how much of an update counts: less of one that is too short to do much.
+    """Return the weight of each update, which is less where it is too short to do much.
 
-    It is the square of its length, by 4/5 of the usual one, and at most 1. Of a short update
-    the direction says little, too: that of a network which knows its samples by heart is that of
-    the few that it does not know.
+    It is the square of its length divided by 4/5 of the usual one, and at most 1. The direction of
+    a short update says little, too: a network that knows its samples by heart has the direction
+    of the few that it does not know.
     """
     usual = float(np.median(groups.norms[kept]))
     found: Float64 = np.minimum(1.0, np.square(groups.norms / max(_FULL_LENGTH * usual, _TINIEST)))
@@ -153,16 +155,16 @@ def part_in_model(groups: Groups, kept: Kept) -> Float64:
 def chance_of_sign(
     name: str, readings: tuple[Reading, ...], parts: Float64, by: Calibration
 ) -> Float64:
-    """Return the chance by one sign: of each kind of reading the smallest, and of all kinds.
+    """Return the chance by one sign: the smallest of each kind of reading, joined over all kinds.
 
     Parameters
     ----------
     name : str
         The name of the sign.
     readings : tuple of Reading
-        All that it shows of n participants.
+        All readings of the sign, of n participants.
     parts : float64 array of shape (n,)
-        To which power chances are raised, but for the size.
+        The powers to which chances are raised, except for the size.
     by : Calibration
         The tails.
     """
@@ -187,7 +189,7 @@ def evidence(signs: Mapping[str, Float64]) -> Float64:
 def first_null(groups: Groups, by: Calibration) -> Kept:
     """Return everybody, or all but the members of a close group that stands out against them.
 
-    As long as those who attack together have a part in what is usual, they hide each other.
+    As long as attackers who act together count among the usual, they hide each other.
     """
     everybody = np.ones(groups.participants, dtype=bool)
     several = [one.members for one in groups.close[:_MOST_GROUPS]]

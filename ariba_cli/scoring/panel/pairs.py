@@ -1,4 +1,4 @@
-"""Which updates point the same way, beyond what all have in common, or their mix of classes."""
+"""The pairs of updates that point the same way, beyond the common part or the mix of classes."""
 
 from collections.abc import Iterable
 
@@ -13,17 +13,17 @@ _MOST_LEVERAGE = 0.5
 
 
 def pair_cosines(grams: Iterable[Float64], kept: Kept) -> Float64:
-    """Return the cosine of each pair of updates once the mean of the kept others is taken away.
+    """Return the cosine of each pair of updates after the mean of the kept others is subtracted.
 
-    The pair itself is left out of its mean: else those who are not kept would look alike for
-    that alone.
+    The pair itself is left out of its mean: otherwise that alone would make those who are not
+    kept look alike.
 
     Parameters
     ----------
     grams : iterable of float64 arrays of shape (n, n)
-        Inner products, of each group of layers.
+        The inner products of each group of layers.
     kept : bool array of shape (n,)
-        Who has a part in means.
+        True for the participants who count in means.
     """
     a = kept.astype(np.float64)
     others = np.maximum(a.sum() - a[:, None] - a, 1.0)
@@ -47,14 +47,14 @@ def pair_cosines(grams: Iterable[Float64], kept: Kept) -> Float64:
 
 
 def residual_cosines(grams: Iterable[Float64], residual: Float64) -> Float64:
-    """Return the cosines of what a regression leaves of the updates.
+    """Return the cosines of the residuals of the updates after a regression.
 
     Parameters
     ----------
     grams : iterable of float64 arrays of shape (n, n)
-        Inner products, of each group of layers.
+        The inner products of each group of layers.
     residual : float64 array of shape (n, n)
-        From updates to what is left of them.
+        The matrix that maps updates to their residuals.
     """
     inner = sum((residual @ gram @ residual.T for gram in grams), start=np.zeros_like(residual))
     lengths = np.sqrt(np.maximum(np.diagonal(inner), _TINY))
@@ -63,9 +63,9 @@ def residual_cosines(grams: Iterable[Float64], residual: Float64) -> Float64:
 
 
 def class_mix_residual(bias: Float64, kept: Kept) -> tuple[Float64, Kept]:
-    """Return what takes from each update what its mix of classes explains, and who is judged.
+    """Return the matrix that removes the effect of the mix of classes, and those who are judged.
 
-    Each is predicted from the kept others, linearly in the leading components of the updates
+    Each update is predicted from the kept others, linearly in the leading components of the updates
     of the output bias.
 
     Parameters
@@ -73,7 +73,7 @@ def class_mix_residual(bias: Float64, kept: Kept) -> tuple[Float64, Kept]:
     bias : float64 array of shape (n, classes)
         The updates of the output bias, by the norm of the whole update.
     kept : bool array of shape (n,)
-        From whom it is learned.
+        True for the participants from whom the regression is learned.
     """
     n, index = len(bias), np.flatnonzero(kept)
     moved = bias - bias[kept].mean(axis=0)

@@ -1,4 +1,4 @@
-"""Which signs speak against each participant, in the units of what was measured."""
+"""The signs that speak against each participant, in the units of the measurements."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,22 +19,22 @@ _MOST_ALIKE = 3
 
 
 class Reason(NamedTuple):
-    """A sign against one participant, in the unit of what it measures.
+    """A sign against one participant, in the unit of its measurement.
 
     Attributes
     ----------
     family : str
         The name of the sign.
     layer : str, optional
-        In which layer it is strongest; None for the whole update.
+        The layer in which it is strongest; None for the whole update.
     statistic : str
-        The name of what is measured.
+        The name of the measured statistic.
     value : float
-        What was measured of the participant.
+        The value measured of the participant.
     honest_range : tuple of float
-        The least and the largest value of those who say what is usual.
+        The least and the largest value of the usual participants.
     p_value : float
-        How likely an honest participant shows as much of the sign.
+        The chance that an honest participant shows as much of the sign.
     alike : tuple of int
         The indices of others who share it, the closest first.
     label : int, optional
@@ -57,10 +57,10 @@ def reasons_of(found: Judgement, who: Sequence[int]) -> dict[int, tuple[Reason, 
     Parameters
     ----------
     found : Judgement
-        What the panel says of n participants.
+        The judgement on n participants.
     who : sequence of int
-        Whose scores are unlikely: where no sign is by itself, those that are least likely are
-        given together. Of the others only the signs that are.
+        The participants whose scores are unlikely. Those of them without an unlikely sign get
+        their least likely signs together; all others get only their unlikely signs.
     """
     strongest = {name: _strongest(readings, found.by) for name, readings in found.readings.items()}
     reasons = {}
@@ -79,7 +79,7 @@ def reasons_of(found: Judgement, who: Sequence[int]) -> dict[int, tuple[Reason, 
 
 
 def _strongest(readings: tuple[Reading, ...], by: Calibration) -> list[Reading]:
-    """Return, of each participant, the reading of a sign that is least likely."""
+    """Return the least likely reading of a sign for each participant."""
     chances = np.array([by.chance(one.tail, one.values) for one in readings])
     return [readings[place] for place in chances.argmin(axis=0)]
 
@@ -102,7 +102,7 @@ def _reason(name: str, reading: Reading, p_value: float, who: int, kept: Kept) -
 
 
 def _of_pairs(name: str, reading: Reading, p_value: float, who: int, kept: Kept) -> Reason:
-    """Return with whom somebody shares it: whoever is closer than any two usual ones are."""
+    """Return the reason with those who share it: all who are closer than any two usual ones are."""
     usual = _pairs(reading.measured, kept)
     own = reading.measured[who]
     nearest = [int(one) for one in np.argsort(-own, kind="stable") if one != who][:_MOST_ALIKE]

@@ -34,11 +34,11 @@ def deviations(values: Float64, kept: Kept, floor: float = 0.0) -> Float64:
     Parameters
     ----------
     values : float64 array of shape (n,)
-        One for each participant.
+        The value of each participant.
     kept : bool array of shape (n,)
-        Whose values say what is usual.
+        True for the participants whose values define the usual.
     floor : float, optional
-        The least that is taken for the spread.
+        The least value for the spread.
     """
     median = float(np.median(values[kept]))
     apart = np.abs(values - median)
@@ -53,17 +53,18 @@ def deviations(values: Float64, kept: Kept, floor: float = 0.0) -> Float64:
 
 
 def likeness(cosines: Float64, kept: Kept, judged: Kept) -> dict[str, Float64]:
-    """Return how unusual the largest cosine of each is, and the mean of its three largest.
+    """Return the deviation of the largest cosine of each, and of the mean of its three largest.
 
-    Both are in robust deviations of all pairs of those who are kept, less what the largest of
-    n − 1 normal draws are expected to be.
+    Both are in robust deviations of all pairs of those who are kept, less the expected largest of
+    n − 1 normal draws.
 
     Parameters
     ----------
     cosines : float64 array of shape (n, n)
-        Of all pairs.
+        The cosines of all pairs.
     kept, judged : bool array of shape (n,)
-        Whose pairs say what is usual; who has cosines that mean something.
+        True for the participants whose pairs define the usual; true for those whose cosines mean
+        something.
     """
     n = len(cosines)
     inner = cosines[np.ix_(kept & judged, kept & judged)]
@@ -91,17 +92,17 @@ def spread_of_pairs(cosines: Float64) -> float:
 
 
 def gap_evidence(logarithms: Float64) -> Float64:
-    """Return how unlikely the widest gap below each is, were what lies below it all there is.
+    """Return the evidence of the widest gap below each, against the values that lie below it.
 
     Above an exponential tail of scale β, the k-th gap from the top is exponential itself, of
-    mean β/k (Rényi 1953). β is what the upper half of those below exceeds their median by in
-    the mean, so that a wide gap says little where the honest differ much. k counts up to 3,
+    mean β/k (Rényi 1953). β is the mean excess of the upper half of those below over their
+    median, so that a wide gap says little where the honest differ much. k counts up to 3,
     and a quarter is above at most: many of the honest may have more samples than the others.
 
     Parameters
     ----------
     logarithms : float64 array of shape (n,)
-        Of lengths.
+        The logarithms of lengths.
 
     Returns
     -------
@@ -122,7 +123,7 @@ def gap_evidence(logarithms: Float64) -> Float64:
 
 
 def excess_of(scores: Float64) -> float:
-    """Return by how much scores above the median exceed it in the mean, were they exponential.
+    """Return the mean excess of scores above the median, as if it were exponential.
 
     The highest are counted as if they were censored: nobody knows whether they are honest.
     (Maximum likelihood: Epstein and Sobel, Life Testing, JASA 1953.)
@@ -130,7 +131,7 @@ def excess_of(scores: Float64) -> float:
     Parameters
     ----------
     scores : float64 array of shape (n,)
-        Of the usual participants.
+        The scores of the usual participants.
     """
     above = np.sort(scores - np.median(scores))
     above = above[above > 0]
@@ -142,14 +143,14 @@ def excess_of(scores: Float64) -> float:
 
 
 def share_distance(squares: Float64, kept: Kept) -> Float64:
-    """Return how far the shares of an update's parts are from those of the kept others.
+    """Return the distances of the shares of an update's parts from those of the kept others.
 
     Parameters
     ----------
     squares : float64 array of shape (n, parts)
         ‖part‖² of each update.
     kept : bool array of shape (n,)
-        Whose shares say what is usual; nobody's own does for itself.
+        True for the participants whose shares define the usual; one's own never counts for itself.
 
     Returns
     -------

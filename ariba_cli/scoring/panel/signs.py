@@ -1,4 +1,4 @@
-"""The signs by which an update may be told: each a function of its own, with its values."""
+"""The signs that may betray an update: each a function of its own, with its values."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -41,17 +41,17 @@ class Reading(NamedTuple):
     tail : str
         The name of its tail.
     layer : str, optional
-        Of which group of layers; None for the whole update.
+        The group of layers; None for the whole update.
     values : float64 array of shape (n,)
-        Robust deviations, larger where more suspicious.
+        The robust deviations, larger where more suspicious.
     statistic : str
-        The name of what was measured.
+        The name of the measured statistic.
     measured : float64 array of shape (n,), or (n, n) for pairs
-        What was, in its own unit.
+        The measured values, in their own unit.
     labels : int array of shape (n,), optional
-        At which class it points.
+        The class at which each update points.
     alike : sequence of int arrays, optional
-        Of each participant, with whom it shares the value, itself too.
+        The participants who share the value, itself included, by participant.
     """
 
     tail: str
@@ -64,7 +64,7 @@ class Reading(NamedTuple):
 
 
 def size(groups: Groups, _: Kept) -> Iterator[Reading]:
-    """Yield how long an update is, in all and in each layer, and how far above all shorter ones."""
+    """Yield the length of an update, in all and by layer, and its gap above all shorter ones."""
     if not groups.total.from_global:
         return
     everybody = np.ones(groups.participants, dtype=bool)
@@ -79,7 +79,7 @@ def size(groups: Groups, _: Kept) -> Iterator[Reading]:
 
 
 def along(groups: Groups, kept: Kept) -> Iterator[Reading]:
-    """Yield how far an update shrinks the global model's own weights, or inflates them."""
+    """Yield the degree to which an update shrinks or inflates the global model's own weights."""
     if groups.total.along_global is None:
         return
     length = np.sqrt(max(groups.total.global_square, _TINY))
@@ -100,7 +100,7 @@ def along(groups: Groups, kept: Kept) -> Iterator[Reading]:
 
 
 def same(groups: Groups, kept: Kept) -> Iterator[Reading]:
-    """Yield how far an update points the same way as some others."""
+    """Yield the degree to which an update points the same way as some others."""
     scaled = {
         name: own.gram / np.median(norms(own)[kept]) ** 2 for name, own in groups.deep.items()
     }
@@ -111,14 +111,14 @@ def same(groups: Groups, kept: Kept) -> Iterator[Reading]:
 
 
 def group(groups: Groups, _: Kept) -> Iterator[Reading]:
-    """Yield how far a close group of participants stays apart from all others."""
+    """Yield the distance by which a close group of participants stays apart from all others."""
     if groups.close:
         apart, alike = groups.apart
         yield Reading("group:all", None, np.round(apart, DECIMALS), "apart", apart, alike=alike)
 
 
 def beyond(groups: Groups, kept: Kept) -> Iterator[Reading]:
-    """Yield the same of what the mix of classes does not explain."""
+    """Yield the same as `same`, for the part that the mix of classes does not explain."""
     if groups.output is None or not groups.total.from_global:
         return
     residual, judged = class_mix_residual(groups.output.bias / groups.norms[:, None], kept)
@@ -129,7 +129,7 @@ def beyond(groups: Groups, kept: Kept) -> Iterator[Reading]:
 
 
 def push(groups: Groups, kept: Kept) -> Iterator[Reading]:
-    """Yield how far all corrections for a class pull one way."""
+    """Yield the degree to which all corrections for a class pull one way."""
     if groups.output is None or not groups.total.from_global:
         return
     rows = np.sqrt(np.maximum(groups.output.row_squares, 0.0))
@@ -144,7 +144,7 @@ def push(groups: Groups, kept: Kept) -> Iterator[Reading]:
 
 
 def nonsoftmax(groups: Groups, kept: Kept) -> Iterator[Reading]:
-    """Yield how far the output layer's update is none that cross-entropy alone makes."""
+    """Yield the degree to which cross-entropy alone cannot make the output layer's update."""
     if groups.output is None or not groups.total.from_global or not groups.descent_is_plain:
         return
     sums = relative_sums(groups.output)
@@ -153,7 +153,7 @@ def nonsoftmax(groups: Groups, kept: Kept) -> Iterator[Reading]:
 
 
 def profile(groups: Groups, kept: Kept) -> Iterator[Reading]:
-    """Yield how unusually an update's movement is shared out over the layers."""
+    """Yield measures of how unusually an update's movement is shared out over the layers."""
     if len(groups.deep) < _FEWEST_LAYERS or not groups.total.from_global:
         return
     shares = {name: norms(own) / groups.norms for name, own in groups.deep.items()}
@@ -167,7 +167,7 @@ def profile(groups: Groups, kept: Kept) -> Iterator[Reading]:
 
 
 def units(groups: Groups, kept: Kept) -> Iterator[Reading]:
-    """Yield how unusually an update's movement is shared out over inputs and outputs of layers."""
+    """Yield measures of how unusually movement is shared out over inputs and outputs of layers."""
     if not groups.sides or not groups.total.from_global:
         return
     distances = [
@@ -204,7 +204,7 @@ def _units(gram: Float64) -> Float64:
 
 
 def _output_scale(groups: Groups) -> float:
-    """Return how long the model's output layer is beside the usual update of it."""
+    """Return the length of the model's output layer divided by that of its usual update."""
     assert groups.output is not None
     name = groups.output.layer.rpartition(".")[0]
     squares = groups.output.row_squares.sum(axis=1)

@@ -1,4 +1,4 @@
-"""How often honest participants reach a value: tails that were fitted on clean rounds.
+"""The chances that honest participants reach a value: tails that were fitted on clean rounds.
 
 They are read from `tails.json`, which `python -m benchmarks calibration` writes.
 """
@@ -27,13 +27,13 @@ class Tail(NamedTuple):
     Attributes
     ----------
     median : float
-        Half of them are below it.
+        The value that half of them are below.
     rare : float
-        A twentieth of them are above it.
+        The value that a twentieth of them exceed.
     excess : float
-        By how much those exceed it in the mean.
+        The mean by which these exceed it.
     shape : float
-        How much heavier than exponential the tail is: ξ of a generalised Pareto distribution,
+        The weight of the tail beyond an exponential one: ξ of a generalised Pareto distribution,
         from 0 (exponential) to below 1.
     """
 
@@ -43,7 +43,7 @@ class Tail(NamedTuple):
     shape: float = 0.0
 
     def chance(self, values: Float64) -> Float64:
-        """Return how likely an honest participant has so large a value, or a larger one.
+        """Return the chance that an honest participant has as large a value, or a larger one.
 
         Below the rare value the tail is that of a normal distribution, above it that of a
         generalised Pareto distribution (Pickands, Annals of Statistics 1975).
@@ -63,7 +63,7 @@ class Tail(NamedTuple):
         return np.where(values > self.rare, RARE * np.exp(-beyond), np.array(body))
 
     def reached_at(self, chances: Float64) -> Float64:
-        """Return which value has such a chance; −∞ where that is not a rare one."""
+        """Return the values that have these chances; −∞ where such a value is not rare."""
         times = np.log(RARE / np.maximum(chances, _TINY))
         if self.shape:
             times = np.expm1(self.shape * times) / self.shape
@@ -71,25 +71,25 @@ class Tail(NamedTuple):
 
     @property
     def _scale(self) -> float:
-        """σ of the Pareto distribution, whose mean is σ/(1 − ξ)."""
+        """The scale σ of the Pareto distribution, whose mean is σ/(1 − ξ)."""
         return self.excess * (1 - self.shape)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """All tails.
+    """The tails of all readings and signs.
 
     Attributes
     ----------
     tails : dict of str to Tail
-        By the names that readings have, and for how far somebody stands out by the number of signs.
+        The tails by name of reading, and those of standing by the number of signs.
     shape : float
-        How much heavier than exponential the tails of standing are, so that no level names
+        The weight of the tails of standing beyond exponential ones. With it, no level names
         somebody too often in rounds of bases that were left out of the fit.
     participants : int
-        How many honest participants show them.
+        The number of honest participants who show them.
     source : str
-        Where they come from.
+        The source of the tails.
     """
 
     tails: Mapping[str, Tail]
@@ -98,7 +98,7 @@ class Calibration:
     source: str
 
     def chance(self, key: str, values: Float64) -> Float64:
-        """Return how likely an honest participant has so large a value of a reading."""
+        """Return the chance that an honest participant has as large a value of a reading."""
         return self.tails[key].chance(values)
 
     def of_sign(self, _: str, chances: Float64) -> Float64:
@@ -106,15 +106,15 @@ class Calibration:
         return chances
 
     def of_standing(self, signs: int, standing: Float64) -> Float64:
-        """Return how likely an honest participant stands so far out, by so many signs."""
+        """Return the chance that an honest participant stands as far out, by that many signs."""
         return self._tail_of_standing(signs).chance(standing)
 
     def standing_at(self, signs: int, chances: Float64) -> Float64:
-        """Return how far out one with such a chance stands; −∞ where that is not a rare one."""
+        """Return the standing that has such a chance; −∞ where that is not a rare one."""
         return self._tail_of_standing(signs).reached_at(chances)
 
     def _tail_of_standing(self, signs: int) -> Tail:
-        """Return the tail for so many signs, or for the next larger number that is known."""
+        """Return the tail for that number of signs, or for the next larger number that is known."""
         known = sorted(
             int(name.removeprefix(OF_STANDING))
             for name in self.tails
@@ -125,7 +125,7 @@ class Calibration:
 
 
 def smallest_of(chances: Iterable[Float64]) -> Float64:
-    """Return how likely the smallest of several chances is that small (Šidák)."""
+    """Return the chance that the smallest of several chances is that small (Šidák)."""
     several = np.array(list(chances))
     least = np.minimum(several.min(axis=0), 1 - 2.0**-53)
     found: Float64 = -np.expm1(len(several) * np.log1p(-least))
