@@ -1,6 +1,6 @@
-"""The formats of models on disk, one module each, told apart by content.
+"""The formats of models on disk, one module each, recognised by content.
 
-A format says which tensors a file, or a folder of files, holds and how each is read. A new
+A format lists the tensors of a file, or of a folder of files, and says how each is read. A new
 one is a module here, a line in `FILE_FORMATS` or `FOLDER_FORMATS`, and a row in the test
 that covers all of them.
 """
@@ -34,16 +34,16 @@ Source = TypeVar("Source", OpenFile, OpenFolder, contravariant=True)
 
 
 class Format(Protocol[Source]):
-    """What a module of this folder offers."""
+    """The interface of a module of this folder."""
 
     NAME: str
 
     def recognises(self, source: Source) -> bool:
-        """Whether a file or folder claims to be of this format."""
+        """Return whether a file or folder claims to be of this format."""
         ...
 
     def open_model(self, source: Source, terms: ReadOptions) -> Model:
-        """List the tensors; raises `RefusedFileError` for anything that is not allowed."""
+        """List the tensors; raise `RefusedFileError` for anything that is not allowed."""
         ...
 
 
@@ -53,7 +53,7 @@ class Encoder(Protocol):
     SUFFIX: str
 
     def encode(self, tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
-        """The bytes of a file that holds these tensors, the same every time."""
+        """Return the bytes of a file that holds these tensors, the same every time."""
         ...
 
 
@@ -75,7 +75,7 @@ _BESIDE = re.compile(
 
 
 def open_model(path: Path, terms: ReadOptions) -> Model:
-    """List the tensors of a model: of a file, or of a folder that holds one model.
+    """List the tensors of a model, which is a file, or a folder that holds one model.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def open_part(path: Path, group: str, terms: ReadOptions) -> Model:
 
 
 def parts(path: Path, group: str, terms: ReadOptions) -> list[str]:
-    """The groups in a group of a file for a whole round; none when it is anything else."""
+    """Return the groups in a group of a file for a whole round; none for any other file."""
     try:
         with open_file(path, terms.limits) as file:
             return hdf5.groups(file, group, terms) if hdf5.recognises(file) else []
@@ -105,7 +105,7 @@ def parts(path: Path, group: str, terms: ReadOptions) -> list[str]:
 
 
 def is_model_folder(path: Path, terms: ReadOptions) -> bool:
-    """Whether a folder holds one model, by the files that only such a folder has."""
+    """Return whether a folder holds one model, by the files that only such a folder has."""
     try:
         folder = open_folder(path, terms.limits)
     except RefusedFileError:
@@ -114,7 +114,7 @@ def is_model_folder(path: Path, terms: ReadOptions) -> bool:
 
 
 def is_recognised(path: Path, terms: ReadOptions) -> bool:
-    """Whether a file starts as one of a known format does."""
+    """Return whether a file starts like one of a known format."""
     try:
         with open_file(path, terms.limits) as file:
             return any(format_.recognises(file) for format_ in FILE_FORMATS)
@@ -123,7 +123,7 @@ def is_recognised(path: Path, terms: ReadOptions) -> bool:
 
 
 def holds_model(path: Path, terms: ReadOptions) -> bool:
-    """Whether a folder has what `open_model` would look for a model in, damaged or not."""
+    """Return whether a folder has anything that `open_model` would open, damaged or not."""
     try:
         folder = open_folder(path, terms.limits)
     except RefusedFileError:
@@ -174,7 +174,7 @@ def _open_folder(folder: OpenFolder, terms: ReadOptions) -> Model:
 
 
 def _only_model(folder: OpenFolder, terms: ReadOptions) -> str | None:
-    """Return the only file of a folder that is a model; None where there is none."""
+    """Return the only file of a folder that is a model; None if there is none."""
     if _USUAL_NAME in folder.names:
         return _USUAL_NAME
     if len(folder.names) > _MOST_FILES_LOOKED_AT:
@@ -188,12 +188,12 @@ def _only_model(folder: OpenFolder, terms: ReadOptions) -> str | None:
 
 
 def _no_model(folder: OpenFolder, reason: str) -> RefusedFileError:
-    """Return why a folder holds no model that can be told: it may be one of another format."""
+    """Return the reason why no model can be identified in a folder; it may be of another format."""
     return RefusedFileError(foreign.folder_in_words(folder) or reason)
 
 
 def _open_inside(folder: OpenFolder, terms: ReadOptions) -> Model:
-    """Open what lies in a folder of the folder: its newest checkpoint, or its only adapter."""
+    """Open the model in a folder of the folder: its newest checkpoint, or its only adapter."""
     steps, adapters = _folders_inside(folder, terms)
     if steps:
         newest = steps[max(steps)]
@@ -223,7 +223,7 @@ def _is_adapter(path: Path, terms: ReadOptions) -> bool:
 
 
 def _open_here(folder: OpenFolder, name: str, terms: ReadOptions) -> Model:
-    """Open the model that lies in a folder of the folder itself, and no deeper."""
+    """Open the model in a folder of the folder itself, and no deeper."""
     inside = open_folder(folder.path / name, terms.limits)
     if (
         not any(one.recognises(inside) for one in FOLDER_FORMATS)

@@ -1,7 +1,7 @@
-"""The configuration of a PEFT adapter: what of it decides ΔW, and what is known not to.
+"""The configuration of a PEFT adapter: the keys that decide ΔW, and those known not to.
 
 The keys are those of `LoraConfig` up to PEFT 0.21. One that is not in the lists may stand for
-another product than B·A, and so it refuses the adapter unless it is null.
+another product than B·A, so it refuses the adapter unless it is null.
 """
 
 import math
@@ -84,13 +84,13 @@ class AdapterConfig:
     Attributes
     ----------
     alpha : float
-        α of modules that no pattern means.
+        The α of modules that match no pattern.
     alphas : sequence of Pattern and float
-        Patterns of modules, and their α; the first that matches counts.
+        Patterns of module names with their α; the first that matches counts.
     rank_stabilised : bool
-        Whether s is α/√r (Kalajdzievski, arXiv 2312.03732) and not α/r.
+        True if s is α/√r (Kalajdzievski, arXiv 2312.03732) and not α/r.
     fan_in_fan_out : bool
-        Whether matrices are held as (in, out).
+        True if matrices are stored as (in, out).
     """
 
     alpha: float
@@ -100,12 +100,12 @@ class AdapterConfig:
 
     @classmethod
     def read(cls, found: Mapping[str, Any]) -> "AdapterConfig":
-        """Take a configuration for what it says.
+        """Parse a configuration.
 
         Raises
         ------
         RefusedFileError
-            When it is not of LoRA, or says what is not known to leave ΔW = s·B·A.
+            When it is not one of LoRA, or has a setting that is not known to leave ΔW = s·B·A.
         """
         _check_kind(found)
         for key, value in found.items():
@@ -126,7 +126,7 @@ class AdapterConfig:
         Raises
         ------
         RefusedFileError
-            When it takes too long to find out.
+            When matching the patterns takes too long.
         """
         name = module.removeprefix(PREFIX)
         special = (alpha for pattern, alpha in self.alphas if pattern.matches(name))
@@ -184,7 +184,7 @@ def _number(value: object) -> float:
 
 
 def _pattern(text: str, work: Work) -> Pattern:
-    """Return the pattern for a module's whole name, or for its last parts, as PEFT has it."""
+    """Return the pattern for a module's whole name, or for its last parts, as in PEFT."""
     try:
         return Pattern(text, work, of_last_parts=True)
     except UnsafePatternError as error:

@@ -1,7 +1,7 @@
-"""LoRA factors: which tensors of a file belong together, and the change that they stand for.
+"""LoRA factors, paired by module, and the change that each pair stands for.
 
-The factors alone cannot be compared, since (B·M)·(M⁻¹·A) is the same change; what is
-compared is ΔW = s·B·A (Hu et al., arXiv 2106.09685). It is never formed as a whole.
+The factors alone cannot be compared, since (B·M)·(M⁻¹·A) is the same change. The change
+ΔW = s·B·A (Hu et al., arXiv 2106.09685) is compared instead, and never formed as a whole.
 """
 
 import math
@@ -32,18 +32,20 @@ _LARGEST_RANK = 1024
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """ΔW of one module, by its factors.
+    """The change ΔW of one module, given by its factors.
 
     Attributes
     ----------
+    spec : TensorSpec
+        The type and shape of ΔW.
     left : Tensor
         B, of shape (out, r) and perhaps 1×1 kernels; in a grouped convolution (out, r/groups).
     right : Tensor
         A, of shape (r, in) and perhaps kernels.
     scale : float
-        s.
+        The scale s.
     transposed : bool
-        Whether the layer holds its weight as (in, out).
+        True if the layer stores its weight as (in, out).
     """
 
     spec: TensorSpec
@@ -54,27 +56,27 @@ class Change:
 
     @property
     def raw_bytes(self) -> int:
-        """Return how many bytes A, B and the scale as a float64 take: all that decides ΔW."""
+        """Return the number of bytes of A, B and the scale as a float64: all that decides ΔW."""
         return self.right.raw_bytes + self.left.raw_bytes + _SCALE_BYTES
 
     @property
     def held_bytes(self) -> int:
-        """Return how many bytes both factors take in memory, as float64.
+        """Return the number of bytes that both factors take in memory, as float64.
 
-        Of several groups B is written out, with zeros for what each does not take.
+        With several groups, B is written out, with zeros for the inputs that a group does not take.
         """
         rank = self.right.spec.shape[0]
         return (self.left.spec.shape[0] * rank + self.right.spec.values) * SIZES["F64"]
 
     def read_into(self, reading: Reading, buffer: memoryview) -> None:
-        """See `Tensor`."""
+        """Fill a buffer; see `Tensor`."""
         middle = self.right.raw_bytes
         self.right.read_into(reading, buffer[:middle])
         self.left.read_into(reading, buffer[middle:-_SCALE_BYTES])
         buffer[-_SCALE_BYTES:] = np.float64(self.scale).tobytes()
 
     def values(self, raw: memoryview) -> LowRank:
-        """See `Tensor`."""
+        """Return ΔW by its factors; see `Tensor`."""
         middle, rank = self.right.raw_bytes, self.right.spec.shape[0]
         right = self.right.values(raw[:middle])[:].astype(np.float64).reshape(rank, -1)
         left = self.left.values(raw[middle:-_SCALE_BYTES])[:].astype(np.float64)
@@ -91,11 +93,11 @@ class Factors:
     Attributes
     ----------
     module : str
-        What the module is called.
+        The name of the module.
     embedding : bool
-        Whether it is an embedding, whose weight is (in, out).
+        True for an embedding, whose weight is (in, out).
     names : dict of str to str
-        The stored names of `A` and `B`, as far as they are there.
+        The stored names of `A` and `B`, as far as the file has them.
     """
 
     module: str
@@ -117,11 +119,11 @@ class Factors:
         stored : dict of str to Tensor
             The tensors of the file.
         scale : callable
-            Gives s for the name of the module and its rank.
+            A function of the module's name and its rank that returns s.
         limits : Limits
-            What a tensor may take.
+            The limits on each tensor.
         fan_in_fan_out : bool, optional
-            Whether matrices are held as (in, out).
+            True if matrices are stored as (in, out).
 
         Raises
         ------
@@ -158,12 +160,12 @@ class Factors:
 
 
 def check_plain(names: Iterable[str]) -> None:
-    """Refuse what changes a layer by more than B·A, such as the magnitudes of DoRA.
+    """Refuse tensors that change a layer by more than B·A, such as the magnitudes of DoRA.
 
     Raises
     ------
     RefusedFileError
-        When there is any beside the factors.
+        When the file has any beside the factors.
     """
     for name in names:
         if module_of(name) is None and any(part.startswith(_MORE) for part in name.split(".")):
@@ -199,7 +201,7 @@ def find_factors(names: Iterable[str]) -> Iterator[Factors]:
 
 
 def _factor(name: str) -> tuple[str, tuple[str, bool]] | None:
-    """Return the module of a factor, which of the two it is, and whether of an embedding.
+    """Return the module of a factor, the factor's letter, and whether it is of an embedding.
 
     In a state dict the names of its adapter and of wrappers come between it and `weight`.
     """
@@ -225,7 +227,7 @@ def _fit(left: TensorSpec, right: TensorSpec) -> bool:
 
 
 def _of_all_groups(left: npt.NDArray[np.float64], rank: int) -> npt.NDArray[np.float64]:
-    """Return B of shape (out, r): each group of outputs takes part of the r alone."""
+    """Return B of shape (out, r), with zeros where a group of outputs does not use the rank."""
     out, width = left.shape
     groups = rank // width
     if groups == 1:

@@ -1,4 +1,4 @@
-"""Formats that cannot be opened here: named by their first bytes, with the way out of them."""
+"""Formats that cannot be opened here, recognised by their first bytes, with advice for each."""
 
 import re
 from collections.abc import Collection
@@ -105,12 +105,12 @@ _FOLDERS: tuple[tuple[str, str], ...] = (
 
 
 def file_in_words(file: OpenFile) -> str | None:
-    """Return what a file of no known format is, and what to do about it; None if that is unknown.
+    """Return a description of a file of no known format, with advice; None if it is unknown.
 
     Parameters
     ----------
     file : OpenFile
-        A file that no format has opened. Nothing that is found is more than a guess.
+        A file that no format has opened. The description is only a guess.
     """
     if not file.size:
         return "is empty"
@@ -127,12 +127,12 @@ def file_in_words(file: OpenFile) -> str | None:
 
 
 def folder_in_words(folder: OpenFolder) -> str | None:
-    """Return the same of a folder in which no model was found."""
+    """Return a description of a folder without a known model, with advice; None if unknown."""
     return _first(_FOLDERS, folder.names)
 
 
 def archive_in_words(file: OpenFile) -> str | None:
-    """Return the same of a file that a format has refused, if it is an archive of other things."""
+    """Return a description of an archive that a format refused, with advice; None if unknown."""
     if not file.head.startswith(MAGIC):
         return None
     try:

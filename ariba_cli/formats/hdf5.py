@@ -42,7 +42,7 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def recognises(source: OpenFile) -> bool:
-    """Whether a file starts with the HDF5 signature."""
+    """Return whether a file starts with the HDF5 signature."""
     return source.head.startswith(_SIGNATURE)
 
 
@@ -68,7 +68,7 @@ def open_group(source: OpenFile, group: str, terms: ReadOptions) -> Model:
 
 
 def groups(source: OpenFile, group: str, terms: ReadOptions) -> list[str]:
-    """What is in a group of a file, where most of it are groups."""
+    """Return the names in a group of a file if most of them are groups, else nothing."""
     return [
         str(name)
         for name in _listed(terms.isolation.hdf5.ask(source, "groups", group=group), terms)
@@ -76,7 +76,7 @@ def groups(source: OpenFile, group: str, terms: ReadOptions) -> list[str]:
 
 
 def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
-    """The bytes of an HDF5 file; see `Encoder`."""
+    """Return the bytes of an HDF5 file; see `Encoder`."""
     import h5py
 
     buffer = io.BytesIO()
@@ -108,7 +108,7 @@ class _Packed:
 
 
 def _listed(found: Any, terms: ReadOptions) -> list[Any]:
-    """A list that the child sent, believed as little as the file."""
+    """Return a list that the child sent, which is trusted as little as the file."""
     if not isinstance(found, list):
         raise RefusedFileError(_UNSOUND)
     check_count(len(found), terms.limits)
@@ -116,7 +116,7 @@ def _listed(found: Any, terms: ReadOptions) -> list[Any]:
 
 
 def _tensor(entry: Any, group: str, terms: ReadOptions) -> tuple[str, Tensor]:
-    """The name of a tensor, and what the child says of it."""
+    """Return the name of a tensor, and the tensor as the child describes it."""
     match entry:
         case [str(name), str(dtype), list(shape), int() | None as offset] if dtype in SIZES and all(
             type(extent) is int and extent >= 0 for extent in shape

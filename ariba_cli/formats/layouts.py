@@ -1,6 +1,6 @@
-"""How the axes of kernels lie in a file: frameworks differ, and fragments are cut in one way.
+"""The layouts of kernels in files: frameworks differ in the order of axes, fragments do not.
 
-Here a kernel is (out, in, …) as in PyTorch. Keras and Flax hold (…, in, out), and MLX
+Here a kernel is (out, in, …) as in PyTorch. Keras and Flax store (…, in, out), and MLX
 (out, …, in).
 """
 
@@ -27,14 +27,14 @@ _EMBEDDING = re.compile("embed", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Permuted:
-    """A tensor whose values are taken in another order of its axes than they are stored in.
+    """A tensor whose axes are taken in another order than the stored one.
 
     Attributes
     ----------
     stored : Tensor
-        As it lies in the file.
+        The tensor as it lies in the file.
     axes : tuple of int
-        Of the stored shape, in the order in which they are taken.
+        The axes of the stored shape, in the order in which they are taken.
     """
 
     stored: Tensor
@@ -42,21 +42,21 @@ class Permuted:
 
     @property
     def spec(self) -> TensorSpec:
-        """See `Tensor`."""
+        """Return the type and the permuted shape; see `Tensor`."""
         own = self.stored.spec
         return TensorSpec(own.dtype, tuple(own.shape[axis] for axis in self.axes))
 
     @property
     def raw_bytes(self) -> int:
-        """See `Tensor`."""
+        """Return the number of bytes to read; see `Tensor`."""
         return self.stored.raw_bytes
 
     def read_into(self, reading: Reading, buffer: memoryview) -> None:
-        """See `Tensor`."""
+        """Fill a buffer; see `Tensor`."""
         self.stored.read_into(reading, buffer)
 
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
-        """See `Tensor`."""
+        """Return the values in the new order; see `Tensor`."""
         values = self.stored.values(raw)[:].reshape(self.stored.spec.shape)
         return values.transpose(self.axes).reshape(-1)
 
@@ -67,14 +67,14 @@ def layout_by_name(name: str) -> str:
 
 
 def laid_out(name: str, tensor: Tensor, layout: str) -> Tensor:
-    """Return a tensor of a layout as (out, in, …); itself where that is what it is.
+    """Return a tensor of a layout as (out, in, …), or the tensor itself if it is so already.
 
     Parameters
     ----------
     name : str
-        What it is called.
+        The name of the tensor.
     tensor : Tensor
-        As it is stored.
+        The tensor as it is stored.
     layout : str
         One of `LAYOUTS`.
     """

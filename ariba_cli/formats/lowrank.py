@@ -1,4 +1,4 @@
-"""A matrix that is given by two thin factors, as an adapter's change of a layer is."""
+"""A matrix that is given by two thin factors, such as an adapter's change of a layer."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,19 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class LowRank:
-    """s·B·A, of which only those values are ever formed that are asked for.
+    """The matrix s·B·A, of which only requested values are ever formed.
 
     The sum over the rank goes from one term to the next in float64, so that the values
-    depend neither on how many are asked for at a time nor on a BLAS.
+    depend neither on how many are requested at a time nor on a BLAS.
 
     Attributes
     ----------
-    left : B, of shape (rows, r), in float64.
-    right : A, of shape (r, columns), in float64.
-    scale : s, a finite number.
+    left : float64 array of shape (rows, r)
+        B.
+    right : float64 array of shape (r, columns)
+        A.
+    scale : float
+        The scale s, a finite number.
     """
 
     left: npt.NDArray[np.float64]
@@ -26,16 +29,16 @@ class LowRank:
 
     @property
     def size(self) -> int:
-        """How many values the matrix has."""
+        """Return the number of values of the matrix."""
         return len(self.left) * int(self.right.shape[1])
 
     @property
     def dtype(self) -> "np.dtype[np.float64]":
-        """Their type."""
+        """Return the type of the values."""
         return np.dtype(np.float64)
 
     def __getitem__(self, which: slice | npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
-        """Some of its values, counted row by row."""
+        """Return some of the values, which are counted row by row."""
         columns = max(1, self.right.shape[1])
         if isinstance(which, slice):
             start, stop, _ = which.indices(self.size)
@@ -46,10 +49,10 @@ class LowRank:
         return self._rows(self.left[rows], self.right[:, places], paired=True)
 
     def squares(self) -> float:
-        """The sum of the squares of all values, ‖s·B·A‖².
+        """Return the sum of the squares of all values, ‖s·B·A‖².
 
-        Two thin factors can stand for more values than could ever be formed: where there are
-        more of them than r², it is s²·Σ (BᵀB)∘(AAᵀ).
+        Two thin factors can stand for more values than could ever be formed. If there are more
+        than r² of them, the sum is s²·Σ (BᵀB)∘(AAᵀ).
         """
         with np.errstate(over="ignore", invalid="ignore"):
             if self.size > len(self.right) ** 2:

@@ -1,4 +1,4 @@
-"""A model that is in memory already, as a federation's server has it."""
+"""A model that is already in memory, such as that of a federation's server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ class ArrayTensor:
 
     @property
     def raw_bytes(self) -> int:
-        """See `Tensor`."""
+        """Return the number of bytes; see `Tensor`."""
         return self.spec.bytes
 
     def read_into(self, _: Reading, buffer: memoryview) -> None:
-        """See `Tensor`."""
+        """Fill a buffer; see `Tensor`."""
         # As bytes, so that a NaN keeps its payload and every type is copied alike.
         buffer[:] = self.array.tobytes()
 
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
-        """See `Tensor`."""
+        """Return the values; see `Tensor`."""
         return to_array(self.spec, raw)
 
 
@@ -41,7 +41,7 @@ def model_in_memory(tensors: Mapping[str, npt.NDArray[np.generic]]) -> Model:
     Raises
     ------
     InputError
-        When one is of a type that no model file may hold.
+        When an array is of a type that no model file may hold.
     """
     return Model(NAME, (), {name: _tensor(name, one) for name, one in tensors.items()}, _OPTIONS)
 

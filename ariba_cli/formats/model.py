@@ -1,4 +1,4 @@
-"""A model on disk, as its format describes it: which tensors it has, and how to read them."""
+"""A model on disk, as its format describes it: a list of its tensors, and their readers."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -29,14 +29,18 @@ Values = npt.NDArray[np.floating] | LowRank
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """Under which terms files are opened.
+    """The terms under which files are opened.
 
     Attributes
     ----------
-    limits : what a file may take.
-    names : what arrays without names are called, in the order of the model.
-    trust_pickles : whether PyTorch's pickles are opened at all.
-    isolation : the processes that parse HDF5 and pickles.
+    limits : Limits
+        The limits on each file.
+    names : tuple of str, optional
+        The names of arrays that have none, in the order of the model; None if not given.
+    trust_pickles : bool
+        True to open PyTorch's pickles at all.
+    isolation : Isolation
+        The processes that parse HDF5 and pickles.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -46,53 +50,60 @@ class ReadOptions:
 
 
 class ListedFile(NamedTuple):
-    """One of the files of a model, and what it was when its tensors were listed."""
+    """A file of a model, with its stamp from the time when its tensors were listed."""
 
     path: Path
     stamp: Stamp
 
 
 class Tensor(Protocol):
-    """One tensor of a model, and how its bytes are read."""
+    """A tensor of a model, with a way to read its bytes."""
 
     @property
     def spec(self) -> TensorSpec:
-        """Its type and shape."""
+        """Return the type and shape."""
         ...
 
     @property
     def raw_bytes(self) -> int:
-        """How many bytes are read for it."""
+        """Return the number of bytes to read."""
         ...
 
     def read_into(self, reading: "Reading", buffer: memoryview) -> None:
-        """Fill a buffer of that size with its bytes, the last index running fastest.
+        """Fill a buffer of `raw_bytes` with the tensor's bytes, the last index running fastest.
 
         Raises
         ------
         RefusedFileError
-            When that cannot be.
+            When the bytes cannot be read.
         """
         ...
 
     def values(self, raw: memoryview) -> Values:
-        """What the bytes say, for a tensor of a float type."""
+        """Return the values that the bytes stand for, if the tensor is of a float type."""
         ...
 
 
 @dataclass(frozen=True)
 class Model:
-    """What one participant sent, or the server. Its files are not open.
+    """The model of a participant or of the server. Its files are not open.
 
     Attributes
     ----------
-    format : its name in `FILE_FORMATS` or `FOLDER_FORMATS`.
-    files : the files that it is made of.
-    tensors : its tensors by name, in the file's order.
-    terms : under which its files are opened again, to be read.
-    skipped : what else is in its files and cannot be scored, by name, each in a word.
-    chosen : which of several models in a folder it is, and by what; empty where it is the only one.
-    layout : how its files say that kernels lie in them; see `layouts`. Empty where they do not.
+    format : str
+        The name of its format in `FILE_FORMATS` or `FOLDER_FORMATS`.
+    files : tuple of ListedFile
+        The files that it is made of.
+    tensors : mapping of str to Tensor
+        Its tensors by name, in the file's order.
+    terms : ReadOptions
+        The terms under which its files are opened again, to be read.
+    skipped : mapping of str to str
+        The entries of its files that cannot be scored, by name, with their kinds.
+    chosen : str
+        The choice made among several models in a folder, in words; empty if there was only one.
+    layout : str
+        The layout of kernels that its files state; see `layouts`. Empty if they state none.
     """
 
     format: str
@@ -105,28 +116,28 @@ class Model:
 
     @property
     def bytes(self) -> int:
-        """The size of its files."""
+        """Return the size of its files."""
         return sum(file.stamp.size for file in self.files)
 
     @contextmanager
     def reading(self) -> Iterator["Reading"]:
-        """Open its files again, each once and when it is first needed.
+        """Open its files again, each once and not before it is needed.
 
         Raises
         ------
         RefusedFileError
-            When one has changed since the tensors were listed, or until the block ends.
+            When one has changed since the tensors were listed, or changes before the block ends.
         """
         with ExitStack() as opened:
             yield Reading(self, opened)
 
     def read(self, name: str) -> memoryview:
-        """The bytes of one tensor; see `Reading.read`."""
+        """Return the bytes of one tensor; see `Reading.read`."""
         with self.reading() as reading:
             return reading.read(name)
 
     def floats(self) -> Iterator[tuple[str, npt.NDArray[np.floating]]]:
-        """Names and values, in their shapes, of the float tensors, one after the other."""
+        """Yield the name and the values, in their shape, of each float tensor."""
         with self.reading() as reading:
             for name, tensor in self.tensors.items():
                 if tensor.spec.is_float:
@@ -143,7 +154,7 @@ class Reading:
         self._files: dict[int, OpenFile] = {}
 
     def file(self, index: int) -> OpenFile:
-        """One of its files."""
+        """Return one of the model's files, open."""
         if index not in self._files:
             path, stamp = self.model.files[index]
             opening = open_file(path, self.model.terms.limits, expected=stamp)
@@ -151,11 +162,14 @@ class Reading:
         return self._files[index]
 
     def read(self, name: str, memory: "Memory | None" = None) -> memoryview:
-        """The bytes of one tensor, and no others.
+        """Return the bytes of one tensor, and no others.
 
         Parameters
         ----------
-        memory : where they go; None for memory of their own.
+        name : str
+            The name of the tensor.
+        memory : Memory, optional
+            The memory that receives the bytes; None to allocate it.
 
         Raises
         ------
@@ -173,7 +187,7 @@ class Reading:
         return buffer
 
     def pieces(self, name: str, memory: "Memory") -> Iterator[memoryview]:
-        """The bytes of one tensor, a piece at a time where that is possible; see `read`.
+        """Yield the bytes of one tensor, a piece at a time where that is possible; see `read`.
 
         A tensor that lies in its file in one piece may be larger than memory, and a file with
         holes costs nothing to send.
@@ -189,33 +203,33 @@ class Reading:
 
 
 class Memory(Protocol):
-    """Where the bytes of tensors go."""
+    """A supply of memory for the bytes of tensors."""
 
     def take(self, size: int) -> memoryview:
-        """Room for as many bytes."""
+        """Return memory for that many bytes."""
         ...
 
 
 class Onward:
-    """Memory in which one piece comes after the other."""
+    """A stretch of memory that is handed out piece by piece."""
 
     def __init__(self, memory: memoryview) -> None:
         self._rest = memory
 
     def take(self, size: int) -> memoryview:
-        """The next bytes."""
+        """Return the next bytes."""
         taken, self._rest = self._rest[:size], self._rest[size:]
         return taken
 
 
 class Scratch:
-    """Memory that is used again for one tensor after the other."""
+    """A piece of memory that is reused for one tensor after the other."""
 
     def __init__(self) -> None:
         self._memory: npt.NDArray[np.generic] = np.empty(0, np.uint8)
 
     def take(self, size: int) -> memoryview:
-        """As many bytes; what was in those that were taken before is lost."""
+        """Return that many bytes; the contents of those taken before are lost."""
         if len(self._memory) < size:
             self._memory = aligned(1, size, np.uint8)[0]
         return self._memory.data[:size]
@@ -227,9 +241,14 @@ class Extent:
 
     Attributes
     ----------
-    offset : its first byte, counted from the start of the file.
-    file : which of the model's files.
-    column_order : whether its values are stored with the first index running fastest.
+    spec : TensorSpec
+        Its type and shape.
+    offset : int
+        The position of its first byte, counted from the start of the file.
+    file : int
+        The index of its file among the model's files.
+    column_order : bool
+        True if its values are stored with the first index running fastest.
     """
 
     spec: TensorSpec
@@ -239,27 +258,27 @@ class Extent:
 
     @property
     def raw_bytes(self) -> int:
-        """See `Tensor`."""
+        """Return the number of bytes; see `Tensor`."""
         return self.spec.bytes
 
     def read_into(self, reading: Reading, buffer: memoryview) -> None:
-        """See `Tensor`."""
+        """Fill a buffer; see `Tensor`."""
         reading.file(self.file).read_into(buffer, self.offset)
         if self.column_order:
             to_row_order(self.spec, buffer)
 
     def values(self, raw: memoryview) -> npt.NDArray[np.floating]:
-        """See `Tensor`."""
+        """Return the values; see `Tensor`."""
         return to_array(self.spec, raw)
 
 
 def told(entry: object, unsound: str) -> tuple[str, str]:
-    """Name and kind of what a child has passed over, as it tells them.
+    """Return the name and kind of an entry that a child has skipped, as the child reports them.
 
     Raises
     ------
     RefusedFileError
-        When they are none; `unsound` is what is then wrong with the file.
+        When the report is malformed; `unsound` is then the error message about the file.
     """
     match entry:
         case [str(name), str(what)] if what.isprintable():
@@ -269,14 +288,15 @@ def told(entry: object, unsound: str) -> tuple[str, str]:
 
 
 def in_one_piece(tensor: Tensor) -> TypeGuard[Extent]:
-    """Whether any part of a tensor can be read without the rest."""
+    """Return whether any part of a tensor can be read without the rest."""
     return isinstance(tensor, Extent) and not tensor.column_order
 
 
 def sum_of_squares(values: Values, start: Values | None = None) -> float:
-    """The sum of the squares of values less those that they started from, in float64.
+    """Return the sum of squared differences of values to their starting values, in float64.
 
-    What is too large to be squared makes it infinite or NaN.
+    Values too large to be squared make it infinite or NaN. Without `start`, the values
+    themselves are squared.
     """
     if isinstance(values, LowRank) and start is None:
         return values.squares()
@@ -298,7 +318,7 @@ def check_disjoint(tensors: Mapping[str, Extent], size: int) -> None:
     Raises
     ------
     RefusedFileError
-        When one does.
+        When a tensor does either.
     """
     position = 0
     for name, one in sorted(tensors.items(), key=lambda item: (item[1].offset, item[1].raw_bytes)):

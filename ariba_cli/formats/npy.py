@@ -1,7 +1,7 @@
-"""`.npy`: one array, with a header that is a literal of Python's.
+"""`.npy`: one array, with a header that is a Python literal.
 
-The header is not evaluated, but held against the one form that NumPy and its imitators
-write. Objects, which would have to be unpickled, are no type of a weight.
+The header is not evaluated, but compared with the one form that NumPy and its imitators
+write. Arrays of objects, which would have to be unpickled, are refused.
 """
 
 import re
@@ -34,11 +34,12 @@ _HEADER = re.compile(
 
 
 class NoWeightError(RefusedFileError):
-    """An array is of a type that no weight has.
+    """An array of a type that no weight has.
 
     Attributes
     ----------
-    descr : the type, as NumPy writes it.
+    descr : str
+        The type in NumPy's notation.
     """
 
     def __init__(self, descr: str) -> None:
@@ -47,7 +48,7 @@ class NoWeightError(RefusedFileError):
 
 
 def recognises(source: OpenFile) -> bool:
-    """Whether a file starts with NumPy's magic string."""
+    """Return whether a file starts with NumPy's magic string."""
     return source.head.startswith(_MAGIC)
 
 
@@ -65,12 +66,12 @@ def open_model(source: OpenFile, terms: ReadOptions) -> Model:
 
 
 def header_bytes(preamble: bytes) -> int:
-    """Where the values start, in a file that starts with these bytes.
+    """Return the position of the first value in a file that starts with these bytes.
 
     Raises
     ------
     RefusedFileError
-        When no such file starts so.
+        When no such file starts with them.
     """
     version = preamble[len(_MAGIC)] if len(preamble) == PREAMBLE_BYTES else 0
     if not preamble.startswith(_MAGIC) or version not in _LENGTH_BYTES:
@@ -83,12 +84,12 @@ def header_bytes(preamble: bytes) -> int:
 
 
 def parse_header(data: bytes, limits: Limits) -> tuple[TensorSpec, bool]:
-    """Type and shape of an array, and whether its first index runs fastest.
+    """Return the type and shape of an array, and whether its first index runs fastest.
 
     Raises
     ------
     RefusedFileError
-        When the type is not that of a weight, or the header says anything else.
+        When the type is not that of a weight, or the header is malformed.
     """
     start = len(_MAGIC) + _VERSION_BYTES + _LENGTH_BYTES[data[len(_MAGIC)]]
     found = _HEADER.fullmatch(data[start:])
@@ -103,7 +104,7 @@ def parse_header(data: bytes, limits: Limits) -> tuple[TensorSpec, bool]:
 
 
 def single_name(terms: ReadOptions) -> str:
-    """What the one array of a file is called.
+    """Return the name of the one array of a file.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """`.npz`: a zip archive of `.npy` arrays, as `numpy.savez` writes it.
 
-Arrays that were saved without names are called `arr_0`, `arr_1`, …; `ReadOptions.names` says
-what they are.
+Arrays that were saved without names are called `arr_0`, `arr_1`, …; `ReadOptions.names`
+gives their real names.
 """
 
 import zipfile
@@ -47,7 +47,7 @@ _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def recognises(source: OpenFile) -> bool:
-    """Whether a file starts as a zip archive does."""
+    """Return whether a file starts like a zip archive."""
     return source.head.startswith(MAGIC)
 
 
@@ -113,7 +113,7 @@ def _check_entries(entries: Sequence[zipfile.ZipInfo], limits: Limits) -> None:
 def _arrays(
     archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], source: OpenFile
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The arrays by name, and those that are of a type that no weight has, with that."""
+    """Return the arrays by name, and the types of those arrays that are of no type of a weight."""
     found: dict[str, Tensor] = {}
     skipped: dict[str, str] = {}
     first = None
@@ -130,7 +130,7 @@ def _arrays(
 
 
 def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, source: OpenFile) -> Tensor:
-    """Where the values of an array are, from the header that it starts with."""
+    """Return an array with the position of its values, from its header."""
     with archive.open(entry) as stream:
         preamble = _take(stream, npy.PREAMBLE_BYTES)
         start = npy.header_bytes(preamble)
@@ -147,7 +147,7 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, source: OpenFile) -
 
 
 def _take(stream: IO[bytes], size: int) -> bytes:
-    """Exactly as many bytes."""
+    """Return exactly that many bytes of a stream."""
     data = stream.read(size)
     if len(data) < size:
         raise EOFError

@@ -1,8 +1,8 @@
 """A safe subset of regular expressions, for the patterns by which adapters name modules.
 
 They are matched in time linear in the name and the pattern: every place in the pattern that
-the characters so far can have led to is followed at once. Since only a whole match is asked
-for, lazy and greedy repetition are the same.
+the characters so far can have led to is followed at once. Since only whole matches count,
+lazy and greedy repetition are the same.
 """
 
 from collections.abc import Callable, Iterable
@@ -33,7 +33,7 @@ _CONTROLS = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "v": "\v"}
 
 
 class UnsafePatternError(ValueError):
-    """Raised for a text that does not parse, or asks for more than the subset."""
+    """A text that does not parse, or asks for more than the subset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,12 @@ class _State:
 
     Attributes
     ----------
-    takes : the characters that lead to the next; None where none is taken.
-    only_at : `start` or `end`, where no character is taken, if it is passed there alone.
+    takes : _Characters, optional
+        The characters that lead to the next place; None if none is taken.
+    only_at : str, optional
+        `start` or `end` for an anchor, which is passed only there; None elsewhere.
+    following : list of int
+        The next places.
     """
 
     takes: _Characters | None = None
@@ -78,9 +82,9 @@ class Pattern:
     text : str
         The pattern.
     work : Work
-        Told what it takes.
+        The counter of the work that matching takes.
     of_last_parts : bool, optional
-        Whether anything may stand before it that ends in a dot.
+        True to allow any text that ends in a dot before the pattern.
 
     >>> Pattern(r"layers\.(1|2)\.[qv]_proj", Work()).matches("layers.2.q_proj")
     True
@@ -110,7 +114,7 @@ class Pattern:
         Raises
         ------
         RefusedFileError
-            When it takes too much work.
+            When matching takes too much work.
         """
         self._work.add(len(name))
         current = self._start
@@ -144,7 +148,7 @@ class Pattern:
         return self._numbers[states]
 
     def _closure(self, states: Iterable[int], *places: str) -> frozenset[int]:
-        """Return the states that are reached without another character."""
+        """Return the states that are reached without taking another character."""
         reached, waiting = set(states), list(states)
         while waiting:
             state = self._states[waiting.pop()]
@@ -156,20 +160,20 @@ class Pattern:
 
 
 class Work:
-    """Counts what matching takes for one file, and refuses more than any honest one needs."""
+    """A counter of the work of matching for one file; its limit is beyond any honest file."""
 
     def __init__(self) -> None:
         self._left = _MOST_WORK
 
     def add(self, steps: int) -> None:
-        """Raise RefusedFileError when it was too much."""
+        """Add steps, and raise RefusedFileError when the total exceeds the limit."""
         self._left -= steps
         if self._left < 0:
             raise RefusedFileError("has patterns that take too long to match")
 
 
 class _Compiler:
-    """Turns a pattern into states: each part has a first one, and a last one that leads on."""
+    """A compiler of a pattern to states; each part has a first state, and a last that leads on."""
 
     def __init__(self, text: str, *, of_last_parts: bool) -> None:
         if len(text) > _MOST_CHARACTERS:
@@ -194,7 +198,7 @@ class _Compiler:
         self.states = [self.states[old] for old in order]
 
     def _after_any_parts(self, first: int) -> int:
-        """Return where to start for anything that ends in a dot, or nothing, before a state."""
+        """Return a start before a state that also accepts any text that ends in a dot."""
         start, anything, dot = (self._new(one) for one in (None, _ANYTHING, _DOT))
         for source, target in (
             (start, first),
@@ -315,7 +319,7 @@ class _Compiler:
         return self._escaped() if character == "\\" else _Characters(frozenset(character))
 
     def _repeated(self, part: tuple[int, int], start: int) -> tuple[int, int]:
-        """Return a part as often as what follows it says."""
+        """Return a part repeated as often as the quantifier after it says."""
         least, most = self._counts()
         if (least, most) == (1, 1):
             return part
@@ -342,12 +346,12 @@ class _Compiler:
         return first, finish
 
     def _again(self, start: int) -> tuple[int, int]:
-        """Return the part that starts there once more."""
+        """Return another copy of the part of the pattern that starts there."""
         self._at = start
         return self._part()
 
     def _counts(self) -> tuple[int, int | None]:
-        """Return how often what was just read is to come."""
+        """Return the least and most repetitions of the last part; None for no upper bound."""
         simple = {"*": (0, None), "+": (1, None), "?": (0, 1)}
         if self._next in simple:
             return simple[self._take()]

@@ -22,7 +22,7 @@ PICKLED_WEIGHTS = "adapter_model.bin"
 
 
 def recognises(source: OpenFolder) -> bool:
-    """Whether a folder holds the configuration of an adapter."""
+    """Return whether a folder holds the configuration of an adapter."""
     return CONFIG in source.names
 
 
@@ -58,7 +58,7 @@ def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> dict[str, bytes]:
     ----------
     tensors : mapping of str to array
         A and B of each adapted module, under `MODULE.lora_A.weight` and `MODULE.lora_B.weight`,
-        all of one rank; and those that were trained as they are.
+        all of one rank; and the tensors that were trained in full.
     """
     modules = [module for name in tensors if (module := module_of(name)) is not None]
     (rank,) = {len(tensors[f"{module}.lora_A.weight"]) for module in modules}
@@ -78,7 +78,7 @@ def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> dict[str, bytes]:
 
 
 def changed_layers(names: Iterable[str]) -> list[str]:
-    """Return what a reader calls the layers that tensors of these names change, in order."""
+    """Return the names that a reader gives to the layers that these tensors change, in order."""
     found = ((module_of(name), name) for name in names)
     layers = (name if module is None else f"{module}.weight" for module, name in found)
     return [PREFIX + name for name in dict.fromkeys(layers)]
@@ -87,7 +87,7 @@ def changed_layers(names: Iterable[str]) -> list[str]:
 def _changes(
     stored: Mapping[str, Tensor], config: AdapterConfig, terms: ReadOptions
 ) -> Iterator[tuple[str, Tensor]]:
-    """The change of every adapted module, and the tensors that were trained as they are."""
+    """Yield the change of every adapted module, and the tensors that were trained in full."""
     check_plain(stored)
     yield from ((name, one) for name, one in stored.items() if module_of(name) is None)
     for factors in find_factors(stored):

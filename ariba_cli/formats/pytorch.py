@@ -1,4 +1,4 @@
-"""PyTorch's `.pt` files, which are pickles: only for `ariba convert`, and only when told to.
+"""PyTorch's `.pt` files, which are pickles: only for `ariba convert`, and only when trusted.
 
 A child process with limits unpickles them (`isolation.pickles`), and imports nothing that they
 name. Tensors that lie in the file in one piece are then read like those of any other format.
@@ -39,7 +39,7 @@ _CONTENTS = "/data.pkl"
 
 
 def recognises(source: OpenFile) -> bool:
-    """Whether a file is a pickle, or the archive of one that PyTorch writes."""
+    """Return whether a file is a pickle, or the archive of one that PyTorch writes."""
     if source.head.startswith(_PROTOCOL):
         return True
     if not source.head.startswith(MAGIC):
@@ -69,7 +69,7 @@ def open_model(source: OpenFile, terms: ReadOptions) -> Model:
 
 @dataclass(frozen=True, slots=True)
 class _Pickled:
-    """A tensor whose bytes do not lie in its file as they are needed."""
+    """A tensor whose bytes are not in its file in the order needed."""
 
     spec: TensorSpec
     name: str
@@ -88,13 +88,13 @@ class _Pickled:
 
 
 def in_file(tensor: Tensor, number: int) -> Tensor:
-    """The same tensor in another file of a model."""
+    """Return the same tensor in another file of a model."""
     assert isinstance(tensor, _Pickled | Extent)
     return replace(tensor, file=number)
 
 
 def _tensor(entry: Any, source: OpenFile, terms: ReadOptions) -> tuple[str, Tensor]:
-    """What the child says of a tensor, believed as little as the file."""
+    """Return a tensor as the child describes it, which is trusted as little as the file."""
     match entry:
         case [str(name), str(dtype), list(shape), int() | None as place] if dtype in SIZES and all(
             type(extent) is int and extent >= 0 for extent in shape
@@ -114,8 +114,7 @@ def _tensor(entry: Any, source: OpenFile, terms: ReadOptions) -> tuple[str, Tens
 def _check_size(tensors: Mapping[str, Tensor], source: OpenFile, terms: ReadOptions) -> None:
     """Refuse tensors that stand for more than a small file may.
 
-    Those that are tied, as an output layer often is to its embedding, are there once and count
-    twice.
+    Tied tensors, such as an output layer and its embedding, are stored once and count twice.
     """
     total = sum(tensor.spec.bytes for tensor in tensors.values())
     if total - 2 * source.size > terms.limits.expanded_bytes:

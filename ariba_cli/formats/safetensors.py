@@ -1,7 +1,7 @@
 """safetensors: a length, a JSON header, and the bytes of the tensors without gaps.
 
-The header is checked here, more strictly than the safetensors library does: it accepts
-duplicate names, of which the last wins, and fields that it does not know.
+The header is checked more strictly than by the safetensors library, which accepts
+duplicate names, of which the last wins, and unknown fields.
 """
 
 import json
@@ -45,7 +45,7 @@ _LARGEST_KEPT_BYTES = 2**20
 
 
 def recognises(source: OpenFile) -> bool:
-    """Whether a header could start where safetensors puts it, behind what is no text."""
+    """Return whether the first bytes can be a safetensors length and header, and not a text."""
     length, first = source.head[:_LENGTH_BYTES], source.head[_LENGTH_BYTES:][:1]
     return first == b"{" and not (length.isascii() and length.decode("ascii").isprintable())
 
@@ -67,18 +67,21 @@ def open_model(source: OpenFile, terms: ReadOptions) -> Model:
 
 
 def encode(tensors: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
-    """The bytes of a safetensors file; see `Encoder`."""
+    """Return the bytes of a safetensors file; see `Encoder`."""
     from safetensors.numpy import save
 
     return save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()})
 
 
 def encode_header(tensors: Mapping[str, TensorSpec], layout: str = "") -> bytes:
-    """What a file starts with that then holds the bytes of these tensors, in this order.
+    """Return the start of a file that then holds the bytes of these tensors, in this order.
 
     Parameters
     ----------
-    layout : the layout of its kernels, as `Model` has it.
+    tensors : mapping of str to TensorSpec
+        The types and shapes of the tensors.
+    layout : str
+        The layout of its kernels, in the terms of `Model`.
     """
     entries: dict[str, Any] = {"__metadata__": {"format": layout}} if layout else {}
     position = 0
@@ -95,7 +98,7 @@ def encode_header(tensors: Mapping[str, TensorSpec], layout: str = "") -> bytes:
 def _list(
     header: bytes, size: int, limits: Limits
 ) -> tuple[Mapping[str, Extent], Mapping[str, str], str]:
-    """Return the tensors, those of types that cannot be scored, and the layout of kernels."""
+    """Return the tensors, the types of those that cannot be scored, and the layout of kernels."""
     start = _LENGTH_BYTES + len(header)
     entries = parse_object(header, "a header")
     metadata = entries.pop("__metadata__", {})
@@ -128,7 +131,7 @@ def _check_metadata(metadata: object) -> None:
 
 
 def _described(name: str, entry: Any, limits: Limits) -> tuple[str, tuple[int, ...], int, int]:
-    """The type and shape of a tensor, and its first byte and the one behind its last."""
+    """Return the type and shape of a tensor, its first byte, and the one after its last."""
     check_name(name, limits)
     match entry:
         case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [first, last]} if (

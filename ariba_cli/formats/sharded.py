@@ -1,4 +1,4 @@
-"""A model in shards: a folder with an index that says which file holds which tensor.
+"""A model in shards: a folder with an index that maps each tensor to its file.
 
 Shards are safetensors, or PyTorch's pickles where those are trusted.
 """
@@ -19,7 +19,7 @@ _INDEX_SUFFIXES = (".safetensors.index.json", ".bin.index.json")
 
 
 def recognises(source: OpenFolder) -> bool:
-    """Whether a folder holds an index."""
+    """Return whether a folder holds an index."""
     return bool(_indices(source))
 
 

@@ -1,4 +1,4 @@
-"""What a model file says of its tensors, and how their bytes become numbers."""
+"""The types and shapes of tensors in model files, and the conversion of their bytes to numbers."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -57,34 +57,34 @@ _MOST_VALUES = 2**53
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """The type of a tensor, by the name that safetensors gives it, and its shape."""
+    """The type of a tensor, by its name in safetensors, and its shape."""
 
     dtype: str
     shape: tuple[int, ...]
 
     @property
     def values(self) -> int:
-        """How many numbers it holds."""
+        """Return the number of values."""
         return math.prod(self.shape)
 
     @property
     def bytes(self) -> int:
-        """How many bytes they take."""
+        """Return the number of bytes that the values take."""
         return self.values * SIZES[self.dtype]
 
     @property
     def is_float(self) -> bool:
-        """Whether it can be scored."""
+        """Return whether the type is a float type, and so can be scored."""
         return self.dtype in _FLOATS
 
 
 def check_name(name: str, limits: Limits) -> None:
-    """Refuse a name that is too long to be shown, or one too many for the time that there is.
+    """Refuse a name that is too long to be shown, or any name once the file's time is up.
 
     Raises
     ------
     RefusedFileError
-        When it is.
+        When the name is too long, or the time is up.
     """
     check_time()
     if len(name.encode("utf-8", "surrogatepass")) > limits.name_bytes:
@@ -97,7 +97,7 @@ def check_shape(shape: Sequence[int], limits: Limits) -> None:
     Raises
     ------
     RefusedFileError
-        When it has too many dimensions, or too many values in them.
+        When it has too many dimensions, or too many values.
     """
     if len(shape) > limits.dimensions:
         raise RefusedFileError(f"has a tensor of {len(shape):,} dimensions")
@@ -111,7 +111,7 @@ def check_count(count: int, limits: Limits) -> None:
     Raises
     ------
     TooManyNamesError
-        When there are.
+        When the model has more.
     """
     if count > limits.tensors:
         raise TooManyNamesError(f"has {count:,} tensors, more than {limits.tensors:,}")
@@ -139,7 +139,7 @@ def to_row_order(spec: TensorSpec, data: memoryview) -> None:
 
 
 def to_array(spec: TensorSpec, data: bytes | memoryview) -> npt.NDArray[np.floating]:
-    """The values of a float tensor, flat, widened only where NumPy lacks the type."""
+    """Return the values of a float tensor, flat, widened only where NumPy lacks the type."""
     values: npt.NDArray[np.floating] = np.frombuffer(data, dtype=_FLOATS[spec.dtype])
     if spec.dtype == "BF16":
         values = (values.astype(np.uint32) << 16).view(np.float32)

@@ -1,4 +1,4 @@
-"""Arrays without names, which are called `arr_0`, `arr_1`, … as `numpy.savez` calls them."""
+"""Arrays without names, which are called `arr_0`, `arr_1`, … as in `numpy.savez`."""
 
 import re
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ _UNNAMED = re.compile(r"arr_(0|[1-9][0-9]{0,8})")
 
 
 def named(found: Mapping[str, Tensor], terms: ReadOptions) -> Mapping[str, Tensor]:
-    """Give arrays without names the names that they were given by hand.
+    """Replace the placeholder names of arrays by the names that the user gave.
 
     Raises
     ------
     RefusedFileError
-        When there are more or fewer of these.
+        When the user gave more or fewer names than there are arrays.
     """
     matches = [_UNNAMED.fullmatch(name) for name in found]
     indices = [int(match[1]) for match in matches if match]

@@ -1,4 +1,4 @@
-"""The parts that wrappers put into the names of tensors."""
+"""The parts that wrappers add to the names of tensors."""
 
 import re
 
@@ -8,7 +8,7 @@ _WRAPPER = re.compile(r"_?module|_orig_mod|_forward_module|_fpw_module|_\w+_wrap
 
 
 def unwrapped(name: str) -> str:
-    """Return the name of a tensor without them; the name itself where nothing else is in it.
+    """Return the name of a tensor without the parts of wrappers, unless nothing else is in it.
 
     >>> unwrapped("_orig_mod.module.layer3._module.0.conv1.weight")
     'layer3.0.conv1.weight'

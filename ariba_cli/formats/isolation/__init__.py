@@ -1,8 +1,8 @@
-"""What cannot be parsed safely in this process: a child for each file parses it.
+"""The isolation of unsafe parsers: a child process for each file parses it.
 
-`parent` asks and `child` answers, over a socket, in `messages` that are plain JSON and
-bytes: what comes back is believed no more than the file is. `nursery` is the process that
-forks children, and `processes` how it looks from outside. A child has limits, and `walls`
-around it that let through the `syscalls` which parsing takes. `hdf5` and `pickles` are what
-a child can be asked about; they run nowhere else.
+`parent` asks and `child` answers, over a socket, in `messages` of plain JSON and bytes. An
+answer is trusted no more than the file. `nursery` is the process that forks children, and
+`processes` controls it from outside. A child has limits, and `walls` around it that let through
+the `syscalls` which parsing takes. `hdf5` and `pickles` answer the questions that a child may
+be asked; they run nowhere else.
 """

@@ -1,8 +1,8 @@
 """The side that answers: a process for one file, with limits, behind walls.
 
-It is forked by a process that has loaded all that it needs. It has two files open, the one that
-it was handed and the connection on which it answers, and takes its limits and walls before it
-reads the first byte.
+It is forked by a process that has loaded all that it needs. It has two open files: the one to
+parse, and the connection on which it answers. It takes its limits and walls before it reads
+the first byte.
 """
 
 import json
@@ -27,20 +27,20 @@ _NOTHING = (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC)
 def serve(
     library: ModuleType, limits: Limits, seconds: float, connection: int, file: int
 ) -> NoReturn:
-    """Answer what is asked about a file until the other side is gone, and end the process.
+    """Answer questions about a file until the other side closes, and end the process.
 
     Parameters
     ----------
     library : module
-        Whose `QUESTIONS` are answered.
+        The module whose `QUESTIONS` are answered.
     limits : Limits
-        What the file may take.
+        The limits on the file.
     seconds : float
-        How long the process may be busy.
+        The processor time that the process may take.
     connection : int
-        The descriptor of the socket on which it is asked.
+        The descriptor of the socket for questions and answers.
     file : int
-        That of the file.
+        The descriptor of the file.
     """
     try:
         _close_all_but(connection, file)
@@ -68,7 +68,7 @@ def _answer(
     limits: Limits,
     request: dict[str, Any],
 ) -> None:
-    """Send what is found, and then the bytes that belong to it, piece by piece."""
+    """Send the answer, and then the bytes that belong to it, piece by piece."""
     try:
         question = library.QUESTIONS[request["question"]]
         answer, pieces = question(stream, limits, **request["arguments"])
@@ -86,7 +86,7 @@ def _answer(
 
 
 def _close_all_but(*kept: int) -> None:
-    """Give up every other file that was inherited, stdin, stdout and stderr among them."""
+    """Close every other inherited file, including stdin, stdout and stderr."""
     for descriptor in map(int, os.listdir("/dev/fd")):
         if descriptor not in kept:
             # One of them was that of the list itself.
@@ -95,9 +95,9 @@ def _close_all_but(*kept: int) -> None:
 
 
 def _take_limits(limits: Limits, seconds: float, copies_bytes: int) -> str:
-    """Allow what one file needs; returns what is said of one that needs more memory.
+    """Set limits that allow for one file; return the message about a file that needs more memory.
 
-    What a limit of the user's own has not allowed before, it does not get.
+    They never exceed limits that the user has set.
     """
     too_much = f"needs more than {limits.memory_bytes:,} bytes of memory to parse"
     if sys.platform == "linux":
@@ -121,6 +121,6 @@ def _hard_limit(what: int) -> int:
 
 
 def _held_bytes() -> int:
-    """Return the address space that is held already."""
+    """Return the size of the address space that is already in use."""
     with open("/proc/self/statm", "rb") as statm:
         return int(statm.read().split()[0]) * resource.getpagesize()

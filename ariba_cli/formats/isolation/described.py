@@ -1,4 +1,4 @@
-"""What a pickle makes where nothing is imported: descriptions of tensors, and stand-ins."""
+"""The objects that an unpickler without imports makes: descriptions of tensors, and stand-ins."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ from ariba_cli.base.errors import RefusedFileError
 
 
 class Fixed:
-    """What a pickle cannot change once it is made."""
+    """An object that a pickle cannot change once it is made."""
 
     def __setstate__(self, _: object) -> None:
         """Refuse a state."""
@@ -15,27 +15,27 @@ class Fixed:
 
 
 class Mapped(dict[Any, Any]):
-    """A dict with an order, of which PyTorch keeps notes that nobody needs."""
+    """A dict with an order, on which PyTorch stores attributes that nobody needs."""
 
     def __setstate__(self, _: object) -> None:
-        """Drop the notes."""
+        """Drop the attributes."""
 
 
 class StandIn:
-    """An instance of a class that was not imported, or what a function would have returned.
+    """A stand-in for an instance of a class, or for a function's result, that was not imported.
 
     Attributes
     ----------
     named : str
         The name of the class or function.
     arguments : tuple
-        What it was made of.
+        The arguments that it was called with.
     state : object
-        What its attributes would be, most often a dict.
+        The state that its attributes would be set from, most often a dict.
     entries : dict
-        What was put into it by keys.
+        The items that were set by key.
     parts : list
-        What was appended to it.
+        The items that were appended.
     """
 
     named = "object"
@@ -46,16 +46,16 @@ class StandIn:
     parts: list[Any]
 
     def __new__(cls, *arguments: object, **_: object) -> "StandIn":
-        """Make one that can be filled, whichever way the pickle makes it."""
+        """Make one that can be filled, by whichever opcode the pickle uses."""
         made = object.__new__(cls)
         made.arguments, made.state, made.entries, made.parts = arguments, None, {}, []
         return made
 
     def __init__(self, *_: object, **__: object) -> None:
-        """Take what `__new__` has kept."""
+        """Ignore the arguments, which `__new__` has kept."""
 
     def __call__(self, *_: object, **__: object) -> "StandIn":
-        """Return what a method or a partial function would have."""
+        """Return a stand-in for the result of a method or a partial function."""
         return StandIn()
 
     def __setstate__(self, state: object) -> None:
@@ -79,22 +79,22 @@ class StandIn:
 
 @dataclass(frozen=True, eq=False)
 class Storage(Fixed):
-    """Bytes that tensors are views of.
+    """The bytes that tensors are views of.
 
     Attributes
     ----------
     dtype : str, optional
-        The type of its values, by the name that safetensors has; None where it says none.
+        The type of its values, by its name in safetensors; None if it states none.
     kind : str
-        The type as PyTorch says it.
+        The name of the type in PyTorch.
     item_bytes : int
-        What a value takes.
+        The number of bytes per value.
     key : str
-        Its name in the file, by which its bytes are found; empty where they are in `data`.
+        Its name in the file, by which its bytes are found; empty if they are in `data`.
     values : int
-        How many values there are.
+        The number of values.
     data : bytes
-        Its bytes, where the pickle itself holds them.
+        Its bytes, if the pickle itself holds them.
     """
 
     dtype: str | None
@@ -112,15 +112,17 @@ class Described(Fixed):
     Attributes
     ----------
     kind : str
-        What it is, in a word.
+        The kind of object, in a word.
     dtype : str, optional
-        The type of its values; None where it cannot be scored.
-    shape, strides : tuple of int
-        Strides are counted in values.
+        The type of its values; None if it cannot be scored.
+    shape : tuple of int
+        Its shape.
+    strides : tuple of int
+        Its strides, counted in values.
     start : int
-        Where in the storage its first value is.
+        The position of its first value in the storage.
     storage : Storage, optional
-        None where it cannot be scored.
+        The storage of its values; None if it cannot be scored.
     """
 
     kind: str
@@ -134,12 +136,12 @@ class Described(Fixed):
 def view_of(
     storage: Storage, dtype: str, start: object, shape: object, strides: object
 ) -> Described:
-    """Return a tensor that is a view of a storage, once its numbers are such.
+    """Return a tensor that is a view of a storage, after checking its numbers.
 
     Raises
     ------
     RefusedFileError
-        When they are not.
+        When the start, shape or strides are invalid.
     """
     sound = (
         type(start) is int

@@ -1,4 +1,4 @@
-"""What the child can be asked about an HDF5 file: where its tensors are, and their values.
+"""The questions that the child answers about an HDF5 file: the places and values of its tensors.
 
 Allowed are hard links; datasets that are contiguous, compact or chunked; the filters
 gzip, shuffle and fletcher32. External storage, virtual datasets and links out of the file
@@ -59,11 +59,12 @@ _TYPES = [
 
 
 class _NoWeightError(RefusedFileError):
-    """A dataset is of a type that no weight has.
+    """A dataset of a type that no weight has.
 
     Attributes
     ----------
-    what : the type, in a word or two.
+    what : str
+        The type, in a word or two.
     """
 
     def __init__(self, path: str, what: str) -> None:
@@ -84,9 +85,9 @@ def try_out() -> None:
 
 
 def _groups(stream: BinaryIO, limits: Limits, *, group: str) -> Answer:
-    """The names in a group, where most of them are of groups; otherwise none.
+    """Return the names in a group if most of them are groups; otherwise none.
 
-    What is none among them is one participant's affair, and refused when it is asked for.
+    An entry that is not a group concerns one participant, and is refused when it is asked for.
     """
     with _opened(stream) as root:
         top = _group(root, group, limits)
@@ -97,9 +98,9 @@ def _groups(stream: BinaryIO, limits: Limits, *, group: str) -> Answer:
 
 
 def _tensors(stream: BinaryIO, limits: Limits, *, group: str) -> Answer:
-    """Name, type, shape and place of all datasets in a group; packed ones have no place.
+    """Return name, type, shape and place of all datasets in a group; packed ones have no place.
 
-    Those of a type that no weight has, such as tables and strings, are passed over.
+    Datasets of a type that no weight has, such as tables and strings, are skipped.
     """
     tensors, skipped, first = [], [], None
     with _opened(stream) as root:
@@ -115,7 +116,7 @@ def _tensors(stream: BinaryIO, limits: Limits, *, group: str) -> Answer:
 
 
 def _values(stream: BinaryIO, limits: Limits, *, group: str, tensor: list[Any]) -> Answer:
-    """The values of a dataset that `_tensors` has described, in pieces."""
+    """Return the values of a dataset that `_tensors` has described, in pieces."""
     return None, _pieces(stream, limits, group, tensor)
 
 
@@ -147,7 +148,7 @@ def _pieces(
 
 @contextmanager
 def _opened(stream: BinaryIO) -> Iterator[h5g.GroupID]:
-    """The root of a file."""
+    """Open the root group of a file."""
     try:
         with h5py.File(stream, "r") as file:
             yield h5g.open(file.id, b"/")
@@ -159,7 +160,7 @@ def _opened(stream: BinaryIO) -> Iterator[h5g.GroupID]:
 
 
 def _walk(top: h5g.GroupID, limits: Limits) -> Iterator[tuple[str, h5d.DatasetID]]:
-    """Every dataset below a group, by its path from there."""
+    """Yield every dataset below a group, with its path from there."""
     waiting = [("", top, 1)]
     seen = 0
     while waiting:
@@ -196,7 +197,7 @@ def _is_group(top: h5g.GroupID, name: bytes) -> bool:
 
 
 def _inside(top: h5g.GroupID, path: str, limits: Limits) -> h5g.GroupID | h5d.DatasetID:
-    """What a group holds there, reached by hard links alone."""
+    """Return the group or dataset at a path in a group, reached by hard links alone."""
     check_name(path, limits)
     found = top
     for name in path.encode("utf-8", "surrogateescape").split(b"/"):
@@ -216,7 +217,7 @@ def _at(group: h5g.GroupID, name: bytes, path: str) -> h5g.GroupID | h5d.Dataset
 def _described(
     dataset: h5d.DatasetID, path: str, limits: Limits
 ) -> tuple[str, tuple[int, ...], int | None]:
-    """Its type, its shape, and its place in the file when it is stored as it is."""
+    """Return type and shape of a dataset, and its place in the file if it is stored as it is."""
     creation = dataset.get_create_plist()
     _check_storage(creation, path)
     dtype, space = _type_of(dataset, path), dataset.get_space()
@@ -254,10 +255,10 @@ def _check_storage(creation: h5p.PropDCID, path: str) -> None:
 
 
 def _type_of(dataset: h5d.DatasetID, path: str) -> str:
-    """Its type, where the bytes are what NumPy takes them for.
+    """Return the type of a dataset whose bytes mean the same to NumPy.
 
-    Floats may have their sign and exponent anywhere: the library converts them, and whoever
-    reads the bytes from their place in the file sees other values.
+    HDF5 floats may have their sign and exponent anywhere. The library converts them, but a
+    reader of the raw bytes would see other values.
     """
     stored = dataset.get_type()
     for known, name in _TYPES:

@@ -1,4 +1,4 @@
-"""How the two processes talk: a length, JSON of that length, and the bytes it announces."""
+"""The protocol of the two processes: a length, JSON of that length, and the bytes it announces."""
 
 import json
 import socket
@@ -9,10 +9,10 @@ _LENGTH_BYTES = 8
 
 
 class Source(Protocol):
-    """What bytes come from: a socket, or what waits for one no longer than it may."""
+    """A source of bytes: a socket, or a wrapper with a deadline."""
 
     def recv_into(self, buffer: memoryview) -> int:
-        """Put some bytes at the start of a buffer, and say how many; 0 when there are no more."""
+        """Put some bytes at the start of a buffer, and return their number; 0 at the end."""
         ...
 
 
@@ -30,14 +30,14 @@ def send(
 
 
 def receive(connection: Source, most_bytes: int) -> dict[str, Any]:
-    """The next message.
+    """Return the next message.
 
     Raises
     ------
     EOFError
         When the other side is gone.
     ValueError
-        When it is no message, or larger than it may be.
+        When the bytes are not a message, or one larger than allowed.
     """
     head = bytearray(_LENGTH_BYTES)
     fill(connection, memoryview(head))
@@ -47,7 +47,7 @@ def receive(connection: Source, most_bytes: int) -> dict[str, Any]:
 def receive_with_files(
     connection: socket.socket, most_bytes: int, most_files: int
 ) -> tuple[dict[str, Any], list[int]]:
-    """The next message, and the descriptors of the files that came with it; see `receive`."""
+    """Return the next message, and the descriptors of files that came with it; see `receive`."""
     head, descriptors, _, _ = socket.recv_fds(connection, _LENGTH_BYTES, most_files)
     if len(head) < _LENGTH_BYTES:
         raise EOFError

@@ -1,9 +1,9 @@
-"""The clean process: it loads the library, and forks a child for each file, which it never reads.
+"""The clean process: it loads the library and forks a child for each file, but reads no file.
 
     python -P -m ariba_cli.formats.isolation.nursery DESCRIPTOR LIBRARY
 
-It is asked to `start` a child, perhaps instead of another, with the child's end of a connection
-and the file that the child is to parse, and to `end` one and say how it came to its end.
+A request to `start` a child, perhaps in place of another, comes with the child's end of a
+connection and with the file to parse. A request to `end` a child is answered by its exit status.
 """
 
 import gc
@@ -50,11 +50,11 @@ def _obey(control: socket.socket, library: ModuleType, children: dict[int, int])
     Parameters
     ----------
     control : socket
-        On which that is asked for.
+        The socket that the request comes from.
     library : module
-        What a child parses with.
+        The library that a child parses with.
     children : dict of int to int
-        The processes of the children, by the numbers that they have been given.
+        The process ids of the children, by the numbers that they have been given.
     """
     request, descriptors = messages.receive_with_files(control, _MOST_REQUEST_BYTES, _FILES)
     ended = children.pop(request["end"], None)

@@ -1,4 +1,4 @@
-"""The side that asks: it has a child for each file, waits for it no longer than it may take."""
+"""The side that asks: it starts a child for each file, and waits for it no longer than allowed."""
 
 import resource
 import signal
@@ -25,16 +25,18 @@ _FILES_FOR_EACH = 8
 
 
 class _CrashError(RefusedFileError):
-    """The child is gone, or says what no sound child says."""
+    """A child that is gone, or that sends what no sound child sends."""
 
 
 class Isolation:
-    """The processes in which files are parsed, and what is known of the walls around them.
+    """The processes in which files are parsed, and the state of the walls around them.
 
     Parameters
     ----------
-    required : whether to parse nothing there without walls.
-    warn : told, once, when they do not hold.
+    required : bool
+        True to parse nothing there without walls.
+    warn : callable
+        A function that receives a warning when some walls do not hold.
     """
 
     def __init__(self, *, required: bool = False, warn: Callable[[str], None] = no_message) -> None:
@@ -45,21 +47,21 @@ class Isolation:
 
     @cached_property
     def hdf5(self) -> "Parser":
-        """What parses HDF5."""
+        """Return the parser of HDF5."""
         return Parser("hdf5", self, most=_most_children())
 
     @cached_property
     def pickles(self) -> "Parser":
-        """What unpickles."""
+        """Return the parser of pickles."""
         return Parser("pickles", self)
 
     @property
     def record(self) -> dict[str, int | bool] | None:
-        """The walls, for the record of a run; None where there was nothing to put behind them."""
+        """Return the walls, for the record of a run; None if no parser was started."""
         return None if self.walls is None else asdict(self.walls)
 
     def note(self, walls: Walls) -> None:
-        """Hear which walls hold, of those who have taken them or tried to.
+        """Take note of the walls that hold around a child, and warn of missing ones.
 
         Raises
         ------
@@ -80,23 +82,27 @@ class Isolation:
 
 
 class _Subject(NamedTuple):
-    """What a child is for; a file for the whole round has a group for each participant."""
+    """The file that a child parses, or a participant's group in a file for the whole round."""
 
     part: tuple[Path, str]
     stamp: Stamp
 
 
 class Parser:
-    """Parses what one library reads, in a fresh process for each file, or each group of one.
+    """A parser of one library's files, with a fresh process for each file, or each group of one.
 
-    All of them are forked by one process that has loaded the library and reads no file. It is
-    started when it is first needed, and ended with this object. Those that have unpacked values
-    are kept for the next layer, as far as there may be so many; others make way for the next.
+    All children are forked by one process that has loaded the library and reads no file. It is
+    started when it is first needed, and ended with this object. Children that have unpacked values
+    are kept for the next layer, up to `most` of them; others make way for the next.
 
     Parameters
     ----------
-    library : the module of this folder that answers, `hdf5` or `pickles`.
-    most : how many children there may be at a time.
+    library : str
+        The module of this folder that answers, `hdf5` or `pickles`.
+    isolation : Isolation
+        The owner of the parser, which is told about the walls.
+    most : int
+        The most children at a time.
     """
 
     def __init__(self, library: str, isolation: Isolation, *, most: int = 1) -> None:
@@ -112,18 +118,25 @@ class Parser:
     def ask(
         self, file: OpenFile, question: str, *, into: memoryview | None = None, **arguments: Any
     ) -> Any:
-        """What a child says of an open file.
+        """Return a child's answer to a question about an open file.
 
         Parameters
         ----------
-        into : what is filled with the bytes that belong to the answer.
+        file : OpenFile
+            The file.
+        question : str
+            The name of the question.
+        into : memoryview, optional
+            A buffer for the bytes that belong to the answer.
+        **arguments : Any
+            The arguments of the question.
 
         Raises
         ------
         RefusedFileError
-            When it refuses the file, takes too long, or comes to grief over it.
+            When the child refuses the file, takes too long, or crashes.
         ResourceError
-            When there can be no child.
+            When no child can be started.
         """
         subject = _Subject((file.path, arguments.get("group", "/")), file.stamp)
         request = {"question": question, "arguments": arguments}
@@ -155,7 +168,7 @@ class Parser:
             return answer
 
     def _start(self, subject: _Subject, file: OpenFile) -> None:
-        """Have a child for a file."""
+        """Start a child for a file."""
         seconds = seconds_left()
         with no_turn():
             try:
@@ -182,7 +195,7 @@ class Parser:
 
     @contextmanager
     def _watched(self, subject: _Subject, limits: Limits) -> Iterator[Wire]:
-        """The connection, and an end to the child whenever something goes wrong with it."""
+        """Provide the connection to a child, and end the child when anything goes wrong."""
         try:
             connection = self._children[subject].connection
             yield Wire(connection, limits.header_bytes, seconds_left())
@@ -203,7 +216,7 @@ class Parser:
             raise
 
     def _stop(self, subject: _Subject) -> int | None:
-        """End a child; returns how it came to its end, as far as that is known."""
+        """End a child, and return its exit status, as far as that is known."""
         assert self._nursery is not None
         try:
             return self._nursery.end(self._let_go(subject))
@@ -220,7 +233,7 @@ class Parser:
             self._nursery = None
 
     def _let_go(self, subject: _Subject) -> Child:
-        """Take the connection away from a child, on which a sound one goes."""
+        """Close the connection to a child, which makes a sound one exit."""
         self._unpacking.discard(subject)
         child = self._children.pop(subject)
         child.connection.close()
@@ -228,7 +241,7 @@ class Parser:
 
 
 def _most_children() -> int:
-    """Return how many there may be: each is a file that is open."""
+    """Return the most children at a time: each is a file that is open."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files == resource.RLIM_INFINITY:
         return _MOST_CHILDREN

@@ -1,7 +1,7 @@
-"""What the child can be asked about a PyTorch file: its tensors, and where their values are.
+"""The questions that the child answers about a PyTorch file: its tensors, and their values.
 
-Nothing that a pickle names is imported (`unpickling`). PyTorch is not needed: a file of its is
-an archive, or a row of pickles, with the bytes of the tensors beside them.
+Nothing that a pickle names is imported (`unpickling`). PyTorch is not needed: its files are
+archives, or rows of pickles, with the bytes of the tensors beside them.
 """
 
 import io
@@ -59,7 +59,7 @@ def try_out() -> None:
 
 
 def _tensors(stream: BinaryIO, limits: Limits) -> Answer:
-    """Name, type, shape and place of all tensors, and what was passed over."""
+    """Return name, type, shape and place of all tensors, and the entries that were skipped."""
     file, weights = _opened(stream, limits)
     found = [[name, *file.described(one)] for name, one in weights.tensors.items()]
     skipped = list(weights.skipped.items())
@@ -68,7 +68,7 @@ def _tensors(stream: BinaryIO, limits: Limits) -> Answer:
 
 
 def _values(stream: BinaryIO, limits: Limits, *, name: str) -> Answer:
-    """The values of one tensor, in pieces."""
+    """Return the values of one tensor, in pieces."""
     file, weights = _opened(stream, limits)
     tensor = weights.tensors[name]
     return None, _pieces(tensor, file.bytes_of(tensor))
@@ -85,7 +85,7 @@ def _opened(stream: BinaryIO, limits: Limits) -> tuple["_Pickled", Weights]:
 
 
 def _pieces(tensor: Described, data: bytes) -> Iterator[Any]:
-    """The bytes of a tensor, the last index running fastest."""
+    """Yield the bytes of a tensor, the last index running fastest."""
     storage = tensor.storage
     assert storage is not None
     size = storage.item_bytes
@@ -103,7 +103,7 @@ def _pieces(tensor: Described, data: bytes) -> Iterator[Any]:
 
 
 class _Source(Protocol):
-    """Where bytes are taken from, by position."""
+    """A source of bytes, read by position."""
 
     @property
     def size(self) -> int: ...
@@ -115,7 +115,7 @@ class _Source(Protocol):
 
 
 class _Bytes:
-    """A file in a file."""
+    """A file inside a file."""
 
     def __init__(self, data: bytes, limits: Limits) -> None:
         self._data = data
@@ -123,7 +123,7 @@ class _Bytes:
         self.limits = limits
 
     def read(self, offset: int, length: int) -> bytes:
-        """See `OpenFile`."""
+        """Return the bytes at a position; see `OpenFile`."""
         if offset + length > self.size:
             raise RefusedFileError("ends before its contents do")
         return self._data[offset : offset + length]
@@ -155,12 +155,12 @@ class _Stream(io.RawIOBase):
 
 
 class _Pickled:
-    """A file of PyTorch, or a pickle by itself: what it makes, and where its storages are.
+    """A file of PyTorch's, or a bare pickle: its root object, and the places of its storages.
 
     Attributes
     ----------
     root : object
-        What the pickle makes.
+        The object that the pickle makes.
     """
 
     def __init__(self, source: _Source, *, nested: int = 0) -> None:
@@ -200,7 +200,7 @@ class _Pickled:
         return self._source.read(self._places[storage.key][0] + first, size)
 
     def _extent(self, tensor: Described) -> tuple[int, int]:
-        """Return where in its storage a tensor starts and how far it goes, in bytes."""
+        """Return the start of a tensor in its storage and its length, in bytes."""
         storage = tensor.storage
         assert storage is not None
         held = len(storage.data)
@@ -269,7 +269,7 @@ class _Pickled:
         return found
 
     def _unpickle(self, stream: BinaryIO) -> tuple[object, dict[str, Storage]]:
-        """Return what a pickle makes, and the storages that it names."""
+        """Return the object that a pickle makes, and the storages that it names."""
         unpickler = Unpickler(stream, self._load_storage)
         try:
             return unpickler.load(), unpickler.storages

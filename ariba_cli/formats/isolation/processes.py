@@ -1,4 +1,4 @@
-"""The processes that parse, as they are started, heard and ended from outside."""
+"""The processes that parse: their start, their answers and their end, seen from outside."""
 
 import os
 import socket
@@ -50,7 +50,7 @@ _VARIABLES = {
 
 @dataclass(frozen=True)
 class Child:
-    """A process that answers, on a connection of its own, and the walls that it has taken."""
+    """A process that answers on a connection of its own, and the walls that it has taken."""
 
     number: int
     connection: socket.socket
@@ -67,7 +67,7 @@ class Wire:
         self._hurry()
 
     def reply(self, key: str) -> Any:
-        """What the next message says of it; a refusal is raised."""
+        """Return the value of a key in the next message; raise an error if that is a refusal."""
         message = messages.receive(self, self._most_bytes)
         if "refused" in message:
             too_many = message.get("too_many_names") is True
@@ -76,11 +76,11 @@ class Wire:
         return message[key]
 
     def fill(self, buffer: memoryview) -> None:
-        """The bytes that come next."""
+        """Fill a buffer with the bytes that come next."""
         messages.fill(self, buffer)
 
     def recv_into(self, buffer: memoryview) -> int:
-        """Some of them; they may come one at a time, but not for ever."""
+        """Receive some bytes before the deadline, perhaps one at a time."""
         self._hurry()
         return self.connection.recv_into(buffer)
 
@@ -117,7 +117,7 @@ class Nursery:
             wire.reply("answer")
 
     def start(self, file: OpenFile, seconds: float, instead_of: Child | None = None) -> Child:
-        """Return a child for a file, which has taken its walls; perhaps instead of another."""
+        """Return a child for a file, which has taken its walls; perhaps in place of another."""
         ours, theirs = _connected()
         self._started += 1
         request = {
@@ -140,14 +140,14 @@ class Nursery:
         return child
 
     def end(self, child: Child) -> int:
-        """End a child, and return its exit code, or the signal below zero."""
+        """End a child, and return its exit code, or the negated number of its signal."""
         with self._answering() as wire:
             messages.send(self._control, {"question": "end", "end": child.number})
             return int(wire.reply("answer"))
 
     @contextmanager
     def _answering(self) -> Iterator[Wire]:
-        """The connection to it; that it cannot answer is the fault of no file."""
+        """Provide the connection to the nursery; its failures are not blamed on a file."""
         try:
             yield Wire(self._control, 0, _SECONDS_TO_START)
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
@@ -170,14 +170,14 @@ def _cannot_start(why: str) -> ResourceError:
 
 
 def _line(reason: object) -> str:
-    """A reason that can be told; the child gives no other while it is itself."""
+    """Return a reason after checking that it can be printed; a sound child sends no other."""
     if not isinstance(reason, str) or not reason.isprintable() or len(reason) > _LONGEST_REASON:
         raise ValueError
     return reason
 
 
 def _end(process: "subprocess.Popen[bytes]", connection: socket.socket) -> None:
-    """Take the connection away, on which a sound child goes, and make sure that it is gone."""
+    """Close the connection, which makes a sound child exit, and make sure that it is gone."""
     connection.close()
     try:
         process.wait(_SECONDS_TO_GO)

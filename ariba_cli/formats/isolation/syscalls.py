@@ -1,8 +1,8 @@
-"""The calls to the kernel that a parser may make, by their numbers on each kind of processor.
+"""The system calls that a parser may make, by their numbers on each kind of processor.
 
-They are what CPython, NumPy and HDF5 use to parse a file that is open already and to
-answer on a socket. Whatever opens, makes, connects, starts or signals something is left out,
-and so is whatever takes the name of a file: one may not even ask which files there are.
+They are the calls that CPython, NumPy and HDF5 use to parse a file that is already open and to
+answer on a socket. Calls that open, make, connect, start or signal something are left out, and
+so are all calls that take the name of a file, even to ask whether it exists.
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ OWN = {"tgkill": 0}
 
 
 class Processor(NamedTuple):
-    """How the kernel knows a kind of processor, and the numbers of its calls."""
+    """A kind of processor, with its number in the kernel and the numbers of its system calls."""
 
     audit_arch: int
     calls: dict[str, int]

@@ -1,8 +1,8 @@
-"""An unpickler that runs nothing: tensors and arrays are described, all else is a stand-in.
+"""An unpickler that runs nothing: it describes tensors and arrays, and stands in for the rest.
 
-A pickle is a program that may call whatever it names. Here the names are an allow-list: what
-makes a table, a tensor or an array is made by the methods below, which only take notes. Any
-other class or function is a class of its own that does nothing but keep what it is given.
+A pickle is a program that may call whatever it names. Here the names are an allow-list:
+tables, tensors and arrays are made by the methods below, which only take notes. Any other
+class or function becomes a class of its own that only keeps its arguments.
 """
 
 import pickle
@@ -79,7 +79,7 @@ _ODD_TENSORS = {
 
 
 class _Array(Described):
-    """An array of NumPy's, which gets all that it is in one state."""
+    """A NumPy array, which gets all of its contents in one state."""
 
     def __setstate__(self, state: object) -> None:
         match state:
@@ -96,7 +96,7 @@ class _Array(Described):
 
 @dataclass
 class _DType:
-    """A type of NumPy's."""
+    """A NumPy type."""
 
     descr: str
     order: str = "<"
@@ -105,12 +105,12 @@ class _DType:
         self.order = str(state[1])
 
     def __str__(self) -> str:
-        """The type as NumPy writes it."""
+        """Return the type in NumPy's notation."""
         return f">{self.descr}" if self.order == ">" else self.descr
 
     @property
     def name(self) -> str | None:
-        """The type as safetensors names it."""
+        """Return the type's name in safetensors; None if it has none."""
         if self.order == ">":
             return None
         for prefix in ("<", "|"):
@@ -130,19 +130,19 @@ class _TorchType(Fixed):
 
 
 class Unpickler(pickle.Unpickler):
-    """Reads one pickle from where a stream is.
+    """An unpickler that reads one pickle from the current position of a stream.
 
     Parameters
     ----------
     stream : BinaryIO
-        Where it comes from.
+        The source of the pickle.
     load_storage : callable
-        Reads the bytes of a storage that was pickled by itself.
+        A function that reads the bytes of a storage that was pickled by itself.
 
     Attributes
     ----------
     storages : dict of str to Storage
-        Those that are beside the pickle, by their keys, as far as it has named them.
+        The storages beside the pickle, by their keys, as far as it has named them.
     """
 
     def __init__(self, stream: BinaryIO, load_storage: Callable[[bytes], Storage]) -> None:
@@ -170,7 +170,7 @@ class Unpickler(pickle.Unpickler):
         }
 
     def find_class(self, module: str, name: str) -> object:
-        """Return what stands for a class or function of that name; nothing is imported."""
+        """Return a stand-in for a class or function of that name; import nothing."""
         if module.startswith("joblib."):
             raise RefusedFileError(
                 "is written by joblib; load it there, and write its arrays with numpy.savez"
@@ -210,13 +210,13 @@ class Unpickler(pickle.Unpickler):
         raise RefusedFileError("is a pickle that keeps things beside itself, as PyTorch does not")
 
     def _encode(self, text: object, encoding: object = "latin1") -> bytes:
-        """As old protocols write bytes."""
+        """Return the bytes that a text encodes; old protocols write bytes so."""
         if isinstance(text, str) and encoding in ("latin1", "latin-1"):
             return text.encode("latin-1")
         raise RefusedFileError("is a pickle that encodes text in another way than bytes are")
 
     def _no_bytes(self, *arguments: object) -> object:
-        """As old protocols write no bytes at all."""
+        """Return empty bytes, which old protocols write as a call without arguments."""
         return StandIn() if arguments else b""
 
     def _reconstruct(self, kind: object, *_: object) -> object:
@@ -285,7 +285,7 @@ class Unpickler(pickle.Unpickler):
 
 @dataclass(frozen=True)
 class _Odd(Fixed):
-    """Makes tensors that cannot be scored."""
+    """A factory of tensors that cannot be scored."""
 
     kind: str
 
