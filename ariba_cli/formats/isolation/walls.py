@@ -1,9 +1,9 @@
-"""The walls around a parser: Landlock takes the files and the network, seccomp the calls.
+"""The walls around a parser: Landlock blocks files and the network, seccomp the system calls.
 
     python -m ariba_cli.formats.isolation.walls
 
-prints which of them this machine gives. They are the kernel's own, of Linux alone; a process
-that has taken them cannot give them back.
+prints which of them this machine provides. They are features of the Linux kernel; a process
+that has taken them cannot give them up.
 """
 
 import ctypes
@@ -39,14 +39,14 @@ _SECONDS_TO_PROBE = 60.0
 
 @dataclass(frozen=True)
 class Walls:
-    """Which walls hold.
+    """The walls that hold around a process.
 
     Attributes
     ----------
     landlock : int
-        The version of Landlock that the kernel has; 0 where it has none.
+        The version of Landlock in the kernel; 0 if there is none.
     seccomp : bool
-        Whether the calls to the kernel are filtered.
+        True if system calls are filtered.
     """
 
     landlock: int = 0
@@ -54,20 +54,20 @@ class Walls:
 
     @property
     def missing(self) -> str:
-        """The names of those that do not hold."""
+        """Return the names of the walls that do not hold."""
         held = {"Landlock": self.landlock > 0, "seccomp": self.seccomp}
         return " and ".join(name for name, holds in held.items() if not holds)
 
     def __str__(self) -> str:
-        """Both of them, as `ariba --version -v` has them."""
+        """Return both of them in words, for `ariba --version -v`."""
         landlock = f"Landlock {self.landlock}" if self.landlock else "no Landlock"
         return f"{landlock}, {'seccomp' if self.seccomp else 'no seccomp'}"
 
 
 def enter() -> Walls:
-    """Give up for good whatever a parser does not need, and return which walls hold.
+    """Give up for good everything that a parser does not need, and return the walls that hold.
 
-    Files that are open stay open, and no other can be opened, also where there are no walls.
+    Open files stay open. No other file can be opened, even without walls.
     """
     if sys.platform != "linux":
         _open_no_more()
@@ -89,7 +89,7 @@ def hide_memory() -> None:
 
 @cache
 def probe() -> Walls:
-    """Return which walls this machine gives, as a process of its own finds out.
+    """Return the walls that this machine provides, as found out by a process of its own.
 
     Raises
     ------
@@ -110,14 +110,14 @@ def probe() -> Walls:
 
 
 def filter_program(processor: Processor, own: int) -> bytes:
-    """Return the instructions for the kernel that let through what a parser may call.
+    """Return the kernel's filter program that lets through the system calls of a parser.
 
     Parameters
     ----------
     processor : Processor
-        Calls of any other kind end the process.
+        The kind of processor; calls of any other kind end the process.
     own : int
-        The number of the process, which may signal itself.
+        The id of the process, which may signal itself.
     """
     calls = dict(processor.calls)
     program = [
@@ -137,7 +137,7 @@ def filter_program(processor: Processor, own: int) -> bytes:
 
 
 def _guarded(number: int, argument: int, test: bytes) -> list[bytes]:
-    """One call that an argument decides on: the test goes to the next step to deny it."""
+    """Return the steps for a call that an argument decides on; the step after `test` denies it."""
     return [
         _step(_EQUAL, number, 0, 4),
         _step(_LOAD, _ARGUMENTS + _ARGUMENT_BYTES * argument),
@@ -167,7 +167,7 @@ def _enter_seccomp(libc: ctypes.CDLL) -> bool:
 
 
 def _enter_landlock(libc: ctypes.CDLL) -> int:
-    """Restrict everything that this kernel's version knows, with no rule that allows any."""
+    """Restrict everything that this kernel's version of Landlock knows, with no exceptions."""
     version = int(
         libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint(_LANDLOCK_VERSION))
     )

@@ -1,4 +1,4 @@
-"""The one table of tensors in what a pickle makes, in whatever wrapper."""
+"""The search for the one table of tensors in a pickle's object, inside any wrapper."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -28,14 +28,14 @@ Path = tuple[str, ...]
 
 @dataclass
 class Weights:
-    """What is taken of a pickle, and what is passed over.
+    """The tensors taken from a pickle, and the entries that are skipped.
 
     Attributes
     ----------
     tensors : dict of str to Described
-        By name; `arr_0`, `arr_1`, … where they have none.
+        The tensors by name, or by `arr_0`, `arr_1`, … if they have none.
     skipped : dict of str to str
-        What else there is, in a word.
+        The kinds of all other entries, by name.
     """
 
     tensors: dict[str, Described] = field(default_factory=dict)
@@ -50,16 +50,16 @@ class _Candidate:
 
     @property
     def is_usual(self) -> bool:
-        """Whether it is where weights most often are: alone, or under their usual names."""
+        """Return whether it is at a usual place of weights: alone, or under a usual name."""
         return all(part in _USUAL for part in self.path)
 
     @property
     def where(self) -> str:
-        """Its place in words."""
+        """Return its place in words."""
         return told(".".join(self.path)) or "the file itself"
 
     def has(self, dimensions: int) -> bool:
-        """Whether one of its tensors of floats has so many dimensions."""
+        """Return whether one of its float tensors has at least that many dimensions."""
         return any(
             isinstance(one, Described)
             and one.dtype is not None
@@ -70,19 +70,19 @@ class _Candidate:
 
 
 def find_weights(root: object, limits: Limits) -> Weights:
-    """Return the tensors of the one table that can be the weights.
+    """Return the tensors of the only table that can be the weights.
 
     Parameters
     ----------
     root : object
-        What a pickle makes.
+        The object that the pickle makes.
     limits : Limits
-        How many entries there may be.
+        The limits on the number of entries.
 
     Raises
     ------
     RefusedFileError
-        When there is none, or when there are several, each of which could be it.
+        When there is none, or when several tables could be it.
     """
     tables = _with_trees(root, list(_tables(root, limits)), limits)
     found: list[_Candidate] = []
@@ -104,7 +104,7 @@ def find_weights(root: object, limits: Limits) -> Weights:
 
 
 def _taken(chosen: _Candidate, limits: Limits) -> Weights:
-    """Return the tensors of a table, and what is in it or around it beside them."""
+    """Return the tensors of a table, and the other entries in it or around it."""
     weights = Weights()
     for name, one in chosen.entries.items():
         if isinstance(one, Described) and one.dtype is not None:
@@ -145,7 +145,7 @@ def _tables(root: object, limits: Limits) -> Iterator[_Candidate]:
 
 
 def _as_table(node: object) -> dict[Any, Any]:
-    """Return what a node says of tensors; nothing if it holds none itself."""
+    """Return the table of tensors that a node is; an empty one if it holds none itself."""
     if isinstance(node, Described):
         return {f"{_UNNAMED}0": node}
     if isinstance(node, StandIn):
@@ -158,7 +158,7 @@ def _as_table(node: object) -> dict[Any, Any]:
 
 
 def _entries(node: object) -> list[tuple[str, Any]]:
-    """Return what a node holds, by name."""
+    """Return the entries of a node, by name."""
     if isinstance(node, dict):
         return [(str(name), one) for name, one in node.items() if isinstance(name, str | int)]
     if isinstance(node, list | tuple):
@@ -170,18 +170,18 @@ def _entries(node: object) -> list[tuple[str, Any]]:
 
 
 def _is_optimiser(node: object) -> bool:
-    """Whether a node is the state of an optimiser, which is full of tensors."""
+    """Return whether a node is the state of an optimiser, which is full of tensors."""
     return {"state", "param_groups"} <= {name for name, _ in _entries(node)}
 
 
 def _is_module(node: object) -> bool:
-    """Whether a node is a module of PyTorch that was pickled whole."""
+    """Return whether a node is a module of PyTorch that was pickled whole."""
     state = node.state if isinstance(node, StandIn) else None
     return isinstance(state, dict) and {"_parameters", "_modules"} <= state.keys()
 
 
 def _counted(entries: Iterable[tuple[str, Any]], limits: Limits) -> dict[Any, Any]:
-    """Return entries as a table; what holds itself in many ways has no end of them."""
+    """Return entries as a table, with a limit, since objects that hold themselves never end."""
     found: dict[Any, Any] = {}
     for name, one in entries:
         found[name] = one
@@ -208,17 +208,17 @@ def _of_module(node: object, path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _names(found: object) -> Iterable[object]:
-    """Return what is in a set, however it was pickled."""
+    """Return the members of a set, however it was pickled."""
     if isinstance(found, StandIn):
         return [one for part in (*found.arguments, found.parts) for one in _names(part)]
     return found if isinstance(found, set | frozenset | list | tuple) else ()
 
 
 def _with_trees(root: object, tables: list[_Candidate], limits: Limits) -> list[_Candidate]:
-    """Return the tables, those that are the layers of one tree of nothing else as one.
+    """Return the tables, with the layers of a tree that holds only tensors merged into one.
 
-    So JAX keeps weights: `{"params": {"Dense_0": {"kernel": …, "bias": …}}, "step": 3}`. Names
-    with dots are those of whole models.
+    JAX stores weights like this: `{"params": {"Dense_0": {"kernel": …, "bias": …}}, "step": 3}`.
+    Names with dots are those of whole models.
     """
     trees: list[_Candidate] = []
     for path, node, parents in _usual_places(root):
@@ -233,7 +233,7 @@ def _with_trees(root: object, tables: list[_Candidate], limits: Limits) -> list[
 
 
 def _usual_places(root: object) -> Iterator[tuple[Path, object, tuple[object, ...]]]:
-    """Yield the dicts where weights most often are, with what they lie in: the outermost first."""
+    """Yield the dicts at the usual places of weights, with their parents, the outermost first."""
     waiting: deque[tuple[Path, object, tuple[object, ...]]] = deque([((), root, ())])
     seen: set[int] = set()
     while waiting:
@@ -246,7 +246,7 @@ def _usual_places(root: object) -> Iterator[tuple[Path, object, tuple[object, ..
 
 
 def _leaves(node: object, path: Path) -> Iterator[tuple[str, object]]:
-    """Yield whatever is no dict, by its path, and dicts that are too deep."""
+    """Yield everything except dicts by its path, and also dicts that are too deep."""
     if not isinstance(node, dict) or len(path) > _DEEPEST:
         yield ".".join(path), node
         return
@@ -255,12 +255,12 @@ def _leaves(node: object, path: Path) -> Iterator[tuple[str, object]]:
 
 
 def _key(name: object) -> str:
-    """Return the key of an entry; of what has no text of its own, its kind."""
+    """Return the key of an entry, or its kind if it has no text of its own."""
     return str(name) if isinstance(name, str | int | float | bytes | None) else _kind(name)
 
 
 def _kind(one: object) -> str:
-    """Return what something is, in a word."""
+    """Return the kind of an object, in a word."""
     if isinstance(one, Described):
         return one.kind if one.dtype is None else "tensor"
     if isinstance(one, StandIn):
@@ -271,5 +271,5 @@ def _kind(one: object) -> str:
 
 
 def told(text: str) -> str:
-    """Return a name or a word of the pickle's, such as can be shown in one line."""
+    """Return a name or a word of the pickle's in a form that can be shown in one line."""
     return visible(text[:_LONGEST_TOLD])
