@@ -1,8 +1,8 @@
-"""Detectors, one file each: updates → a score per participant.
+"""The detectors, one file each: updates → a score per participant.
 
-Each file has a `FAMILY`: a declaration, and what makes the detector of its arguments. A new
-detector is a file here, a line in `DETECTORS`, and a row in the table of `test_detectors.py`;
-lists, help, completion, tables and reports are made of the declarations.
+Each file has a `FAMILY`: a declaration, and a function that makes the detector from its
+arguments. A new detector is a file here, a line in `DETECTORS`, and a row in the table of
+`test_detectors.py`; lists, help, completion, tables and reports are made of the declarations.
 """
 
 import importlib
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 class Family(Protocol):
-    """What makes a detector."""
+    """A maker of a detector."""
 
     @property
     def declaration(self) -> Declaration:
-        """What there is to know of it."""
+        """The declaration of the detector."""
         ...
 
     def make(self, variant: str, setting: Setting, /) -> Detector:
-        """Return the detector; `variant` is what follows a colon in its name.
+        """Return the detector; `variant` is the part of its name that follows a colon.
 
         Raises
         ------
@@ -64,7 +64,7 @@ LISTED = "ariba audit --list-detectors shows all"
 
 
 def family(name: str) -> Family:
-    """Return what makes the detectors of that name, without a colon.
+    """Return the family of the detectors of that name, without a colon.
 
     Raises
     ------
@@ -100,15 +100,15 @@ def make_detector(
     Parameters
     ----------
     name : str
-        As in `DETECTORS`, with a variant after a colon where it takes one.
+        A name in `DETECTORS`, with a variant after a colon for detectors that take one.
     arguments : dict of str to Parameter, optional
-        What it takes beside its defaults.
+        The arguments that replace its defaults.
     fit_sample : int, optional
-        On how many fragments to fit it, at most.
+        The largest number of fragments to fit it on.
     device : DeviceChoice, optional
-        Where it works.
+        The device on which it works.
     baseline : Baseline, optional
-        What the honest show, where it gives p-values.
+        The tails of honest participants, for a detector that gives p-values.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def make_detectors(
 
 
 def all_different(detectors: Iterable[Detector]) -> tuple[Detector, ...]:
-    """Return several detectors, each of which has a name of its own.
+    """Return several detectors, after a check that no two have the same name.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def all_different(detectors: Iterable[Detector]) -> tuple[Detector, ...]:
 
 
 def _takes(name: str, key: str) -> bool:
-    """Whether a detector takes an argument of that name."""
+    """Return whether a detector takes an argument of that name."""
     first, _, variant = name.partition(":")
     made = family(first)
     options = getattr(made, "options_of", lambda _: made.declaration.options or {})

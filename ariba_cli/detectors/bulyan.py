@@ -1,4 +1,4 @@
-"""Bulyan's selection: when repeated Krum takes an update, if it does."""
+"""Bulyan's selection: the step at which repeated Krum takes an update, if it does."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def settle(given: Arguments, n: int, k_est: int) -> dict[str, int]:
 
 
 def bulyan_scores(statistics: UpdateStatistics, *, f: int) -> Float64:
-    """Return the steps at which repeated Krum takes each, over n − 2f.
+    """Return the steps at which repeated Krum takes each update, over n − 2f.
 
     Of equal Krum scores the first in id order is taken.
     """

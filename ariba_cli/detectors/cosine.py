@@ -1,4 +1,4 @@
-"""The cosines of an update to its nearest neighbours, once the median is taken away."""
+"""The cosines of an update with its nearest neighbours, after the median is subtracted."""
 
 import numpy as np
 
@@ -32,9 +32,9 @@ def settle(given: Arguments, n: int, _k_est: int) -> dict[str, int]:
 
 
 def cosine_scores(statistics: UpdateStatistics, *, neighbours: int) -> Float64:
-    """Return the mean of the largest centred cosines of each to others.
+    """Return the mean of the largest centred cosines of each update with others.
 
-    A few boosted updates move the mean, and then all the others look alike; not so the median.
+    A few boosted updates move the mean, and then all the others look alike; the median stays.
     """
     along, square = statistics.along_median, statistics.median_square
     assert along is not None

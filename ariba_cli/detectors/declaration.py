@@ -1,4 +1,4 @@
-"""What a detector declares: everything that lists, help, tables and reports are made of."""
+"""The declarations of detectors, from which lists, help, tables and reports are made."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Arguments = Mapping[str, Parameter]
 
 
 class Scope(StrEnum):
-    """What a detector is fed."""
+    """The kind of input of a detector."""
 
     LAYER = "layer"
     UPDATE = "update"
@@ -30,7 +30,7 @@ class Scope(StrEnum):
 
 
 class Need(StrEnum):
-    """What a round must have for a detector."""
+    """A thing that a round must have for a detector."""
 
     GLOBAL_MODEL = "global-model"
     OUTPUT_LAYER = "output-layer"
@@ -43,9 +43,9 @@ class Option:
     Attributes
     ----------
     meaning : str
-        What it is, with its unit.
+        The meaning of the argument, with its unit.
     default : str
-        What it is unless it is given, in words.
+        The default value, in words.
     least : int
         The least value that it takes.
     """
@@ -57,32 +57,32 @@ class Option:
 
 @dataclass(frozen=True)
 class Declaration:
-    """What there is to know of a detector without running it.
+    """The facts about a detector that are known without running it.
 
     Attributes
     ----------
     name : str
-        As it is asked for, and stands in reports.
+        The name that users and reports give it.
     scope : Scope
-        What it is fed.
+        The kind of input that it takes.
     summary : str
-        What it looks at, in one line.
+        The subject of its scores, in one line.
     equation : str
-        How a score is found.
+        The equation of a score.
     source : str
         The publication.
     score : str
-        What a score is called in tables, in ASCII.
+        The name of a score in tables, in ASCII.
     needs : frozenset of Need
-        What a round must have.
+        The things that a round must have.
     gathers : frozenset of Statistic
-        What it is fed beside the Gram matrix.
+        The statistics that it takes in addition to the Gram matrix.
     options : dict of str to Option
         The integers that it takes.
     same_on_every_machine : bool
-        Whether its scores are, to the byte.
+        True if its scores are the same on every machine, to the byte.
     gives_p_values : bool
-        Whether it says how likely an honest participant scores as high.
+        True if it gives the chance that an honest participant scores as high.
     """
 
     name: str
@@ -100,21 +100,21 @@ class Declaration:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """On what the p-values of a detector rest.
+    """The basis of a detector's p-values.
 
     Attributes
     ----------
     source : str
-        Where the tails come from.
+        The source of the tails.
     participants : int
-        Of how many honest participants they were fitted.
+        The number of honest participants on whom they were fitted.
     departure : float
         The largest share, over the signs, of usual participants who show more of one than a
         twentieth of the honest did.
     unseen : dict of str to str
-        By each sign that could not be seen, a code that says why.
+        A code with the reason for each sign that could not be seen.
     normalised : bool
-        Whether the model has normalisation layers, and theirs had none.
+        True if the model has normalisation layers, and the models of the tails had none.
     similarity : float64 array of shape (n, n), optional
         The cosine of each pair of updates.
     """
@@ -129,25 +129,25 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a detector of scope *update* says; higher is more suspicious.
+    """The result of a detector of scope *update*; higher is more suspicious.
 
     Attributes
     ----------
     total : float64 array of shape (n,)
-        Of whole updates; finite.
+        The scores of whole updates; finite.
     by_layer : dict of str to float64 array of shape (n,)
-        Of each layer by itself.
+        The scores of each layer by itself.
     parameters : dict of str to Parameter
-        What it was run with, its defaults included.
+        The parameters with which it was run, its defaults included.
     details : dict of str to list of Parameter
-        What else it says, by name, of each participant.
+        Further values of each participant, by name.
     p_values : list of float, optional
-        How likely an honest participant scores as high, of each.
+        The chance that an honest participant scores as high, for each participant.
     reasons : callable
-        Returns the signs against each by index, the least likely first, for the indices of
-        those who are named.
+        The function that returns the signs against each by index, the least likely first, for the
+        indices of those who are named.
     calibrated : Calibrated, optional
-        On what the p-values rest.
+        The basis of the p-values.
     """
 
     total: "Float64"
@@ -160,7 +160,7 @@ class Scores:
 
 
 class Mark(Protocol):
-    """Marks fragments; k_est is k̃."""
+    """A function that marks fragments; k_est is k̃."""
 
     def __call__(
         self, fragments: "Fragments", k_est: int, progress: Progress, /, *, keep_distances: bool
@@ -200,10 +200,10 @@ class HistoryDetector:
     Attributes
     ----------
     declaration : Declaration
-        What there is to know of it.
+        The facts about it.
     score : callable
-        Called with what is known of the rounds of a run; returns what it says of everybody who
-        took part in any.
+        The function that is called with the rounds of a run, and returns the scores of everybody
+        who took part in any of them.
     """
 
     declaration: Declaration
@@ -212,7 +212,7 @@ class HistoryDetector:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a detector is made of beside its declaration."""
+    """The choices from which a detector is made, in addition to its declaration."""
 
     arguments: Arguments
     fit_sample: int | None = None
@@ -231,12 +231,12 @@ class UpdateFamily:
     Attributes
     ----------
     declaration : Declaration
-        Its options are the names of what `function` takes by keyword.
+        The declaration, whose options are the names of the keyword arguments of `function`.
     function : callable
-        Called with `UpdateStatistics` and the arguments.
+        The function that is called with `UpdateStatistics` and the arguments.
     settle : callable, optional
-        Called with the arguments that were given, n and k̃; returns all of them. It raises
-        UsageError when they do not fit.
+        The function that is called with the given arguments, n and k̃, and returns all arguments.
+        It raises UsageError when they do not fit.
     """
 
     declaration: Declaration
@@ -267,7 +267,7 @@ class UpdateFamily:
 
 
 def check_arguments(declaration: Declaration, setting: Setting) -> None:
-    """Refuse what a detector does not take.
+    """Refuse arguments that a detector does not take.
 
     Raises
     ------

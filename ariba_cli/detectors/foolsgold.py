@@ -1,4 +1,4 @@
-"""FoolsGold: the likeness of an update to the most similar one, pardoned for the honest."""
+"""FoolsGold: the similarity of an update to the most similar one, pardoned for the honest."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""FoolsGold with memory: the likeness of what two participants sent over all their rounds."""
+"""FoolsGold with memory: the similarity of two participants' updates over all their rounds."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ DECLARATION = Declaration(
 
 
 def foolsgold_memory(rounds: OverRounds) -> Scores:
-    """Return the largest pardoned cosine of each, of what it sent in all rounds.
+    """Return the largest pardoned cosine of each participant, over its updates of all rounds.
 
     The publication adds up the updates of each participant, and compares the sums. Here the
     inner products of each round are added up, so that no update is kept: two who are alike by

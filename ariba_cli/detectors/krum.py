@@ -1,4 +1,4 @@
-"""Krum: how far an update is from those that are nearest to it."""
+"""Krum: the distance of an update to those that are nearest to it."""
 
 import numpy as np
 
@@ -20,12 +20,12 @@ DECLARATION = Declaration(
 
 
 def settle_f(given: Arguments, n: int, k_est: int, *, most: int, rule: str) -> dict[str, int]:
-    """Return f: as it was given, else k̃ or the most that fits n participants.
+    """Return f: the given one, or else k̃ or the most that fits n participants.
 
     Raises
     ------
     UsageError
-        When what was given does not fit n.
+        When the given one does not fit n.
     """
     f = given.get("f")
     if f is None:
@@ -49,7 +49,9 @@ def krum_sums(distances: Float64, f: int) -> Float64:
     Parameters
     ----------
     distances : float64 array of shape (n, n)
-        Squared, with zeros on the diagonal.
+        The squared distances, with zeros on the diagonal.
+    f : int
+        The number of attackers to tolerate.
     """
     n = len(distances)
     nearest = np.sort(distances + np.diag(np.full(n, np.inf)), axis=1)
@@ -60,7 +62,7 @@ def krum_sums(distances: Float64, f: int) -> Float64:
 
 
 def krum_scores(statistics: UpdateStatistics, *, f: int) -> Float64:
-    """Return the sums by their median; where that is zero, as they are."""
+    """Return the sums divided by their median; unchanged where that is zero."""
     sums = krum_sums(squared_distances(statistics.gram), f)
     median = float(np.median(sums))
     found: Float64 = sums / median if median > 0 else sums

@@ -1,4 +1,4 @@
-"""The output layer: whose correction of one class is unlike that of all others."""
+"""The output layer: participants whose correction of one class is unlike that of all others."""
 
 import numpy as np
 
@@ -30,7 +30,7 @@ _LEAST_SPREAD = 1e-9
 
 
 def last_bias_scores(updates: Updates, _k_est: int) -> Scores:
-    """Return the largest deviation of each participant, and the class in which it is."""
+    """Return the largest deviation of each participant, and the class that shows it."""
     output = updates.output
     assert output is not None
     deviations = np.maximum(
@@ -59,7 +59,7 @@ def _deviations(values: Float64) -> Float64:
 
 
 class LastBias:
-    """Makes the detector."""
+    """The maker of the detector."""
 
     declaration = DECLARATION
 

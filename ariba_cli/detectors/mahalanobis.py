@@ -26,12 +26,12 @@ DECLARATION = Declaration(
 
 
 class Mahalanobis:
-    """Makes the detector."""
+    """The maker of the detector."""
 
     declaration = DECLARATION
 
     def make(self, _: str, setting: Setting) -> LayerDetector:
-        """Return the detector, which leaves nothing to choose but where it works."""
+        """Return the detector, which leaves nothing to choose but its device."""
         check_arguments(DECLARATION, setting)
 
         def mark(

@@ -1,4 +1,4 @@
-"""The distance of an update to the coordinate-wise median of all."""
+"""The distance of an update to the coordinate-wise median of all updates."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ DECLARATION = Declaration(
 
 
 def median_distance_scores(statistics: UpdateStatistics) -> Float64:
-    """Return ‖δ_i − μ‖ by the median of all."""
+    """Return ‖δ_i − μ‖ divided by the median of all."""
     assert statistics.along_median is not None
     squares = np.diagonal(statistics.gram) - 2 * statistics.along_median + statistics.median_square
     return by_median(np.sqrt(np.maximum(squares, 0.0)))

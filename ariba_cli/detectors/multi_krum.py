@@ -1,4 +1,4 @@
-"""Multi-Krum: whether an update is among those of least Krum score that are averaged."""
+"""Multi-Krum: membership of an update among those of least Krum score, which are averaged."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ DECLARATION = Declaration(
 
 
 def multi_krum_scores(statistics: UpdateStatistics, *, f: int) -> Float64:
-    """Return Krum scores by the largest of the n − f least; where that is zero, as they are."""
+    """Return Krum scores divided by the largest of the n − f least; unchanged if that is zero."""
     sums = krum_sums(squared_distances(statistics.gram), f)
     last = float(np.sort(sums)[len(sums) - f - 1])
     found: Float64 = sums / last if last > 0 else sums

@@ -1,4 +1,4 @@
-"""The l2 norm of an update, against that of the others."""
+"""The l2 norm of an update, compared with that of the others."""
 
 import numpy as np
 
@@ -17,12 +17,12 @@ DECLARATION = Declaration(
 
 
 def norm_scores(statistics: UpdateStatistics) -> Float64:
-    """Return ‖δ_i‖ by the median of all; where that is zero, ‖δ_i‖ itself."""
+    """Return ‖δ_i‖ divided by the median of all; where that is zero, ‖δ_i‖ itself."""
     return by_median(np.sqrt(np.maximum(np.diagonal(statistics.gram), 0.0)))
 
 
 def by_median(lengths: Float64) -> Float64:
-    """Return lengths as multiples of their median; where that is zero, as they are."""
+    """Return lengths as multiples of their median; unchanged where that is zero."""
     median = float(np.median(lengths))
     found: Float64 = lengths / median if median > 0 else lengths
     return found

@@ -37,7 +37,7 @@ DECLARATION = Declaration(
 def panel_scores(updates: Updates, by: Calibration) -> Scores:
     """Return the evidence against each, its chance, and the chance of each sign.
 
-    Whoever sent the global model back is not judged: there is no evidence against it.
+    Participants who sent the global model back are not judged: there is no evidence against them.
     """
     n, judged = updates.participants, moving(updates)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -85,12 +85,12 @@ def panel_scores(updates: Updates, by: Calibration) -> Scores:
 
 
 def _short(chance: float) -> float:
-    """Return a chance with the digits to which chances are compared."""
+    """Return a chance rounded to the digits with which chances are compared."""
     return float(f"{chance:.6g}")
 
 
 class Panel:
-    """Makes the detector."""
+    """The maker of the detector."""
 
     declaration = DECLARATION
 

@@ -1,4 +1,4 @@
-"""Any detector of PyOD in the place of the Mahalanobis distance, as `pyod:ECOD`."""
+"""Any detector of PyOD in the place of the Mahalanobis distance, such as `pyod:ECOD`."""
 
 import importlib
 import inspect
@@ -33,7 +33,7 @@ DECLARATION = Declaration(
 
 
 class Pyod:
-    """Makes any detector that PyOD has, called by its name in any case."""
+    """The maker of any detector that PyOD has, called by its name in any case."""
 
     declaration = DECLARATION
 
@@ -64,7 +64,7 @@ class Pyod:
         return LayerDetector(declaration, marking, marking.arguments, setting.fit_sample)
 
     def options_of(self, variant: str) -> list[str]:
-        """Return what the detector takes by name."""
+        """Return the names of the arguments that the detector takes."""
         label = find(variant)
         return _arguments_of(_imported(f"pyod:{label}", CATALOGUE[label], label))
 
@@ -74,20 +74,20 @@ FAMILY = Pyod()
 
 @dataclass(frozen=True)
 class _Marking:
-    """Marks the fragments that PyOD finds unusual; see `Mark`.
+    """A function that marks the fragments that PyOD finds unusual; see `Mark`.
 
     Attributes
     ----------
     name : str
         `pyod:` and PyOD's own name.
     known : Known
-        What is known of it.
+        Its entry in the catalogue.
     kind : callable
         Its class.
     arguments : dict of str to Parameter
-        What it is given beside its defaults.
+        The arguments that replace its defaults.
     most_fitted : int, optional
-        On how many fragments to fit it, at most.
+        The largest number of fragments to fit it on.
     """
 
     name: str
@@ -143,7 +143,7 @@ class _Marking:
         return seed
 
     def _estimator_arguments(self, dimension: int, contamination: float) -> dict[str, Parameter]:
-        """Return what it is made with: what is known of the layer, as far as it takes that."""
+        """Return its arguments: the given ones, and those facts of the layer that it takes."""
         taken = _arguments_of(self.kind)
         known: dict[str, Parameter] = {
             "contamination": min(contamination, _MOST_CONTAMINATION),
@@ -174,7 +174,7 @@ def _imported(name: str, known: Known, label: str) -> Callable[..., engine.Estim
 
 
 def _arguments_of(kind: Callable[..., object]) -> list[str]:
-    """What a class can be given by name."""
+    """Return the names of the arguments that a class takes."""
     return [
         parameter.name
         for parameter in inspect.signature(kind).parameters.values()

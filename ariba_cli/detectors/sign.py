@@ -1,4 +1,4 @@
-"""How unusually often, or seldom, an update moves a coordinate with the majority."""
+"""The share of coordinates, unusually high or low, that an update moves with the majority."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ DECLARATION = Declaration(
 
 
 def sign_scores(statistics: UpdateStatistics) -> Float64:
-    """Return how far the agreement of each with the majority is from the median agreement.
+    """Return the distance of each agreement with the majority from the median agreement.
 
     Attackers may be on either side: once training has converged, the honest go their own ways,
     and a boosted update is nearer to the majority than they are.

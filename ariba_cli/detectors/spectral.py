@@ -1,4 +1,4 @@
-"""DnC's projection: how far an update lies along the direction in which all vary most."""
+"""DnC's projection: the length of an update along the direction in which all vary most."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ _SQUARINGS = 12
 
 
 def spectral_scores(statistics: UpdateStatistics) -> Float64:
-    """Return the share of each in the variance along the first principal direction.
+    """Return the share of each update in the variance along the first principal direction.
 
     All coordinates are taken, where DnC draws some of them. The Gram matrix is squared again
     and again, in products that are the same on every machine, and not handed to LAPACK.

@@ -40,16 +40,16 @@ DECLARATION = Declaration(
 
 
 class Sign(NamedTuple):
-    """What is added up.
+    """The terms that are added up for one sign.
 
     Attributes
     ----------
     share : float
-        Of all who are named wrongly, so many are by this sign.
+        The share of this sign in all participants who are named wrongly.
     floor : float
-        The honest exceed their median by so much at least.
+        The least mean excess of the honest over their median.
     tail : Tail
-        How far they stand out in the window in which they do most.
+        The tail of standing of the honest, in the window in which they stand out most.
     """
 
     share: float
@@ -69,7 +69,7 @@ def timeline_scores(rounds: OverRounds) -> Scores:
     """Return the evidence of all rounds against each, and its chance among the honest.
 
     The scores of one honest participant depend on each other, so that p-values of rounds may
-    not be multiplied: what is added up is held against the same of all other participants.
+    not be multiplied. The sum is compared with the sums of all other participants instead.
     """
     chances = {
         name: SIGNS[name].tail.chance(standing(terms, SIGNS[name].floor))
@@ -91,7 +91,7 @@ def timeline_scores(rounds: OverRounds) -> Scores:
 
 
 def terms_of(rounds: OverRounds) -> dict[str, Float64]:
-    """Return what each round adds by sign, of shape (rounds, n); NaN where somebody was away."""
+    """Return the terms of each round by sign, of shape (rounds, n); NaN for those who were away."""
     lengths = np.abs(np.log(np.maximum(rounds.lengths, np.exp(-_MOST_LENGTH))))
     return {
         "evidence": _deviates(rounds.p_values),
@@ -112,16 +112,16 @@ def windows(rounds: int) -> Iterator[slice]:
 
 
 def standing(terms: Float64, floor: float) -> Float64:
-    """Return how far each stands out in the window in which it does most, of shape (n,).
+    """Return the standing of each in the window in which it stands out most, of shape (n,).
 
-    It is −∞ of whoever took part in too few rounds.
+    It is −∞ for participants who took part in too few rounds.
 
     Parameters
     ----------
     terms : float64 array of shape (rounds, n)
-        What each round adds; NaN where somebody was away.
+        The terms that each round adds; NaN for those who were away.
     floor : float
-        See `Sign`.
+        The least mean excess; see `Sign`.
     """
     found = np.full(terms.shape[1], -np.inf)
     for window in windows(len(terms)):
@@ -130,10 +130,10 @@ def standing(terms: Float64, floor: float) -> Float64:
 
 
 def _standing(terms: Float64, floor: float) -> Float64:
-    """Return how far each stands out in one window.
+    """Return the standing of each in one window.
 
     The sum over T rounds is divided by √(T·(1 + (T − 1)·r)), its deviation where any two rounds
-    have the correlation r, so that those who took part in few can be held against the others.
+    have the correlation r, so that those who took part in few can be compared with the others.
     """
     here = np.isfinite(terms)
     usual = np.array([float(np.median(row[np.isfinite(row)])) for row in terms])
@@ -154,10 +154,10 @@ def _deviation(count: "Float64 | np.int64") -> Float64:
 
 
 def _against_usual(values: Float64, floor: float) -> Float64:
-    """Return how far each is above the median, by what the usual exceed it in the mean.
+    """Return the excess of each over the median, divided by the mean excess of the usual.
 
-    Whoever stands out far has no part in it, which is found again until they stay the same. At
-    first half of those above the median may be such, and at last a fifth.
+    Participants who stand out far do not count among the usual. They are found again until they
+    stay the same: at first half of those above the median may be such, and at last a fifth.
     """
     kept = np.ones(len(values), dtype=bool)
     part = _FIRST_PART
@@ -173,7 +173,7 @@ def _against_usual(values: Float64, floor: float) -> Float64:
 
 
 def _mean_excess(apart: Float64, part: float) -> float:
-    """Return what those above zero come to in the mean, were they exponential.
+    """Return the mean of the values above zero, as if they were exponential.
 
     Beyond a part of them they are counted as if they were censored: nobody knows whether these
     are honest. (Maximum likelihood: Epstein and Sobel, Life Testing, JASA 1953.)
@@ -186,7 +186,7 @@ def _mean_excess(apart: Float64, part: float) -> float:
 
 
 def _deviates(p_values: Float64) -> Float64:
-    """Return Φ⁻¹(1 − p), what a normal statistic with such a chance would be."""
+    """Return Φ⁻¹(1 − p), the value of a normal statistic that has such a chance."""
     inverse = NormalDist().inv_cdf
     found = [
         one if np.isnan(one) else -inverse(min(max(one, _LEAST_P), _MOST_P))
