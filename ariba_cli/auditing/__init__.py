@@ -1,7 +1,7 @@
-"""A round → a verdict: what can be scored, scored layer by layer, ranked, and how firm that is.
+"""A round → a verdict: find the layers, score them one by one, rank, and measure the firmness.
 
-`audit` has the steps; `settings` is what can be chosen. `choice` finds the layers, `intake` and
-`reading` what participants sent, `examination` scores a layer with what `masking` says against
-it. From the marks come `ranking`, `stability` and `evidence`; `evaluation` holds a verdict against
-the truth of a simulation.
+`audit` has the steps; `settings` has the options. `choice` finds the layers, `intake` and
+`reading` the values that participants sent, `examination` scores a layer with the objections of
+`masking`. `ranking`, `stability` and `evidence` come from the marks; `evaluation` compares a
+verdict with the truth of a simulation.
 """

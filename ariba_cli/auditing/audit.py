@@ -58,13 +58,13 @@ def audit(
     Parameters
     ----------
     round_ : Round
-        Who sent what. The values of one layer are held at a time.
+        The round with its submissions. The values of one layer are held at a time.
     settings : AuditSettings
-        What was asked for.
+        The options of the audit.
     progress : Progress, optional
-        Told how far the work is.
+        The function that is told the progress of the work.
     watch : callable, optional
-        Told of what a history keeps of the round.
+        The function that is told the facts that a history keeps of the round.
 
     Raises
     ------
@@ -72,8 +72,8 @@ def audit(
         When a setting does not fit the round.
     InputError
         When there is no layer in which at least three participants can be scored, when one of
-        them has to be left out and `strict` is set, when a detector needs what is not there, or
-        when there are too many to compare in pairs.
+        them has to be left out and `strict` is set, when a detector needs something that is
+        missing, or when there are too many to compare in pairs.
     """
     if settings.update_detectors:
         check_room(len(round_.participants) - len(set(settings.excluded)), settings.memory)
@@ -110,20 +110,20 @@ def audit_sent(
     *,
     where: str = "inspect",
 ) -> Verdict:
-    """Rank the participants by what they sent, wherever it is; see `audit`.
+    """Rank the participants by the values that they sent, from any source; see `audit`.
 
     Parameters
     ----------
     sent : Sent
-        What everybody sent.
+        The values that everybody sent.
     settings : AuditSettings
-        What was asked for.
+        The options of the audit.
     progress : Progress, optional
-        Told how far the work is.
+        The function that is told the progress of the work.
     watch : callable, optional
-        As in `audit`.
+        The function that is told the facts that a history keeps; see `audit`.
     where : str, optional
-        How to list the layers, for errors.
+        The command that lists the layers, for errors.
     """
     findings = align(sent, settings.layout, by_order=settings.by_order)
     too_few = why_too_few(sent.submissions, "scored")
@@ -263,13 +263,13 @@ def _input(role: str, one: Submission, digests: Sequence[str], status: str) -> I
 
 
 def _sealed(round_: Round, one: Input) -> str | None:
-    """Return what the seal says of a file; None when it says nothing of one file."""
+    """Return the seal's result for a file; None when it has none for a single file."""
     listed = None if round_.manifest is None else round_.manifest.files.get(one.path)
     return None if listed is None else listed.sha256
 
 
 def _digest(digests: Sequence[str]) -> str | None:
-    """Return the hash of what was analysed of one file: of the hashes of several layers."""
+    """Return the hash of the analysed part of a file: of the hashes of several layers."""
     if len(digests) <= 1:
         return digests[0] if digests else None
     return hashlib.sha256("".join(f"{digest}\n" for digest in digests).encode()).hexdigest()
@@ -278,7 +278,7 @@ def _digest(digests: Sequence[str]) -> str | None:
 def _coverage(
     layers: Sequence[Layer], choice: Choice, examined: Sequence[ExaminedLayer], scope: str
 ) -> Coverage:
-    """Return how much the detector that decides was fed, which may be less than another was."""
+    """Return the coverage of the detector that decides, which may be less than that of another."""
     weights = [layer for layer in layers if layer.is_weight]
     fed = {
         chosen.layer.name

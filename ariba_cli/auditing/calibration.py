@@ -1,4 +1,4 @@
-"""On what the p-values of an audit rest, and whether they speak for its round."""
+"""The basis of the p-values of an audit, and its fit to the round."""
 
 from ariba_cli.auditing.detection import Detected
 from ariba_cli.base.findings import Finding, FindingKind
@@ -18,7 +18,7 @@ _DECIMALS = 3
 
 
 def calibration_of(decides: Detected) -> Calibration | None:
-    """Return on what the p-values rest; None where there are none."""
+    """Return the basis of the p-values; None if there are no p-values."""
     found = _calibrated(decides)
     if found is None:
         return None
@@ -31,7 +31,7 @@ def calibration_of(decides: Detected) -> Calibration | None:
 
 
 def uncalibrated(decides: Detected) -> list[Finding]:
-    """Return that the rounds of the calibration were unlike this one, where that is so."""
+    """Return the finding that the rounds of the calibration were unlike this one, if they were."""
     found = _calibrated(decides)
     if found is None:
         return []
@@ -54,7 +54,7 @@ def uncalibrated(decides: Detected) -> list[Finding]:
 
 
 def similarity_of(decides: Detected) -> Similarity | None:
-    """Return how alike those are who stand out most; None where that was not measured."""
+    """Return the similarity of those who stand out most; None where it was not measured."""
     found = _calibrated(decides)
     if found is None or found.similarity is None:
         return None

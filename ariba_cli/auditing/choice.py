@@ -1,4 +1,4 @@
-"""Which layers of a round are examined, and how each of them is cut."""
+"""The choice of the layers of a round to examine, and of the cut of each."""
 
 import math
 from collections.abc import Collection, Iterable, Sequence
@@ -28,16 +28,16 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class ChosenLayer:
-    """One layer to examine.
+    """A layer to examine.
 
     Attributes
     ----------
     layer : Layer
-        Which one.
+        The layer itself.
     fragment : str
         kernel, filter, row or block:D.
     cut : FragmentLayout, optional
-        How that cuts it; none where it is not cut, and seen as a whole alone.
+        The cut by that fragment; None where the layer is not cut, and seen as a whole alone.
     """
 
     layer: Layer
@@ -52,11 +52,11 @@ class Choice:
     Attributes
     ----------
     how : str
-        `all`, by a `pattern`, or `named`, whatever takes most.
+        The kind of choice: `all`, by a `pattern`, or `named`, whichever is the most general.
     layers : tuple of ChosenLayer
-        Each once, in model order; at least one.
+        The layers, each once, in model order; at least one.
     findings : tuple of Finding
-        What was meant too, and cannot be examined.
+        The layers that were asked for too, and cannot be examined.
     """
 
     how: str
@@ -74,23 +74,23 @@ def choose_layers(
 ) -> Choice:
     """Find the layers that are asked for.
 
-    A layer that is asked for by its name must fit the fragment. Of those that a pattern or
-    `all` means, only those that hold weights are taken, and where fragments alone are looked
-    at, those that fit it. A name that is in the round goes before what it would mean as a
+    A layer that is asked for by its name must fit the fragment. A pattern or `all` takes only
+    layers that hold weights, and where only fragments are scored, only those that fit
+    the fragment. A name that is in the round takes precedence over the same text as a
     pattern.
 
     Parameters
     ----------
     layers : sequence of Layer
-        Of the round, in model order.
+        The layers of the round, in model order.
     asked : sequence of str
         Names, patterns with `*`, `?` or `[…]`, or `all`; none for all.
     fragment : str, optional
-        How they are to be cut; none for the default of each.
+        The fragment into which they are cut; None for the default of each.
     scopes : collection of Scope
-        What the detectors look at: fragments, whole updates, or both.
+        The scopes of the detectors: fragments, whole updates, or both.
     where : str
-        How to list the layers, for error messages.
+        The command that lists the layers, for error messages.
 
     Raises
     ------
@@ -116,9 +116,9 @@ def choose_layers(
 
 
 def _few_fragments(chosen: ChosenLayer) -> Finding | None:
-    """Return that a convolution has fewer kernels than values in each, where that is so.
+    """Return the finding that a convolution has fewer kernels than values in each, if it has.
 
-    Most often its axes lie in another order than they are taken to.
+    Most often its axes lie in another order than assumed.
     """
     shape = chosen.layer.shape
     if not is_convolution(shape) or chosen.fragment not in ("", "kernel"):
@@ -146,10 +146,10 @@ def _fitting(
     scopes: Collection[Scope],
     where: str,
 ) -> tuple[list[ChosenLayer], list[Finding]]:
-    """Return what is meant and can be examined; what is too wide for a fragment is said.
+    """Return the meant layers that can be examined, and findings of those too wide for a fragment.
 
-    Biases and the like, and what a fragment that was asked for does not fit, are only
-    missing from the coverage where nothing but fragments is looked at.
+    Biases and the like, and layers that the given fragment does not fit, are only missing from
+    the coverage where detectors take nothing but fragments.
     """
     meant = list(layers) if text == ALL else matching_layers(layers, text)
     fitting: list[ChosenLayer] = []

@@ -1,4 +1,4 @@
-"""The order of the participants → who is named, by one of two rules."""
+"""The decision: the order of the participants → the named ones, by one of two rules."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,11 +23,11 @@ def decide(
     Parameters
     ----------
     decides : Detected
-        What the detector says that decides.
+        The result of the detector that decides.
     alpha : float, optional
         The false-discovery level; None to name the k̃ first.
     k_est : int
-        k̃.
+        The number k̃ of suspected participants.
     """
     name, scores = decides.result.name, decides.result.scores
     if alpha is None:
@@ -50,13 +50,13 @@ def top_k(
     Parameters
     ----------
     detector : str
-        Whose scores these are.
+        The detector that gave the scores.
     scores : sequence of Score
-        The most suspicious first; none when nobody can be told apart.
+        The scores, the most suspicious first; none when nobody can be told apart.
     k_est : int
-        k̃.
+        The number k̃ of suspected participants.
     margin : float
-        By how much the k̃-th value exceeds the next.
+        The excess of the k̃-th value over the next.
     """
     decision = Decision(
         rule="top-k",
@@ -71,19 +71,21 @@ def top_k(
 def level(
     detector: str, scores: Sequence[Score], alpha: float
 ) -> tuple[Decision, tuple[Ranked, ...]]:
-    """Name those whose p-values are small among so many (Benjamini and Hochberg, 1995).
+    """Name those whose p-values are small for the number of participants.
 
-    With p_(1) ≤ … ≤ p_(n), the first r are named for the largest r with p_(r) ≤ α·r/n: so at
-    most a share α of all who are named is expected to be honest.
+    The rule is that of Benjamini and Hochberg (1995). With p_(1) ≤ … ≤ p_(n), the first r are
+    named for the largest r with p_(r) ≤ α·r/n: so at most a share α of all who are named is
+    expected to be honest.
 
     Parameters
     ----------
     detector : str
-        Whose scores these are.
+        The detector that gave the scores.
     scores : sequence of Score
-        The most suspicious first, each with its p-value, which grows from one to the next.
+        The scores, the most suspicious first, each with its p-value, which grows from one to the
+        next.
     alpha : float
-        α.
+        The level α.
     """
     n = len(scores)
     p_values = [1.0 if one.p_value is None else one.p_value for one in scores]
@@ -96,7 +98,7 @@ def level(
 
 
 def few_participants(participants: int) -> list[Finding]:
-    """Return that there are too few to accuse anybody, where that is so."""
+    """Return the finding that there are too few to accuse anybody, where that is so."""
     if participants >= FEWEST_TO_FLAG:
         return []
     detail = (
@@ -110,7 +112,7 @@ def few_participants(participants: int) -> list[Finding]:
 def with_ids(
     reasons: Mapping[int, Sequence[of_panel.Reason]], ids: Sequence[str]
 ) -> dict[str, tuple[Reason, ...]]:
-    """Return the reasons against participants by their ids, who are known by index."""
+    """Return the reasons by participant id instead of by index."""
     return {
         ids[who]: tuple(
             Reason(

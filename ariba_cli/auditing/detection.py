@@ -1,4 +1,4 @@
-"""What was gathered in all layers → the results of the detectors."""
+"""The detection: the gathered values of all layers → the results of the detectors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ _LISTED = "ariba audit --list-detectors shows what each needs"
 
 
 def check_room(participants: int, memory: int) -> None:
-    """Refuse to compare so many participants in pairs that memory cannot hold what comes of it.
+    """Refuse to compare so many participants in pairs that memory cannot hold the result.
 
     Parameters
     ----------
     participants : int
-        How many there are.
+        The number of participants.
     memory : int
-        How many bytes may be held.
+        The number of bytes that may be held.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def check_room(participants: int, memory: int) -> None:
 def update_plan(
     detectors: Sequence[UpdateDetector], sent: Sent, choice: Choice
 ) -> UpdatePlan | None:
-    """Return what is to be gathered for the detectors of scope *update*; None without any.
+    """Return the plan of gathering for the detectors of scope *update*; None without any.
 
     Raises
     ------
@@ -103,20 +103,20 @@ def _check_global(name: str, sent: Sent) -> None:
 
 @dataclass(frozen=True)
 class Detected:
-    """What a detector says.
+    """The result of a detector, with its input.
 
     Attributes
     ----------
     result : DetectorResult
-        For the report.
+        The result for the report.
     margin : float
-        By how much its k̃-th value exceeds the next.
+        The excess of its k̃-th value over the next.
     ids : tuple of str
-        Who was scored as a whole, in id order; nobody where layers were.
+        The participants that were scored as a whole, in id order; empty where layers were.
     scores : Scores, optional
-        What it says of these, in that order.
+        Their scores, in that order.
     updates : Updates, optional
-        What it was fed of these.
+        Their updates, in that order.
     """
 
     result: DetectorResult
@@ -132,12 +132,12 @@ def detector_results(
     plan: UpdatePlan | None,
     k_est: int,
 ) -> list[Detected]:
-    """Return what each detector says.
+    """Return the result of each detector.
 
     Raises
     ------
     InputError, UsageError
-        When one of them lacks what it needs.
+        When one of them lacks something that it needs.
     """
     gathered = _gathered(examined, plan, k_est) if plan is not None else None
     return [
@@ -260,7 +260,7 @@ def _of_updates(
 
 
 def _check_fed(detector: UpdateDetector, updates: Updates) -> None:
-    """Refuse to score what a detector could not be fed."""
+    """Refuse to score updates that lack something that a detector needs."""
     needs, name = detector.declaration.needs, detector.declaration.name
     if Need.GLOBAL_MODEL in needs and not updates.total.from_global:
         raise InputError(

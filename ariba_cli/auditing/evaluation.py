@@ -1,4 +1,4 @@
-"""How good a verdict is, measured against the truth of a simulation."""
+"""The quality of a verdict, measured against the truth of a simulation."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ def truth_metrics(verdict: Verdict, compromised: Sequence[str]) -> Truth:
 
 
 def _named_by(found: DetectorResult, verdict: Verdict) -> tuple[str, ...]:
-    """Return whom the decision names, or who is among the k̃ first of another detector."""
+    """Return those whom the decision names, or the k̃ first of another detector."""
     if found is verdict.deciding or verdict.method.k_est is None:
         return tuple(one.id for one in verdict.suspects)
     return found.ids[: verdict.method.k_est]

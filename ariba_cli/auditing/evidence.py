@@ -1,4 +1,4 @@
-"""What pictures of a layer are made of: a few fragments of everybody, and the most distant ones."""
+"""The data for pictures of a layer: a few fragments of everybody, and the most distant ones."""
 
 import math
 from collections.abc import Sequence
@@ -29,12 +29,14 @@ _VALUE_DIGITS = 4
 
 @dataclass(frozen=True)
 class Wanted:
-    """Of what evidence is kept.
+    """The evidence to keep.
 
     Attributes
     ----------
-    explained : participants whose fragments are shown whatever their score.
-    layers : among how many layers the space of the report is shared.
+    explained : tuple of str
+        The participants whose fragments are shown whatever their score.
+    layers : int
+        The number of layers that share the space of the report.
     """
 
     explained: tuple[str, ...] = ()
@@ -48,12 +50,20 @@ def layer_evidence(
     ids: Sequence[str],
     wanted: Wanted,
 ) -> LayerEvidence:
-    """A sample of the fragments of a layer, and the most distant of those who have most marks.
+    """Return a sample of a layer's fragments, and the most distant of those with most marks.
 
     Parameters
     ----------
-    marks : with the distances of all fragments, of shape (n, m).
-    ids : the n participants, in id order.
+    chosen : ChosenLayer
+        The layer.
+    fragments : Fragments
+        The fragments of n participants, m each.
+    marks : Marks
+        The marks, with the distances of all fragments, of shape (n, m).
+    ids : sequence of str
+        The n participants, in id order.
+    wanted : Wanted
+        The evidence to keep.
     """
     assert marks.distances is not None
     drawn = _drawn_as(chosen)
@@ -83,15 +93,24 @@ def layer_evidence(
 
 @dataclass(frozen=True)
 class _Gathering:
-    """Where fragments to show come from.
+    """The source of the fragments to show.
 
     Attributes
     ----------
-    distances : of all fragments, of shape (n, m).
-    less_marked : the indices of those who are not among the k̃ most marked, in id order.
-    median : of all distances.
-    inputs : how many kernels each output has; None for other fragments.
-    values : how many of a fragment's values are kept.
+    fragments : Fragments
+        The fragments of n participants, m each.
+    distances : float64 array of shape (n, m)
+        The distances of all fragments.
+    ids : sequence of str
+        The n participants, in id order.
+    less_marked : int array
+        The indices of those who are not among the k̃ most marked, in id order.
+    median : float
+        The median of all distances.
+    inputs : int, optional
+        The number of kernels of each output; None for other fragments.
+    values : int
+        The number of values of a fragment that are kept.
     """
 
     fragments: Fragments
@@ -103,7 +122,7 @@ class _Gathering:
     values: int
 
     def most_distant(self, participant: int) -> tuple[Fragment, ...]:
-        """The fragments of largest distance of one participant, by (−distance, index)."""
+        """Return the fragments of largest distance of one participant, by (−distance, index)."""
         order = np.argsort(-self.distances[participant], kind="stable")[:_SHOWN_FRAGMENTS]
         rows = self.fragments.centred_at(order)[..., : self.values]
         return tuple(
@@ -112,7 +131,7 @@ class _Gathering:
         )
 
     def _fragment(self, participant: int, index: int, rows: Float64) -> Fragment:
-        """Fragment `index` of everybody is in `rows`, of shape (n, values)."""
+        """Return one fragment; `rows` has fragment `index` of everybody, of shape (n, values)."""
         distances = self.distances[:, index]
         others = self.less_marked[self.less_marked != participant]
         if not len(others):
@@ -133,7 +152,7 @@ class _Gathering:
 
 
 def _drawn_as(chosen: ChosenLayer) -> tuple[int, int]:
-    """Rows and columns of the values of one fragment."""
+    """Return the number of rows and of columns in a picture of one fragment."""
     shape = chosen.layer.shape
     if chosen.fragment == "kernel":
         return math.prod(shape[2:-1]), shape[-1]
@@ -145,7 +164,7 @@ def _drawn_as(chosen: ChosenLayer) -> tuple[int, int]:
 
 
 def _plane(fragments: Fragments, ids: Sequence[str], layers: int) -> Plane | None:
-    """Sampled fragments along the first two principal components (Fig. 3c).
+    """Return sampled fragments along the first two principal components (Fig. 3c).
 
     The sample is at equal distances in the order of fragments. The sign of a component is that
     for which its largest entry is positive.

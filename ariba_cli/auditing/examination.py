@@ -44,16 +44,16 @@ _LEAST_CHUNK_BYTES = 2**16
 
 @dataclass(frozen=True)
 class UpdatePlan:
-    """What is gathered of whole updates.
+    """The plan of the values to gather of whole updates.
 
     Attributes
     ----------
     gathers : frozenset of Statistic
-        Beside the Gram matrix.
+        The statistics to gather in addition to the Gram matrix.
     global_model : Submission, optional
         The model that the server sent out.
     updates_are_deltas : bool
-        Whether participants sent differences to it.
+        True if participants sent differences from it.
     output : OutputNames, optional
         The output layer, where it is wanted.
     """
@@ -66,18 +66,18 @@ class UpdatePlan:
 
 @dataclass(frozen=True)
 class Marked:
-    """What a detector made of the fragments of one layer.
+    """The result of a detector for the fragments of one layer.
 
     Attributes
     ----------
     result : MarkedLayer
-        For the report.
+        The result for the report.
     parameters : dict of str to Parameter
-        What the detector was run with.
+        The parameters with which the detector was run.
     device : str
-        Where.
+        The device on which it was run.
     counts : LayerCounts, optional
-        Its marks for every k̃; none when nobody can be told apart.
+        Its marks for every k̃; None when nobody can be told apart.
     """
 
     result: MarkedLayer
@@ -88,18 +88,18 @@ class Marked:
 
 @dataclass(frozen=True)
 class OfUpdates:
-    """What detectors of scope *update* are fed of one layer.
+    """The values of one layer for detectors of scope *update*.
 
     Attributes
     ----------
     gathered : Gathered, optional
-        None where there is no such detector.
+        The gathered values; None where there is no such detector.
     bias : float64 array of shape (n, classes), optional
         The updates of the output layer's bias, if this is it.
     global_sha256 : str, optional
         The hash of the bytes of the global model that were analysed.
     findings : tuple of Finding
-        What is wrong with the global model.
+        The faults of the global model.
     """
 
     gathered: Gathered | None = None
@@ -110,28 +110,28 @@ class OfUpdates:
 
 @dataclass(frozen=True)
 class Examined:
-    """What came of one layer.
+    """The results for one layer.
 
     Attributes
     ----------
     layer : ExaminedLayer, optional
-        None when too few could be scored.
-    ids : tuple of str
-        Who was scored, in id order.
+        The layer; None when too few could be scored.
     k_est : int
-        k̃; 0 while nothing was scored.
+        The number k̃; 0 while nothing was scored.
     left_out : dict of str to Finding
-        Why, by participant.
+        The reason for each participant that is left out.
     findings : tuple of Finding
-        What else was found.
+        The other findings.
+    ids : tuple of str
+        The scored participants, in id order.
     far_out : tuple of str
-        Who is so far from the others that it can hide somebody.
+        The participants so far from the others that they can hide somebody.
     marked : dict of str to Marked
-        By detector of scope *layer*.
+        The results by detector of scope *layer*.
     of_updates : OfUpdates
-        For the detectors of scope *update*.
+        The values for the detectors of scope *update*.
     evidence : LayerEvidence, optional
-        What pictures are made of, where they are wanted.
+        The data for pictures, where they are wanted.
     """
 
     layer: ExaminedLayer | None
@@ -179,7 +179,7 @@ def examine_all(
 
 
 def _offering(submissions: Sequence[Submission], chosen: ChosenLayer) -> set[str]:
-    """Return who may be scored in a layer, by what the files say of themselves."""
+    """Return those who may be scored in a layer, judging by the descriptions in their files."""
     return {one.member.id for one in submissions if offers(one, chosen.layer)}
 
 
@@ -190,8 +190,8 @@ class _Examination:
     Attributes
     ----------
     elsewhere : frozenset of str
-        Who may be scored in another layer: k̃ has to leave somebody of all, not of those of
-        this layer alone, and a percentage is of all.
+        The participants who may be scored in another layer: k̃ has to leave some of all of them,
+        and a percentage is of all of them.
     """
 
     chosen: ChosenLayer
@@ -215,7 +215,7 @@ class _Examination:
     def _score(
         self, submissions: Sequence[Submission], values: LayerValues, progress: Progress
     ) -> Examined:
-        """Score what was read.
+        """Score the values that were read.
 
         Raises
         ------
@@ -305,12 +305,12 @@ class _Examination:
 
     @property
     def _pictured(self) -> LayerDetector | None:
-        """The detector whose distances pictures show."""
+        """Return the detector whose distances pictures show."""
         detectors = self.settings.layer_detectors
         return detectors[0] if self.wanted is not None and detectors else None
 
     def _gathered(self, fragments: Fragments) -> OfUpdates:
-        """Return what detectors of scope *update* are fed."""
+        """Return the values for detectors of scope *update*."""
         if self.plan is None:
             return OfUpdates()
         layer, model = self.chosen.layer, self.plan.global_model

@@ -1,4 +1,4 @@
-"""Round after round → what is remembered of them → a verdict on all of them together."""
+"""The history: round after round → the remembered numbers → a verdict on all rounds together."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -38,13 +38,13 @@ class AuditedRound:
     Attributes
     ----------
     number : int, optional
-        As its manifest has it.
+        The number in its manifest.
     verdict : Verdict
-        What was found in it.
+        The verdict on it.
     result_sha256 : str
-        Of the report on it.
+        The hash of the result in the report on it.
     observation : Observation, optional
-        What a history keeps of it.
+        The numbers that a history keeps of it.
     """
 
     number: int | None
@@ -55,7 +55,7 @@ class AuditedRound:
 
 @dataclass
 class RunningHistory:
-    """What is remembered of the rounds so far: scores by round, and sums over rounds.
+    """The memory of the rounds so far: scores by round, and sums over rounds.
 
     It grows by a few numbers of each participant with a round, and holds no update. Its level
     is that of the first round.
@@ -81,21 +81,21 @@ class RunningHistory:
 
     @property
     def rounds(self) -> int:
-        """How many rounds are remembered."""
+        """The number of remembered rounds."""
         return len(self._rounds)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is wrong with the rounds so far."""
+        """The faults of the rounds so far."""
         return tuple(dict.fromkeys(self._findings))
 
     @property
     def suffices(self) -> bool:
-        """Whether these are enough for a verdict on all of them together."""
+        """True if these are enough for a verdict on all of them together."""
         return self.rounds >= FEWEST_ROUNDS
 
     def add(self, one: AuditedRound) -> None:
-        """Remember a round, or why it is left out."""
+        """Remember a round, or the reason why it is left out."""
         alpha = one.verdict.decision.alpha
         if one.observation is None or alpha is None:
             return
@@ -120,7 +120,7 @@ class RunningHistory:
         self._rounds.append(RoundOfHistory(number, one.result_sha256, len(seen.ids), named))
 
     def verdict(self) -> History:
-        """Return what the rounds so far say together.
+        """Return the verdict on all rounds so far together.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class RunningHistory:
         )
 
     def _number(self, one: AuditedRound) -> int | None:
-        """Return the number of a round; None where it is left out, which is a finding then."""
+        """Return the number of a round; None, with a finding, where the round is left out."""
         last = self._rounds[-1].number if self._rounds else None
         number = one.number
         if number is None:
@@ -185,7 +185,7 @@ class RunningHistory:
         self._findings.append(Finding(kind, words, facts={"round": number}))
 
     def _grow(self, n: int) -> None:
-        """Make place for whoever is new."""
+        """Make room for new participants."""
         new = n - len(self._gram)
         self._gram = np.pad(self._gram, ((0, new), (0, new)))
         self._squares = np.pad(self._squares, ((0, new), (0, new)))
@@ -198,7 +198,7 @@ class RunningHistory:
         return OverRounds(p_values, lengths, self._gram, self._squares)
 
     def _course(self, name: str, place: int, rounds: OverRounds, usual: Kept) -> Course:
-        """Return what one participant did, and when it began if it is not usual."""
+        """Return the course of one participant, and the round in which it ceased to be usual."""
         began: int | None = None
         label: int | None = None
         layers: tuple[str, ...] = ()
@@ -218,7 +218,7 @@ class RunningHistory:
 
 
 def why_too_few(history: RunningHistory) -> str:
-    """Return why there is no verdict on all rounds together."""
+    """Return the reason why there is no verdict on all rounds together."""
     findings = "; ".join(one.detail for one in history.findings)
     return (
         f"there is no verdict on all rounds together: {history.rounds} of them can be taken "
@@ -228,7 +228,7 @@ def why_too_few(history: RunningHistory) -> str:
 
 
 def _most_common(counts: Counter[Value], most: int) -> tuple[Value, ...]:
-    """Return the values of most rounds, in an order that does not depend on that of rounds."""
+    """Return the values that occur in most rounds, in an order independent of that of rounds."""
     return tuple(sorted(counts, key=lambda value: (-counts[value], str(value)))[:most])
 
 

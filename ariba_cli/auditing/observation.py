@@ -1,4 +1,4 @@
-"""What a history keeps of a round: a few numbers of each participant, and no update."""
+"""The observation that a history keeps of a round: a few numbers of each participant, no update."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ _UNLIKELY = 0.05
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen in a round.
+    """The numbers observed in a round.
 
     Attributes
     ----------
     ids : tuple of str
-        Who was judged, in id order.
+        The participants who were judged, in id order.
     p_values : float64 array of shape (n,)
-        Of the detector that decides.
+        The p-values of the detector that decides.
     lengths : float64 array of shape (n,)
-        ‖δ_i‖ by their median; by the largest, where that is zero.
+        ‖δ_i‖ divided by their median; by the largest, where that is zero.
     gram : float64 array of shape (n, n)
-        ⟨δ_i, δ_j⟩, by the square of the same.
+        ⟨δ_i, δ_j⟩ divided by the square of the same.
     reasons : dict of str to tuple of Reason
-        The signs against whoever is unlikely.
+        The signs against all who are unlikely.
     """
 
     ids: tuple[str, ...]
@@ -40,7 +40,7 @@ class Observation:
 
 
 def observe(decides: Detected) -> Observation | None:
-    """Return what a history keeps; None without p-values, or where nobody can be told apart."""
+    """Return the observation to keep; None without p-values, or where nobody can be told apart."""
     scores, updates = decides.scores, decides.updates
     if scores is None or scores.p_values is None or updates is None or not decides.result.scores:
         return None

@@ -1,4 +1,4 @@
-"""When it began: of a participant whom a history names."""
+"""The onset of the attack of a participant whom a history names."""
 
 import numpy as np
 
@@ -17,8 +17,8 @@ _MAD_TO_DEVIATION = 1.4826
 def began_at(rounds: OverRounds, place: int, usual: Kept) -> int:
     """Return the index of the round in which it began.
 
-    It is the one from which on a participant shows most more than before: with the means x̄ and
-    x̄' of a and b rounds before it and from it on, where √(a·b/(a + b))·(x̄' − x̄) is largest, the
+    It is the round from which on the values of a participant rise most. With the means x̄ and
+    x̄' of a and b rounds before it and from it on, √(a·b/(a + b))·(x̄' − x̄) is largest there, the
     likelihood ratio of a rise (Hinkley, Inference about the change-point, Biometrika 1970).
 
     Parameters
@@ -26,9 +26,9 @@ def began_at(rounds: OverRounds, place: int, usual: Kept) -> int:
     rounds : OverRounds
         All rounds.
     place : int
-        Whom it is about.
+        The index of the participant.
     usual : bool array of shape (n,)
-        Who is not named.
+        True for the participants who are not named.
     """
     there = np.flatnonzero(np.isfinite(rounds.p_values[:, place]))
     terms = terms_of(rounds)
@@ -47,7 +47,7 @@ def _rise(shown: Float64, at: int) -> float:
 
 
 def _deviations(terms: Float64, place: int, usual: Kept) -> Float64:
-    """Return how far one is above the median of the usual in each round, in their deviations."""
+    """Return the deviation of one from the median of the usual in each round, in theirs."""
     found = np.zeros(len(terms))
     for index, row in enumerate(terms):
         others = row[usual & np.isfinite(row)]

@@ -1,4 +1,4 @@
-"""Which layer of a model tells classes apart, as far as shapes and names show it."""
+"""The layer of a model that tells classes apart, as far as shapes and names show it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,13 +19,13 @@ class OutputNames(NamedTuple):
 def output_names(layers: Sequence[Layer]) -> OutputNames | None:
     """Find the output layer: a weight matrix with a bias whose outputs no other layer takes.
 
-    Of several the last in model order is taken, and so it is where none is left over, as in
-    a network whose width equals the number of its classes.
+    The last in model order is taken if there are several. It is taken, too, if none is left over,
+    such as in a network whose width equals the number of its classes.
 
     Parameters
     ----------
     layers : sequence of Layer
-        Those that are examined, in model order.
+        The examined layers, in model order.
     """
     shapes = {layer.name: layer.shape for layer in layers}
     inputs = {shape[1] for shape in shapes.values() if len(shape) >= 2}

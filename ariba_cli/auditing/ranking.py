@@ -1,4 +1,4 @@
-"""What a detector says → the order of the participants, in exact arithmetic."""
+"""The ranking: the result of a detector → the order of the participants, in exact arithmetic."""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -12,7 +12,7 @@ _DIGITS = 6
 
 
 def scores_of_marks(results: Sequence[MarkedLayer]) -> tuple[Score, ...]:
-    """Order by (−mean share, id).
+    """Order participants by (−mean share, id).
 
     A participant's mean is over the layers in which it was scored. A layer in which nobody can
     be told apart counts for nobody; nobody is scored when there is no other.
@@ -37,7 +37,7 @@ def scores_of_marks(results: Sequence[MarkedLayer]) -> tuple[Score, ...]:
 
 
 def scores_of_updates(ids: Sequence[str], found: Scores) -> tuple[Score, ...]:
-    """Order by (−score, id), with scores to six significant digits."""
+    """Order participants by (−score, id), with scores to six significant digits."""
     totals = dict(zip(ids, map(_short, found.total.tolist()), strict=True))
     by_layer: Mapping[str, list[float]] = {
         layer: list(map(_short, scores.tolist())) for layer, scores in found.by_layer.items()

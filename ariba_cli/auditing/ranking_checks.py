@@ -1,4 +1,4 @@
-"""What can keep a ranking from meaning what it says, though every input is sound."""
+"""The conditions that can make a ranking misleading, though every input is sound."""
 
 import hashlib
 import statistics
@@ -29,11 +29,11 @@ _SAMPLED_PLACES = 64
 
 
 def central_participant(fragments: Fragments) -> int:
-    """Return the index of one who is like most others, while less than half are extreme.
+    """Return the index of a participant that is like most others, if less than half are extreme.
 
-    It is the one of median distance to the median of all, over a sample of values. Where
-    that is taken depends on how everybody's values start: no participant can choose its
-    place in it.
+    It is the one of median distance to the median of all, over a sample of values. The places of
+    the sample depend on the first values of everybody: no participant can choose its
+    position in it.
     """
     size = fragments.values
     sampled = min(_SAMPLED_VALUES, _SAMPLED_OF_ALL // fragments.participants)
@@ -55,14 +55,14 @@ def _drawn_places(seed: bytes, limit: int) -> npt.NDArray[np.intp]:
 
 
 def left_out_unchanged(idle: Sequence[Submission], participants: int) -> list[Finding]:
-    """Return that some sent the global model back, a finding for all of them.
+    """Return the finding that some sent the global model back, one for all of them.
 
     Parameters
     ----------
     idle : sequence of Submission
-        Who did.
+        The submissions of these.
     participants : int
-        How many there are in all.
+        The number of participants in all.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def left_out_unchanged(idle: Sequence[Submission], participants: int) -> list[Fi
 
 
 def duplicates(scored: Sequence[Submission], layer: str) -> list[Finding]:
-    """Return who sent the same bytes as somebody else, a finding for each group."""
+    """Return a finding for each group of participants who sent the same bytes."""
     groups: dict[str | None, list[str]] = {}
     for one in scored:
         groups.setdefault(one.digest, []).append(one.member.id)
@@ -107,16 +107,16 @@ def duplicates(scored: Sequence[Submission], layer: str) -> list[Finding]:
 def dominant(
     scored: Sequence[Submission], from_reference: npt.NDArray[np.float64], layer: str
 ) -> list[Finding]:
-    """Return who is so far from the central one that it hides what the others differ in.
+    """Return findings of participants so far from the central one that they hide the others.
 
     Parameters
     ----------
     scored : sequence of Submission
-        Who is scored, n of them.
+        The submissions of the n scored participants.
     from_reference : float64 array of shape (n,)
         The l2 distance of each from the central participant.
     layer : str
-        In which layer.
+        The name of the layer.
     """
     typical = statistics.median_low(from_reference.tolist())
     return [
@@ -134,14 +134,14 @@ def dominant(
 
 
 def far_out(ids: Sequence[str], from_reference: npt.NDArray[np.float64]) -> tuple[str, ...]:
-    """Return who is so far from the central one that a mean should not count it.
+    """Return those who are so far from the central one that a mean should not count them.
 
     They are less than half of all: the typical distance is that of the median participant.
 
     Parameters
     ----------
     ids : sequence of str
-        Who is scored, n of them.
+        The n scored participants.
     from_reference : float64 array of shape (n,)
         The l2 distance of each from the central participant.
     """
@@ -154,7 +154,7 @@ def far_out(ids: Sequence[str], from_reference: npt.NDArray[np.float64]) -> tupl
 
 
 def equal_everywhere(layer: str, participants: int) -> Finding:
-    """Return that a layer tells nobody apart, since all sent the same."""
+    """Return the finding that a layer tells nobody apart, since all sent the same."""
     return Finding(
         FindingKind.DEGENERATE,
         f"all {participants} updates are equal in {layer}: it ranks nobody",
@@ -164,7 +164,7 @@ def equal_everywhere(layer: str, participants: int) -> Finding:
 
 
 def degenerate(detector: str, result: MarkedLayer) -> list[Finding]:
-    """Return why a detector marks nothing in a layer, where that is so."""
+    """Return the finding that a detector marks nothing in a layer, and why, where that is so."""
     if result.marked:
         return []
     if result.covariance_rank == 0:
@@ -181,7 +181,7 @@ def degenerate(detector: str, result: MarkedLayer) -> list[Finding]:
 
 
 def large_k_est(k_est: int, participants: int) -> list[Finding]:
-    """Return that k̃ leaves no honest majority, where that is so."""
+    """Return the finding that k̃ leaves no honest majority, where that is so."""
     if 2 * k_est < participants:
         return []
     detail = f"k_est is {k_est} of {participants}: ARIBA assumes an honest majority"

@@ -1,4 +1,4 @@
-"""A second result without those who are far out: whoever hid behind them comes out then."""
+"""A second result without those who are far out: it shows participants who hid behind them."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -37,29 +37,29 @@ def rescored(
     """Score all but those who are far out, where these hide somebody.
 
     They move the mean that everybody is compared with, and stretch the covariance. They hide
-    somebody where one of them is no suspect itself, so many there are; or where another
+    somebody if there are so many that one of them is not a suspect; or if another
     participant has far more marks without them than beside them.
 
     Parameters
     ----------
     submissions : sequence of Submission
-        What was sent.
+        The submissions of the round.
     choice : Choice
         The layers.
     settings : AuditSettings
-        What was asked for.
+        The options of the audit.
     examined : sequence of Examined
-        What came of the layers.
+        The results for the layers.
     ranking : sequence of Ranked
         The first result.
     progress : callable
-        Told how far the work is.
+        The function that is told the progress of the work.
 
     Returns
     -------
     Rescored, optional
-        None where the first result stands: nobody is far out, nobody is hidden, or a level or
-        whole updates decide, which no mean does.
+        The second result. None where the first result stands: nobody is far out, nobody is hidden,
+        or the decision is by a level or by whole updates, which do not depend on a mean.
     """
     far = set[str]().union(*(one.far_out for one in examined))
     rest = max(len(set(one.ids) - far) for one in examined)
@@ -91,7 +91,7 @@ def rescored(
 
 
 def far_out_in_words(found: Rescored, ranking: Sequence[Ranked]) -> Finding:
-    """Return that somebody is far out, and what is made of it, as a finding."""
+    """Return the finding that somebody is far out, with its consequences."""
     hidden = _hidden(ranking, found.ranking, found.left_out)
     one = len(found.left_out) == 1
     detail = (
@@ -105,7 +105,7 @@ def far_out_in_words(found: Rescored, ranking: Sequence[Ranked]) -> Finding:
 
 
 def _hidden(first: Sequence[Ranked], second: Sequence[Ranked], far: Collection[str]) -> list[str]:
-    """Return who is a suspect of the second result alone, and stands out there as not before."""
+    """Return those who are suspects of the second result alone, and stand out only there."""
     before = {one.id: one for one in first if one.id not in far}
     usual_before, usual = _mean_value(before.values()), _mean_value(second)
     marks = sum(one.score for one in second) / max(len(second), 1)

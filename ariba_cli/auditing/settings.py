@@ -1,4 +1,4 @@
-"""What the user of an audit can choose."""
+"""The options that the user of an audit can choose."""
 
 import math
 import re
@@ -21,15 +21,16 @@ DEFAULT_LEVEL = 0.05
 
 @dataclass(frozen=True)
 class KEst:
-    """k̃, as a number of participants or as a percentage of them, which is rounded up.
+    """The number k̃: a number of participants, or a percentage of them, which is rounded up.
 
     Attributes
     ----------
     text : str
-        As it was written.
+        The text as the user wrote it.
     number : int, optional
+        The number; None for a percentage.
     percent : Fraction, optional
-        One of the two.
+        The percentage; None for a number.
     """
 
     text: str
@@ -53,7 +54,7 @@ class KEst:
         raise UsageError(f"'{text}' is no k_est; write a number, as 10, or a percentage, as 20%")
 
     def resolve(self, participants: int, where: str) -> int:
-        """Return k̃ for that many participants who are scored; `where` is for the error.
+        """Return k̃ for that number of scored participants; `where` is for the error.
 
         Raises
         ------
@@ -71,7 +72,7 @@ class KEst:
 
 
 def why_no_k_est(k_est: int, participants: int, where: str) -> str:
-    """Return why k̃ does not leave somebody of those who are scored; else nothing."""
+    """Return the reason why k̃ is not in 1 … n − 1; the empty string if it is."""
     if 1 <= k_est < participants:
         return ""
     return (
@@ -82,39 +83,40 @@ def why_no_k_est(k_est: int, participants: int, where: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditSettings:
-    """What the user can choose.
+    """The options that the user can choose.
 
     Attributes
     ----------
     layers : tuple of str
         Names, patterns or `all`; none for all layers that hold weights.
     fragment : str, optional
-        How layers are cut; none for the default of each.
+        The fragment into which layers are cut; None for the default of each.
     k_est : KEst
-        How many are suspected, for the detectors that count with it.
+        The number of suspected participants, for the detectors that count with it.
     level : float, optional
-        The false-discovery level by which participants are named; None where the k̃ first are.
+        The false-discovery level by which participants are named; None to name the k̃ first.
     detectors : tuple of Detector
-        The first decides.
+        The detectors; the first decides.
     baseline : Baseline, optional
-        What the honest show, where detectors were made with it.
+        The tails of honest participants with which detectors were made.
     excluded : tuple of str
         The ids of participants who are left out.
     layout : str, optional
-        How kernels lie in the files, of `layouts`; None for what names and files say.
+        The order of kernel axes in the files, one of `layouts`; None to take it from names and
+        files.
     by_order : bool
-        Whether tensors are matched by their order and shapes, and not by their names.
+        True to match tensors by their order and shapes, and not by their names.
     verify_seal : bool
-        Whether to hash every file that the seal lists.
+        True to hash every file that the seal lists.
     strict : bool
-        Whether to stop when a participant has to be left out.
+        True to stop when a participant has to be left out.
     max_memory : int, optional
-        How many bytes the values of a layer may take; a quarter of the machine's memory when
-        None. Whatever it is, the result is the same.
+        The number of bytes that the values of a layer may take; a quarter of the machine's memory
+        when None. It does not change the result.
     evidence : bool
-        Whether a sample of what is scored is kept for pictures.
+        True to keep a sample of the scored values for pictures.
     explained : tuple of str
-        Who is in it, whatever their score; none without `evidence`.
+        The participants in that sample whatever their score; none without `evidence`.
     """
 
     layers: tuple[str, ...] = ()
@@ -134,38 +136,38 @@ class AuditSettings:
 
     @property
     def counts_with_k_est(self) -> bool:
-        """Whether k̃ decides, or a detector counts with it."""
+        """True if k̃ decides, or a detector counts with it."""
         return self.level is None or len(self.detectors) > 1
 
     @property
     def memory(self) -> int:
-        """How many bytes the values of a layer may take."""
+        """The number of bytes that the values of a layer may take."""
         return self.max_memory if self.max_memory is not None else memory_bytes() // 4
 
     @property
     def layer_detectors(self) -> tuple[LayerDetector, ...]:
-        """Those that mark the fragments of layers."""
+        """The detectors that mark the fragments of layers."""
         return tuple(one for one in self.detectors if isinstance(one, LayerDetector))
 
     @property
     def update_detectors(self) -> tuple[UpdateDetector, ...]:
-        """Those that look at whole updates."""
+        """The detectors that score whole updates."""
         return tuple(one for one in self.detectors if isinstance(one, UpdateDetector))
 
 
 def default_detector(*, k_est: bool, layers: Sequence[str], fragment: str | None) -> str:
-    """Return what scores where no detector is named: the panel.
+    """Return the detector that scores where none is named: the panel.
 
-    It is the detector of the paper where something is asked for that belongs to its method.
+    It is the detector of the paper where an option is given that belongs to its method.
 
     Parameters
     ----------
     k_est : bool
-        Whether k̃ was asked for.
+        True if k̃ was asked for.
     layers : sequence of str
-        Those that were asked for.
+        The layers that were asked for.
     fragment : str, optional
-        How to cut layers, if that was said.
+        The fragment into which to cut layers, if one was given.
     """
     return OF_THE_PAPER if k_est or layers or fragment is not None else DEFAULT
 
@@ -178,9 +180,9 @@ def settled_level(level: float | None, *, k_est: bool, decides: Detector) -> flo
     level : float, optional
         The level that was asked for.
     k_est : bool
-        Whether k̃ was asked for.
+        True if k̃ was asked for.
     decides : Detector
-        Whose scores decide: without either, its p-values do where it gives them.
+        The detector that decides: without a level or k̃, by its p-values if it gives them.
 
     Raises
     ------

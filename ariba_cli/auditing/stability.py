@@ -1,4 +1,4 @@
-"""How far the suspects depend on k̃ and on each layer: distances stay, only counts change."""
+"""The dependence of the suspects on k̃ and on each layer: distances stay, only counts change."""
 
 import math
 from collections.abc import Sequence
@@ -23,9 +23,14 @@ class LayerCounts:
 
     Attributes
     ----------
-    fragments : m.
-    ids : who was scored, in id order; n of them.
-    by_k_est : S_i for k̃ from 1, of shape (that many, n).
+    layer : str
+        The name of the layer.
+    fragments : int
+        The number of fragments of each participant, m.
+    ids : tuple of str
+        The n scored participants, in id order.
+    by_k_est : int array of shape (k̃s, n)
+        S_i for every k̃ from 1.
     """
 
     layer: str
@@ -50,12 +55,12 @@ class _Shares:
         self._weights = common // scored.astype(self._exact)
 
     def suspects(self, k_est: int) -> list[str]:
-        """The k̃ of highest mean share, by (−share, id)."""
+        """Return the k̃ participants of highest mean share, by (−share, id)."""
         order = np.argsort(-self._numerators(k_est), kind="stable")
         return [self._ids[index] for index in order[:k_est]]
 
     def margin(self, k_est: int) -> float:
-        """By how much the k̃-th share exceeds the next."""
+        """Return the excess of the k̃-th share over the next."""
         ordered = np.sort(self._numerators(k_est))[::-1]
         difference = int(ordered[k_est - 1]) - int(ordered[k_est])
         return float(Fraction(difference, self._denominator))
@@ -72,23 +77,23 @@ class _Shares:
 def stability_of(
     layers: Sequence[LayerCounts], suspects: Sequence[str], k_est: int
 ) -> tuple[Stability, float]:
-    """Find what would have become of the suspects under other choices.
+    """Find the changes of the suspects under other choices.
 
     Parameters
     ----------
     layers : sequence of LayerCounts
-        Those in which participants can be told apart; at least one.
+        The layers in which participants can be told apart; at least one.
     suspects : sequence of str
         The k̃ participants of highest mean share over these layers.
     k_est : int
-        k̃.
+        The number k̃ of suspected participants.
 
     Returns
     -------
-    Stability
-        By k̃ and by layer.
-    float
-        By how much the k̃-th mean share exceeds the next.
+    stability : Stability
+        The changes by k̃ and by layer.
+    margin : float
+        The excess of the k̃-th mean share over the next.
     """
     shares = _Shares(layers)
     found = Stability(
