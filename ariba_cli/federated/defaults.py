@@ -1,4 +1,4 @@
-"""What a federation does with a data set when nothing else is asked for."""
+"""The default model and training of a federation for each data set."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,14 @@ class Defaults:
 
     Attributes
     ----------
-    model : its name in `MODELS`.
-    rounds : how many.
-    training : what an honest participant does in a round.
-    attack : what a compromised one does: for longer than an honest one and gently, since
+    model : str
+        The name in `MODELS`.
+    rounds : int
+        The number of rounds.
+    training : LocalTraining
+        The local training of an honest participant.
+    attack : LocalTraining
+        The local training of a compromised one: longer than an honest one's and gentle, since
         boosting multiplies whatever damage is done on the way.
     """
 

@@ -31,23 +31,37 @@ DIVERGED = (
 
 @dataclass(frozen=True, kw_only=True)
 class FederationSettings:
-    """Everything that decides what a federation computes.
+    """The settings that decide what a federation computes.
 
     Attributes
     ----------
-    dataset : its name in `DATASETS`.
-    partition : as `parse_partition` reads it.
-    model : its name in `MODELS`.
-    participants : n.
-    rounds : how many, from scratch.
-    eta : η, the server's learning rate.
-    rule : by which the server aggregates, by its name in `RULES`.
-    rule_arguments : what the rule is followed with, beside its defaults.
-    sampled : how many participants are asked in a round; None for all.
-    failing : the share of those whose updates never come.
-    training : how each participant trains in each round.
-    lora : the rank of the factors that are trained alone, beside a network that the server has
-        pre-trained on samples of its own; None to train all weights from scratch.
+    dataset : str
+        The name in `DATASETS`.
+    partition : str
+        The partition, as `parse_partition` reads it.
+    model : str
+        The name in `MODELS`.
+    participants : int
+        n.
+    rounds : int
+        The number of rounds, from scratch.
+    eta : float
+        η, the server's learning rate.
+    seed : int
+        The seed of everything random.
+    training : LocalTraining
+        The local training of each participant in each round.
+    lora : int, optional
+        The rank of the factors that alone are trained, beside a network that the server pre-trained
+        on samples of its own; None to train all weights from scratch.
+    rule : str
+        The name in `RULES` of the server's aggregation rule.
+    rule_arguments : mapping of str to Parameter
+        The arguments of the rule that replace its defaults.
+    sampled : int, optional
+        The number of participants asked in a round; None for all.
+    failing : float
+        The share of those whose updates never come.
     """
 
     dataset: str = "digits"
@@ -67,13 +81,16 @@ class FederationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a federation finds its data, and where it computes.
+    """The place of a federation's data, and of its computation.
 
     Attributes
     ----------
-    data_dir : the folder of data sets.
-    engine : how participants are trained; None to choose by model and device.
-    device : `auto`, `cpu`, `cuda` or `cuda:N`.
+    data_dir : Path, optional
+        The folder of data sets.
+    engine : Method, optional
+        The way to train participants; None to choose by model and device.
+    device : str
+        `auto`, `cpu`, `cuda` or `cuda:N`.
     """
 
     data_dir: Path | None = None
@@ -83,16 +100,22 @@ class Place:
 
 @dataclass(frozen=True)
 class TrainedRound:
-    """What the server held at one global round, and what came of it.
+    """A global round of training, and its result.
 
     Attributes
     ----------
-    number : t, from 1.
-    global_weights : θ^t, which the server sent out.
-    updates : what each participant sent back that answered, by id.
-    compromised : who of them were, in this round.
-    following : θ^(t+1), the next global model.
-    quality : of the next global model, on the test set.
+    number : int
+        t, from 1.
+    global_weights : Weights
+        θ^t, which the server sent out.
+    updates : dict of str to Weights
+        The weights that each participant sent back, by id; only those that answered.
+    compromised : tuple of str
+        Those of them that were compromised in this round.
+    following : Weights
+        θ^(t+1), the next global model.
+    quality : Quality
+        The quality of the next global model on the test set.
     """
 
     number: int
@@ -104,32 +127,44 @@ class TrainedRound:
 
 
 class UpdateHook(Protocol):
-    """Somebody who makes some participants send something else."""
+    """A hook that makes some participants send something else."""
 
     def compromised_in(self, number: int) -> tuple[str, ...]:
-        """Who of those that answer sends something else in a round."""
+        """Return the participants of a round that answer with something else."""
         ...
 
     def updates(
         self, global_weights: Weights, honest: Mapping[str, Weights], number: int
     ) -> dict[str, Weights]:
-        """What they send, given what the honest send."""
+        """Return the weights that they send, given those of the honest."""
         ...
 
 
 class Federation:
-    """Participants with their shares of a data set, and the model that they train.
+    """A federation of participants with their shares of a data set, and the model that they train.
 
-    To be used as a context: the processes that train end with it. `dataset` takes the place of
-    the one that the settings name, as for images that no file holds. `base` is the network that
-    was pre-trained for a run with adapters, if that is done already.
+    It is used as a context: the processes that train end with it.
+
+    Parameters
+    ----------
+    settings : FederationSettings
+        The settings.
+    dataset : Dataset, optional
+        The data set in the place of the one that the settings name, such as images that no file
+        holds.
+    base : Weights, optional
+        The pre-trained network of a run with adapters, if there is one already.
 
     Attributes
     ----------
-    dataset : the whole data set, test set included.
-    base : what participants adapt; None where they train all weights.
-    rule : how the server aggregates.
-    engine : trains and runs the federation's model.
+    dataset : Dataset
+        The whole data set, test set included.
+    base : Weights, optional
+        The network that participants adapt; None where they train all weights.
+    rule : Rule
+        The server's aggregation rule.
+    engine : Engine
+        The engine that trains and runs the federation's model.
     """
 
     def __init__(
@@ -172,24 +207,24 @@ class Federation:
 
     @cached_property
     def ids(self) -> list[str]:
-        """The participants: p00, p01, … with as many digits as the last one needs."""
+        """Return the participants: p00, p01, … with as many digits as the last one needs."""
         count = self.settings.participants
         return [f"p{index:0{len(str(count - 1))}d}" for index in range(count)]
 
     @property
     def updates_a_round(self) -> int:
-        """How many participants answer in each round."""
+        """Return the number of participants that answer in each round."""
         settings = self.settings
         return answering(settings.participants, settings.sampled, settings.failing)
 
     def answering_in(self, number: int) -> list[str]:
-        """Who sends an update in a round, in id order."""
+        """Return the participants that send an update in a round, in id order."""
         settings = self.settings
         return who_answers(self.ids, settings.sampled, settings.failing, settings.seed, number)
 
     @cached_property
     def holdings(self) -> dict[str, tuple[int, ...]]:
-        """How many samples of each class every participant holds, by id."""
+        """Return the number of samples of each class that every participant holds, by id."""
         classes = self.dataset.classes
         return {
             name: tuple(np.bincount(self.dataset.train_labels[share], minlength=classes).tolist())
@@ -197,17 +232,17 @@ class Federation:
         }
 
     def samples(self, name: str) -> tuple[FloatArray, LabelArray]:
-        """The images and labels that a participant holds."""
+        """Return the images and labels that a participant holds."""
         share = self._shares[self.ids.index(name)]
         return self.dataset.train_images[share], self.dataset.train_labels[share]
 
     def quality(self, weights: Weights) -> Quality:
-        """How good a model is on the test set."""
+        """Return the quality of a model on the test set."""
         said = self.engine.logits(weights, self.dataset.test_images)
         return quality_of(said, self.dataset.test_labels)
 
     def initial_weights(self) -> Weights:
-        """What the first round starts from."""
+        """Return the weights from which the first round starts."""
         return self.architecture.initial_weights(self.settings.seed)
 
     def rounds(
@@ -220,7 +255,7 @@ class Federation:
     ) -> Iterator[TrainedRound]:
         """Train round after round: from scratch, or from the weights after a finished round.
 
-        `progress` is told how many participants of all rounds were trained.
+        `progress` is called with the number of participants trained, over all rounds.
 
         Raises
         ------
@@ -265,7 +300,7 @@ class Federation:
         return TrainedRound(number, weights, updates, compromised, following, quality)
 
     def aggregated(self, weights: Weights, updates: Mapping[str, Weights], number: int) -> Weights:
-        """What the server makes of the updates of a round, by its rule.
+        """Return the next global model that the server's rule makes of the updates of a round.
 
         Raises
         ------
@@ -288,7 +323,7 @@ class Federation:
         return following
 
     def honest_task(self, name: str, number: int) -> Task:
-        """What an honest participant does in a round."""
+        """Return the training task of an honest participant in a round."""
         images, labels = self.samples(name)
         seed = derived_seed(
             self.settings.seed,
@@ -300,7 +335,7 @@ class Federation:
 
 
 def check_training(how: LocalTraining, architecture: Architecture) -> None:
-    """Refuse batches that a model cannot be trained on, and what an optimizer does not have.
+    """Refuse batches that a model cannot be trained on, and options that an optimizer lacks.
 
     Raises
     ------
@@ -320,5 +355,5 @@ def check_training(how: LocalTraining, architecture: Architecture) -> None:
 
 
 def is_finite(weights: Weights) -> bool:
-    """Whether no tensor has a NaN or an infinity."""
+    """Return True if no tensor has a NaN or an infinity."""
     return all(bool(np.isfinite(values).all()) for values in weights.values())

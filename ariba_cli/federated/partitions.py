@@ -1,4 +1,4 @@
-"""Who gets which samples. A new way is a function here and a line in `PARTITIONS`."""
+"""The ways to deal out samples. A new way is a function here and a line in `PARTITIONS`."""
 
 import math
 import re
@@ -28,13 +28,12 @@ def iid(
 def dirichlet(
     labels: LabelArray, participants: int, alpha: float, draw: np.random.Generator
 ) -> list[IndexArray]:
-    """Of every class, give each participant a part drawn from Dirichlet(α).
+    """Give each participant a part of every class, drawn from Dirichlet(α).
 
-    As Yurochkin et al. (2019) do; Hsu et al. (2019) draw the classes of each participant.
+    This follows Yurochkin et al. (2019); Hsu et al. (2019) draw the classes of each participant.
 
-
-    The smaller α, the less they have in common: in classes, and in how many samples they
-    have. Some may have none.
+    The smaller α is, the less the participants have in common, in classes and in number of samples.
+    Some may have none.
     """
     parts: list[list[IndexArray]] = [[] for _ in range(participants)]
     for label in np.unique(labels):
@@ -49,9 +48,9 @@ def dirichlet(
 def lognormal(
     labels: LabelArray, participants: int, sigma: float, draw: np.random.Generator
 ) -> list[IndexArray]:
-    """Deal out all samples at random, to few participants many and to most of them few.
+    """Deal out all samples at random, many to few participants and few to most.
 
-    How many each gets is in proportion to exp(σ·z) with z of the standard normal distribution,
+    The number of each is in proportion to exp(σ·z) with z of the standard normal distribution,
     but one at least.
     """
     logarithms = sigma * draw.standard_normal(participants)
@@ -64,7 +63,7 @@ def lognormal(
 def shards(
     labels: LabelArray, participants: int, each: float, draw: np.random.Generator
 ) -> list[IndexArray]:
-    """Sort by class, cut into equal shards, and deal out so many to each (McMahan et al. 2017)."""
+    """Sort by class, cut into equal shards, and deal out `each` to all (McMahan et al. 2017)."""
     by_class = np.argsort(labels, kind="stable")
     cut = np.array_split(by_class, participants * int(each))
     order = draw.permutation(len(cut)).reshape(participants, int(each))
@@ -73,7 +72,7 @@ def shards(
 
 @dataclass(frozen=True)
 class _Way:
-    """A way to deal out samples, and what its parameter must be, where it has one."""
+    """A way to deal out samples, and the condition on its parameter, where it has one."""
 
     deal: Deal
     parameter: str | None = None
@@ -90,20 +89,20 @@ PARTITIONS = {
 
 @dataclass(frozen=True)
 class Partition:
-    """How samples are dealt out."""
+    """A way to deal out samples, with its parameter."""
 
     name: str
     parameter: float | None = None
 
     def __str__(self) -> str:
-        """As `parse_partition` reads it."""
+        """Return the text that `parse_partition` reads."""
         if self.parameter is None:
             return self.name
         digits = f"{self.parameter:.6f}".rstrip("0").rstrip(".")
         return f"{self.name}:{digits}"
 
     def deal(self, labels: LabelArray, participants: int, seed: int) -> list[IndexArray]:
-        """The samples of each participant, in their order in the data set.
+        """Return the samples of each participant, in their order in the data set.
 
         Raises
         ------

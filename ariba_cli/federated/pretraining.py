@@ -1,4 +1,4 @@
-"""How a server pre-trains a network before a federation adapts it, on samples of its own."""
+"""The pre-training of a network by a server, on samples of its own, before it is adapted."""
 
 import math
 
@@ -22,14 +22,14 @@ IndexArray = npt.NDArray[np.int64]
 
 
 def set_apart(samples: int, seed: int) -> tuple[IndexArray, IndexArray]:
-    """Return which samples of the training set the server keeps, and which it deals out.
+    """Return the training samples that the server keeps, and those that it deals out.
 
     Parameters
     ----------
     samples : int
-        How many there are.
+        The number of samples.
     seed : int
-        That of the run, which draws them.
+        The seed of the run, which draws them.
     """
     draw = np.random.default_rng(derived_seed(seed, "samples of the server"))
     order = draw.permutation(samples)
@@ -47,11 +47,11 @@ def pretrain(
     Parameters
     ----------
     architecture : Architecture
-        The network as it is before it is adapted.
+        The network before it is adapted.
     images, labels : arrays
         The server's samples.
     seed : int
-        That of the run.
+        The seed of the run.
     """
     training = LocalTraining(
         optimizer="adam",

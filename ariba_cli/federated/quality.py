@@ -1,4 +1,4 @@
-"""How good a model is."""
+"""The quality of a model on labelled images."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,14 @@ from ariba_cli.federated.datasets import FloatArray, LabelArray
 
 @dataclass(frozen=True)
 class Quality:
-    """How a model does on labelled images.
+    """The quality of a model on labelled images.
 
     Attributes
     ----------
-    accuracy : the share that it gets right, in [0, 1].
-    loss : the mean cross-entropy, in nats; infinite for a model that is not finite.
+    accuracy : float
+        The share that it gets right, in [0, 1].
+    loss : float
+        The mean cross-entropy, in nats; infinite for a model that is not finite.
     """
 
     accuracy: float
@@ -22,7 +24,7 @@ class Quality:
 
 
 def quality_of(logits: FloatArray, labels: LabelArray) -> Quality:
-    """From logits of shape (samples, classes), and the labels."""
+    """Return the quality, from logits of shape (samples, classes) and the labels."""
     from scipy.special import logsumexp
 
     wide = logits.astype(np.float64)
@@ -33,18 +35,18 @@ def quality_of(logits: FloatArray, labels: LabelArray) -> Quality:
 
 
 def agreement(logits: FloatArray, labels: LabelArray) -> float:
-    """The share of images that a model gives these labels, in [0, 1]."""
+    """Return the share of images that a model gives these labels, in [0, 1]."""
     return float(np.mean(labels_said(logits) == labels))
 
 
 def labels_said(logits: FloatArray) -> LabelArray:
-    """The label that a model gives each image; −1 where it says nothing finite of one."""
+    """Return the label that a model gives each image; −1 where its outputs are not finite."""
     said: LabelArray = np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1)
     return said
 
 
 def softmax(logits: FloatArray) -> FloatArray:
-    """Probabilities of shape (samples, classes)."""
+    """Return probabilities of shape (samples, classes)."""
     from scipy.special import softmax as of_scipy
 
     probabilities: FloatArray = of_scipy(logits, axis=1)

@@ -1,10 +1,10 @@
-"""Seeds derived from what they are for, never carried along."""
+"""Seeds derived from their purpose, never carried along."""
 
 import hashlib
 
 
 def derived_seed(seed: int, purpose: str, *, round_number: int = 0, participant: int = 0) -> int:
-    """A 63-bit seed that depends on the run's seed and on nothing but the other arguments.
+    """Return a 63-bit seed that depends on the run's seed and the other arguments alone.
 
     >>> derived_seed(0, "partition") == derived_seed(0, "partition", round_number=1)
     False

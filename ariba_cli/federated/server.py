@@ -1,4 +1,4 @@
-"""What the server of a federation draws: whom it asks in a round, who fails, and noise."""
+"""The random draws of a federation's server: the participants of a round, failures, and noise."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ _FEWEST = 3
 
 
 def answering(participants: int, sampled: int | None, failing: float) -> int:
-    """Return how many updates a round has.
+    """Return the number of updates in a round.
 
     Parameters
     ----------
     participants : int
         n.
     sampled : int, optional
-        How many of them are asked; all by default.
+        The number of them that are asked; all by default.
     failing : float
         The share of those, rounded to whole participants, whose updates never come.
 
@@ -43,18 +43,20 @@ def answering(participants: int, sampled: int | None, failing: float) -> int:
 def who_answers(
     ids: Sequence[str], sampled: int | None, failing: float, seed: int, number: int
 ) -> list[str]:
-    """Return who sends an update in a round, in id order; all where nobody is drawn.
+    """Return the participants that send an update in a round, in id order; all if none are drawn.
 
     Parameters
     ----------
     ids : sequence of str
         The participants.
-    sampled, failing
+    sampled : int, optional
+        See `answering`.
+    failing : float
         See `answering`.
     seed : int
-        That of the run.
+        The seed of the run.
     number : int
-        The round.
+        The number of the round.
     """
     left = answering(len(ids), sampled, failing)
     draw = np.random.default_rng(derived_seed(seed, "who answers", round_number=number))
@@ -64,5 +66,5 @@ def who_answers(
 
 
 def noise_seed(seed: int, number: int) -> int:
-    """Return where the noise of a rule comes from in a round."""
+    """Return the seed of a rule's noise in a round."""
     return derived_seed(seed, "noise of the server", round_number=number)

@@ -19,12 +19,15 @@ DATASETS: dict[str, Source] = {source.name: source for source in _SOURCES}
 
 
 def load_dataset(name: str, data_dir: Path | None = None) -> Dataset:
-    """The data set of that name.
+    """Return the data set of a name.
 
     Parameters
     ----------
-    data_dir : the folder of data sets. Files are looked for in its folder `name` if it has
-        one, or else in itself; None when there is none, which is enough for `digits`.
+    name : str
+        The name in `DATASETS`.
+    data_dir : Path, optional
+        The folder of data sets. Files are read from its folder `name` if it has one, or else from
+        the folder itself; None is enough for `digits`.
 
     Raises
     ------

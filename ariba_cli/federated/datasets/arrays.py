@@ -1,7 +1,7 @@
-"""`arrays`: a folder of one's own `.npz` files.
+"""`arrays`: a folder of the user's own `.npz` files.
 
-Together they have `x_train`, `y_train`, `x_test` and `y_test`. They are read as those of a
-round are: there is no type that would have to be unpickled.
+Together they have `x_train`, `y_train`, `x_test` and `y_test`. They are read like the files of a
+round: types that would have to be unpickled are refused.
 """
 
 import math
@@ -41,7 +41,7 @@ _DTYPES = {name: np.dtype(code) for code, name in NUMPY_TYPES.items()}
 
 @dataclass(frozen=True)
 class Arrays:
-    """Images and labels of one's own; there are as many classes as `y_train` has labels."""
+    """The user's own images and labels; there are as many classes as `y_train` has labels."""
 
     name: str = "arrays"
     published: tuple[Published, ...] = ()
@@ -69,7 +69,7 @@ class Arrays:
 
 @dataclass(frozen=True)
 class _Listed:
-    """An array in a file, which is read when it is asked for."""
+    """An array in a file, which is read on request."""
 
     path: Path
     model: Model
@@ -88,7 +88,7 @@ class _Listed:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The archives in a folder; names with a dot are of editors and file systems."""
+    """Return the archives in a folder; names with a dot are of editors and file systems."""
     names = (name for name in names_in(folder) if not name.startswith("."))
     return [folder / name for name in names if name.endswith(_SUFFIX)]
 
@@ -113,7 +113,7 @@ def _find(folder: Path) -> Mapping[str, _Listed]:
 
 
 def _images(listed: _Listed) -> FloatArray:
-    """Of shape (samples, channels, height, width), in [0, 1]."""
+    """Return the images, of shape (samples, channels, height, width), in [0, 1]."""
     with naming(listed.path):
         order = _channels_first(listed)
         if listed.dtype == np.uint8:
@@ -130,7 +130,7 @@ def _images(listed: _Listed) -> FloatArray:
 
 
 def _channels_first(listed: _Listed) -> tuple[int, ...] | None:
-    """The order of dimensions by which the channels come second; None when there are none."""
+    """Return the order of dimensions that puts the channels second; None without channels."""
     shape = listed.shape
     shown = "×".join(map(str, shape)) or "a single number"
     if math.prod(shape) == 0:
@@ -166,7 +166,10 @@ def _labels(listed: _Listed) -> LabelArray:
 
 
 def _classes(labels: LabelArray) -> int:
-    """How many there are, if each is in the training set; labels often start at 1 by mistake."""
+    """Return the number of classes, if each is in the training set.
+
+    Labels often start at 1 by mistake.
+    """
     found = np.unique(labels)
     expected = np.arange(len(found))
     if not np.array_equal(found, expected):

@@ -1,4 +1,4 @@
-"""What all readers of data sets do: open files, say which is not sound, check and scale."""
+"""The steps that all readers of data sets share: open files, name the unsound, check and scale."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ Split = tuple[Bytes, LabelArray]
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Put a file's name before what is wrong with it.
+    """Put a file's name before the message of an error.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def opened(path: Path, limits: Limits | None = None, *, most_bytes: int) -> Iterator[OpenFile]:
-    """Open a regular file of one's own; other than in a round, it may be linked to.
+    """Open a regular file of the user's own; unlike in a round, it may be a link.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def opened(path: Path, limits: Limits | None = None, *, most_bytes: int) -> Iter
 
 
 def names_in(folder: Path) -> list[str]:
-    """The names in a folder, in their order; none when there is no such folder.
+    """Return the names in a folder, sorted; none when there is no such folder.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 def check_labels(labels: npt.NDArray[np.integer], classes: int) -> LabelArray:
-    """The labels, if each is that of a class.
+    """Return the labels, if each is that of a class.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def check_alike(train: Sequence[int], test: Sequence[int]) -> None:
     Raises
     ------
     RefusedFileError
-        When they are.
+        When the shapes differ.
     """
     if tuple(train) != tuple(test):
         shapes = ["×".join(map(str, shape)) for shape in (test, train)]
@@ -101,10 +101,10 @@ def check_alike(train: Sequence[int], test: Sequence[int]) -> None:
 
 
 def scaled(pixels: Bytes) -> FloatArray:
-    """Bytes as numbers in [0, 1]."""
+    """Return bytes as numbers in [0, 1]."""
     return np.divide(pixels, 255, dtype=np.float32)
 
 
 def dataset_of_bytes(name: str, classes: int, train: Split, test: Split) -> Dataset:
-    """A data set whose images are bytes."""
+    """Return a data set whose images are bytes."""
     return Dataset(name, classes, scaled(train[0]), train[1], scaled(test[0]), test[1])

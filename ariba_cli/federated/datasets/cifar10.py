@@ -58,7 +58,7 @@ class Cifar10:
 
 @dataclass(frozen=True)
 class _Batches:
-    """The batches of one kind in a folder; `parse` gives their rows of pixels, and labels."""
+    """The batches of one kind in a folder; `parse` returns their rows of pixels, and labels."""
 
     folder: Path
     suffix: str
@@ -71,7 +71,7 @@ class _Batches:
 
 
 def _find(folder: Path) -> _Batches:
-    """The first batches that are there; the published kind, without any, when none are."""
+    """Return the first kind of batches that is there; the published kind, empty, when none is."""
     places = [folder, *(folder / name for name in _FOLDERS)]
     kinds = ((".bin", _records), ("", _pickle))
     found = [_batches(place, suffix, parse) for place in places for suffix, parse in kinds]
@@ -92,7 +92,7 @@ def _read(path: Path, parse: Callable[[bytes], Split]) -> Split:
 
 
 def _records(data: bytes) -> Split:
-    """A byte for the label, and then 1,024 each of red, green and blue, row by row."""
+    """Return pixels and labels: a byte of label, then 1,024 each of red, green and blue."""
     if not data or len(data) % _RECORD_BYTES:
         raise RefusedFileError(
             f"has {len(data):,} bytes, which is no multiple of the {_RECORD_BYTES:,} of an image"

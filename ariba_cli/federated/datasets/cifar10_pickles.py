@@ -1,8 +1,8 @@
 """The Python batches of CIFAR-10, which are pickles.
 
-A pickle names functions, and calls them. Those that NumPy's arrays need are answered with
-stand-ins that only take down what they are given, and every other name is refused: what is
-in the file never runs, not even NumPy.
+A pickle names functions, and calls them. Those that NumPy's arrays need are replaced by stand-ins
+that only record their arguments, and every other name is refused: the contents of the file never
+run, not even NumPy.
 """
 
 import io
@@ -22,7 +22,7 @@ _NO_BYTES = "is a pickle whose 'data' is no array of unsigned bytes"
 
 
 def unpickled(data: bytes) -> Split:
-    """The pixels, as they are stored, and labels of a batch.
+    """Return the pixels, as they are stored, and labels of a batch.
 
     Raises
     ------
@@ -54,17 +54,17 @@ def _load(data: bytes) -> object:
 
 
 class _Dtype:
-    """In the place of a type of NumPy's."""
+    """A stand-in for a type of NumPy."""
 
     def __init__(self, code: object = None, *_rest: object) -> None:
         self.code = code
 
     def __setstate__(self, _state: object) -> None:
-        """Byte order and the like, which bytes have not."""
+        """Ignore the byte order and the like, which bytes do not have."""
 
 
 class _Array:
-    """In the place of an array of NumPy's."""
+    """A stand-in for an array of NumPy."""
 
     def __init__(self, *_rest: object) -> None:
         self.said: tuple[Any, Any, Any, Any] = ((), _Dtype(), False, b"")
@@ -108,7 +108,7 @@ def _from_buffer(data: object, dtype: object, shape: object, order: object) -> _
 
 
 def _encode(text: str, _encoding: object) -> bytes:
-    """How Python 3 writes bytes for Python 2."""
+    """Return text as bytes, the way Python 3 writes bytes for Python 2."""
     return text.encode("latin1")
 
 

@@ -1,4 +1,4 @@
-"""What a data set is, wherever it comes from."""
+"""A data set, wherever it comes from."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,11 +13,18 @@ LabelArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images of shape (samples, channels, height, width) in [0, 1], and their classes.
+    """A set of images of shape (samples, channels, height, width) in [0, 1], and their classes.
 
     Attributes
     ----------
-    classes : how many there are; labels are from 0 to one less.
+    name : str
+        The name in `DATASETS`.
+    classes : int
+        The number of classes; labels are from 0 to one less.
+    train_images, test_images : float32 array
+        The images.
+    train_labels, test_labels : int64 array
+        The label of each image.
     """
 
     name: str
@@ -29,7 +36,7 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The sha256, in hex, of the shapes and the little-endian bytes of the four arrays."""
+        """Return the sha256, in hex, of the four arrays: their shapes and little-endian bytes."""
         digest = hashlib.sha256()
         arrays = (self.train_images, self.train_labels, self.test_images, self.test_labels)
         for array in arrays:

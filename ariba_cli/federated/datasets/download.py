@@ -1,4 +1,4 @@
-"""Fetching the published files of a data set."""
+"""The download of the published files of a data set."""
 
 import gzip
 import logging
@@ -30,19 +30,25 @@ _HEADERS = {"Accept-Encoding": "identity"}
 
 
 def download(name: str, data_dir: Path, progress: Progress = no_progress) -> Path:
-    """Fetch what a data set lacks into its own folder, `data_dir/name`.
+    """Fetch the missing files of a data set into its own folder, `data_dir/name`.
 
-    What is there already is kept, and not fetched again: a set that can be loaded from its
-    folder lacks nothing. Every file is held against its published sha256 before it gets its
+    Files that are there already are kept, and not fetched again: a set that can be loaded from its
+    folder lacks nothing. Every file is checked against its published sha256 before it gets its
     name.
 
     Parameters
     ----------
-    progress : is told the name of the file that is fetched, and of how many bytes.
+    name : str
+        The name of the data set.
+    data_dir : Path
+        The folder of data sets.
+    progress : Progress, optional
+        Called with the name of the file that is fetched, and the number of bytes.
 
     Returns
     -------
-    The folder.
+    Path
+        The folder.
 
     Raises
     ------
@@ -146,7 +152,7 @@ def _receive(published: Published, path: Path, progress: Progress) -> None:
 
 
 class _Received:
-    """A file that says how much came into it, and takes no more than was published."""
+    """A file that reports the bytes received, and takes no more than was published."""
 
     def __init__(self, stream: BinaryIO, published: Published, progress: Progress) -> None:
         self._stream = stream

@@ -62,7 +62,7 @@ class Idx:
 
 
 def _variants(folder: Path, stem: str) -> list[Path]:
-    """What a file may be called: as published, unpacked, or with a dot as in some copies."""
+    """Return the possible names of a file: as published, unpacked, or with a dot in some copies."""
     dotted = stem.replace("-idx", ".idx")
     return [folder / (name + suffix) for name in (stem, dotted) for suffix in (_GZ, "")]
 
@@ -72,7 +72,7 @@ def _present(folder: Path, stem: str) -> list[Path]:
 
 
 def _path(folder: Path, stem: str) -> Path:
-    """The file; some archives unpack into a folder of one of its names, which is passed over."""
+    """Return the file's path; a folder of that name, which some archives have, is passed over."""
     present = _present(folder, stem)
     return next((path for path in present if path.is_file()), present[0])
 
@@ -104,7 +104,7 @@ def _read(path: Path, *, dimensions: int) -> Bytes:
 
 
 def _stream(file: OpenFile) -> io.BufferedIOBase:
-    """Its contents, unpacked as they are read if they are packed, whatever its name."""
+    """Return the contents as a stream, unpacked if they are packed, whatever the file's name."""
     raw = io.FileIO(file.descriptor, closefd=False)
     if file.head.startswith(_GZIP_MAGIC):
         return gzip.GzipFile(fileobj=raw, mode="rb")
@@ -112,7 +112,7 @@ def _stream(file: OpenFile) -> io.BufferedIOBase:
 
 
 def _values(stream: io.BufferedIOBase, dimensions: int) -> Bytes:
-    """Exactly what the header promises, which is all that is ever unpacked."""
+    """Return the values that the header promises; no more than these are ever unpacked."""
     start = _UNSIGNED_BYTES + bytes([dimensions])
     header = stream.read(len(start) + 4 * dimensions)
     if len(header) < len(start) + 4 * dimensions or not header.startswith(start):

@@ -1,4 +1,4 @@
-"""Where a data set comes from."""
+"""The source of a data set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,19 @@ from ariba_cli.federated.datasets.dataset import Dataset
 
 @dataclass(frozen=True)
 class Published:
-    """A file as it is published.
+    """A published file.
 
     Attributes
     ----------
-    sha256 : of the file, in hex.
-    bytes : its size.
-    members : if it is a tar archive, the paths in it of the files that are taken out; they
-        are written in this order.
+    url : str
+        The address of the file.
+    sha256 : str
+        The hash of the file, in hex.
+    bytes : int
+        The size of the file.
+    members : tuple of str
+        The paths of the files to extract from a tar archive, in the order in which they are
+        written; empty for other files.
     """
 
     url: str
@@ -28,17 +33,17 @@ class Published:
 
     @property
     def name(self) -> str:
-        """What the file is called."""
+        """Return the name of the file."""
         return self.url.rpartition("/")[2]
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The names of the files of the data set that it brings."""
+        """Return the names of the data set's files that it provides."""
         return tuple(path.rpartition("/")[2] for path in self.members) or (self.name,)
 
     @property
     def place(self) -> str:
-        """Where to look for it: an archive itself, or the folder of a file, without scheme."""
+        """Return the place to look for it, without scheme: an archive itself, or its folder."""
         place = self.url.partition("://")[2]
         return place if self.members else place.rpartition("/")[0]
 
@@ -48,21 +53,21 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in `DATASETS`."""
+        """Return the name in `DATASETS`."""
         ...
 
     @property
     def published(self) -> tuple[Published, ...]:
-        """The files that can be downloaded; none when it has no files, or they are one's own."""
+        """Return the files that can be downloaded; none without files, or with the user's own."""
         ...
 
     @property
     def from_files(self) -> bool:
-        """Whether it is read from a folder at all."""
+        """Return True if the data set is read from a folder."""
         ...
 
     def missing(self, folder: Path, /) -> list[str]:
-        """The names of the files without which it cannot be loaded, and that are not there."""
+        """Return the names of the files that loading needs, and that are not there."""
         ...
 
     def load(self, folder: Path, /) -> Dataset:
@@ -82,7 +87,7 @@ def check_complete(source: Source, folder: Path) -> None:
     Raises
     ------
     InputError
-        Names them, and says where they can be had.
+        Names the files, and says where to get them.
     """
     missing = source.missing(folder)
     if missing:
@@ -93,7 +98,7 @@ def check_complete(source: Source, folder: Path) -> None:
 
 
 def where_to_get(published: Sequence[Published]) -> str:
-    """What to do when files are not there."""
+    """Return the advice for missing files."""
     if not published:
         return "--data-dir names another folder"
     places = ", ".join(dict.fromkeys(one.place for one in published))

@@ -47,7 +47,7 @@ _LEAST_SIDE = 4
 
 
 def architecture_for(name: str, dataset: Dataset) -> Architecture:
-    """The network of that name, for the images and classes of a data set.
+    """Return the network of a name, for the images and classes of a data set.
 
     Raises
     ------

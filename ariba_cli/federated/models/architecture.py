@@ -1,4 +1,4 @@
-"""What a model is to the rest of the house: named weights, and something that builds it."""
+"""A model as the rest of the house sees it: named weights, and a function that builds it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,10 +24,10 @@ class ImageShape(NamedTuple):
 
 
 class Build(Protocol):
-    """Makes a network with random weights, drawn from PyTorch's generator."""
+    """A function that makes a network with random weights, drawn from PyTorch's generator."""
 
     def __call__(self, images: ImageShape, classes: int) -> "torch.nn.Module":
-        """A network that gives logits of shape (samples, classes)."""
+        """Return a network that gives logits of shape (samples, classes)."""
         ...
 
 
@@ -37,7 +37,14 @@ class Architecture:
 
     Attributes
     ----------
-    name : under which the network is registered.
+    name : str
+        The name under which the network is registered.
+    build_network : Build
+        The function that builds it.
+    images : ImageShape
+        The shape of one image.
+    classes : int
+        The number of classes.
     """
 
     name: str
@@ -46,7 +53,7 @@ class Architecture:
     classes: int
 
     def build(self) -> "torch.nn.Module":
-        """The network, with random weights.
+        """Return the network, with random weights.
 
         Batch normalisation does not count its batches: no update has such a tensor, and with
         a fixed momentum the count is of no use.
@@ -61,7 +68,7 @@ class Architecture:
 
     @cached_property
     def least_batch(self) -> int:
-        """How many samples a training step needs: batch normalisation measures no single one."""
+        """Return the least samples in a training step: 2 with batch normalisation, else 1."""
         import torch
         from torch import nn
 
@@ -70,7 +77,7 @@ class Architecture:
         return 2 if any(isinstance(module, nn.BatchNorm2d) for module in modules) else 1
 
     def initial_weights(self, seed: int) -> Weights:
-        """The weights from which a federation starts, drawn from the run's seed alone."""
+        """Return the weights from which a federation starts, drawn from the run's seed alone."""
         import torch
 
         with torch.random.fork_rng(devices=[]):
@@ -78,7 +85,7 @@ class Architecture:
             return weights_of(self.build())
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The tensors of the network in model order, and their shapes."""
+        """Return the shapes of the network's tensors, in model order."""
         import torch
 
         with torch.device("meta"):
@@ -87,7 +94,7 @@ class Architecture:
 
 
 def weights_of(network: "torch.nn.Module") -> Weights:
-    """A copy of a network's weights and statistics, by tensor name, in model order."""
+    """Return a copy of a network's weights and statistics, by tensor name, in model order."""
     return {
         name: tensor.detach().cpu().numpy().copy() for name, tensor in network.state_dict().items()
     }

@@ -18,7 +18,7 @@ _WIDE_CHANNELS = 64, 128
 
 
 def build_cnn(images: ImageShape, classes: int) -> "torch.nn.Module":
-    """`conv1`, `conv2` (3×3, 16 and 32 channels), `fc1`, `fc2`.
+    """Return the network of `conv1`, `conv2` (3×3, 16 and 32 channels), `fc1` and `fc2`.
 
     Each convolution is followed by a 2×2 max-pool and ReLU, so that images must be at least
     4×4 pixels. ReLU before the pool would give the same, and have four times as much to do.
@@ -27,7 +27,7 @@ def build_cnn(images: ImageShape, classes: int) -> "torch.nn.Module":
 
 
 def build_wide_cnn(images: ImageShape, classes: int) -> "torch.nn.Module":
-    """The same layers as `build_cnn`, with four times as many channels."""
+    """Return the same layers as `build_cnn`, with four times as many channels."""
     return _four_layers(images, classes, _WIDE_CHANNELS)
 
 

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 def convolution_3x3(channels: int, filters: int, *, stride: int = 1) -> "torch.nn.Module":
-    """`torch.nn.Conv2d` with a padding of 1 and no bias, for what meets the image alone.
+    """Return a `torch.nn.Conv2d` with a padding of 1 and no bias, for values that meet the image.
 
     Of a map no larger than the stride there is one output, and the kernel's values beyond the
     map meet nothing but padding: they are left out, here and in the gradient, where they have 0.
@@ -28,7 +28,7 @@ def convolution_3x3(channels: int, filters: int, *, stride: int = 1) -> "torch.n
 
 
 def _within(size: int, stride: int) -> tuple[slice, int]:
-    """The values of a kernel that meet a map of that size, along one axis, and its padding."""
+    """Return the slice of a kernel that meets a map of a size, along one axis, and its padding."""
     if size <= stride:
         return slice(1, 1 + size), 0
     return slice(0, 3), 1

@@ -1,4 +1,4 @@
-"""LoRA (Hu et al. 2021, arXiv 2106.09685): a network of which thin factors are trained alone.
+"""LoRA (Hu et al. 2021, arXiv 2106.09685): a network of which only thin factors are trained.
 
 Each linear layer but the head computes W·x + B·(A·x) with W as it was pre-trained. A is drawn
 at random and B begins at zero, so that training starts from the pre-trained network. The head
@@ -19,7 +19,7 @@ _HEADS = {"transformer": "head"}
 
 
 def adapted(architecture: Architecture, base: Weights, rank: int) -> Architecture:
-    """Return a network with factors of a rank, of which only what is trained has a name.
+    """Return a network with factors of a rank, in which only the trained tensors have names.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def check_adaptable(model: str) -> None:
 
 @dataclass(frozen=True)
 class _Adapted(Build):
-    """Builds the network. It can be sent to another process."""
+    """A function that builds the network. It can be sent to another process."""
 
     build_base: Build
     head: str
@@ -63,7 +63,7 @@ class _Adapted(Build):
     rank: int
 
     def __call__(self, images: ImageShape, classes: int) -> "torch.nn.Module":
-        """Freeze the network but for its head, and put factors beside its linear layers."""
+        """Return the network, frozen but for its head, with factors beside its linear layers."""
         import torch
         from torch import nn
 
@@ -88,7 +88,7 @@ class _Adapted(Build):
 
 
 def _with_factors(linear: "torch.nn.Linear", rank: int) -> "torch.nn.Module":
-    """A frozen linear layer beside factors that are trained."""
+    """Return a frozen linear layer beside factors that are trained."""
     import torch
     from torch import nn
 

@@ -11,7 +11,7 @@ _HIDDEN = 200
 
 
 def build_mlp(images: ImageShape, classes: int) -> "torch.nn.Module":
-    """`fc1`, `fc2`, `fc3`, with 200 units and ReLU after each of the first two."""
+    """Return the layers `fc1`, `fc2`, `fc3`, with 200 units and ReLU after the first two."""
     from collections import OrderedDict
 
     from torch import nn

@@ -27,22 +27,22 @@ _GROUPS = 4
 
 
 def build_resnet18(images: ImageShape, classes: int) -> "torch.nn.Module":
-    """`conv1`, `bn1`, `layer1` to `layer4` of two basic blocks each, `fc`."""
+    """Return the layers `conv1`, `bn1`, `layer1` to `layer4` of two basic blocks each, and `fc`."""
     return _resnet18(images, classes, _batch)
 
 
 def build_resnet18_gn(images: ImageShape, classes: int) -> "torch.nn.Module":
-    """The same layers as `build_resnet18`, with group normalisation."""
+    """Return the same layers as `build_resnet18`, with group normalisation."""
     return _resnet18(images, classes, _group)
 
 
 def build_resnet8(images: ImageShape, classes: int) -> "torch.nn.Module":
-    """`conv1`, `bn1`, `layer1` to `layer3` of a basic block each, `fc`."""
+    """Return the layers `conv1`, `bn1`, `layer1` to `layer3` of a basic block each, and `fc`."""
     return _resnet8(images, classes, _batch)
 
 
 def build_resnet8_gn(images: ImageShape, classes: int) -> "torch.nn.Module":
-    """The same layers as `build_resnet8`, with group normalisation."""
+    """Return the same layers as `build_resnet8`, with group normalisation."""
     return _resnet8(images, classes, _group)
 
 
@@ -76,7 +76,7 @@ def _resnet(
     classes: int,
     normalised: "Normalisation",
 ) -> "torch.nn.Module":
-    """A stage of so many blocks for each width, of half the resolution of the one before."""
+    """Return a network with a stage of `blocks` for each width, each of half the resolution."""
     from collections import OrderedDict
 
     from torch import nn
@@ -113,7 +113,7 @@ def _group(width: int) -> "torch.nn.Module":
 def _basic_block(
     width: int, wider: int, normalised: "Normalisation", *, stride: int
 ) -> "torch.nn.Module":
-    """Two 3×3 convolutions beside a shortcut, which is a 1×1 convolution where sizes change."""
+    """Return two 3×3 convolutions beside a shortcut, a 1×1 convolution where sizes change."""
     import torch
     from torch import nn
 

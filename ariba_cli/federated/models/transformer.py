@@ -25,7 +25,7 @@ _POSITION_SPREAD = 0.5
 
 
 def build_transformer(images: ImageShape, classes: int) -> "torch.nn.Module":
-    """`pos_embed`, `patch_embed`, two `blocks` of attention and MLP, `norm`, `head`.
+    """Return `pos_embed`, `patch_embed`, two `blocks` of attention and MLP, `norm` and `head`.
 
     Images are filled up with zeros at the right and below until they are whole patches.
     """
@@ -56,7 +56,7 @@ def build_transformer(images: ImageShape, classes: int) -> "torch.nn.Module":
 
 
 def _block() -> "torch.nn.Module":
-    """Attention and an MLP, each with layer normalisation before it and a shortcut beside it."""
+    """Return attention and an MLP, each after layer normalisation and beside a shortcut."""
     from collections import OrderedDict
 
     import torch
@@ -85,7 +85,7 @@ def _block() -> "torch.nn.Module":
 
 
 def _attention() -> "torch.nn.Module":
-    """Softmax attention of several heads between all patches of an image."""
+    """Return softmax attention of several heads between all patches of an image."""
     import torch
     from torch import nn
 

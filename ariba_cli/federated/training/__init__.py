@@ -1,4 +1,4 @@
-"""Local training: what a participant does in a round, and how many do it together.
+"""Local training: the training of one participant in a round, and of many together.
 
 `task.py` says what is trained, `single.py` trains one, `vectorised.py` many at once and
 `workers.py` many beside each other, with a step of one of the `optimizers.py`; `engine.py`

@@ -1,4 +1,4 @@
-"""How the participants of a round are trained: all at once, or each in a process of its own.
+"""The engine that trains the participants of a round: all at once, or each in its own process.
 
 The choice depends on the model and the device alone, and never on the number of cores, so
 that a seed gives the same bytes on machines of one kind.
@@ -35,19 +35,21 @@ _PIECE = 500
 
 
 class Method(StrEnum):
-    """How participants are trained."""
+    """A way to train participants."""
 
     VECTORISED = "vectorised"
     WORKERS = "workers"
 
 
 class Engine:
-    """Trains the model of a federation, and asks it.
+    """An engine that trains and runs the model of a federation.
 
     Attributes
     ----------
-    method : what was chosen.
-    device : where PyTorch computes.
+    method : Method
+        The way to train that was chosen.
+    device : str
+        The device of PyTorch.
     """
 
     def __init__(
@@ -69,18 +71,18 @@ class Engine:
 
     @property
     def name(self) -> str:
-        """What decides the last bits of what is trained, as it stands in `run.json`."""
+        """Return the name, as in `run.json`, of all that decides the last bits of a training."""
         return f"{self.method} on {self._hardware()}"
 
     def _hardware(self) -> str:
-        """`cpu`, or what the graphics card is called."""
+        """Return `cpu`, or the name of the graphics card."""
         import torch
 
         return self.device if self.device == "cpu" else torch.cuda.get_device_name(self.device)
 
     @property
     def description(self) -> str:
-        """What trains, in words."""
+        """Return the description of the engine, in words."""
         if self.method is Method.VECTORISED:
             return f"all participants at once on {self.device}"
         return f"each participant by itself, in up to {cores()} processes"
@@ -95,10 +97,10 @@ class Engine:
         tasks: Sequence[Task],
         done: Callable[[int], None] = lambda _: None,
     ) -> list[Weights]:
-        """The weights of each after local training, in the order of the tasks.
+        """Return the weights of each participant after local training, in the order of the tasks.
 
-        `done` is told how many are. A participant with fewer samples than a step needs sends
-        back the weights that it was given.
+        `done` is called with the number trained so far. A participant with fewer samples than a
+        step needs sends back the weights that it was given.
         """
         least = self._architecture.least_batch
         finished = {
@@ -117,7 +119,7 @@ class Engine:
         return [finished[index] for index in range(len(tasks))]
 
     def logits(self, weights: Weights, images: FloatArray) -> FloatArray:
-        """What the model with these weights says of images, of shape (samples, classes)."""
+        """Return the logits of the model with these weights, of shape (samples, classes)."""
         pieces = [images[at : at + _PIECE] for at in range(0, max(len(images), 1), _PIECE)]
         if self.method is Method.WORKERS and self._worth_processes(len(images)):
             said = self._workers.logits(weights, pieces)
@@ -160,7 +162,7 @@ def _best_method(architecture: Architecture, device: str) -> Method:
 
 
 def _resolved(device: str) -> str:
-    """What PyTorch calls a device; `auto` is a graphics card where there is one."""
+    """Return PyTorch's name of a device; `auto` is a graphics card where there is one."""
     import torch
 
     if device == "auto":

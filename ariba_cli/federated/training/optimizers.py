@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Optimizer(Protocol):
-    """Changes parameters, in place, step by step."""
+    """An optimizer that changes parameters, in place, step by step."""
 
     def step(self, gradients: "Tensors") -> None:
-        """One step, by a gradient for each parameter."""
+        """Take one step, with a gradient for each parameter."""
         ...
 
     def narrowed(self, parameters: "Tensors", count: int) -> Self:
-        """One that goes on with the first `count` rows of every parameter."""
+        """Return an optimizer that goes on with the first `count` rows of every parameter."""
         ...
 
 
@@ -57,7 +57,7 @@ class Sgd:
             )
 
     def narrowed(self, parameters: "Tensors", count: int) -> Self:
-        """With the velocities of those rows."""
+        """Return an optimizer with the velocities of those rows."""
         narrow = type(self)(parameters, self._how)
         narrow._velocities = [None if v is None else v[:count].clone() for v in self._velocities]
         return narrow
@@ -76,7 +76,7 @@ class Adam:
         self._steps = [torch.zeros((), device=one.device) for one in parameters]
 
     def step(self, gradients: "Tensors") -> None:
-        """Algorithm 1 of the paper, of the gradient g + λ·θ."""
+        """Take a step of Algorithm 1 of the paper, with the gradient g + λ·θ."""
         import torch
         from torch.optim.adam import adam
 
@@ -99,7 +99,7 @@ class Adam:
             )
 
     def narrowed(self, parameters: "Tensors", count: int) -> Self:
-        """With what it knows of those rows."""
+        """Return an optimizer with the moments of those rows."""
         narrow = type(self)(parameters, self._how)
         narrow._means = [mean[:count].clone() for mean in self._means]
         narrow._squares = [square[:count].clone() for square in self._squares]
@@ -114,7 +114,7 @@ OPTIMIZERS: dict[str, Callable[["Tensors", LocalTraining], Optimizer]] = {
 
 
 def make_optimizer(how: LocalTraining, parameters: "Tensors") -> Optimizer:
-    """A fresh optimizer.
+    """Return a fresh optimizer.
 
     Raises
     ------

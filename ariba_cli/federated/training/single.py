@@ -1,4 +1,4 @@
-"""Training one participant, and asking a model: what every process does by itself."""
+"""The training of one participant, and the running of a model, in a single process."""
 
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,10 @@ class Network:
 
     Parameters
     ----------
-    device : where PyTorch computes, as `cpu` or `cuda:0`.
+    architecture : Architecture
+        The network.
+    device : str
+        The device of PyTorch, such as `cpu` or `cuda:0`.
     """
 
     def __init__(self, architecture: Architecture, device: str = "cpu") -> None:
@@ -32,7 +35,7 @@ class Network:
         self._network = architecture.build().to(self._device)
 
     def train(self, weights: Weights, task: Task) -> Weights:
-        """The weights after local training."""
+        """Return the weights after local training."""
         import torch
         from torch.nn.functional import cross_entropy
 
@@ -58,7 +61,7 @@ class Network:
         return weights_of(network)
 
     def logits(self, weights: Weights, images: FloatArray) -> FloatArray:
-        """What the model with these weights says of images, of shape (samples, classes)."""
+        """Return the logits of the model with these weights, of shape (samples, classes)."""
         import torch
 
         network = self._network.eval()

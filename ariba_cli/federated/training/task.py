@@ -1,4 +1,4 @@
-"""What one participant does in a round: train given weights on its own samples."""
+"""The task of one participant in a round: to train given weights on its own samples."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,14 +13,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LocalTraining:
-    """How a participant minimises the cross-entropy of its own samples.
+    """The settings by which a participant minimises the cross-entropy of its own samples.
 
     Attributes
     ----------
-    optimizer : `adam` or `sgd`.
-    epochs : passes over the samples.
-    momentum : μ of `sgd`, in [0, 1): how much of a step is repeated in the next.
-    weight_decay : λ, at least 0: the gradient is that of the loss and λ/2·‖θ‖².
+    optimizer : str
+        `adam` or `sgd`.
+    epochs : int
+        The number of passes over the samples.
+    batch_size : int
+        The number of samples in a step.
+    learning_rate : float
+        The learning rate.
+    momentum : float
+        μ of `sgd`, in [0, 1): the part of a step that is repeated in the next.
+    weight_decay : float
+        λ, at least 0: the gradient is that of the loss and λ/2·‖θ‖².
     """
 
     optimizer: str
@@ -32,7 +40,7 @@ class LocalTraining:
 
 
 class Objective(Protocol):
-    """What is minimised in the place of the cross-entropy. It can be sent to another process."""
+    """An objective in the place of the cross-entropy. It can be sent to another process."""
 
     def __call__(
         self,
@@ -40,12 +48,12 @@ class Objective(Protocol):
         parameters: Mapping[str, "torch.Tensor"],
         start: Mapping[str, "torch.Tensor"],
     ) -> "torch.Tensor":
-        """From the cross-entropy, the parameters now and those that training started from."""
+        """Return the objective, from the cross-entropy, the parameters, and those at the start."""
         ...
 
 
 class StepHook(Protocol):
-    """Changes parameters after a step of training. It can be sent to another process."""
+    """A hook that changes parameters after a training step. It can be sent to another process."""
 
     def __call__(
         self,
@@ -59,11 +67,11 @@ class StepHook(Protocol):
         Parameters
         ----------
         parameters : mapping of str to torch.Tensor
-            After the step, by name.
+            The parameters after the step, by name.
         start : mapping of str to torch.Tensor
-            What training started from.
+            The parameters at the start of training.
         step, steps : int
-            Which step it was, from 1, of how many.
+            The number of the step, from 1, and of all steps.
         """
         ...
 
@@ -74,12 +82,20 @@ class Task:
 
     Attributes
     ----------
-    images : of shape (samples, channels, height, width).
-    targets : labels of shape (samples,) or probabilities of shape (samples, classes).
-    seed : decides the order of the samples.
-    objective : None for the cross-entropy alone.
-    hooks : what is called after each step, in this order.
-    poisoned : how many of the samples, the last ones, are an attacker's.
+    images : float32 array of shape (samples, channels, height, width)
+        The images.
+    targets : array of shape (samples,) or (samples, classes)
+        The labels, or the probabilities of the classes.
+    how : LocalTraining
+        The settings of the training.
+    seed : int
+        The seed of the order of the samples.
+    objective : Objective, optional
+        The objective; None for the cross-entropy alone.
+    hooks : tuple of StepHook
+        The hooks after each step, in the order in which they are called.
+    poisoned : int
+        The number of samples, the last ones, that are an attacker's.
     """
 
     images: FloatArray
@@ -91,7 +107,7 @@ class Task:
     poisoned: int = 0
 
     def batches(self, least: int) -> Iterator["torch.Tensor"]:
-        """The indices of the samples of each step, in the order of training.
+        """Yield the indices of the samples of each step, in the order of training.
 
         Fewer than `least` that are left over go with the step before.
         """

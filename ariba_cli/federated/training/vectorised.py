@@ -1,7 +1,7 @@
-"""Training all participants at once, as one more dimension of every tensor (torch.func).
+"""The training of all participants at once, as one more dimension of every tensor (torch.func).
 
-For networks so small that calling PyTorch costs more than what it computes, and for
-graphics cards, which one participant alone does not fill.
+It is for networks so small that calling PyTorch costs more than its arithmetic, and for graphics
+cards, which one participant alone does not fill.
 """
 
 from collections import defaultdict
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
 
 class VectorisedTraining:
-    """Trains many participants from the same weights, each on its own samples.
+    """A trainer of many participants from the same weights, each on its own samples.
 
     Parameters
     ----------
-    device : where PyTorch computes, as `cpu` or `cuda:0`.
+    architecture : Architecture
+        The network.
+    device : str
+        The device of PyTorch, such as `cpu` or `cuda:0`.
     """
 
     def __init__(self, architecture: Architecture, device: str) -> None:
@@ -38,7 +41,7 @@ class VectorisedTraining:
         self._names = [name for name, _ in self._network.named_parameters()]
 
     def train(self, weights: Weights, tasks: Sequence[Task]) -> list[Weights]:
-        """The weights of each after local training, in the order of the tasks.
+        """Return the weights of each after local training, in the order of the tasks.
 
         All tasks train in the same way, and each has samples.
         """
@@ -52,7 +55,7 @@ class VectorisedTraining:
         return [trained[order.index(index)] for index in range(len(tasks))]
 
     def _gradients(self, objective: Objective | None) -> "Gradients":
-        """The gradients of many participants' losses, each by its own parameters."""
+        """Return the function of many participants' gradients, each by its own parameters."""
         import torch
         from torch.func import functional_call, grad, vmap
         from torch.nn.functional import cross_entropy
@@ -101,7 +104,7 @@ class _Stack:
         training._network.train()
 
     def train(self) -> list[Weights]:
-        """Step by step, with ever fewer who still have samples to see."""
+        """Return the weights after all steps, with ever fewer who still have samples to see."""
         steps = [len(batches) for batches in self._batches]
         active = self._parameters
         optimizer = make_optimizer(self._how, list(active.values()))
@@ -116,7 +119,7 @@ class _Stack:
         return self._unstacked()
 
     def _gradients_of(self, active: "Stacked", step: int) -> "Stacked":
-        """The gradients of one step, those with batches of the same size together."""
+        """Return the gradients of one step, those with batches of the same size together."""
         import torch
 
         count = len(next(iter(active.values())))

@@ -26,7 +26,7 @@ _network: Network | None = None
 
 
 class Workers:
-    """Processes, started when they are first needed."""
+    """A set of processes, started when they are first needed."""
 
     def __init__(self, architecture: Architecture, processes: int) -> None:
         self._architecture = architecture
@@ -36,14 +36,14 @@ class Workers:
     def train(
         self, weights: Weights, tasks: Sequence[Task], done: Callable[[], None]
     ) -> list[Weights]:
-        """The weights of each after local training; `done` is called after each."""
+        """Return the weights of each after local training; call `done` after each."""
         with self._running() as pool:
             with defer_signals():
                 futures = [pool.submit(_train, weights, task) for task in tasks]
             return _results(futures, done)
 
     def logits(self, weights: Weights, pieces: Sequence[FloatArray]) -> list[FloatArray]:
-        """What the model says of each piece of the images."""
+        """Return the logits of the model for each piece of the images."""
         with self._running() as pool:
             with defer_signals():
                 futures = [pool.submit(_logits, weights, images) for images in pieces]
