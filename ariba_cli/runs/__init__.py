@@ -1,4 +1,4 @@
-"""A run on disk: what it was asked for, `run.json`, its rounds, and how it is taken up again.
+"""A run on disk: its settings in `run.json`, its rounds, and the means to resume it.
 
 It stands above the federation and the attacks, which know nothing of files.
 """

@@ -25,7 +25,7 @@ def write_base(directory: Path, federation: Federation) -> None:
 
 
 def base_sha256(federation: Federation) -> str | None:
-    """Return the hash of what `write_base` writes; None where it writes nothing."""
+    """Return the hash of the file that `write_base` writes; None where it writes nothing."""
     if federation.base is None:
         return None
     return hashlib.sha256(_ENCODER.encode(federation.base)).hexdigest()
@@ -38,8 +38,8 @@ def read_base(path: Path, sha256: str | None = None) -> Weights:
     ----------
     path : Path
         The file.
-    sha256 : str or None
-        What it has to have, if that is known.
+    sha256 : str, optional
+        The hash that it must have, if that is known.
 
     Raises
     ------

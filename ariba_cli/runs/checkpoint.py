@@ -1,8 +1,8 @@
 """The checkpoint of a run: all that is needed to go on after its last finished round.
 
-`checkpoint.json` says how far the run is; the weights that the next round starts from
+`checkpoint.json` holds the finished rounds; the weights from which the next round starts
 are beside it. The weights are written first and the old ones removed last, so that the
-JSON always speaks of weights that are there.
+JSON always names weights that are there.
 """
 
 import hashlib
@@ -49,12 +49,16 @@ _FORMAT = "safetensors"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How far a run is.
+    """The state of an unfinished run.
 
     Attributes
     ----------
-    curve : a point for each finished round.
-    weights : what the next round starts from.
+    plan : Plan
+        The plan of the run.
+    curve : tuple of Point
+        A point for each finished round.
+    weights : Weights
+        The weights from which the next round starts.
     """
 
     plan: Plan
@@ -63,7 +67,7 @@ class Checkpoint:
 
     @property
     def finished(self) -> int:
-        """How many rounds are finished."""
+        """Return the number of finished rounds."""
         return len(self.curve)
 
 
@@ -85,14 +89,14 @@ def save(directory: Path, checkpoint: Checkpoint, federation: Federation) -> Non
 
 
 def load(directory: Path, plan: Plan, federation: Federation) -> Checkpoint:
-    """Read the checkpoint of a run that is to go on by `plan`.
+    """Return the checkpoint of a run that is to go on by `plan`.
 
     Raises
     ------
     UsageError
         When the run was begun with another plan.
     InputError
-        When the checkpoint is not sound, or other libraries would train on, or on other data.
+        When the checkpoint is not sound, or the libraries or the data are not those of the run.
     """
     path = directory / NAME
     try:
@@ -126,7 +130,7 @@ def check_same_ground(
     Raises
     ------
     InputError
-        Names the first that differs.
+        Names the first difference.
     """
     for name, version in versions(federation).items():
         if begun.get(name) != version:
@@ -170,7 +174,7 @@ def _encode(checkpoint: Checkpoint, weights: bytes, federation: Federation) -> b
 
 
 def _decode(content: dict[str, Any]) -> tuple[Plan, tuple[Point, ...]]:
-    """The plan and the curve; raises much of what Python raises when they are not sound."""
+    """Return the plan and the curve; raise many of Python's errors when they are not sound."""
     settings = decode_settings(content["settings"])
     every, curve = content["keep_every"], decode_curve(content["curve"])
     sound = (
@@ -191,7 +195,7 @@ def _decode(content: dict[str, Any]) -> tuple[Plan, tuple[Point, ...]]:
 
 
 def _read_weights(path: Path, sha256: str, shapes: dict[str, tuple[int, ...]]) -> Weights:
-    """The weights in model order, which the file does not keep."""
+    """Return the weights in model order, which the file does not keep."""
     model = open_model(path, ReadOptions())
     found = {name: tensor.spec for name, tensor in model.tensors.items()}
     wanted = {name: TensorSpec("F32", shape) for name, shape in shapes.items()}

@@ -1,4 +1,4 @@
-"""A model on disk → how good it is on the test set, and how well backdoors work in it."""
+"""The evaluation of a model on disk: its quality on the test set, and its backdoors."""
 
 import os
 from dataclasses import dataclass
@@ -24,14 +24,18 @@ from ariba_cli.runs.run_file import Run
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
-    """How a model is to be tested for backdoors.
+    """The settings by which a model is tested for backdoors.
 
     Attributes
     ----------
-    triggers : their names in `TRIGGERS`; None for all that apply to the data set.
-    target_class : what images with a trigger may have been meant to be taken for.
-    backdoor_images : on how many test images each is measured, drawn by the seed; None for all.
-    seed : that of the attack: it decides which images the trigger `targeted` has.
+    triggers : tuple of str, optional
+        The names in `TRIGGERS`; None for all that apply to the data set.
+    target_class : int
+        The class that images with a trigger may have been meant to be taken for.
+    backdoor_images : int, optional
+        The number of test images on which each is measured, drawn by the seed; None for all.
+    seed : int
+        The seed of the attack: it decides which images the trigger `targeted` has.
     """
 
     triggers: tuple[str, ...] | None = None
@@ -42,15 +46,23 @@ class EvaluationSettings:
 
 @dataclass(frozen=True)
 class ClassQuality:
-    """How a model does on the test images of one class.
+    """The quality of a model on the test images of one class.
 
     Attributes
     ----------
-    accuracy : the share that it gets right, in [0, 1]; None when there are no samples.
-    wrong : how many it gets wrong.
-    mistaken_for : the class that most of those are taken for, of several the first; None when
-        none is taken for another.
-    mistaken : how many are taken for that one.
+    label : int
+        The class.
+    samples : int
+        The number of test images.
+    accuracy : float, optional
+        The share that it gets right, in [0, 1]; None when there are no samples.
+    wrong : int
+        The number that it gets wrong.
+    mistaken_for : int, optional
+        The class that most of those are taken for, the first of several; None when none is taken
+        for another.
+    mistaken : int
+        The number that are taken for that class.
     """
 
     label: int
@@ -63,7 +75,7 @@ class ClassQuality:
 
 @dataclass(frozen=True)
 class BackdoorQuality:
-    """How well a backdoor works: X'%, the share of its images taken for the target class."""
+    """The accuracy of a backdoor: X'%, the share of its images taken for the target class."""
 
     trigger: str
     images: int
@@ -72,18 +84,36 @@ class BackdoorQuality:
 
 @dataclass(frozen=True)
 class ModelEvaluation:
-    """How good a model is.
+    """The evaluation of a model.
 
     Attributes
     ----------
-    path : the name of its file or folder.
-    format : in which it is stored.
-    files : its files, by their names beside each other.
-    dataset : the name of the data set, whose `fingerprint` is beside it.
-    architecture : the name of the network.
-    quality : on the test set of `samples` images.
-    not_applicable : why a trigger is left out, by its name.
-    device : where it was computed.
+    path : str
+        The name of its file or folder.
+    format : str
+        The format in which it is stored.
+    files : tuple of HashedFile
+        Its files, by their names beside each other.
+    dataset : str
+        The name of the data set.
+    fingerprint : str
+        The fingerprint of the data set.
+    architecture : str
+        The name of the network.
+    settings : EvaluationSettings
+        The settings.
+    samples : int
+        The number of images in the test set.
+    quality : Quality
+        The quality on the test set.
+    classes : tuple of ClassQuality
+        The quality on each class.
+    backdoors : tuple of BackdoorQuality
+        The accuracy of each backdoor.
+    not_applicable : dict of str to str
+        The reasons for which triggers are left out, by their names.
+    device : str
+        The device of the computation.
     """
 
     path: str
@@ -159,7 +189,7 @@ def evaluate_model(
 
 
 def _open(path: Path, terms: ReadOptions, *, of_adapters: bool) -> Model:
-    """List the tensors of a model; of an adapter its factors, and not what they come to."""
+    """List the tensors of a model; of an adapter its factors, and not their products."""
     if of_adapters and not os.path.isdir(path):
         raise InputError(f"'{path}' is no adapter, and those of the run are folders")
     if os.path.isdir(path) and not is_one_model(path, terms):
@@ -176,7 +206,7 @@ def _open(path: Path, terms: ReadOptions, *, of_adapters: bool) -> Model:
 def _images(
     federation: Federation, settings: EvaluationSettings
 ) -> tuple[dict[str, FloatArray], dict[str, str]]:
-    """What each trigger is tested on, and why those are left out that nobody named."""
+    """Return the test images of each trigger, and the reasons for leaving out those not named."""
     aim = Aim(settings.target_class, settings.seed)
     images, left_out = {}, {}
     for name in dict.fromkeys(TRIGGERS if settings.triggers is None else settings.triggers):
@@ -194,7 +224,7 @@ def _images(
 def _read(
     path: Path, model: Model, architecture: Architecture
 ) -> tuple[Weights, tuple[HashedFile, ...]]:
-    """The weights, and the hashes of the files that they were read from."""
+    """Return the weights, and the hashes of the files that they were read from."""
     stored = _names(path, model, architecture)
     weights = {}
     try:
@@ -210,7 +240,7 @@ def _read(
 
 
 def _names(path: Path, model: Model, architecture: Architecture) -> dict[str, str]:
-    """What the tensors of a network are called in a model, which has no others."""
+    """Return a model's names for the tensors of a network; the model has no other tensors."""
     of = f"the {architecture.name} of the run"
     stored, shapes = plain_names(model.tensors), architecture.shapes()
     for name, shape in shapes.items():

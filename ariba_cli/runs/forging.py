@@ -1,4 +1,4 @@
-"""A saved honest round → the same round with some participants compromised."""
+"""The attack on a saved honest round: the same round with some participants compromised."""
 
 import hashlib
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from ariba_cli.runs.run_file import Run
 
 @dataclass(frozen=True)
 class _Sent:
-    """A model of the honest round: its files by their paths in the round, and what they say."""
+    """A model of the honest round: its files by their paths in the round, and its weights."""
 
     member: Member
     format: str
@@ -98,12 +98,12 @@ def forge(
 
 
 def _check_answered(settings: AttackSettings, federation: Federation, number: int) -> None:
-    """Refuse to compromise who sent nothing in the round.
+    """Refuse to compromise a participant that sent nothing in the round.
 
     Raises
     ------
     UsageError
-        Names the first of them, and who did.
+        Names the first of them, and those that did send.
     """
     answered = federation.answering_in(number)
     for name in settings.compromised:
@@ -115,7 +115,7 @@ def _check_answered(settings: AttackSettings, federation: Federation, number: in
 
 
 def _read_round(round_: Round, federation: Federation) -> _HonestRound:
-    """Read the whole round, and hold it against its seal and its run."""
+    """Read the whole round, and check it against its seal and its run."""
     manifest, global_model = round_.manifest, round_.global_model
     if manifest is None or round_.findings:
         why = round_.findings[0].detail
@@ -137,7 +137,7 @@ def _read_round(round_: Round, federation: Federation) -> _HonestRound:
 def _write_round(
     partial: Path, honest: _HonestRound, forgeries: dict[str, Weights], truth: Truth
 ) -> None:
-    """Write the round again: forgeries in the place of what was sent, the rest as it is."""
+    """Write the round again: forgeries in the place of the honest updates, the rest as it is."""
     manifest = honest.manifest
     writer = RoundWriter(partial, format_name=honest.sent_out.format)
     for one in (honest.sent_out, *honest.sent.values()):
@@ -173,7 +173,7 @@ def _read(round_: Round, manifest: Manifest, member: Member) -> _Sent:
 
 
 def _weights(round_: Round, member: Member, model: Model) -> Weights:
-    """What a participant trained: of an adapter its factors, and not what they come to."""
+    """Return the weights that a participant trained: of an adapter its factors, uncombined."""
     if model.format == peft.NAME:
         model = open_model(round_.root / member.path / peft.WEIGHTS, round_.terms)
     return {plain_name(name): values.astype(np.float32) for name, values in model.floats()}

@@ -1,4 +1,4 @@
-"""What a run is asked to compute and to write."""
+"""The plan of a run: the settings of its computation, and the files that it writes."""
 
 import re
 from dataclasses import dataclass, fields
@@ -20,16 +20,16 @@ _OPTIONS = {
 
 @dataclass(frozen=True)
 class Keep:
-    """Which rounds are written: every `every`-th, and always the last."""
+    """The choice of the rounds that are written: every `every`-th, and always the last."""
 
     every: int | None = None
 
     def keeps(self, number: int, last: int) -> bool:
-        """Whether this round of `last` is written."""
+        """Return True if this round of `last` is written."""
         return number == last or (self.every is not None and number % self.every == 0)
 
     def __str__(self) -> str:
-        """As `parse_keep` reads it."""
+        """Return the text that `parse_keep` reads."""
         return {None: "last", 1: "all"}.get(self.every, f"every:{self.every}")
 
 
@@ -53,12 +53,18 @@ def parse_keep(text: str) -> Keep:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything that decides which files a run writes.
+    """The settings that decide which files a run writes.
 
     Attributes
     ----------
-    attack : None when all participants are honest.
-    format_name : the name of the model file format, as in `ENCODERS`.
+    settings : FederationSettings
+        The settings of the federation.
+    attack : AttackSettings, optional
+        The settings of the attack; None when all participants are honest.
+    keep : Keep
+        The rounds to write.
+    format_name : str
+        The name in `ENCODERS` of the model file format.
     """
 
     settings: FederationSettings
@@ -80,17 +86,17 @@ class Plan:
 
     @property
     def written_format(self) -> str:
-        """The name of the format of the models in its rounds, as `RoundWriter` knows it."""
+        """Return the name of the format of the models in its rounds, as `RoundWriter` knows it."""
         return self.format_name if self.settings.lora is None else peft.NAME
 
     def kept(self, finished: int | None = None) -> list[int]:
-        """The rounds that are written until so many are finished; until the end without."""
+        """Return the written rounds among the first `finished`; among all of them by default."""
         last = self.settings.rounds
         until = last if finished is None else min(finished, last)
         return [number for number in range(1, until + 1) if self.keep.keeps(number, last)]
 
     def check_same(self, begun: "Plan", where: str) -> None:
-        """Refuse to go on with what was begun with another plan.
+        """Refuse to go on with a run that was begun with another plan.
 
         Raises
         ------
@@ -106,7 +112,7 @@ class Plan:
                 )
 
     def _options(self) -> dict[str, object]:
-        """By the names that the command line gives them."""
+        """Return the options by their names on the command line."""
         settings, attack = self.settings, self.attack
         options: dict[str, object] = {
             "--dataset": settings.dataset,
@@ -141,7 +147,7 @@ class Plan:
 
 
 def _said(value: object) -> object:
-    """A value as the command line takes it, as far as it does."""
+    """Return a value as the command line takes it, as far as it does."""
     if isinstance(value, tuple):
         return ",".join(value) or "nobody by name"
     if isinstance(value, dict):
@@ -155,5 +161,5 @@ def _said(value: object) -> object:
 
 
 def round_name(number: int) -> str:
-    """The name of a round's directory."""
+    """Return the name of a round's directory."""
     return f"round_{number:04d}"

@@ -1,4 +1,4 @@
-"""What a run finds of itself when it starts: nothing, a part that it can go on with, or all."""
+"""The state of a run at its start: nothing, a part that it can go on with, or all."""
 
 import os
 import re
@@ -30,14 +30,14 @@ _RUN_CONTENTS = (
 
 
 def take_up(partial: Path, plan: Plan, federation: Federation) -> Checkpoint:
-    """How far the run in this directory is; what it had not finished writing is removed.
+    """Return the checkpoint of the run in a directory, and remove unfinished files.
 
     Raises
     ------
     UsageError
         When it was begun with another plan.
     InputError
-        When what is there is not sound.
+        When a file in it is not sound.
     OutputError
         When something is there that this program did not write.
     """
@@ -68,7 +68,7 @@ def take_up(partial: Path, plan: Plan, federation: Federation) -> Checkpoint:
 
 
 def read_finished(directory: Path, plan: Plan) -> tuple[Point, ...]:
-    """The curve of a run that is complete, if it was made by `plan`.
+    """Return the curve of a complete run, if it was made by `plan`.
 
     Raises
     ------
@@ -92,7 +92,10 @@ def read_finished(directory: Path, plan: Plan) -> tuple[Point, ...]:
 
 @contextmanager
 def kept_for_resuming(partial: Path) -> Iterator[None]:
-    """When the block fails, keep what a run can go on with, and say so; remove what it cannot."""
+    """Keep, when the block fails, the files that a run can go on with; remove the others.
+
+    The error has a note that says so.
+    """
     try:
         yield
     except BaseException as error:
@@ -109,7 +112,7 @@ def kept_for_resuming(partial: Path) -> Iterator[None]:
 
 
 def _kept_by(plan: Plan, found: list[int]) -> Keep | None:
-    """What `--keep` was when these rounds were written; the plan's own where that fits."""
+    """Return the value of `--keep` by which these rounds were written; the plan's where it fits."""
     if not found or found[0] < 1 or found[-1] != plan.settings.rounds:
         return None
     # Every N-th round begins with the N-th.
@@ -132,7 +135,7 @@ def _rounds_in(directory: Path) -> list[int]:
 
 
 def _check_rounds(directory: Path, numbers: list[int]) -> None:
-    """Refuse rounds that are not as they were sealed."""
+    """Refuse rounds that differ from their seals."""
     for number in numbers:
         path = directory / round_name(number)
         round_ = open_round(path)
@@ -141,7 +144,7 @@ def _check_rounds(directory: Path, numbers: list[int]) -> None:
 
 
 def _format_of(path: Path) -> str:
-    """The name of the format that a round is written in."""
+    """Return the name of the format in which a round is written."""
     global_model = open_round(path).global_model
     if global_model and global_model.path == GLOBAL_STEM:
         # The folder of an adapter.

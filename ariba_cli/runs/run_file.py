@@ -1,4 +1,4 @@
-"""`run.json`: how a run was made, with everything that is needed to repeat it."""
+"""`run.json`: the record of a run, with everything that is needed to repeat it."""
 
 import json
 import math
@@ -61,13 +61,16 @@ _MAY_BE_ZERO = frozenset(
 
 @dataclass(frozen=True)
 class Point:
-    """How the global model did after a round.
+    """The quality of the global model after a round.
 
     Attributes
     ----------
-    accuracy : on the test set, in [0, 1].
-    loss : the mean cross-entropy there, in nats; None when it is not finite, or not known.
-    backdoor_accuracy : X'%, in [0, 1]; None in a run without an attack.
+    accuracy : float
+        The accuracy on the test set, in [0, 1].
+    loss : float, optional
+        The mean cross-entropy there, in nats; None when it is not finite, or not known.
+    backdoor_accuracy : float, optional
+        X'%, in [0, 1]; None in a run without an attack.
     """
 
     accuracy: float
@@ -77,17 +80,26 @@ class Point:
 
 @dataclass(frozen=True)
 class Run:
-    """What a `run.json` says.
+    """The contents of a `run.json`.
 
     Attributes
     ----------
-    folder : where it lies.
-    base_sha256 : of the file of the pre-trained network; None where there is none.
-    attack : None when all participants were honest.
-    fingerprint : of the data set.
-    holdings : how many samples of each class every participant held, by id.
-    versions : of libraries, and what trained.
-    curve : a point for every round.
+    folder : Path
+        The folder of the file.
+    settings : FederationSettings
+        The settings of the federation.
+    base_sha256 : str, optional
+        The hash of the file of the pre-trained network; None where there is none.
+    attack : AttackSettings, optional
+        The settings of the attack; None when all participants were honest.
+    fingerprint : str
+        The fingerprint of the data set.
+    holdings : dict of str to tuple of int
+        The number of samples of each class that every participant held, by id.
+    versions : dict of str to str
+        The versions of libraries, and the name of the engine.
+    curve : tuple of Point
+        A point for every round.
     """
 
     folder: Path
@@ -101,7 +113,7 @@ class Run:
 
     @property
     def samples(self) -> dict[str, int]:
-        """How many samples every participant held, by id."""
+        """Return the number of samples that every participant held, by id."""
         return {name: sum(counts) for name, counts in self.holdings.items()}
 
     def federation(self, place: Place | None = None) -> Federation:
@@ -110,14 +122,14 @@ class Run:
         Raises
         ------
         InputError
-            When there should be one, and it is not there or is another.
+            When that network should be there, and is missing or is another.
         """
         stored = self.folder / BASE_NAME
         base = None if self.base_sha256 is None else read_base(stored, self.base_sha256)
         return Federation(self.settings, place, base=base)
 
     def check_data(self, federation: Federation) -> None:
-        """Refuse other data than the run was made with.
+        """Refuse other data than those of the run.
 
         Raises
         ------
@@ -134,7 +146,7 @@ class Run:
 def encode_run(
     federation: Federation, attack: AttackSettings | None, curve: Sequence[Point]
 ) -> bytes:
-    """The bytes of `run.json`."""
+    """Return the bytes of `run.json`."""
     holdings = federation.holdings
     content = {
         "layout": LAYOUT,
@@ -150,12 +162,12 @@ def encode_run(
 
 
 def path_beside(round_path: Path) -> Path:
-    """Where the `run.json` is of the run that a round belongs to, if it belongs to one."""
+    """Return the path of the `run.json` of a round's run, which need not exist."""
     return round_path.resolve().parent / RUN_NAME
 
 
 def nearest_path(model_path: Path) -> Path:
-    """The `run.json` in the nearest of the folders above a model.
+    """Return the `run.json` in the nearest of the folders above a model.
 
     Raises
     ------
@@ -173,7 +185,7 @@ def nearest_path(model_path: Path) -> Path:
 
 
 def read_run(round_path: Path) -> Run:
-    """How the run that a round belongs to was made.
+    """Return the run that a round belongs to.
 
     Raises
     ------
@@ -184,7 +196,7 @@ def read_run(round_path: Path) -> Run:
 
 
 def read_run_at(path: Path, *, to_know: str) -> Run:
-    """What a `run.json` says that a command needs; `to_know` is for what, in an error.
+    """Return the run of a `run.json` that a command needs `to_know` something.
 
     Raises
     ------
@@ -201,7 +213,7 @@ def read_run_at(path: Path, *, to_know: str) -> Run:
 
 
 def read_run_file(path: Path) -> Run:
-    """What a `run.json` says.
+    """Return the run of a `run.json`.
 
     Raises
     ------
@@ -226,12 +238,12 @@ def read_run_file(path: Path) -> Run:
 
 
 def decode_settings(content: dict[str, Any]) -> FederationSettings:
-    """Settings as `asdict` gave them.
+    """Return the settings that `asdict` encoded.
 
     Raises
     ------
     ValueError, KeyError, TypeError, AttributeError
-        When they are not.
+        When the content is something else.
     """
     settings: FederationSettings = _decoded(FederationSettings, content)
     if settings.dataset not in DATASETS or settings.model not in MODELS:
@@ -245,7 +257,7 @@ def decode_settings(content: dict[str, Any]) -> FederationSettings:
 
 
 def decode_attack(content: dict[str, Any] | None) -> AttackSettings | None:
-    """An attack as `asdict` gave it, or none; raises what `decode_settings` raises."""
+    """Return the attack that `asdict` encoded, or None; raise the errors of `decode_settings`."""
     attack: AttackSettings | None = None
     if content is not None:
         attack = _decoded(AttackSettings, content)
@@ -253,7 +265,7 @@ def decode_attack(content: dict[str, Any] | None) -> AttackSettings | None:
 
 
 def encode_curve(curve: Sequence[Point]) -> dict[str, list[float | None]]:
-    """A list per quantity, of numbers with 6 digits after the point."""
+    """Return a list per quantity, of numbers with 6 digits after the point."""
     return {
         field.name: [
             value if value is None else round(value, 6)
@@ -264,7 +276,7 @@ def encode_curve(curve: Sequence[Point]) -> dict[str, list[float | None]]:
 
 
 def decode_curve(content: dict[str, Any]) -> tuple[Point, ...]:
-    """What `encode_curve` has made; raises what `decode_settings` raises."""
+    """Return the curve that `encode_curve` encoded; raise the errors of `decode_settings`."""
     columns = [content[field.name] for field in fields(Point)]
     if not all(isinstance(column, list) for column in columns):
         raise TypeError(content)
@@ -280,7 +292,7 @@ def decode_curve(content: dict[str, Any]) -> tuple[Point, ...]:
 
 
 def versions(federation: Federation) -> dict[str, str]:
-    """What a run's numbers depend on, and which of it is at work here."""
+    """Return the versions of all that a run's numbers depend on."""
     import safetensors
     import sklearn
     import torch
@@ -299,7 +311,7 @@ def versions(federation: Federation) -> dict[str, str]:
 
 
 def _brought_up(content: dict[str, Any]) -> dict[str, Any]:
-    """What a run of a layout before says, in this layout."""
+    """Return the content of an earlier layout in this layout."""
     settings, attack = content["settings"], content["attack"]
     if content["layout"] == 2:
         settings = settings | {"training": _WITHOUT | settings["training"], "lora": None}
@@ -338,7 +350,7 @@ def _decode_run(content: dict[str, Any], folder: Path) -> Run:
 
 
 def _decoded(kind: Any, content: dict[str, Any]) -> Any:
-    """A dataclass of settings, every field of which must be there and of its type."""
+    """Return a dataclass of settings, every field of which must be there and of its type."""
     hints = get_type_hints(kind)
     if set(content) != set(hints):
         raise KeyError(set(content) ^ set(hints))
@@ -370,7 +382,7 @@ def _value(name: str, hint: Any, value: Any) -> Any:
 
 
 def _arguments(value: Any) -> dict[str, Parameter]:
-    """Arguments of strategies or of a rule; whether they fit is found out where they are used."""
+    """Return the arguments of strategies or of a rule; their use decides if they fit."""
     sound = isinstance(value, dict) and all(
         one is None or type(one) in (str, int, bool) or (type(one) is float and math.isfinite(one))
         for one in value.values()

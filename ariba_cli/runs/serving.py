@@ -1,4 +1,4 @@
-"""What the server of a run knows of its data, for rules that need it."""
+"""The accuracy of models on the data of a run, for the rules of a server that need it."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from ariba_cli.runs.run_file import Run
 
 @contextmanager
 def accuracy_in(run: Run, place: Place | None = None) -> Iterator[Accuracy]:
-    """Give a function that returns how well a model of a run does on its test set.
+    """Yield a function that returns the accuracy of a model on the test set of a run.
 
     Raises
     ------

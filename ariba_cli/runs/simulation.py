@@ -1,4 +1,4 @@
-"""A whole run on disk: `run.json`, and a sealed round for every one that is kept."""
+"""A whole run on disk: `run.json`, and a sealed round for each that is kept."""
 
 import math
 import os
@@ -25,7 +25,7 @@ from ariba_cli.runs.run_file import Point, encode_run
 
 @dataclass(frozen=True)
 class Simulated:
-    """What a run left behind: its rounds, and how the model did after each trained round."""
+    """The result of a run: its rounds, and the quality of the model after each trained round."""
 
     rounds: tuple[Path, ...]
     curve: tuple[Point, ...]
@@ -44,9 +44,8 @@ def simulate(
     """Train a federation from scratch and write it to the new directory `out`.
 
     When it fails after it has begun to train, `OUT.partial` is left, and the error has a
-    note that says so. With `resume` that is finished, to the same bytes; where all is
-    finished, nothing is done. `say` is told what is being done, and `warn` what a user
-    should know.
+    note that says so. With `resume` that run is finished, to the same bytes; a finished run is left
+    as it is. `say` is called with the steps of the work, and `warn` with the warnings.
 
     Raises
     ------
@@ -76,7 +75,7 @@ def simulate(
 
 
 def _federation(plan: Plan, place: Place | None, partial: Path) -> Federation:
-    """The federation of a plan, with the pre-trained network of a run that was begun."""
+    """Return the federation of a plan, with the pre-trained network of a run that was begun."""
     stored = partial / BASE_NAME
     begun = plan.settings.lora is not None and os.path.lexists(stored)
     return Federation(plan.settings, place, base=read_base(stored) if begun else None)
@@ -92,7 +91,7 @@ def _warn_of_the_empty_handed(federation: Federation, warn: Callable[[str], None
 
 @dataclass(frozen=True)
 class _Training:
-    """Trains a federation, and writes what is kept of it."""
+    """The training of a federation, which writes the rounds that are kept."""
 
     federation: Federation
     attacker: Attacker | None
@@ -101,7 +100,7 @@ class _Training:
     say: Callable[[str], None]
 
     def finish(self, point: Checkpoint) -> tuple[Point, ...]:
-        """Train the rounds that are left; returns a point for each of all."""
+        """Train the rounds that are left, and return a point for each round of the run."""
         plan, last = point.plan, point.plan.settings.rounds
         write_base(self.partial, self.federation)
         if point.finished == 0:
