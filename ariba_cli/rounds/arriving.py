@@ -1,4 +1,4 @@
-"""Rounds as they are sealed, one after the other, in a directory that a server writes to."""
+"""The rounds that a server seals one after the other in a directory."""
 
 import os
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ _Key = tuple[str, int, int]
 
 @dataclass
 class ArrivingRounds:
-    """The rounds in a directory, each told once.
+    """The rounds in a directory, each reported once.
 
     Attributes
     ----------
     root : Path
-        The directory; it may come to be later, and go and come again.
+        The directory, which may appear later, and vanish and come back.
     limits : Limits
-        Within which manifests are read.
+        The limits on manifests.
     """
 
     root: Path
@@ -32,7 +32,7 @@ class ArrivingRounds:
     _told: set[_Key] = field(default_factory=set)
 
     def new(self) -> list[Path]:
-        """Return the rounds that were sealed since this was last asked, by their numbers.
+        """Return the rounds sealed since the last call, ordered by their numbers.
 
         A round has no seal while it is written.
 
@@ -57,7 +57,7 @@ class ArrivingRounds:
         return sorted(found, key=by_number(self.limits))
 
     def _key(self, name: str) -> _Key | None:
-        """Return what tells a round from all others; None of one that is not finished, or gone."""
+        """Return the identity of a round; None if it is not finished, or gone."""
         if name.endswith(PARTIAL_SUFFIX):
             return None
         try:

@@ -1,4 +1,4 @@
-"""What participants have sent beside weights, and what cannot be scored: said, and passed over."""
+"""The contents of models that cannot be scored: reported, and otherwise ignored."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ def not_scored(models: Iterable[tuple[str, Model]]) -> list[Finding]:
     Parameters
     ----------
     models : iterable of pairs
-        The ids of participants, and what they sent.
+        The ids of participants, with their models.
     """
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for identifier, model in models:

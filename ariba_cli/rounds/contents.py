@@ -1,4 +1,4 @@
-"""What lies in the directory of a round, by name alone: nothing is opened here."""
+"""The contents of a round's directory, by name alone: nothing is opened here."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -27,9 +27,12 @@ class Contents:
 
     Attributes
     ----------
-    entries : the files and folders of the directory and of its participants' folder.
-    folders : those of the entries that are folders.
-    files : every file, those in the folders of participants included.
+    entries : tuple of str
+        The files and folders of the directory and of its participants' folder.
+    folders : frozenset of str
+        The entries that are folders.
+    files : tuple of str
+        Every file, including those in the folders of participants.
     """
 
     entries: tuple[str, ...]
@@ -38,17 +41,22 @@ class Contents:
 
 
 def first_few(paths: Sequence[str]) -> str:
-    """Return the first few paths, and how many more there are."""
+    """Return the first few paths, and the number of further ones."""
     first = ", ".join(paths[:_MOST_NAMED])
     return first if len(paths) <= _MOST_NAMED else f"{first} and {len(paths) - _MOST_NAMED:,} more"
 
 
 def list_contents(path: Path, limits: Limits, *, flat: bool = False) -> Contents:
-    """Look at a directory that may be a round.
+    """List a directory that may be a round.
 
     Parameters
     ----------
-    flat : whether a folder called `participants` is that of one participant.
+    path : Path
+        The directory.
+    limits : Limits
+        The limits on the number of files.
+    flat : bool, optional
+        True if a folder called `participants` is that of one participant.
 
     Raises
     ------
@@ -77,13 +85,13 @@ def _check_directory(path: Path) -> None:
 
 
 def rounds_inside(path: Path) -> list[str]:
-    """The folders in a directory that are sealed as rounds are."""
+    """Return the folders in a directory that have a seal."""
     sealed = [name for name, _ in _scan(path) if os.path.isfile(path / name / manifests.NAME)]
     return sorted(name for name in sealed if name != PARTICIPANTS)
 
 
 def _entries(path: Path) -> Iterator[tuple[str, bool]]:
-    """What is in the round and in its participants' folder, and whether it is a folder."""
+    """Yield each entry of the round and of its participants' folder, and whether it is a folder."""
     for name, is_folder in _scan(path):
         if name == PARTICIPANTS and is_folder:
             yield from ((f"{name}/{inside}", folder) for inside, folder in _scan(path / name))
@@ -92,9 +100,9 @@ def _entries(path: Path) -> Iterator[tuple[str, bool]]:
 
 
 def _names_inside(folder: Path, limits: Limits) -> frozenset[str]:
-    """The files of one participant's folder; none when they cannot be listed.
+    """Return the files of one participant's folder; none if they cannot be listed.
 
-    That is one participant's affair, and a finding as soon as the folder is opened.
+    A folder that cannot be listed is a finding about one participant as soon as it is opened.
     """
     try:
         return open_folder(folder, limits).names

@@ -1,4 +1,4 @@
-"""Any directory of updates → a sealed round of our own, with a record of where it comes from."""
+"""The conversion of any directory of updates to a sealed round, with a record of its sources."""
 
 import json
 import re
@@ -36,13 +36,16 @@ Opened = list[tuple[Member, Model | Finding]]
 
 @dataclass(frozen=True)
 class Converted:
-    """What became of the models of a directory.
+    """The outcome of converting the models of a directory.
 
     Attributes
     ----------
-    participants : the ids of those that were written.
-    refused : why the others were not.
-    findings : what else there is to know of those that were.
+    participants : tuple of str
+        The ids of the participants whose models were written.
+    refused : tuple of Finding
+        The reasons why other models were not written.
+    findings : tuple of Finding
+        Further findings about the models that were written.
     """
 
     participants: tuple[str, ...]
@@ -62,13 +65,22 @@ def convert(
     """Write `round_` to the new directory `out` as safetensors, sealed.
 
     Every tensor keeps its name, its type and its bits, so that an audit gives the same
-    scores; adapters stay adapters. `conversion.json` says which files it was made of.
+    scores; adapters stay adapters. `conversion.json` lists the files that it was made of.
 
     Parameters
     ----------
-    kind : what the participants sent, `weights` or a `difference`; a sealed round says itself.
-    strict : whether to stop at the first model that is refused.
-    resume : whether to begin again over what a killed run left of `out`.
+    round_ : Round
+        The round to convert.
+    out : Path
+        The new directory.
+    kind : str, optional
+        The kind of update, `weights` or `difference`; the seal of a sealed round takes precedence.
+    strict : bool, optional
+        True to stop at the first model that is refused.
+    resume : bool, optional
+        True to begin again over the rest of `out` that a killed run left.
+    progress : Progress, optional
+        A callback that is told how many models have been opened and converted.
 
     Raises
     ------
@@ -116,9 +128,9 @@ class _Conversion:
         self._stems: set[str] = set()
 
     def new_stem(self, identifier: str) -> str:
-        """Return where the model of a participant goes, without a suffix.
+        """Return the path for the model of a participant, without a suffix.
 
-        The id is kept wherever it can be the name of a file.
+        The id is kept if it can be the name of a file.
         """
         stem = file_stem(identifier)
         while stem in self._stems:
@@ -127,7 +139,7 @@ class _Conversion:
         return f"{PARTICIPANTS}/{stem}"
 
     def take(self, member: Member, opened: Model | Finding, stem: str) -> None:
-        """Write what one member sent, under another name."""
+        """Write the model of one member under another name."""
         model = self._round.use_opened(member, opened, lambda one: self._write(one, stem))
         if isinstance(model, Finding):
             if self._strict:
@@ -146,7 +158,7 @@ class _Conversion:
                 self.findings.append(Finding(FindingKind.RENAMED, detail, member.id))
 
     def finish(self, *, number: int, kind: Kind) -> None:
-        """Write where it all comes from, and the seal."""
+        """Write the record of sources, and the seal."""
         if not self.written:
             first = self.refused[0]
             raise InputError(
@@ -173,7 +185,7 @@ class _Conversion:
         return model
 
     def _write_adapter(self, model: Model, stem: str) -> None:
-        """Write the files of an adapter as they are; factors that are pickled, as safetensors."""
+        """Write the files of an adapter as they are, with pickled factors as safetensors."""
         with model.reading() as reading:
             for index, (path, stamp) in enumerate(model.files):
                 if path.name != peft.PICKLED_WEIGHTS:
@@ -187,7 +199,7 @@ class _Conversion:
 
 
 def _not_filled_out(opened: Opened) -> Opened:
-    """Refuse outsize updates that are small on disk: of holes, or of what packs well."""
+    """Refuse outsize updates that are small on disk, because of holes or of compression."""
     beyond = outsize({member.id: one for member, one in opened if isinstance(one, Model)})
     refused = {finding.participant: finding for finding in beyond}
     kept: Opened = []
@@ -203,7 +215,7 @@ def _not_filled_out(opened: Opened) -> Opened:
 
 
 def _as_safetensors(model: Model) -> Iterator[bytes | memoryview]:
-    """The bytes of a safetensors file, one tensor in memory at a time, the widest types first."""
+    """Yield the bytes of a safetensors file, tensor by tensor, the widest types first."""
     specs = {name: tensor.spec for name, tensor in model.tensors.items()}
     order = sorted(specs, key=lambda name: -SIZES[specs[name].dtype])
     yield safetensors.encode_header({name: specs[name] for name in order}, model.layout)
@@ -222,6 +234,6 @@ def _hashes(model: Model) -> list[dict[str, Any]]:
 
 
 def _number_in(name: str) -> int:
-    """The last number in the name of a directory, as in `round_0042`."""
+    """Return the last number in the name of a directory, such as 42 in `round_0042`."""
     numbers = re.findall(r"[0-9]{1,9}", name)
     return int(numbers[-1]) if numbers else 0

@@ -1,4 +1,4 @@
-"""Participants who name or shape tensors otherwise than most of a round."""
+"""The participants who name or shape tensors differently from most of a round."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,14 +16,14 @@ _MOST_NAMED = 3
 def differences_from_most(
     catalogs: Mapping[str, Catalog], layers: Sequence[Layer]
 ) -> Iterator[Finding]:
-    """Yield who names layers twice, lacks some, has more, or shapes them otherwise than most.
+    """Yield findings on duplicate, missing and extra layers, and on shapes that differ from most.
 
     Parameters
     ----------
     catalogs : dict of str to catalog
-        The tensors of each participant by its id.
+        The tensors of each participant, by its id.
     layers : sequence of Layer
-        Those that most have.
+        The layers that most participants have.
     """
     if not layers:
         if len(catalogs) > 1:
@@ -51,10 +51,10 @@ def differences_from_most(
 
 
 def unusual_twins(catalogs: Mapping[str, Catalog]) -> Iterator[Finding]:
-    """Yield who has two names for a layer that is one to most others.
+    """Yield a finding for each participant who has two names for one layer of most others.
 
-    A server may read either of them, and an honest one beside it would be looked at. Where most
-    have both, they are two layers.
+    A server may read either of them, while an audit examines the other. If most participants
+    have both names, they are two layers.
     """
     known: dict[int, tuple[tuple[str, ...], ...]] = {}
     for catalog in catalogs.values():
@@ -75,9 +75,9 @@ def extra_layers(catalogs: Mapping[str, Catalog], layers: Sequence[Layer]) -> It
     Parameters
     ----------
     catalogs : dict of str to catalog
-        The tensors of each participant by its id.
+        The tensors of each participant, by its id.
     layers : sequence of Layer
-        Those that most have.
+        The layers that most participants have.
     """
     usual = {plain_name(layer.name) for layer in layers}
     known: dict[int, list[str]] = {}
@@ -93,12 +93,12 @@ def extra_layers(catalogs: Mapping[str, Catalog], layers: Sequence[Layer]) -> It
 
 
 def nothing_in_common(catalogs: Mapping[str, Catalog]) -> str:
-    """Return in words that names agree nowhere, with two examples.
+    """Return a message that the participants share no names, with two examples.
 
     Parameters
     ----------
     catalogs : dict of str to catalog
-        The tensors of each participant by its id; of two at least.
+        The tensors of each of at least two participants, by its id.
     """
     (who, own), *others = ((id_, sorted(one, key=natural)[:1]) for id_, one in catalogs.items())
     other, its = next(((id_, first) for id_, first in others if first != own), others[0])
@@ -109,12 +109,12 @@ def nothing_in_common(catalogs: Mapping[str, Catalog]) -> str:
 
 
 def chosen_models(models: Mapping[str, Model]) -> Iterator[Finding]:
-    """Yield which of several models in a folder was taken, once for all of whom it is so.
+    """Yield one finding for each choice among several models in a folder; it names who is affected.
 
     Parameters
     ----------
     models : dict of str to Model
-        Of each participant by its id.
+        The model of each participant, by its id.
     """
     chosen: dict[str, list[str]] = {}
     for who, model in models.items():
@@ -126,7 +126,7 @@ def chosen_models(models: Mapping[str, Model]) -> Iterator[Finding]:
 
 
 def examples(names: Sequence[str]) -> str:
-    """Return the first few names, and how many more there are."""
+    """Return the first few names, and the number of further ones."""
     return first_few(names, _MOST_NAMED) or "none"
 
 

@@ -1,4 +1,4 @@
-"""A directory of updates, as it was found: who is in it, and what its seal says."""
+"""A directory of updates: its participants, and the contents of its seal."""
 
 import os
 from collections import Counter
@@ -54,14 +54,22 @@ class Round:
 
     Attributes
     ----------
-    root : the directory.
-    participants : one member per participant, ordered by the UTF-8 bytes of the ids.
-    global_model : the model that the server sent out, where there is one.
-    files : every file in it, by its path relative to the round.
-    manifest : the seal, where there is a sound one.
-    findings : what the directory and its seal say against each other.
-    planted : the manifests and truths that lie among the updates, and are not believed.
-    terms : under which its files are opened.
+    root : Path
+        The directory.
+    participants : tuple of Member
+        One member per participant, ordered by the UTF-8 bytes of the ids.
+    global_model : Member, optional
+        The model that the server sent out; None if there is none.
+    files : tuple of str
+        Every file in it, by its path relative to the round.
+    manifest : Manifest, optional
+        The seal; None if there is no sound one.
+    findings : tuple of Finding
+        The contradictions between the directory and its seal.
+    terms : ReadOptions
+        The terms under which its files are opened.
+    planted : tuple of str
+        The manifests and truths that lie among the updates, and are not trusted.
     """
 
     root: Path
@@ -87,22 +95,10 @@ class Round:
         work: Callable[[Model], Result],
         seal: VerifiedSeal = NOT_VERIFIED,
     ) -> Result | Finding:
-        """Open one model and let the work have it.
+        """Open one model and return the result of `work` on it, or the finding that it is refused.
 
-        Parameters
-        ----------
-        member : Member
-            Whose model it is.
-        work : Callable
-            Called with the model. What it refuses is refused as what cannot be opened is.
-        seal : VerifiedSeal
-            What came of verifying the seal, when that was done before: the model has to be made
-            of the very files that were hashed.
-
-        Returns
-        -------
-        Result | Finding
-            What the work returned, or the finding that says why the model is refused.
+        With the result of verifying the seal, the files have to be those that were hashed.
+        A `RefusedFileError` of `work` refuses the model, like an error in opening it.
         """
         try:
             model = self.open(member)
@@ -113,7 +109,7 @@ class Round:
     def use_opened(
         self, member: Member, model: Model | Finding, work: Callable[[Model], Result]
     ) -> Result | Finding:
-        """Let the work have a model that is open already, where it is; see `use`."""
+        """Return the result of `work` on a model that is open already; see `use`."""
         if isinstance(model, Finding):
             return model
         try:
@@ -128,18 +124,9 @@ class Round:
         progress: Progress = no_progress,
         seal: VerifiedSeal = NOT_VERIFIED,
     ) -> Iterator[tuple[Member, Model | Finding]]:
-        """Yield each member with its model, or with the finding that says why it is refused.
+        """Yield each member, in this order, with its model or with the finding that it is refused.
 
-        None of them takes many more names, nor much more time, than the others do.
-
-        Parameters
-        ----------
-        members : Sequence[Member]
-            Whose models are opened, in this order.
-        progress : Progress
-            Told how many have been opened.
-        seal : VerifiedSeal
-            See `use`.
+        None of them may take many more names, or much more time, than the others; see `use`.
         """
 
         def open_with(member: Member, limits: Limits) -> Model:
@@ -162,16 +149,11 @@ class Round:
     def verify_seal(self, progress: Progress = no_progress) -> VerifiedSeal:
         """Hash every file that the seal lists.
 
-        Parameters
-        ----------
-        progress : Progress
-            Told how many files were hashed.
-
         Returns
         -------
         VerifiedSeal
-            What differs, beyond the `findings`, and what the files were when they were hashed;
-            `NOT_VERIFIED` when there is no seal.
+            The further findings, and the stamps of the files when they were hashed;
+            `NOT_VERIFIED` if there is no seal.
         """
         if self.manifest is None:
             return NOT_VERIFIED
@@ -181,7 +163,7 @@ class Round:
         return found._replace(findings=new)
 
     def _unchanged(self, member: Member, model: Model, seal: VerifiedSeal) -> Finding | None:
-        """Return what is wrong with a model whose files changed after they were hashed."""
+        """Return a finding if the files of a model have changed after they were hashed."""
         changed = self._changed_since(seal, model)
         if changed is None:
             return None
@@ -189,7 +171,7 @@ class Round:
         return Finding(FindingKind.SEAL_BROKEN, detail, member.id)
 
     def _changed_since(self, seal: VerifiedSeal, model: Model) -> str | None:
-        """Return which file of a model is another than when the seal was verified, if one is."""
+        """Return the name of a model's file that changed since the seal was verified, or None."""
         for path, stamp in model.files:
             name = _within(self.root, path)
             # The seal says nothing of a global model that lies elsewhere.
@@ -230,15 +212,18 @@ def open_round(
     global_path: Path | None = None,
     not_models: tuple[Path, ...] = (),
 ) -> Round:
-    """Look at a directory of updates, without opening the updates.
-
-    A file with a group per participant will do, too.
+    """List a directory of updates, or a file with a group per participant, without opening updates.
 
     Parameters
     ----------
-    global_path : the model that the server sent out, wherever it is; None to take the
-        file or folder of the round that is called `global`.
-    not_models : files that are no updates, though they may lie in the directory.
+    path : Path
+        The directory or file.
+    terms : ReadOptions, optional
+        The terms under which files are opened; None for the defaults.
+    global_path : Path, optional
+        The model that the server sent out; None for the one in the round that is called `global`.
+    not_models : tuple of Path, optional
+        Files that are not updates, though they may lie in the directory.
 
     Raises
     ------
@@ -289,9 +274,9 @@ def open_round(
 def _several_globals(
     contents: Contents, models: list[str], named: Member | None
 ) -> Iterator[Finding]:
-    """Yield a finding when several models of a round go by the name of the global one.
+    """Yield a finding when several models of a round have the name of the global one.
 
-    A participant could otherwise take that name to be looked at by nobody.
+    A participant could otherwise take that name in order not to be examined.
     """
     beside = [] if named is None else [named.path]
     found = called_global({*models, *beside}, contents)
@@ -305,7 +290,7 @@ def _several_globals(
 
 
 def is_one_model(path: Path, terms: ReadOptions) -> bool:
-    """Whether a path is that of one model, and not of a round."""
+    """Return whether a path is that of one model, and not of a round."""
     if os.path.isdir(path):
         is_model = not os.path.islink(path) and is_model_folder(path, terms)
         return is_model and not _holds_updates(path, terms)
@@ -313,9 +298,9 @@ def is_one_model(path: Path, terms: ReadOptions) -> bool:
 
 
 def _holds_updates(path: Path, terms: ReadOptions) -> bool:
-    """Whether several files in a folder hold the same tensors, as updates do and shards do not.
+    """Return whether several files in a folder hold the same tensors, like updates, unlike shards.
 
-    One participant who is called as the index of a model is does not make it of a round.
+    A participant named like the index of a sharded model does not make a model of the round.
     """
     held: Counter[str] = Counter()
     for name in open_folder(path, terms.limits).names:
@@ -351,14 +336,14 @@ def _named_global(root: Path, global_path: Path | None) -> Member | None:
 
 
 def _within(root: Path, path: Path) -> str:
-    """A path as seen from the round, by names alone."""
+    """Return a path relative to the round, by names alone."""
     return Path(os.path.relpath(path, root)).as_posix()
 
 
 def _models(path: Path, contents: Contents, set_apart: set[str], terms: ReadOptions) -> list[str]:
-    """The entries that are updates, or the global model, as far as names tell.
+    """Return the entries that are updates or the global model, judged by their names.
 
-    A file with one of our names is none, unless an update calls itself so.
+    A file with one of our names is not one, unless it can be opened as a model.
     """
     ours = {*_NOT_MODELS, *filter(is_believed, contents.files)}
     return [
@@ -371,7 +356,7 @@ def _models(path: Path, contents: Contents, set_apart: set[str], terms: ReadOpti
 def _check_no_run(path: Path, models: list[str], terms: ReadOptions) -> None:
     """Refuse the directory of a run, which holds rounds and no models.
 
-    One participant's folder with a manifest in it does not pass a round off as a run.
+    A manifest in one participant's folder does not turn a round into a run.
     """
     rounds = rounds_inside(path)
     others = (entry for entry in models if entry not in (*rounds, BASE_NAME))
@@ -380,10 +365,10 @@ def _check_no_run(path: Path, models: list[str], terms: ReadOptions) -> None:
 
 
 def _is_flat(path: Path, models: list[str], terms: ReadOptions) -> bool:
-    """Whether a folder called `participants` is that of one participant, who chose the name.
+    """Return whether a folder called `participants` is that of one participant, who chose the name.
 
-    Everything in it would be a participant of its own, enough of them to outvote the others.
-    Models lie beside the folder of all participants in no round of ours, but for the global one.
+    Otherwise everything in it would be a participant, and they could outvote the others.
+    In our own rounds only the global model lies beside the folder of all participants.
     """
     beside = [entry for entry in models if "/" not in entry]
     if len(beside) == len(models):

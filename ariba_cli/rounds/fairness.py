@@ -1,7 +1,7 @@
-"""What one participant may take, told by what the others take: no file holds up a round.
+"""Limits on each participant that follow from the others, so that no file delays a round.
 
-Files are opened twice where need be: first all of them with little of everything, and then
-those that asked for more, with what is usual in this round.
+Files are opened twice if need be: first all of them with low limits, and then those that
+exceeded them, with limits that are usual in this round.
 """
 
 import math
@@ -39,23 +39,23 @@ def open_fairly(
     limits: Limits,
     progress: Progress,
 ) -> list[Model | RefusedFileError]:
-    """Open the models of all members, with as many names and as much time as is usual.
+    """Open the models of all members, with limits on names and time that are usual for the round.
 
     Parameters
     ----------
     open_with : Callable
-        Opens the model of one of them within some limits.
+        A function that opens the model of a member within some limits.
     members : sequence of Member
-        Whose models are opened.
+        The members whose models are opened.
     limits : Limits
-        What a file may take at most, whatever is usual.
+        The limits on a file that always apply.
     progress : Progress
-        Told how many have been opened.
+        A callback that is told how many have been opened.
 
     Returns
     -------
     list of Model or RefusedFileError
-        The model of each member, or why it is refused.
+        The model of each member, or the reason why it is refused.
     """
 
     def opened(member: Member, within: Limits) -> Model | RefusedFileError:
@@ -104,9 +104,9 @@ def open_fairly(
 def _usual(
     found: Sequence[Model | RefusedFileError], seconds: Sequence[float]
 ) -> tuple[float, float]:
-    """Return how many names the median participant has, and how long it takes to list them.
+    """Return the number of names that the median participant has, and the seconds to list them.
 
-    Both are infinite where half of them, or more, have asked for more than they had at first.
+    Both are infinite if at least half of them exceeded their first limits.
     """
     takers = [
         (len(one.tensors), taken) if isinstance(one, Model) else (math.inf, math.inf)
@@ -122,7 +122,7 @@ def outsize(models: Mapping[str, Model]) -> list[Finding]:
     Parameters
     ----------
     models : dict of str to Model
-        What each participant sent.
+        The model of each participant, by its id.
     """
     sizes = {identifier: unpacked_bytes(model) for identifier, model in models.items()}
     if not sizes:
@@ -147,6 +147,6 @@ def unpacked_bytes(model: Model) -> int:
 
 
 def _median(values: Iterable[Number]) -> Number:
-    """Return the higher of the two in the middle."""
+    """Return the median, or the higher of the two values in the middle."""
     ordered = sorted(values)
     return ordered[len(ordered) // 2]

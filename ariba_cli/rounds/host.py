@@ -1,4 +1,4 @@
-"""`host.json`: what the host of a federation knew of a round, beside what participants sent."""
+"""`host.json`: the knowledge that the host of a federation has of a round beside the updates."""
 
 import json
 import math
@@ -24,16 +24,16 @@ _MOST_SAMPLES = 2**53
 
 @dataclass(frozen=True)
 class Answer:
-    """What a participant said beside its update.
+    """The part of a participant's answer that is not its update.
 
     Attributes
     ----------
     node : str
-        How the host calls it.
+        The host's name for the participant.
     samples : int, optional
-        How many it says that it trained on; none where it does not say a whole number.
+        The number of samples that it claims to have trained on; None if it states no whole number.
     metrics : dict of str to object
-        What else it says.
+        Its other claims.
     """
 
     node: str
@@ -43,15 +43,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Why somebody's update was not passed on.
+    """The reason why a participant's update was not passed on.
 
     Attributes
     ----------
     kind : str
-        `refused`, where it cannot be averaged; `pruned`, where the policy names it; `unaudited`,
-        where nothing is passed on that no audit has seen.
+        `refused`, if it cannot be averaged; `pruned`, if the policy names it; `unaudited`,
+        if nothing is passed on that no audit has seen.
     why : str
-        In words.
+        The reason in words.
     """
 
     kind: str
@@ -60,22 +60,22 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class HostRecord:
-    """What the host of a federation knew of one round.
+    """The host's record of one round of a federation.
 
     Attributes
     ----------
     host : str
-        Which program, and its version.
+        The program that is the host, and its version.
     policy : str
-        By which participants are pruned.
+        The policy by which participants are pruned.
     participants : dict of str to Answer
-        What everybody said who sent an update, by id.
+        The answers of all participants who sent an update, by id.
     left_out : dict of str to LeftOut
-        Whose update was not passed on, by id.
+        The reasons why updates were not passed on, by id.
     failures : sequence of (str, str)
-        Who answered with an error, as the host calls it, and which.
+        The participants that answered with an error, by the host's names, and their errors.
     unaudited : str
-        Why there was no audit; empty where there was one.
+        The reason why there was no audit; empty if there was one.
     """
 
     host: str
@@ -109,7 +109,7 @@ class HostRecord:
 
 
 def whole_samples(value: object) -> int | None:
-    """Return how many samples somebody says that it has; none where that is no whole number.
+    """Return the number of samples that a participant claims to have; None if it is not whole.
 
     >>> whole_samples(40.0), whole_samples(-1), whole_samples("many")
     (40, None, None)
@@ -122,7 +122,7 @@ def whole_samples(value: object) -> int | None:
 
 
 def samples_of(round_: Round) -> dict[str, int]:
-    """Return how many samples each participant says that it holds.
+    """Return the number of samples that each participant claims to hold.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def samples_of(round_: Round) -> dict[str, int]:
     Raises
     ------
     InputError
-        When a participant could have written the file, or it is not what a host writes.
+        When a participant could have written the file, or no host writes such a file.
     """
     path = round_.root / HOST_NAME
     if HOST_NAME in round_.planted:

@@ -1,4 +1,4 @@
-"""What is in a model or a round: seal, participants, layers, norms, findings."""
+"""The contents of a model or a round: seal, participants, layers, norms, findings."""
 
 import math
 import threading
@@ -31,7 +31,7 @@ Reference = Mapping[str, npt.NDArray[np.floating]]
 
 @dataclass(frozen=True)
 class InspectedLayer:
-    """One tensor: its l2 norm is None where it cannot be taken."""
+    """A tensor with its l2 norm, which is None if it cannot be computed."""
 
     name: str
     dtype: str
@@ -42,7 +42,7 @@ class InspectedLayer:
 
 @dataclass(frozen=True)
 class HashedFile:
-    """One file, by its name beside the others of its model."""
+    """A file with its hash, by its name beside the others of its model."""
 
     path: str
     bytes: int
@@ -51,12 +51,24 @@ class HashedFile:
 
 @dataclass(frozen=True)
 class InspectedFile:
-    """One model, in a file or in a folder of files.
+    """A model in a file or in a folder of files.
 
     Attributes
     ----------
-    sha256 : of the file; None when there are several.
-    layers : the weights, and `statistics` what batch normalisation measured.
+    path : str
+        The name of the file or folder.
+    format : str
+        The name of its format.
+    bytes : int
+        The size of its files.
+    sha256 : str, optional
+        The SHA-256 of the file; None if there are several.
+    files : tuple of HashedFile
+        Its files.
+    layers : tuple of InspectedLayer
+        Its weights.
+    statistics : tuple of InspectedLayer
+        The statistics that batch normalisation measured.
     """
 
     path: str
@@ -70,7 +82,7 @@ class InspectedFile:
 
 @dataclass(frozen=True)
 class InspectedParticipant:
-    """What one participant sent; norm is None when it could not be read."""
+    """A participant's model with its norm, which is None if it could not be read."""
 
     id: str
     path: str
@@ -81,14 +93,31 @@ class InspectedParticipant:
 
 @dataclass(frozen=True)
 class InspectedRound:
-    """A round.
+    """A round with its seal, participants and layers.
 
     Attributes
     ----------
-    seal : `intact` (every listed file was hashed again), `broken` or `none`.
-    norm_of : what the norms are of: the `update`, or the `values` as they are stored
-        when there is no global model to take away.
-    layers : the weights, and `statistics` what batch normalisation measured.
+    path : str
+        The name of its directory.
+    seal : str
+        `intact` (every listed file was hashed again), `broken` or `none`.
+    round : int, optional
+        The number of the round; None if no seal states it.
+    kind : str, optional
+        The kind of update that the seal states; None without a seal.
+    has_global : bool
+        True if the round has a global model.
+    norm_of : str
+        The subject of the norms: the `update`, or the `values` as they are stored
+        if there is no global model to subtract.
+    participants : tuple of InspectedParticipant
+        Its participants.
+    layers : tuple of Layer
+        The weights that most participants have.
+    statistics : tuple of Layer
+        The statistics that batch normalisation measured.
+    findings : tuple of Finding
+        The findings on the round and its participants.
     """
 
     path: str
@@ -104,7 +133,7 @@ class InspectedRound:
 
 
 def inspect_file(path: Path, terms: ReadOptions | None = None) -> InspectedFile:
-    """Look into one model.
+    """List and hash one model, and compute its norms.
 
     Raises
     ------
@@ -133,7 +162,7 @@ def inspect_file(path: Path, terms: ReadOptions | None = None) -> InspectedFile:
 
 
 def inspect_round(round_: Round, progress: Progress = no_progress) -> InspectedRound:
-    """Read a whole round: hash every file that its seal lists, and take every norm."""
+    """Read a whole round: hash every file that its seal lists, and compute every norm."""
     seal = round_.verify_seal(progress)
     findings = [*round_.findings, *seal.findings]
     is_difference = round_.manifest is not None and round_.manifest.kind == "difference"
@@ -164,7 +193,7 @@ def _seal(round_: Round, findings: list[Finding]) -> str:
 
 
 def _reference(round_: Round, seal: VerifiedSeal, findings: list[Finding]) -> Reference:
-    """What is to be taken away from the participants' values to give their updates."""
+    """Return the values that are subtracted from those of participants to give their updates."""
     member = round_.global_model
     if member is None:
         return {}
@@ -190,7 +219,7 @@ def _inspect_participants(
     findings: list[Finding],
     progress: Progress,
 ) -> tuple[list[InspectedParticipant], dict[str, Model]]:
-    """Read what each participant sent, several at a time."""
+    """Read the models of all participants, several at a time."""
     kept = threading.local()
 
     def inspect(
@@ -239,7 +268,7 @@ def _inspect_participant(
 
 
 def hashed_files(reading: Reading) -> Iterator[HashedFile]:
-    """The files of a model, hashed whole."""
+    """Yield the files of a model, hashed whole."""
     for index, (path, stamp) in enumerate(reading.model.files):
         yield HashedFile(path.name, stamp.size, file_sha256(reading.file(index)))
 
@@ -253,7 +282,7 @@ def _inspected_layer(reading: Reading, name: str, scratch: Scratch) -> Inspected
 
 
 def _norm(reading: Reading, reference: Reference, scratch: Scratch) -> float | None:
-    """The l2 norm of all weights, less the reference where it has the same shape."""
+    """Return the l2 norm of all weights, less the reference where it has the same shape."""
     model, total = reading.model, 0.0
     names = plain_names(model.tensors)
     statistics = statistics_among(
@@ -272,7 +301,7 @@ def _norm(reading: Reading, reference: Reference, scratch: Scratch) -> float | N
 def _squares(
     reading: Reading, name: str, scratch: Scratch, start: npt.NDArray[np.floating] | None = None
 ) -> float:
-    """The sum of the squares of a tensor's values less those that they started from."""
+    """Return the sum of the squares of a tensor's values less their starting values."""
     total, position = 0.0, 0
     flat = None if start is None else start.reshape(-1)
     for piece in reading.pieces(name, scratch):

@@ -1,4 +1,4 @@
-"""The layers of a round: what most of its participants agree on."""
+"""The layers of a round: the tensors on which most of its participants agree."""
 
 import re
 from collections import Counter
@@ -24,11 +24,16 @@ class Layer:
 
     Attributes
     ----------
-    name : what it is called, without the prefixes that frameworks add.
-    stored_name : its name in most files.
-    dtype : the type that most participants store it in.
-    shape : the shape that most participants give it.
-    is_weight : whether it is trained, and not what batch normalisation measured.
+    name : str
+        Its name without the prefixes that frameworks add.
+    stored_name : str
+        Its name in most files.
+    dtype : str
+        The type in which most participants store it.
+    shape : tuple of int
+        The shape that most participants give it.
+    is_weight : bool
+        True if it is trained, and not measured by batch normalisation.
     """
 
     name: str
@@ -39,16 +44,16 @@ class Layer:
 
     @property
     def spec(self) -> TensorSpec:
-        """Its type and shape."""
+        """Return its type and shape."""
         return TensorSpec(self.dtype, self.shape)
 
     @property
     def can_be_scored(self) -> bool:
-        """Whether it holds weights, in numbers that are no integers."""
+        """Return whether it holds weights in a float type."""
         return self.is_weight and self.spec.is_float and self.spec.values > 0
 
     def name_in(self, catalog: Catalog) -> str | None:
-        """Its name in one participant's file; None where it is not there, or is there twice.
+        """Return its name in one participant's file; None if it is missing there, or ambiguous.
 
         The name that most files have comes first: it is the one that the server reads.
         """
@@ -60,14 +65,14 @@ class Layer:
 
 
 class _Votes:
-    """What participants say of one layer."""
+    """The names, types and shapes that participants give to one layer."""
 
     def __init__(self) -> None:
         self.names: Counter[str] = Counter()
         self.specs: Counter[TensorSpec] = Counter()
 
     def layer(self, name: str) -> Layer:
-        """The shape that most give it, in the type in which most of those store it."""
+        """Return the layer in its most frequent shape, and the most frequent type of that shape."""
         shapes: Counter[tuple[int, ...]] = Counter()
         for spec, count in self.specs.items():
             shapes[spec.shape] += count
@@ -79,13 +84,15 @@ class _Votes:
 
 
 def agreed_layers(catalogs: Iterable[Catalog], model_order: Sequence[str]) -> list[Layer]:
-    """The layers that more than half of the participants have, in model order.
+    """Return the layers that more than half of the participants have, in model order.
 
     Parameters
     ----------
-    catalogs : the tensors of each participant.
-    model_order : the names in the order of the model; those that are not in it come
-        after those that are, in natural order.
+    catalogs : iterable of catalogs
+        The tensors of each participant.
+    model_order : sequence of str
+        The names in the order of the model. Layers that are not in it come after those that
+        are, in natural order.
     """
     held = list(catalogs)
     shared = {id(catalog): catalog for catalog in held}
@@ -106,7 +113,7 @@ def agreed_layers(catalogs: Iterable[Catalog], model_order: Sequence[str]) -> li
 
 
 def named_layer(layers: Iterable[Layer], name: str) -> Layer | None:
-    """The layer of that name, if there is one.
+    """Return the layer of that name; None if there is none.
 
     `layer3.0.conv1` also means `module.layer3.0.conv1.weight`.
     """
@@ -117,13 +124,21 @@ def named_layer(layers: Iterable[Layer], name: str) -> Layer | None:
 
 
 def find_layer(layers: Sequence[Layer], name: str, *, where: str) -> Layer:
-    """The layer of that name, as `named_layer` has it, to be examined.
+    """Return the layer of that name, which is to be examined; see `named_layer`.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        The layers of the model.
+    name : str
+        The name.
+    where : str
+        The advice in the error message on how to list the layers.
 
     Raises
     ------
     UsageError
-        When there is none, with the nearest name; `where` tells how to list them. When it
-        holds no weights.
+        When there is none, with the nearest name, or when it holds no weights.
     """
     layer = named_layer(layers, name)
     if layer is not None:
@@ -135,7 +150,7 @@ def find_layer(layers: Sequence[Layer], name: str, *, where: str) -> Layer:
 
 
 def is_pattern(text: str) -> bool:
-    """Whether a text is one that several names may match: it has `*`, `?` or `[…]`.
+    """Return whether a text is one that several names may match: it has `*`, `?` or `[…]`.
 
     >>> is_pattern("layer?.*.conv1"), is_pattern("layer3.0.conv1")
     (True, False)
@@ -144,7 +159,7 @@ def is_pattern(text: str) -> bool:
 
 
 def matching_layers(layers: Iterable[Layer], pattern: str) -> list[Layer]:
-    """The layers whose name, with or without `.weight`, a pattern matches as a whole."""
+    """Return the layers whose whole name, with or without `.weight`, a pattern matches."""
     patterns = {pattern, plain_name(pattern)}
     return [
         layer
@@ -164,7 +179,7 @@ def _weight(layer: Layer) -> Layer:
 
 
 def natural(name: str) -> list[tuple[int, str]]:
-    """A sort key that puts layer10 after layer9."""
+    """Return a sort key that puts layer10 after layer9."""
     return [(int(part) if part.isdecimal() else -1, part) for part in _parts(name)]
 
 

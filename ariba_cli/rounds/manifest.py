@@ -18,14 +18,18 @@ Kind = Literal["weights", "difference"]
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a round says of itself.
+    """The statements of a round about itself.
 
     Attributes
     ----------
-    round : the number t of the round.
-    kind : whether participants sent weights or differences to the global model.
-    layers : the names of the model's tensors, in model order.
-    files : every other file of the round, by its path relative to the round.
+    round : int
+        The number t of the round.
+    kind : str
+        The kind of update: `weights`, or the `difference` to the global model.
+    layers : tuple of str
+        The names of the model's tensors, in model order.
+    files : mapping of str to FileDigest
+        Every other file of the round, by its path relative to the round.
     """
 
     round: int
@@ -34,7 +38,7 @@ class Manifest:
     files: Mapping[str, FileDigest]
 
     def encode(self) -> bytes:
-        """The bytes of `manifest.json`."""
+        """Return the bytes of `manifest.json`."""
         content = {
             "layout": LAYOUT,
             "round": self.round,
@@ -54,7 +58,7 @@ def decode(data: bytes) -> Manifest:
     Raises
     ------
     RefusedFileError
-        When they are not what `Manifest.encode` writes, or no strict JSON.
+        When they are not strict JSON, or are not in the form that `Manifest.encode` writes.
     """
     content = parse_object(data, "content")
     try:
