@@ -1,4 +1,4 @@
-"""An audit of replies, wherever a host holds them."""
+"""The audit of replies, wherever a host holds them."""
 
 from collections.abc import Mapping, Sequence
 from inspect import signature
@@ -66,16 +66,16 @@ def audit_replies(
     replies : sequence of Reply
         Those that can be averaged.
     sent_out : Model, optional
-        What the server sent them.
+        The model that the server sent them.
     settings : AuditSettings
-        How they are audited.
+        The settings of the audit.
     deltas : bool
-        Whether they hold differences to what was sent out, and not weights.
+        True if they hold differences to the model that was sent out, and not weights.
 
     Raises
     ------
     AribaError
-        When it cannot be done.
+        When the audit is not possible.
     """
     order = next((one.model.tensors for one in replies if one.model is not None), ())
     model = None if sent_out is None else Submission(Member(GLOBAL_STEM, GLOBAL_STEM), sent_out)

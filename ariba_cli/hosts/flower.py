@@ -27,25 +27,26 @@ _LOGGER = logging.getLogger("flwr.ariba")
 
 
 class AribaStrategy(Strategy):  # type: ignore[misc, unused-ignore]
-    """Save and audit what clients reply, and keep from a strategy what a policy prunes.
+    """A strategy around another that saves and audits the replies of clients, and prunes some.
 
-    What cannot be averaged is kept from it under every policy: other tensors, NaN, or metrics
-    that would end Flower's own aggregation.
+    Replies that cannot be averaged are kept from the inner strategy under every policy: other
+    tensors, NaN, or metrics that would end Flower's own aggregation.
 
     Parameters
     ----------
     inner : Strategy
-        Samples clients and averages what they reply.
+        The strategy that samples clients and averages their replies.
     out : path, optional
-        The directory for the rounds of this run, each of which is sealed; none to save nothing.
+        The directory for the rounds of this run, each of which is sealed; None to save nothing.
     audit : dict, optional
-        How each round is audited, by the arguments of `ariba_cli.score`; none for no audit.
+        The settings of the audit, by the arguments of `ariba_cli.score`; None for no audit.
     policy : str, optional
-        `watch` prunes nobody, `flagged` who stands out at a level, `suspects` whom `k_est`
-        names, and r-of-R, such as `3-of-5`, who is named in r of its last R rounds.
+        `watch` prunes nobody, `flagged` those who stand out at a level, `suspects` those whom
+        `k_est` names, and r-of-R, such as `3-of-5`, those who are named in r of their last R
+        rounds.
     fail : str, optional
-        Whether a round that could not be audited is passed on: `open`, all that can be
-        averaged; `closed`, nobody, and the global model stays as it is.
+        The treatment of a round that could not be audited: `open` passes on all that can be
+        averaged; `closed` passes on nobody, and the global model stays as it is.
 
     Raises
     ------
@@ -80,7 +81,7 @@ class AribaStrategy(Strategy):  # type: ignore[misc, unused-ignore]
         )
 
     def __getattr__(self, name: str) -> Any:
-        """Return an attribute of the strategy within, for whoever looks at its settings."""
+        """Return an attribute of the inner strategy, for callers that look at its settings."""
         if name == "inner":
             raise AttributeError(name)
         return getattr(self.inner, name)
@@ -95,7 +96,7 @@ class AribaStrategy(Strategy):  # type: ignore[misc, unused-ignore]
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Let the strategy within configure a round, and keep what is sent out."""
+        """Let the inner strategy configure a round, and keep the model that is sent out."""
         try:
             self._sent_out = server_round, _model_of(arrays)
         except RefusedFileError as error:
@@ -107,7 +108,7 @@ class AribaStrategy(Strategy):  # type: ignore[misc, unused-ignore]
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """Let the strategy within aggregate whatever is passed on; nothing where nobody is."""
+        """Let the inner strategy aggregate the replies that are passed on, if there are any."""
         all_replies = list(replies)
         answered = {
             participant_id(one.metadata.src_node_id): one
@@ -140,22 +141,22 @@ class AribaStrategy(Strategy):  # type: ignore[misc, unused-ignore]
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Let the strategy within do it."""
+        """Let the inner strategy configure the evaluation."""
         found: Iterable[Message] = self.inner.configure_evaluate(server_round, arrays, config, grid)
         return found
 
     def aggregate_evaluate(
         self, server_round: int, replies: Iterable[Message]
     ) -> MetricRecord | None:
-        """Let the strategy within do it."""
+        """Let the inner strategy aggregate the evaluation."""
         return self.inner.aggregate_evaluate(server_round, replies)
 
     def summary(self) -> None:
-        """Let the strategy within log its settings."""
+        """Let the inner strategy log its settings."""
         self.inner.summary()
 
     def _replies(self, answered: Mapping[str, Message]) -> list[Reply]:
-        """Return what was answered; references are taken, since strategies empty records."""
+        """Return the replies; references are taken, since strategies empty records."""
         weighted_by = getattr(self.inner, "weighted_by_key", None)
         wrong = {} if weighted_by is None else _wrong_records(answered, weighted_by)
         found = []
@@ -196,7 +197,7 @@ def _model_of(record: ArrayRecord) -> Model:
 
 
 def _wrong_records(answered: Mapping[str, Message], weighted_by: str) -> dict[str, str]:
-    """Return whose records would end the aggregation of FedAvg and those derived from it.
+    """Return the ids whose records would end the aggregation of FedAvg and those derived from it.
 
     It wants one record of arrays and one of metrics, of the same names, from everybody.
     """
@@ -216,7 +217,7 @@ def _wrong_records(answered: Mapping[str, Message], weighted_by: str) -> dict[st
 
 
 def _form(message: Message) -> tuple[object, ...]:
-    """Return the names of the records and metrics of a reply, and how long lists in them are."""
+    """Return the names of the records and metrics of a reply, and the lengths of lists in them."""
     content = message.content
     metrics = {
         (name, key, len(value) if isinstance(value, list) else 0)

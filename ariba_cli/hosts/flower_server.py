@@ -27,7 +27,7 @@ Failure = tuple[ClientProxy, FitRes] | BaseException
 
 
 class AribaServerStrategy(Strategy):  # type: ignore[misc, unused-ignore]
-    """Save and audit what clients return, and keep from a strategy what a policy prunes.
+    """A strategy around another that saves and audits the results of clients, and prunes some.
 
     Flower's older servers do not say when a run ends: call `close`, or leave it to the end of
     the program, and every round is saved.
@@ -35,11 +35,11 @@ class AribaServerStrategy(Strategy):  # type: ignore[misc, unused-ignore]
     Parameters
     ----------
     inner : Strategy
-        Samples clients and averages what they return.
+        The strategy that samples clients and averages their results.
     out, audit, policy, fail
-        As of `ariba_cli.hosts.flower.AribaStrategy`.
+        See `ariba_cli.hosts.flower.AribaStrategy`.
     names : sequence of str, optional
-        What the arrays of the model are called, in its order, since this API has no names for
+        The names of the model's arrays, in its order, since this API has no names for
         them; `arr_0`, `arr_1` and so on by default.
 
     Raises
@@ -72,7 +72,7 @@ class AribaServerStrategy(Strategy):  # type: ignore[misc, unused-ignore]
         )
 
     def __getattr__(self, name: str) -> Any:
-        """Return an attribute of the strategy within, for whoever looks at its settings."""
+        """Return an attribute of the inner strategy, for callers that look at its settings."""
         if name == "inner":
             raise AttributeError(name)
         return getattr(self.inner, name)
@@ -82,13 +82,13 @@ class AribaServerStrategy(Strategy):  # type: ignore[misc, unused-ignore]
         self.gate.close()
 
     def initialize_parameters(self, client_manager: ClientManager) -> Parameters | None:
-        """Let the strategy within do it."""
+        """Let the inner strategy give the first parameters."""
         return self.inner.initialize_parameters(client_manager)
 
     def configure_fit(
         self, server_round: int, parameters: Parameters, client_manager: ClientManager
     ) -> list[tuple[ClientProxy, FitIns]]:
-        """Let the strategy within configure a round, and keep what is sent out."""
+        """Let the inner strategy configure a round, and keep the model that is sent out."""
         try:
             self._sent_out = server_round, self._model(parameters)
         except RefusedFileError as error:
@@ -104,7 +104,7 @@ class AribaServerStrategy(Strategy):  # type: ignore[misc, unused-ignore]
         results: list[tuple[ClientProxy, FitRes]],
         failures: list[Failure],
     ) -> tuple[Parameters | None, dict[str, Scalar]]:
-        """Let the strategy within aggregate whatever is passed on; nothing where nobody is."""
+        """Let the inner strategy aggregate the results that are passed on, if there are any."""
         by_id = {_id(proxy): (proxy, answer) for proxy, answer in results}
         number, sent_out = self._sent_out
         kept = self.gate.judge(
@@ -123,7 +123,7 @@ class AribaServerStrategy(Strategy):  # type: ignore[misc, unused-ignore]
     def configure_evaluate(
         self, server_round: int, parameters: Parameters, client_manager: ClientManager
     ) -> list[tuple[ClientProxy, EvaluateIns]]:
-        """Let the strategy within do it."""
+        """Let the inner strategy configure the evaluation."""
         found: list[tuple[ClientProxy, EvaluateIns]]
         found = self.inner.configure_evaluate(server_round, parameters, client_manager)
         return found
@@ -134,7 +134,7 @@ class AribaServerStrategy(Strategy):  # type: ignore[misc, unused-ignore]
         results: list[tuple[ClientProxy, EvaluateRes]],
         failures: list[tuple[ClientProxy, EvaluateRes] | BaseException],
     ) -> tuple[float | None, dict[str, Scalar]]:
-        """Let the strategy within do it."""
+        """Let the inner strategy aggregate the evaluation."""
         found: tuple[float | None, dict[str, Scalar]]
         found = self.inner.aggregate_evaluate(server_round, results, failures)
         return found
@@ -142,7 +142,7 @@ class AribaServerStrategy(Strategy):  # type: ignore[misc, unused-ignore]
     def evaluate(
         self, server_round: int, parameters: Parameters
     ) -> tuple[float, dict[str, Scalar]] | None:
-        """Let the strategy within do it."""
+        """Let the inner strategy evaluate the parameters."""
         found: tuple[float, dict[str, Scalar]] | None
         found = self.inner.evaluate(server_round, parameters)
         return found

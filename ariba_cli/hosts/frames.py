@@ -1,4 +1,4 @@
-"""How a server tells the process that saves its rounds what to write: a line, then the bytes."""
+"""The messages from a server to the process that saves its rounds: a line, then the bytes."""
 
 import json
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ _PIECE_BYTES = 2**20
 
 
 def header(content: dict[str, Any]) -> bytes:
-    """Return what a message starts with: its length and the content."""
+    """Return the start of a message: its length and the content."""
     data = json.dumps(content).encode("ascii")
     return len(data).to_bytes(_LENGTH_BYTES, "little") + data
 
 
 def receive(stream: BinaryIO) -> dict[str, Any] | None:
-    """Return the content that the next message starts with; None when no more comes."""
+    """Return the content at the start of the next message; None when no more comes."""
     length = stream.read(_LENGTH_BYTES)
     if len(length) < _LENGTH_BYTES:
         return None
@@ -30,9 +30,9 @@ class Payload:
     Parameters
     ----------
     stream : binary stream
-        Where from.
+        The stream to read.
     size : int
-        How many.
+        The number of bytes.
     """
 
     def __init__(self, stream: BinaryIO, size: int) -> None:
@@ -57,6 +57,6 @@ class Payload:
             yield piece[:read]
 
     def pass_over(self) -> None:
-        """Take whatever is left and drop it, so that the next message can be read."""
+        """Read and drop the rest, so that the next message can be read."""
         for _ in self.pieces(self._left):
             pass

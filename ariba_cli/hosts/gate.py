@@ -1,4 +1,4 @@
-"""Who of a round is passed on: replies are checked, audited, pruned, and saved with the reasons."""
+"""The gate of a round: replies are checked, audited, pruned, and saved with the reasons."""
 
 import logging
 import re
@@ -32,16 +32,16 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Judgement:
-    """What came of the replies of one round.
+    """The judgement on the replies of one round.
 
     Attributes
     ----------
     kept : frozenset of str
-        Whose updates are passed on.
+        The ids whose updates are passed on.
     left_out : dict of str to LeftOut
-        Why the others are not, by id.
+        The reasons for leaving out the others, by id.
     verdict : Verdict, optional
-        What the audit found; none where there was none.
+        The verdict of the audit; None where there was none.
     """
 
     kept: frozenset[str]
@@ -50,23 +50,23 @@ class Judgement:
 
 
 class Gate:
-    """Stands between the clients of a federation and what averages their updates.
+    """A gate between the clients of a federation and the aggregation of their updates.
 
     Parameters
     ----------
     host : str
-        Which program this is in, and its version.
+        The name of the host program, and its version.
     out : path, optional
-        The directory for the rounds of this run; none to save nothing.
+        The directory for the rounds of this run; None to save nothing.
     audit : dict, optional
-        How each round is audited, as `ariba_cli.score` takes it; none for no audit.
+        The settings of the audit, as `ariba_cli.score` takes them; None for no audit.
     policy : str
         watch, flagged, suspects, or r-of-R.
     fail : str
-        Whether a round that cannot be audited is passed on: `open`, all of it that can be
+        The treatment of a round that cannot be audited: `open` passes on all of it that can be
         averaged; `closed`, nobody.
     logger : Logger
-        Is told what happens.
+        The logger of all that happens.
 
     Raises
     ------
@@ -105,20 +105,20 @@ class Gate:
         *,
         deltas: bool = False,
     ) -> Judgement:
-        """Return whose updates of a round are passed on, and have the round saved.
+        """Return the judgement on the updates of a round, and have the round saved.
 
         Parameters
         ----------
         number : int
-            Of the round.
+            The number of the round.
         sent_out : Model, optional
-            What the server sent to the clients.
+            The model that the server sent to the clients.
         replies : sequence of Reply
-            What they answered, each id once.
+            The replies, each id once.
         failures : sequence of (str, str)
-            Who answered with an error, and which.
+            The id of each client that answered with an error, and the error.
         deltas : bool, optional
-            Whether updates are differences to what was sent out.
+            True if updates are differences to the model that was sent out.
         """
         if not replies:
             self._log.warning("ariba: round %d has no updates: none is saved or audited", number)
@@ -157,7 +157,7 @@ class Gate:
     def _audit(
         self, usable: Sequence[Reply], sent_out: Model | None, *, deltas: bool
     ) -> tuple[Verdict | None, str]:
-        """Return the verdict, or why there is none."""
+        """Return the verdict, or the reason why there is none."""
         if self._settings is None:
             return None, "no audit was asked for"
         try:

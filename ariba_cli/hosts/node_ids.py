@@ -1,8 +1,8 @@
-"""How participants are called whom a host knows by a number."""
+"""The ids of participants that a host knows by a number."""
 
 
 def participant_id(node: int) -> str:
-    """Return the id of a node, of one length for all numbers of 64 bits, with a sign or without.
+    """Return the id of a node, of one length for all numbers of 64 bits, signed or unsigned.
 
     >>> participant_id(7), participant_id(-1)
     ('node-00000000000000000007', 'node-18446744073709551615')

@@ -17,17 +17,17 @@ _LIMITS = Limits()
 
 
 def model_of(arrays: Mapping[str, bytes]) -> Model:
-    """Return a model whose tensors lie where the bytes do.
+    """Return a model whose tensors share the memory of the bytes.
 
     Parameters
     ----------
     arrays : dict of str to bytes
-        Each as `numpy.save` writes it, by the name of the tensor.
+        The bytes of each tensor as `numpy.save` writes it, by its name.
 
     Raises
     ------
     RefusedFileError
-        When one is no array of numbers that a model may hold.
+        When one is not an array of numbers that a model may hold.
     """
     check_count(len(arrays), _LIMITS)
     found = {}

@@ -32,7 +32,7 @@ _UNKNOWN = "unknown"
 
 
 class _Round:
-    """What has come of one round so far, before a gate."""
+    """The answers of one round so far, before they reach a gate."""
 
     def __init__(
         self,
@@ -58,12 +58,12 @@ class _Round:
 
     @property
     def kind(self) -> Any:
-        """Whether most have sent weights or differences."""
+        """Return the kind of most answers: weights or differences."""
         kinds = Counter(self.answers[name].params_type for name in sorted(self.answers))
         return kinds.most_common(1)[0][0]
 
     def accept(self, name: str, answer: FLModel) -> None:
-        """Add what a client has sent; the last of several counts."""
+        """Add the answer of a client; the last of several counts."""
         model, wrong = None, ""
         try:
             model = model_of_params(answer.params, copy=self._copy)
@@ -76,9 +76,9 @@ class _Round:
         )
 
     def judge(self, task: FLModel | None) -> Judgement:
-        """Return whom to pass on of those who have answered to a task.
+        """Return the judgement on those who have answered to a task.
 
-        The number of the round is the server's: what clients say of it is theirs.
+        The number of the round is the server's, whatever clients say.
         """
         number = self._rounds if task is None else int(task.current_round or 0)
         self._rounds = number + 1
@@ -103,7 +103,7 @@ class _Round:
 
 
 class AribaAggregator(ModelAggregator):  # type: ignore[misc, unused-ignore]
-    """Save and audit what clients send, and average those whom a policy does not prune.
+    """An aggregator that saves and audits the answers of clients, and averages those not pruned.
 
     The average is weighted by the steps that clients say they took, as NVFlare's own is. All
     arguments are plain, so that a job can be exported.
@@ -113,9 +113,9 @@ class AribaAggregator(ModelAggregator):  # type: ignore[misc, unused-ignore]
     out : str
         The directory on the server for the rounds of this run.
     audit : dict, optional
-        How each round is audited, by the arguments of `ariba_cli.score`.
+        The settings of the audit, by the arguments of `ariba_cli.score`.
     policy, fail : str, optional
-        As of `ariba_cli.hosts.flower.AribaStrategy`. With fewer than ten clients nobody is
+        See `ariba_cli.hosts.flower.AribaStrategy`. With fewer than ten clients nobody is
         flagged; `suspects` always names somebody.
     """
 
@@ -132,7 +132,7 @@ class AribaAggregator(ModelAggregator):  # type: ignore[misc, unused-ignore]
         self._task: FLModel | None = None
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
-        """Keep what is sent out, and wait at the end of a run until every round is saved."""
+        """Keep the model that is sent out, and wait at the end of a run for the last save."""
         super().handle_event(event_type, fl_ctx)
         if event_type == AppEventType.BEFORE_TRAIN_TASK:
             self._task = _task_of(fl_ctx)
@@ -140,7 +140,7 @@ class AribaAggregator(ModelAggregator):  # type: ignore[misc, unused-ignore]
             self._round.gate.close()
 
     def accept_model(self, model: FLModel) -> None:
-        """Add what a client has sent."""
+        """Add the answer of a client."""
         if self._round is None:
             self._round = _Round(self.out, self.audit, self.policy, self.fail)
         self._round.accept(str((model.meta or {}).get("client_name", _UNKNOWN)), model)
@@ -151,7 +151,7 @@ class AribaAggregator(ModelAggregator):  # type: ignore[misc, unused-ignore]
             self._round.clear()
 
     def aggregate_model(self) -> FLModel:
-        """Return the average of those who are passed on; the model as it was where nobody is.
+        """Return the average of those who are passed on; the last model if nobody is.
 
         Raises
         ------
@@ -186,14 +186,14 @@ class AribaAggregator(ModelAggregator):  # type: ignore[misc, unused-ignore]
 
 
 class AribaSaver(FLComponent):  # type: ignore[misc, unused-ignore]
-    """Save and audit what clients send, beside whatever aggregates it: nobody is left out.
+    """A saver that audits the answers of clients, beside any aggregator: nobody is left out.
 
     Parameters
     ----------
     out : str
         The directory on the server for the rounds of this run.
     audit : dict, optional
-        As of `AribaAggregator`.
+        See `AribaAggregator`.
     """
 
     def __init__(self, out: str, audit: dict[str, Any] | None = None) -> None:
@@ -203,7 +203,7 @@ class AribaSaver(FLComponent):  # type: ignore[misc, unused-ignore]
         self._task: FLModel | None = None
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
-        """Take what has come before it is aggregated, and save it when that begins."""
+        """Collect the answers before they are aggregated, and save them when that begins."""
         if event_type == AppEventType.BEFORE_TRAIN_TASK:
             self._task = _task_of(fl_ctx)
         elif event_type == AppEventType.BEFORE_CONTRIBUTION_ACCEPT:
@@ -264,5 +264,5 @@ def _average(
 
 
 def _steps(model: FLModel) -> int | None:
-    """Return how many steps a client says that it took; none where it says no such number."""
+    """Return the number of steps that a client says it took; None if it says no such number."""
     return whole_samples((model.meta or {}).get(FLMetaKey.NUM_STEPS_CURRENT_ROUND)) or None

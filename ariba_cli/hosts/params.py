@@ -19,7 +19,7 @@ NAME = "params"
 
 
 def lie_in_files(params: object) -> bool:
-    """Return whether some parameters are references to files, which their owner removes."""
+    """Return True if some parameters are references to files, which their owner removes."""
     return isinstance(params, Mapping) and any(_is_reference(value) for value in params.values())
 
 
@@ -29,14 +29,14 @@ def model_of_params(params: object, *, copy: bool = False) -> Model:
     Parameters
     ----------
     params : dict of str to array, tensor or reference
-        By the names of the tensors.
+        The parameters, by the names of the tensors.
     copy : bool, optional
-        Whether arrays are copied, since somebody else may change them.
+        True to copy arrays, since other code may change them.
 
     Raises
     ------
     RefusedFileError
-        When they are something else, or a file is none that a model may be read from.
+        When they are something else, or a file is not one that a model may be read from.
     """
     if not isinstance(params, Mapping):
         raise RefusedFileError(f"is of {type(params).__name__}, not a dict of arrays")
@@ -56,7 +56,7 @@ def model_of_params(params: object, *, copy: bool = False) -> Model:
 
 
 def _is_reference(value: object) -> bool:
-    """Return whether a value is a `_LazyRef` of NVFlare: a path, and a name in that file."""
+    """Return True if a value is a `_LazyRef` of NVFlare: a path, and a name in that file."""
     return hasattr(value, "file_path") and hasattr(value, "key")
 
 

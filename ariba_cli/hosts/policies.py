@@ -1,4 +1,4 @@
-"""Whose updates are pruned, by what the audits of this round and of those before say."""
+"""Policies of pruning, by the audits of a round and of those before it."""
 
 import re
 from collections import deque
@@ -16,15 +16,15 @@ _OF_ROUNDS = re.compile(r"([1-9][0-9]{0,2})-of-([1-9][0-9]{0,2})")
 
 
 class Policy(Protocol):
-    """Says of each verdict whom to prune, and may remember those before."""
+    """A policy that decides for each verdict whom to prune, and may remember those before."""
 
     def prune(self, verdict: Verdict) -> Mapping[str, str]:
-        """Return why participants are pruned, by their ids."""
+        """Return the reasons for pruning participants, by their ids."""
         ...
 
 
 class Watch:
-    """Prunes nobody."""
+    """A policy that prunes nobody."""
 
     def prune(self, _: Verdict) -> Mapping[str, str]:
         """See `Policy`."""
@@ -32,7 +32,7 @@ class Watch:
 
 
 class Named:
-    """Prunes whom the verdict on this round names."""
+    """A policy that prunes those whom the verdict on this round names."""
 
     def prune(self, verdict: Verdict) -> Mapping[str, str]:
         """See `Policy`."""
@@ -40,7 +40,7 @@ class Named:
 
 
 class OfRounds:
-    """Prunes who is named in so many of the last rounds in which it took part, this one included.
+    """A policy that prunes those who are named in r of their last R rounds, this one included.
 
     Parameters
     ----------
@@ -64,14 +64,14 @@ class OfRounds:
 
 
 def parse_policy(text: str, settings: AuditSettings | None) -> Policy:
-    """Return the policy of this name.
+    """Return the policy of a name.
 
     Parameters
     ----------
     text : str
         watch, flagged, suspects, or r-of-R, such as `3-of-5`.
     settings : AuditSettings, optional
-        How each round is audited; none where it is not.
+        The settings of the audit of each round; None where there is no audit.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What clients have answered in one round, and why some of it cannot be averaged."""
+"""The replies of clients in one round, and the reasons why some of them cannot be averaged."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,24 +21,25 @@ Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 @dataclass(frozen=True)
 class Reply:
-    """What one client has answered.
+    """The reply of one client.
 
     Attributes
     ----------
     id : str
-        The participant.
+        The id of the participant.
     node : str
-        How the host calls it.
+        The host's name for it.
     model : Model, optional
-        What it sent; none when that cannot be decoded. Its arrays must not change any more.
+        The model that it sent; None when that cannot be decoded. Its arrays must not change any
+        more.
     samples : int, optional
-        On how many it says that it trained.
+        The number of samples on which it says that it trained.
     metrics : dict of str to object
-        What else it says.
+        The other values that it reports.
     wrong : str
-        Why the host could not average it, where the host knows.
+        The reason why the host could not average it, where the host knows.
     kept : object, optional
-        What has to live as long as the model is read, such as the files of a host.
+        An object that has to live as long as the model is read, such as the files of a host.
     """
 
     id: str
@@ -51,18 +52,18 @@ class Reply:
 
 
 def why_refused(replies: Sequence[Reply], sent_out: Model | None) -> dict[str, str]:
-    """Return why some replies cannot be averaged with the others, by participant.
+    """Return the reasons why some replies cannot be averaged with the others, by participant.
 
-    A reply has the names and shapes that most have; where as many have others, those of the
-    model that was sent out. Each type is that of this model or of most replies, or float32 for
-    float64 and the other way round, and every float is finite.
+    A reply must have the names and shapes that most have, or, where as many have others, those of
+    the model that was sent out. Each type must be that of this model or of most replies, or float32
+    for float64 and the other way round, and every float must be finite.
 
     Parameters
     ----------
     replies : sequence of Reply
-        Of all who answered.
+        The replies of all who answered.
     sent_out : Model, optional
-        What the server sent them.
+        The model that the server sent them.
     """
     refused = {one.id: one.wrong for one in replies if one.wrong}
     models = {
@@ -99,7 +100,7 @@ def _why_other_tensors(model: Model, expected: Mapping[str, tuple[int, ...]]) ->
 
 
 def _usual_types(models: Mapping[str, Model], sent_out: Model | None) -> dict[str, set[str]]:
-    """Return which types each tensor may have."""
+    """Return the types that each tensor may have."""
     allowed: dict[str, set[str]] = {}
     ordered = [models[name] for name in sorted(models, key=id_order)]
     for name in ordered[0].tensors if ordered else ():
@@ -134,7 +135,7 @@ def _why_not_finite(model: Model) -> str:
 
 
 def tensor_bytes(model: Model, name: str) -> memoryview:
-    """Return the bytes of a tensor: those of its array itself, where it is one.
+    """Return the bytes of a tensor, without a copy if it is an array.
 
     Raises
     ------

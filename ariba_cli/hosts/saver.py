@@ -1,4 +1,4 @@
-"""Saves rounds beside the training of a federation, which goes on whatever becomes of them."""
+"""The saver of rounds, beside the training of a federation, which never fails because of it."""
 
 import atexit
 import fcntl
@@ -44,15 +44,15 @@ class Job:
     path : Path
         The directory to make.
     number : int
-        Of the round.
+        The number of the round.
     kind : str
-        Whether updates are `weights`, or a `difference` to the global model.
+        `weights`, or `difference` for updates that are differences to the global model.
     sent_out : Model, optional
         The global model.
     replies : sequence of Reply
-        Those without a model are in the record alone.
+        The replies; those without a model are in the record alone.
     record : HostRecord
-        What goes into `host.json`.
+        The content of `host.json`.
     """
 
     path: Path
@@ -64,7 +64,7 @@ class Job:
 
     @property
     def models(self) -> dict[str, Model]:
-        """What is written, by the path in the round."""
+        """Return the models to write, by the path in the round."""
         found = {} if self.sent_out is None else {GLOBAL_STEM: self.sent_out}
         for one in self.replies:
             if one.model is not None:
@@ -73,19 +73,19 @@ class Job:
 
 
 class Saver:
-    """Hands rounds to a process that writes them; see `writing`.
+    """A saver that hands rounds to a process that writes them; see `writing`.
 
     Parameters
     ----------
     logger : Logger
-        Is told what was saved, and what could not be.
+        The logger of the rounds that were saved, and of those that could not be.
 
     Attributes
     ----------
     seconds_waited : float
-        How long `save` has held up its callers.
+        The time for which `save` has held up its callers, in seconds.
     unsaved : dict of int to str
-        Why a round was not saved, by its number.
+        The reason why a round was not saved, by its number.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -172,12 +172,12 @@ def _start() -> "subprocess.Popen[bytes]":
 
 
 def _hand_over(process: "subprocess.Popen[bytes]", job: Job) -> dict[str, str]:
-    """Return what the process says when it has written a round.
+    """Return the answer of the process after it has written a round.
 
     Raises
     ------
     EOFError
-        When it is gone.
+        When the process is gone.
     """
     assert process.stdin is not None
     assert process.stdout is not None

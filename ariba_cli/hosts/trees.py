@@ -1,4 +1,4 @@
-"""Strategies of Flower that collect trees, and no tensors."""
+"""The strategies of Flower that collect trees instead of tensors."""
 
 from ariba_cli.base.errors import UsageError
 
@@ -11,7 +11,7 @@ def refuse_trees(strategy: object) -> None:
     Raises
     ------
     UsageError
-        When it is one.
+        When the strategy collects trees.
     """
     if any(one.__name__.startswith(_PREFIX) for one in type(strategy).__mro__):
         raise UsageError(

@@ -28,7 +28,7 @@ def in_file_order(specs: Specs) -> list[str]:
 
 
 def payload_bytes(models: Mapping[str, Specs]) -> int:
-    """Return how many bytes the tensors of all models have."""
+    """Return the number of bytes of the tensors of all models."""
     return sum(spec.bytes for specs in models.values() for spec in specs.values())
 
 
@@ -73,7 +73,7 @@ def _specs(entries: list[Any]) -> dict[str, TensorSpec]:
 
 
 def main() -> None:
-    """Serve whoever started the process."""
+    """Serve the process that started this one."""
     for answer in serve(sys.stdin.buffer):
         print(answer, flush=True)
 
