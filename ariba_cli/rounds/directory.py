@@ -95,10 +95,21 @@ class Round:
         work: Callable[[Model], Result],
         seal: VerifiedSeal = NOT_VERIFIED,
     ) -> Result | Finding:
-        """Open one model and return the result of `work` on it, or the finding that it is refused.
+        """Open one model, and return the result of `work` on it.
 
-        With the result of verifying the seal, the files have to be those that were hashed.
-        A `RefusedFileError` of `work` refuses the model, like an error in opening it.
+        Parameters
+        ----------
+        member : Member
+            The member whose model is opened.
+        work : Callable
+            A function of the model. If it raises RefusedFileError, the model is refused.
+        seal : VerifiedSeal
+            The result of verifying the seal, if that was done; the files have to be those hashed.
+
+        Returns
+        -------
+        Result | Finding
+            The result of `work`, or the finding that the model is refused.
         """
         try:
             model = self.open(member)

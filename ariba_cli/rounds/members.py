@@ -1,4 +1,4 @@
-"""Who is in a round: which of its files and folders are whose update."""
+"""The participants of a round, and the files and folders of their updates."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -20,10 +20,13 @@ class Member:
 
     Attributes
     ----------
-    id : the participant's id: the stem of its file's name, the name of its folder, or of
+    id : str
+        The participant's id: the stem of its file's name, the name of its folder, or of
         its group in a file for the whole round. It is data, never a path.
-    path : where its file or folder is, relative to the round, with `/`.
-    group : its group, in a file for the whole round.
+    path : str
+        The path of its file or folder, relative to the round, with `/`.
+    group : str, optional
+        Its group in a file for the whole round; None otherwise.
     """
 
     id: str
@@ -34,18 +37,18 @@ class Member:
 def find_members(
     root: Path, contents: Contents, models: Iterable[str], terms: ReadOptions
 ) -> tuple[Member | None, list[Member]]:
-    """Return the global model and the participants, these in the order of their ids.
+    """Return the global model, and the participants in the order of their ids.
 
     Parameters
     ----------
     root : Path
         The directory of the round.
     contents : Contents
-        What lies in it.
+        The contents of the directory.
     models : Iterable[str]
-        Those of the contents that are updates, as far as can be told by their names.
+        The entries that are updates, judged by their names.
     terms : ReadOptions
-        Under which a file for the whole round is opened.
+        The terms under which a file for the whole round is opened.
     """
     found = sorted(models)
     set_apart = called_global(found, contents)
@@ -60,14 +63,14 @@ def find_members(
 
 
 def called_global(models: Iterable[str], contents: Contents) -> list[str]:
-    """Return those models of a round that go by the name of the global model, in order."""
+    """Return the models of a round that have the name of the global model, in order."""
     return sorted(path for path in models if "/" not in path and _id(path, contents) == GLOBAL_STEM)
 
 
 def members_of_file(
     root: Path, path: str, terms: ReadOptions
 ) -> tuple[Member | None, list[Member]] | None:
-    """The same for one file that holds the whole round; None when it does not."""
+    """Return the global model and the participants of a file for the whole round, else None."""
     groups = parts(root / path, "/", terms)
     if not groups:
         return None
@@ -80,9 +83,9 @@ def members_of_file(
 
 
 def _participants(paths: list[str], contents: Contents) -> list[Member]:
-    """Name them by their short names; those that have one in common, by longer ones.
+    """Return the participants by their short names, or by longer ones where those collide.
 
-    Nobody else is called otherwise for it.
+    No other participant's name changes for it.
     """
     names = {path: [path, Path(path).name, _id(path, contents)] for path in paths}
     while True:
@@ -96,7 +99,7 @@ def _participants(paths: list[str], contents: Contents) -> list[Member]:
 
 
 def renamed(members: Iterable[Member], contents: Contents) -> Iterator[Finding]:
-    """Yield a finding for those who have longer ids, since several would have the short one."""
+    """Yield a finding for each group of participants whose ids are longer to avoid a clash."""
     shared: dict[str, list[str]] = {}
     for member in members:
         short = _id(member.path, contents)

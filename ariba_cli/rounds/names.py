@@ -1,4 +1,4 @@
-"""What tensors are called: the names that frameworks decorate, and what is no weight."""
+"""The names of tensors: the parts that frameworks add, and the names of statistics."""
 
 import json
 import re
@@ -34,14 +34,14 @@ _KEPT_NAMES = 4096
 
 
 def read_names(path: Path, limits: Limits) -> tuple[str, ...]:
-    """The names of a model's arrays from a file: one a line, or a JSON list of them.
+    """Read the names of a model's arrays from a file: one a line, or a JSON list of them.
 
-    The file is the user's own: it may be a link or a pipe.
+    The file is the user's own, and may be a link or a pipe.
 
     Raises
     ------
     InputError
-        When the file cannot be read, names nothing, or names something twice.
+        When the file cannot be read, holds no names, or holds a name twice.
     """
     try:
         text = read_own(path, limits.json_bytes).decode("utf-8").strip()
@@ -65,7 +65,7 @@ def _lines(text: str) -> list[str]:
 
 @lru_cache(maxsize=_KEPT_NAMES)
 def plain_name(name: str) -> str:
-    """A tensor's name without the parts that frameworks add.
+    """Return a tensor's name without the parts that frameworks add.
 
     >>> plain_name("base_model.model.layer3._module.0.conv1.weight")
     'layer3.0.conv1.weight'
@@ -79,9 +79,9 @@ def plain_name(name: str) -> str:
 
 
 def plain_names(names: Iterable[str]) -> dict[str, str]:
-    """The tensors of one file by what they are called: their plain names, where these differ.
+    """Return the stored names of one file's tensors by their plain names, where these differ.
 
-    Two that only such parts tell apart keep their whole names.
+    Tensors that only the added parts distinguish keep their whole names.
     """
     plain = {name: plain_name(name) for name in names}
     counts = Counter(plain.values())
@@ -89,7 +89,7 @@ def plain_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def twin_names(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    """Return the names of one file that mean the same layer, but for what frameworks add."""
+    """Return the names of one file that mean the same layer, except for parts of frameworks."""
     found: dict[str, list[str]] = {}
     for name in names:
         found.setdefault(plain_name(name), []).append(name)
@@ -97,12 +97,12 @@ def twin_names(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 
 
 def statistics_among(shapes: Mapping[str, tuple[int, ...]]) -> frozenset[str]:
-    """Return the tensors that hold what batch normalisation measured, which nobody trains.
+    """Return the tensors that hold the statistics of batch normalisation, which nobody trains.
 
     Parameters
     ----------
     shapes : dict of str to tuple of int
-        The tensors of a model. Where names are mere numbers, the others of a layer tell.
+        The tensors of a model. Where names are mere numbers, the other tensors of a layer decide.
     """
     found = {name for name in shapes if _STATISTIC.fullmatch(name)}
     numbered: dict[str, list[tuple[int, str]]] = {}
@@ -123,11 +123,11 @@ def statistics_among(shapes: Mapping[str, tuple[int, ...]]) -> frozenset[str]:
 
 
 def _alike(names: Iterable[str], shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Return whether all of these are there, as vectors of one length."""
+    """Return whether all of these exist, as vectors of one length."""
     found = {shapes.get(name, ()) for name in names}
     return len(found) == 1 and all(len(shape) == 1 for shape in found)
 
 
 def is_counter(name: str) -> bool:
-    """Whether a tensor only counts the batches of training."""
+    """Return whether a tensor only counts the batches of training."""
     return name.rpartition(".")[2] == _COUNTER

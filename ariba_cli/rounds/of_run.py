@@ -17,14 +17,14 @@ from ariba_cli.rounds.contents import BASE_NAME, list_contents, rounds_inside
 
 @dataclass(frozen=True)
 class RunContents:
-    """What is in the directory of a run.
+    """The contents of a run's directory.
 
     Attributes
     ----------
     rounds : tuple of Path
-        Those that are sealed, by their numbers and names.
+        The rounds that are sealed, by their numbers and names.
     unfinished : tuple of Path
-        Those that are being written, or never were finished.
+        The rounds that are being written, or never were finished.
     """
 
     rounds: tuple[Path, ...]
@@ -32,9 +32,9 @@ class RunContents:
 
 
 def contents_of_run(path: Path, terms: ReadOptions | None = None) -> RunContents | None:
-    """Return what is in a run; None when the path is no directory of one.
+    """Return the contents of a run; None if the path is not the directory of one.
 
-    A directory of updates is none, though a participant may have put a manifest into a folder.
+    A directory of updates is not one, though a participant may have put a manifest into a folder.
     """
     terms = terms or ReadOptions()
     if path.name.endswith(PARTIAL_SUFFIX) or not os.path.isdir(path):
@@ -51,7 +51,7 @@ def contents_of_run(path: Path, terms: ReadOptions | None = None) -> RunContents
 
 
 def number_of(path: Path, limits: Limits) -> int | None:
-    """Return the number of a round by its manifest; None where that does not say."""
+    """Return the number of a round by its manifest; None if that does not state it."""
     try:
         return manifests.decode(read_small(path / manifests.NAME, limits)).round
     except RefusedFileError:
@@ -59,7 +59,7 @@ def number_of(path: Path, limits: Limits) -> int | None:
 
 
 def by_number(limits: Limits) -> Callable[[Path], tuple[bool, int, bytes]]:
-    """Return the key by which rounds are ordered: their numbers, and those without at last."""
+    """Return the sort key of rounds: by their numbers, and those without one last."""
 
     def key(path: Path) -> tuple[bool, int, bytes]:
         number = number_of(path, limits)

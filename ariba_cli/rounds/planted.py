@@ -1,4 +1,4 @@
-"""Files with the names of ours that lie where any participant could have put them."""
+"""Files that have the names of trusted ones, but that any participant could have put there."""
 
 from collections.abc import Collection, Sequence
 
@@ -12,7 +12,7 @@ _BELIEVED = (manifests.NAME, TRUTH_NAME, HOST_NAME)
 
 
 def is_believed(path: str) -> bool:
-    """Return whether a file has the name of one that is believed, wherever it lies."""
+    """Return whether a file has the name of a trusted one, wherever it lies."""
     return path.rpartition("/")[2] in _BELIEVED
 
 
@@ -21,17 +21,17 @@ def planted_files(
 ) -> tuple[str, ...]:
     """Return the manifests and truths that lie among the updates, in the order of the files.
 
-    What lies beside the folder of all participants was written by whoever saved the round. Where
-    the updates lie beside it, a participant may have sent it under that name.
+    A file beside the folder of all participants was written by the program that saved the round.
+    If the updates lie beside it, a participant may have sent it under that name.
 
     Parameters
     ----------
     files : sequence of str
         Every file of the round.
     models : collection of str
-        What is taken for an update, or for the global model.
+        The entries that are taken for an update, or for the global model.
     participants : sequence of Member
-        Whose updates these are.
+        The participants of these updates.
     """
     apart = any(
         one.group is not None or one.path.startswith(f"{PARTICIPANTS}/") for one in participants
@@ -44,7 +44,7 @@ def planted_files(
 
 
 def planted_finding(planted: Sequence[str]) -> list[Finding]:
-    """Return the finding that says which files are not believed, where there are any."""
+    """Return the finding on the files that are not trusted, if there are any."""
     if not planted:
         return []
     detail = (

@@ -1,4 +1,4 @@
-"""The seal of a round, held against what lies in its directory."""
+"""The check of a round's seal against its directory."""
 
 import os
 import threading
@@ -18,14 +18,14 @@ from ariba_cli.rounds.manifest import Manifest
 
 
 class VerifiedSeal(NamedTuple):
-    """What came of hashing the files of a round.
+    """The result of hashing the files of a round.
 
     Attributes
     ----------
     findings : tuple[Finding, ...]
-        Which files are not those that were sealed.
+        The files that differ from the sealed ones.
     stamps : Mapping[str, Stamp | None]
-        What every file of the round was when it was hashed, by its path relative to the round;
+        The stamp of every file of the round when it was hashed, by its path relative to the round;
         None for a file that was not, of which there is a finding. Empty when no seal was verified.
     """
 
@@ -33,7 +33,7 @@ class VerifiedSeal(NamedTuple):
     stamps: Mapping[str, Stamp | None]
 
     def has_changed(self, name: str, stamp: Stamp) -> bool:
-        """Return whether a file of the round is another than when the seal was verified."""
+        """Return whether a file of the round has changed since the seal was verified."""
         if not self.stamps:
             return False
         # A file that came later was not listed, and so is not known to be unsealed.
@@ -46,9 +46,9 @@ NOT_VERIFIED = VerifiedSeal((), {})
 def read_seal(
     root: Path, files: Iterable[str], limits: Limits, planted: Collection[str] = ()
 ) -> tuple[Manifest | None, list[Finding]]:
-    """The manifest of a round, and what can be held against it without reading the files.
+    """Return the manifest of a round, and findings against it that need no reading of files.
 
-    One that is among those that may be planted is none.
+    A manifest among the `planted` files is ignored.
     """
     found = set(files)
     if manifests.NAME in planted:
@@ -82,13 +82,13 @@ def verify_seal(
     manifest : Manifest
         Its seal.
     files : Iterable[str]
-        The files of the round: what else the seal lists may lie behind a link.
+        The files of the round. Others in the seal may lie behind a link, and are not read.
     owners : Mapping[str, str]
-        Whose a file is, for those that are participants'.
+        The ids of participants, by the files that are theirs.
     limits : Limits
-        How large a file may be.
+        The limits on the size of a file.
     progress : Progress
-        Told how many files were hashed.
+        A callback that is told how many files have been hashed.
     """
     listed = set(files)
     names = sorted(manifest.files.keys() & listed)
@@ -131,7 +131,7 @@ def _differences(root: Path, manifest: Manifest, found: set[str]) -> Iterator[Fi
 
 
 def _difference(root: Path, name: str, manifest: Manifest) -> Finding | None:
-    """Return what the seal has against a file that was found, as far as its size tells."""
+    """Return a finding if the seal contradicts the presence or the size of a file."""
     sealed = manifest.files.get(name)
     if sealed is None:
         return Finding(FindingKind.UNLISTED_FILE, f"{name} is not in {manifests.NAME}")

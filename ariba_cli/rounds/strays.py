@@ -1,4 +1,4 @@
-"""What lies among the updates of a round and is none: litter, and models of several rounds."""
+"""Entries of a round that are not updates: litter, and models of several rounds."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -52,21 +52,21 @@ _OF_A_SERVER = re.compile(
 def litter_in(
     root: Path, contents: Contents, entries: Sequence[str], terms: ReadOptions
 ) -> list[str]:
-    """Return which entries of a round are nobody's update.
+    """Return the entries of a round that are nobody's update.
 
-    Their names say so, or they are empty folders; what is a model, or might be one that is
-    damaged, is never among them.
+    They have names of litter, or are empty folders. A model, or a file that might be a damaged
+    one, is never among them.
 
     Parameters
     ----------
     root : Path
         The directory of the round.
     contents : Contents
-        What lies in it.
+        The contents of the directory.
     entries : Sequence[str]
-        Those of the entries that may be updates.
+        The entries that may be updates.
     terms : ReadOptions
-        Under which files are opened.
+        The terms under which files are opened.
     """
     return [
         entry
@@ -80,7 +80,7 @@ def litter_in(
 
 
 def litter_in_words(litter: Sequence[str]) -> Iterator[Finding]:
-    """Yield one finding for all of it, if there is any."""
+    """Yield one finding for all of the litter, if there is any."""
     if litter:
         what = "is no update, and was" if len(litter) == 1 else "are no updates, and were"
         detail = f"{first_few(litter, _MOST_NAMED)} {what} passed over"
@@ -103,7 +103,7 @@ def check_no_cache(path: Path, entries: Sequence[str]) -> None:
 
 
 def several_rounds(members: Sequence[Member]) -> Iterator[Finding]:
-    """Yield a finding when names say that the models are of several rounds.
+    """Yield a finding when the names of models contain the numbers of several rounds.
 
     A server that keeps the model of each round in one folder has as many files as a round has
     updates.
@@ -126,7 +126,7 @@ def _is_litter(path: Path, terms: ReadOptions) -> bool:
 
 
 def _is_litter_folder(path: Path, terms: ReadOptions) -> bool:
-    """Whether a folder holds litter of systems alone, or has a name of litter and no model."""
+    """Return whether a folder holds only system litter, or has a litter name and no model."""
     try:
         names = open_folder(path, terms.limits).names
     except RefusedFileError:
@@ -137,7 +137,7 @@ def _is_litter_folder(path: Path, terms: ReadOptions) -> bool:
 
 
 def _number(name: str) -> int | None:
-    """The number of the round that a name says, if it says one."""
+    """Return the number of the round in a name; None if it has none."""
     found = _OF_A_ROUND.findall(name)
     if found:
         return int(found[-1][1])

@@ -1,4 +1,4 @@
-"""`truth.json`: who was compromised, known only in simulation. No detector reads it."""
+"""`truth.json`: the compromised participants, known only in simulation. No detector reads it."""
 
 import json
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ from ariba_cli.rounds.directory import Round
 
 @dataclass(frozen=True)
 class Truth:
-    """The compromised participants, and how the attack was made."""
+    """The compromised participants, and the settings of the attack."""
 
     compromised: tuple[str, ...]
     attack: dict[str, Any] = field(default_factory=dict)
 
     def encode(self) -> bytes:
-        """The bytes of `truth.json`."""
+        """Return the bytes of `truth.json`."""
         content = {"compromised": self.compromised, "attack": self.attack}
         return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("ascii")
 
@@ -32,7 +32,7 @@ def truth_of(round_: Round) -> Truth:
     Raises
     ------
     InputError
-        As `read_truth` does, and when a participant could have written it.
+        When a participant could have written it, or `read_truth` raises it.
     """
     if TRUTH_NAME in round_.planted:
         raise InputError(
@@ -48,7 +48,7 @@ def read_truth(root: Path) -> Truth:
     Raises
     ------
     InputError
-        When there is none, it is no strict JSON, or it names nobody.
+        When there is none, it is not strict JSON, or it names nobody.
     """
     path = root / TRUTH_NAME
     try:

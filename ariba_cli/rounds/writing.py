@@ -1,4 +1,4 @@
-"""Writing so that what is left is either the old state or the new one."""
+"""The writing of rounds, which leaves either the old state or the new one."""
 
 import re
 import shutil
@@ -41,10 +41,16 @@ Tensors = Mapping[str, npt.NDArray[np.floating]]
 
 @contextmanager
 def new_directory(path: Path, *, resume: bool = False) -> Iterator[Path]:
-    """A round that gets its name when the block completes, and leaves nothing when not.
+    """Make a round that gets its name when the block completes; leave nothing when it fails.
 
-    Yields the path to fill, which is `NAME.partial` until then. With `resume`, what a
-    killed run left there is emptied first.
+    The path to fill is `NAME.partial` until then.
+
+    Parameters
+    ----------
+    path : Path
+        The directory to make.
+    resume : bool, optional
+        True to empty the directory that a killed run left first.
 
     Raises
     ------
@@ -64,13 +70,14 @@ def new_directory(path: Path, *, resume: bool = False) -> Iterator[Path]:
 
 
 class RoundWriter:
-    """Writes the files of a round into a new directory, and then its seal.
+    """A writer of a round's files, and then of its seal, into a new directory.
 
     Parameters
     ----------
-    directory : where to, as `new_directory` yields it.
-    format_name : the name of the model file format, as in `ENCODERS`, or `peft` for adapters,
-        each a folder.
+    directory : Path
+        The directory that `new_directory` yields.
+    format_name : str
+        The name of the model file format in `ENCODERS`, or `peft` for adapters, each a folder.
     """
 
     def __init__(self, directory: Path, *, format_name: str = "safetensors") -> None:
@@ -84,7 +91,7 @@ class RoundWriter:
         self._write_model(GLOBAL_STEM, tensors)
 
     def write_participant(self, identifier: str, tensors: Tensors) -> None:
-        """Write what one participant sent."""
+        """Write the model of one participant."""
         self._write_model(f"{PARTICIPANTS}/{file_stem(identifier)}", tensors)
 
     def write(self, path: str, pieces: Iterable[bytes | memoryview]) -> None:
@@ -93,7 +100,7 @@ class RoundWriter:
         self._files[path] = write_atomically(self._directory / path, pieces)
 
     def seal(self, *, round_number: int, kind: Kind, layers: Sequence[str]) -> None:
-        """Write the manifest: the round is complete."""
+        """Write the manifest, which completes the round."""
         manifest = Manifest(round_number, kind, tuple(layers), self._files)
         sync_directory(self._directory / PARTICIPANTS)
         write_atomically(self._directory / manifests.NAME, [manifest.encode()])
