@@ -1,1 +1,1 @@
-"""What an audit found, as plain data; how two verdicts compare; whether one is valid."""
+"""The results of audits as plain data, the comparison of two verdicts, and their validity."""

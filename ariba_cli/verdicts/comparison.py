@@ -1,4 +1,4 @@
-"""Two verdicts, one beside the other: who moved, and what else is not the same."""
+"""The comparison of two verdicts: the participants who moved, and all other differences."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ class Movement:
 
     @property
     def moved(self) -> bool:
-        """Whether its rank is another, or it is newly named, or no longer."""
+        """True if its rank changed, or it is newly named, or no longer named."""
         return _place(self.first) != _place(self.second)
 
 
 @dataclass(frozen=True)
 class Change:
-    """A parameter that is not the same; None where one of the two lacks it."""
+    """A parameter that differs; None where one of the two lacks it."""
 
     name: str
     first: Any
@@ -39,18 +39,18 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is different between two verdicts.
+    """The differences between two verdicts.
 
     Attributes
     ----------
     participants : tuple of Movement
-        Of both; by the second ranking, then by the first, then by id.
+        The participants of both; by the second ranking, then by the first, then by id.
     entered, left : tuple of str
-        Who is newly named, and who no longer is.
+        The participants that are newly named, and those that are no longer named.
     only_in_first, only_in_second : tuple of str
-        Who sent nothing to the other round, in id order.
+        The participants who sent nothing to the other round, in id order.
     parameters : tuple of Change
-        What decides a result beside the round, and is not the same.
+        The parameters, other than the round, that decide a result and differ.
     new, gone : tuple of Finding
         The findings that only the second has, and those that only the first has.
     """
@@ -66,24 +66,24 @@ class Comparison:
 
     @property
     def moved(self) -> tuple[Movement, ...]:
-        """Those who have another place."""
+        """The participants who have another place."""
         return tuple(one for one in self.participants if one.moved)
 
     @property
     def same(self) -> bool:
-        """Whether everybody has the same place; shares may be others."""
+        """True if everybody has the same place; shares may differ."""
         return not (self.moved or self.only_in_first or self.only_in_second)
 
 
 def compare(first: Verdict, second: Verdict) -> Comparison:
-    """Return what the second says that the first does not, and the other way round."""
+    """Return the differences between two verdicts."""
     sent, sent_later = _participants(first), _participants(second)
     changes = _changes(_parameters(first), _parameters(second))
     return _comparison(first, second, sent, sent_later, changes)
 
 
 def compare_histories(first: History, second: History) -> Comparison:
-    """Return the same of two verdicts on several rounds together."""
+    """Return the differences between two verdicts on several rounds together."""
     sent, sent_later = (set(_ranking(one)) for one in (first, second))
     changes = _changes(_of_history(first), _of_history(second))
     return _comparison(first, second, sent, sent_later, changes)
@@ -113,7 +113,7 @@ def _comparison(
 
 
 def _of_history(history: History) -> dict[str, Any]:
-    """Return what decides a history beside the updates."""
+    """Return the parameters, other than the updates, that decide a history."""
     found: dict[str, Any] = {
         "detectors": [one.name for one in history.detectors],
         "level": history.decision.alpha,
@@ -146,7 +146,7 @@ def _without(several: Iterable[_Any], others: Iterable[_Any]) -> tuple[_Any, ...
 
 
 def _parameters(verdict: Verdict) -> dict[str, Any]:
-    """Return what decides a result beside the round."""
+    """Return the parameters, other than the round, that decide a result."""
     method, requested = verdict.method, verdict.method.requested
     found = {
         "detectors": [one.name for one in verdict.detectors],
@@ -169,7 +169,7 @@ def _parameters(verdict: Verdict) -> dict[str, Any]:
 
 
 def _arguments(asked: RequestedDetector) -> dict[str, Any]:
-    """Return what a detector was given; nothing of what was left to its defaults."""
+    """Return the arguments given to a detector; defaults are left out."""
     given: dict[str, Any] = dict(asked.arguments)
     if asked.fit_sample is not None:
         given["fit_sample"] = asked.fit_sample

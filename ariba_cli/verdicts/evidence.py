@@ -1,4 +1,4 @@
-"""A sample of what was scored, of which pictures are made."""
+"""The evidence for pictures: a sample of the scored values."""
 
 from msgspec import Struct
 
@@ -13,15 +13,17 @@ class Fragment(Struct, frozen=True):
     distance : float
         Its distance, or other score of a fragment.
     times_median : float, optional
-        How many times the median of all distances of the layer that is; none where the median
+        That distance divided by the median of all distances of the layer; None where the median
         is not positive.
     values : tuple of float
         Its first values.
     typical_id : str
         Another participant, not among the k̃ most marked, whose fragment in the same place has
         the median distance of theirs; the same one where there is no other.
-    typical_distance, typical_values
-        Of that one.
+    typical_distance : float
+        The distance of the typical fragment.
+    typical_values : tuple of float
+        The first values of the typical fragment.
     """
 
     index: tuple[int, ...]
@@ -41,9 +43,9 @@ class Plane(Struct, frozen=True):
     explained : tuple of float
         The share of all variance along each of the two.
     fragments : tuple of int
-        The numbers of the fragments that were sampled, the same of everybody.
+        The numbers of the fragments that were sampled, the same for everybody.
     points : dict of str to tuple of float
-        By participant x and y of each of them in turn, in standard deviations of all
+        The x and y of each of them in turn, by participant, in standard deviations of all
         fragments along the first component.
     """
 
@@ -53,14 +55,14 @@ class Plane(Struct, frozen=True):
 
 
 class Similarity(Struct, frozen=True):
-    """How alike the updates of some participants are, without what all have in common.
+    """The similarity of some participants' updates, without the part that all have in common.
 
     Attributes
     ----------
     ids : tuple of str
-        Who they are: those who stand out most.
+        The participants who stand out most.
     cosines : tuple of tuple of float
-        Of each pair of them, in [−1, 1].
+        The cosine of each pair of them, in [−1, 1].
     """
 
     ids: tuple[str, ...]
@@ -68,22 +70,22 @@ class Similarity(Struct, frozen=True):
 
 
 class LayerEvidence(Struct, frozen=True):
-    """What pictures of one layer are made of.
+    """The data for pictures of one layer.
 
     Attributes
     ----------
     layer : str
-        Its name.
+        The name of the layer.
     shape : tuple of int
-        Rows and columns of the values of a fragment, as it is drawn; where only its first
+        The rows and columns of the values of a fragment in its picture; where only its first
         values are kept, the last row may be short.
     median_distance : float
-        Of all fragments of the layer.
+        The median distance of all fragments of the layer.
     most_distant : dict of str to tuple of Fragment
-        The fragments of largest distance, by participant: of those who have most marks, the
-        first first, and of whom else it was asked for.
+        The fragments of largest distance, by participant: those with most marks, in
+        descending order, and the further ones that were asked for.
     plane : Plane, optional
-        None where all fragments lie on a line.
+        The sampled fragments in a plane; None where all fragments lie on a line.
     """
 
     layer: str

@@ -1,4 +1,4 @@
-"""What the rounds of a run say together: plain frozen data, as a verdict on one round is."""
+"""The verdict on the rounds of a run together: plain frozen data, like a verdict on one."""
 
 from itertools import pairwise
 from math import inf
@@ -17,13 +17,13 @@ class RoundOfHistory(Struct, frozen=True):
     Attributes
     ----------
     number : int
-        As its manifest has it, or its place among those that were given.
+        The number in its manifest, or its place among the given rounds.
     result_sha256 : str
-        Of the report on the round by itself.
+        The hash of the result in the report on the round by itself.
     participants : int
-        How many were judged.
+        The number of participants who were judged.
     named : tuple of str
-        Who stood out in it alone.
+        The participants who stood out in it alone.
     """
 
     number: int
@@ -38,20 +38,20 @@ class Course(Struct, frozen=True):
     Attributes
     ----------
     id : str
-        The participant.
+        The id of the participant.
     attended : int
-        In how many rounds it was judged.
+        The number of rounds in which it was judged.
     p_values : tuple of float, optional
-        How likely an honest participant looks as suspicious, by round; none where it was away.
+        The chance that an honest participant looks as suspicious, by round; None where it was away.
     lengths : tuple of float, optional
-        The length of its update by the median of the round.
+        The length of its update divided by the median of the round; None where it was away.
     began : int, optional
-        Of whoever is named, in which round it began.
+        The round in which it began, for participants who are named.
     layers : tuple of str
-        Where it stood out in single rounds, the layer of most of them first.
+        The layers in which it stood out in single rounds, the most frequent first.
     label : int, optional
-        Of whoever is named, the class that its updates pull at more than those of others;
-        `class` in JSON.
+        The class that its updates pull at more than those of others, for participants who are
+        named; `class` in JSON.
     """
 
     id: str
@@ -64,22 +64,22 @@ class Course(Struct, frozen=True):
 
 
 class History(Struct, frozen=True):
-    """What an audit of several rounds found.
+    """The result of an audit of several rounds.
 
     Attributes
     ----------
     decision : Decision
-        By which rule participants are named.
+        The rule by which participants are named.
     rounds : tuple of RoundOfHistory
-        In order.
+        The rounds, in order.
     detectors : tuple of DetectorResult
-        Those of scope *history*; the first decides.
+        The results of detectors of scope *history*; the first decides.
     ranking : tuple of Ranked
         The participants, the most suspicious first.
     courses : tuple of Course
-        Each over the rounds, in the order of the ranking.
+        The course of each over the rounds, in the order of the ranking.
     findings : tuple of Finding
-        What is wrong with the rounds.
+        The faults of the rounds.
     """
 
     decision: Decision
@@ -96,18 +96,19 @@ class History(Struct, frozen=True):
 
     @property
     def by_level(self) -> bool:
-        """Whether a false-discovery level decides, as it always does."""
+        """True if a false-discovery level decides, which is always so."""
         return self.decision.alpha is not None
 
     def course(self, name: str) -> Course:
-        """Return what one participant did over the rounds."""
+        """Return the course of one participant over the rounds."""
         return next(one for one in self.courses if one.id == name)
 
 
 def why_invalid(history: History) -> str:
-    """Return why a history that was read is none; nothing when it is sound.
+    """Return the reason why a history that was read is invalid; the empty string if it is sound.
 
-    Whoever wrote the file may have made up any of it: what a reader relies on is checked.
+    The writer of the file may have made up any of it: everything that a reader relies on is
+    checked.
     """
     rounds, names = len(history.rounds), [one.id for one in history.ranking]
     if not rounds or not history.detectors or history.decision.alpha is None:

@@ -1,4 +1,4 @@
-"""How a result came about: what was asked for, and by which rule suspects are named."""
+"""The method of a result: the requested options, and the rule by which suspects are named."""
 
 from msgspec import Struct
 
@@ -13,9 +13,9 @@ class RequestedDetector(Struct, frozen=True):
     name : str
         Its name in the registry.
     arguments : dict of str to Parameter
-        What it was given beside its defaults.
+        The arguments that replace its defaults.
     fit_sample : int, optional
-        On how many fragments it was to be fitted, at most.
+        The largest number of fragments to fit it on.
     """
 
     name: str
@@ -24,17 +24,17 @@ class RequestedDetector(Struct, frozen=True):
 
 
 class RequestedBaseline(Struct, frozen=True):
-    """Clean rounds of one's own, of which p-values come.
+    """The clean rounds of one's own from which p-values come.
 
     Attributes
     ----------
     reports : tuple of str
         The `result_sha256` of the reports on them.
     participants : int
-        How many honest participants they have.
+        The number of honest participants in them.
     tails : dict of str to tuple of float
-        Median, 95 % point and mean excess beyond it: by sign of −ln p, with p the chance by the
-        built-in tails; and of `standing`.
+        The median, the 95 % point and the mean excess beyond it: by sign of −ln p, with p the
+        chance by the built-in tails; and of `standing`.
     """
 
     reports: tuple[str, ...]
@@ -43,30 +43,30 @@ class RequestedBaseline(Struct, frozen=True):
 
 
 class RequestedOptions(Struct, frozen=True):
-    """What was chosen in so many words: with it the same audit can be run again.
+    """The options that were given, with which the same audit can be run again.
 
     Attributes
     ----------
     detectors : tuple of RequestedDetector
-        In the order in which they were named; the first decides.
+        The detectors in the order in which they were named; the first decides.
     k_est : str, optional
-        A number or a percentage, such as `10` or `20%`; none where the level decides.
+        A number or a percentage, such as `10` or `20%`; None where the level decides.
     level : float, optional
         The false-discovery level, where it decides.
     layers : tuple of str
         Names, patterns or `all`; none for all layers that hold weights.
     fragment : str, optional
-        kernel, filter, row or block:D; none for the default of each layer.
+        kernel, filter, row or block:D; None for the default of each layer.
     excluded : tuple of str
         The ids of participants that were left out on request.
     names : tuple of str, optional
-        What arrays without names are called.
+        The names of arrays without names.
     layout : str, optional
-        How kernels lie in the files; none for what names and files say.
+        The order of kernel axes in the files; None to take it from names and files.
     by_order : bool
-        Whether tensors were matched by their order and shapes, and not by their names.
+        True if tensors were matched by their order and shapes, and not by their names.
     baseline : RequestedBaseline, optional
-        Clean rounds of one's own.
+        The clean rounds of one's own.
     """
 
     detectors: tuple[RequestedDetector, ...]
@@ -82,7 +82,7 @@ class RequestedOptions(Struct, frozen=True):
 
 
 class Method(Struct, frozen=True):
-    """How the result came about.
+    """The way in which the result was found.
 
     Attributes
     ----------
@@ -90,15 +90,15 @@ class Method(Struct, frozen=True):
         The layers that were examined, in model order.
     layer_choice : str
         `named` by the user, by a `pattern`, or `all`.
-    seal_verified : bool
-        Whether every file that the seal lists was hashed again.
-    inner_products : str, optional
-        How those of whole updates were found: `exact`, or from a `sketch` of each; none
-        where no detector needed them.
     requested : RequestedOptions
-        What was asked for.
+        The options that were given.
+    seal_verified : bool
+        True if every file that the seal lists was hashed again.
+    inner_products : str, optional
+        The source of the inner products of whole updates: `exact`, or a `sketch` of each; None
+        where no detector needed them.
     k_est : int, optional
-        k̃, for the detectors that count with it; none where there is none of these.
+        The number k̃, for the detectors that count with it; None where there are none of these.
     """
 
     layers: tuple[str, ...]
@@ -110,7 +110,7 @@ class Method(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """By which rule participants are named.
+    """The rule by which participants are named.
 
     Attributes
     ----------
@@ -119,16 +119,16 @@ class Decision(Struct, frozen=True):
         is expected to be honest (Benjamini and Hochberg, 1995). `top-k`: the k̃ participants of
         highest score.
     detector : str
-        Whose scores decide.
+        The detector whose scores decide.
     alpha : float, optional
-        α, of the rule `level`.
+        The level α of the rule `level`.
     k_est : int, optional
-        k̃, of the rule `top-k`.
+        The number k̃ of the rule `top-k`.
     margin : float
-        By how much the score, or share, of the last who is named exceeds that of the next; 0
+        The excess of the score, or share, of the last who is named over that of the next; 0
         where nobody is named.
     tie_at_cutoff : bool
-        Whether they are equal, and the order of the ids decides.
+        True if the two are equal, and the order of the ids decides.
     """
 
     rule: str

@@ -1,25 +1,25 @@
-"""Whom the detector that decides ranks where, for which reasons, and on what that rests."""
+"""The ranking by the detector that decides, with the reasons for it and its basis."""
 
 from msgspec import Struct, field
 
 
 class Reason(Struct, frozen=True):
-    """A sign against a participant, in the unit of what it measures.
+    """A sign against a participant, in the unit of its measurement.
 
     Attributes
     ----------
     family : str
         The name of the sign.
     statistic : str
-        The name of what is measured.
+        The name of the measured statistic.
     value : float
-        What was measured of the participant.
+        The value measured of the participant.
     honest_range : tuple of float
-        The least and the largest value of those who say what is usual.
+        The least and the largest value of the usual participants.
     p_value : float
-        How likely an honest participant shows as much of the sign.
+        The chance that an honest participant shows as much of the sign.
     layer : str, optional
-        In which layer it is strongest; none for the whole update.
+        The layer in which it is strongest; None for the whole update.
     alike : tuple of str
         Others who share it, the closest first; `with` in JSON.
     label : int, optional
@@ -42,19 +42,20 @@ class Ranked(Struct, frozen=True):
     Attributes
     ----------
     rank : int
-        From 1 on.
+        The place, from 1 on.
     id : str
-        The participant.
+        The id of the participant.
     score : int or float
+        The score; see `Score`.
     share, p_value : float, optional
-        As in `Score`.
+        The share and the p-value; see `Score`.
     flagged : bool, optional
-        Whether the level names it; none under another rule.
+        True if the level names it; None under another rule.
     suspect : bool, optional
-        Whether it is among the k̃ first; none under another rule.
+        True if it is among the k̃ first; None under another rule.
     reasons : tuple of Reason
-        The signs against it, the least likely first; of whoever is not flagged, only those
-        that are unlikely by themselves.
+        The signs against it, the least likely first; for a participant that is not flagged, only
+        those that are unlikely by themselves.
     """
 
     rank: int
@@ -68,25 +69,25 @@ class Ranked(Struct, frozen=True):
 
     @property
     def named(self) -> bool:
-        """Whether the decision names it."""
+        """True if the decision names it."""
         return bool(self.flagged or self.suspect)
 
     @property
     def value(self) -> float:
-        """By what participants are ordered."""
+        """The value by which participants are ordered."""
         return self.score if self.share is None else self.share
 
 
 class Rescored(Struct, frozen=True):
-    """A second result, of the detector that decides: without those who are far out.
+    """A second result of the detector that decides, without those who are far out.
 
     Attributes
     ----------
     left_out : tuple of str
-        Who they are, in id order: in some layer farther from a central participant than four
-        times what is typical.
+        The participants who are far out, in id order: in some layer farther from a central
+        participant than four times the typical distance.
     k_est : int
-        How many of the others are suspects.
+        The number of the others who are suspects.
     ranking : tuple of Ranked
         The others, scored as if nobody else had sent anything.
     """
@@ -97,19 +98,19 @@ class Rescored(Struct, frozen=True):
 
 
 class Calibration(Struct, frozen=True):
-    """On what the p-values of the detector that decides rest.
+    """The basis of the p-values of the detector that decides.
 
     Attributes
     ----------
     source : str
-        Where the tails come from: `built-in`, or `baseline`.
+        The source of the tails: `built-in`, or `baseline`.
     participants : int
-        Of how many honest participants they were fitted.
+        The number of honest participants on whom they were fitted.
     departure : float
         The largest share, over the signs, of usual participants who show more of one than a
         twentieth of the honest did.
     unseen : dict of str to str
-        By each sign that could not be seen, a code that says why.
+        A code with the reason for each sign that could not be seen.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""Whether what a report says fits together, so that whoever shows it need not ask."""
+"""The validity of reports: checks that all parts of a report fit together."""
 
 import math
 import re
@@ -35,7 +35,7 @@ _SCOPES = ("layer", "update")
 
 
 def why_invalid(verdict: Verdict) -> str:
-    """Return what does not fit together in a verdict that was read; nothing if all does."""
+    """Return the contradiction in a verdict that was read; the empty string if there is none."""
     return next(_reasons(verdict), "")
 
 
@@ -69,7 +69,7 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
 
 
 def _are_numbers(content: Any) -> bool:
-    """Return whether all numbers are finite, and all integers such as other programs have."""
+    """Return whether all numbers are finite, and all integers small enough for other programs."""
     match content:
         case dict():
             return all(map(_are_numbers, content.values()))
@@ -94,7 +94,7 @@ def _of_inputs(verdict: Verdict) -> Iterator[str]:
 
 
 def _is_path_of_input(one: Input) -> bool:
-    """Return whether an input can lie there: in the round, as a seal says it of its files.
+    """Return whether an input can lie there: in the round, written as a seal writes its paths.
 
     Only a global model that was named may lie elsewhere, and no seal has a hash of that.
     """
@@ -171,7 +171,7 @@ def _of_detector(
 def _of_marks(
     detector: DetectorResult, layers: dict[str, ExaminedLayer], known: frozenset[str]
 ) -> Iterator[str]:
-    """Yield what does not fit in what a detector of scope *layer* says."""
+    """Yield the contradictions in the result of a detector of scope *layer*."""
     marked = [layer.layer for layer in detector.layers]
     if len(set(marked)) < len(marked):
         yield "it has a layer twice"
@@ -265,7 +265,7 @@ def _of_top_k(verdict: Verdict) -> Iterator[str]:
 
 
 def _of_places(ranking: Sequence[Ranked], k_est: int) -> Iterator[str]:
-    """Yield what does not fit in a ranking whose first k̃ are suspects."""
+    """Yield the contradictions in a ranking whose first k̃ are suspects."""
     if any(one.suspect != (one.rank <= k_est) for one in ranking):
         yield "others than the first are suspects"
     if 0 < len(ranking) <= k_est:
@@ -301,7 +301,7 @@ def _of_reasons(verdict: Verdict, known: frozenset[str]) -> Iterator[str]:
 
 
 def _of_signs(verdict: Verdict, known: frozenset[str]) -> Iterator[str]:
-    """Yield what does not fit in reasons, and in what they rest on."""
+    """Yield the contradictions in reasons, and in their basis."""
     yield from _of_reasons(verdict, known)
     if verdict.calibration is not None:
         yield from _of_calibration(verdict.calibration)

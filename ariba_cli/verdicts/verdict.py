@@ -1,4 +1,4 @@
-"""What an audit found, with its parameters and its inputs: plain frozen data.
+"""The verdict of an audit, with its parameters and its inputs: plain frozen data.
 
 Everything in it but `similarity`, `evidence`, `devices` and the words of findings is the
 `result` of a report: codes, ids and numbers, which are hashed.
@@ -23,16 +23,16 @@ class Input(Struct, frozen=True):
     role : str
         `participant` or `global`.
     id, path : str
-        Whose it is, and where in the round.
+        The id of its sender, and its path in the round.
     bytes : int, optional
-        The size of the file; none when it could not be opened.
+        The size of the file; None when it could not be opened.
     tensor_sha256 : str, optional
-        The hash of the bytes that were analysed; none when none were. For several layers it
+        The hash of the bytes that were analysed; None when none were. For several layers it
         is that of their own hashes in hex, a line each, in the order of the layers.
     status : str
         `ok`, `not-read`, `excluded`, or the kind of the first finding that kept it out.
     file_sha256 : str, optional
-        The hash of the whole file, as the seal has it; none where there is no seal.
+        The hash of the whole file in the seal; None where there is no seal.
     """
 
     role: str
@@ -50,11 +50,11 @@ class ExaminedLayer(Struct, frozen=True):
     Attributes
     ----------
     layer : str
-        Its name.
+        The name of the layer.
     shape : tuple of int
-        Its shape.
+        The shape of the layer.
     participants : int
-        How many of them hold it, and can be scored in it.
+        The number of participants who hold it, and can be scored in it.
     tensor_sha256 : dict of str to str
         The hash of the bytes of everybody whose layer was read.
     """
@@ -66,27 +66,27 @@ class ExaminedLayer(Struct, frozen=True):
 
 
 class MarkedLayer(Struct, frozen=True):
-    """What a detector of scope *layer* says of one layer.
+    """The result of a detector of scope *layer* for one layer.
 
     Attributes
     ----------
     layer : str
-        Its name.
+        The name of the layer.
     fragment : str
         kernel, filter, row or block:D.
     participants, fragments, dimension : int
         n, m and d.
     left_out : int
-        Values per participant that fill no fragment.
+        The number of values per participant that fill no fragment.
     marked : int
-        How many fragments were marked, k̃·m; 0 when nobody can be told apart.
+        The number of marked fragments, k̃·m; 0 when nobody can be told apart.
     covariance_rank : int, optional
-        Of d dimensions, how many the fragments fill; none for a detector that takes no
+        The number of the d dimensions that the fragments fill; None for a detector without a
         covariance.
     cutoff_distance : float
         The least distance, or other score of a fragment, that was marked.
     cutoff_margin : float
-        By what share of it the next one is smaller.
+        The relative difference to the next one, which is smaller.
     scores : dict of str to int
         S_i by participant.
     """
@@ -105,23 +105,23 @@ class MarkedLayer(Struct, frozen=True):
 
 
 class Score(Struct, frozen=True):
-    """What a detector says of one participant; higher is more suspicious.
+    """The result of a detector for one participant; higher is more suspicious.
 
     Attributes
     ----------
     id : str
-        The participant.
+        The id of the participant.
     score : int or float
-        Of scope *layer* Σ S_i over the layers; else as the detector defines it.
+        Σ S_i over the layers for scope *layer*; else as the detector defines it.
     share : float, optional
-        Of scope *layer* the mean of S_i/m over the layers in which it was scored, by which
-        participants are ordered.
+        The mean of S_i/m over the layers in which it was scored, by which participants are
+        ordered; for scope *layer*.
     by_layer : dict of str to float
-        S_i/m, or the score, of each layer by itself; without layers that say nothing.
+        S_i/m, or the score, of each layer by itself; without layers that tell nobody apart.
     p_value : float, optional
-        How likely an honest participant scores as high, where the detector says it.
+        The chance that an honest participant scores as high, where the detector gives it.
     details : dict of str to Parameter
-        What else the detector says of it.
+        Further values that the detector gives it.
     """
 
     id: str
@@ -133,7 +133,7 @@ class Score(Struct, frozen=True):
 
     @property
     def by_sign(self) -> dict[str, float]:
-        """How likely an honest participant shows as much of each sign, where that is told."""
+        """The chance that an honest participant shows as much of each sign, where it is known."""
         return {
             key.removeprefix(OF_SIGN): float(value)
             for key, value in self.details.items()
@@ -142,21 +142,21 @@ class Score(Struct, frozen=True):
 
     @property
     def value(self) -> float:
-        """By what participants are ordered."""
+        """The value by which participants are ordered."""
         return self.score if self.share is None else self.share
 
 
 class KEstStep(Struct, frozen=True):
-    """How the suspects for one k̃ differ from those for a k̃ that is less by one.
+    """The difference between the suspects for one k̃ and those for a k̃ that is less by one.
 
     Attributes
     ----------
     k_est : int
-        k̃.
+        The larger k̃.
     enter : tuple of str
-        Who becomes a suspect, in the order of the ranking for that k̃.
+        The new suspects, in the order of the ranking for that k̃.
     leave : tuple of str
-        Who no longer is one, in id order.
+        Those who are no longer suspects, in id order.
     """
 
     k_est: int
@@ -165,15 +165,15 @@ class KEstStep(Struct, frozen=True):
 
 
 class Stability(Struct, frozen=True):
-    """How far the suspects of marks depend on k̃, and on each layer.
+    """The dependence of the suspects of marks on k̃, and on each layer.
 
     Attributes
     ----------
     steps : tuple of KEstStep
-        For every k̃ from 1 to twice that of the audit, or to n − 1: k̃·m fragments of each
-        layer are marked anew, and the k̃ participants of highest share are the suspects.
+        The steps for every k̃ from 1 to twice that of the audit, or to n − 1: k̃·m fragments of
+        each layer are marked anew, and the k̃ participants of highest share are the suspects.
     without_layer : dict of str to tuple of str
-        Of several layers, by each that is left out, which suspects stay such.
+        The suspects who stay such, by the layer that is left out; where there are several.
     """
 
     steps: tuple[KEstStep, ...]
@@ -181,7 +181,7 @@ class Stability(Struct, frozen=True):
 
 
 class DetectorResult(Struct, frozen=True):
-    """What one detector says of everybody.
+    """The result of one detector for everybody.
 
     Attributes
     ----------
@@ -189,17 +189,18 @@ class DetectorResult(Struct, frozen=True):
         Its name in the registry.
     scope : str
         `layer` or `update`.
-    same_on_every_machine : bool
-        Whether its scores are, to the byte; not where it relies on floating-point libraries.
-    parameters : dict of str to Parameter
-        What it was run with, its defaults included.
     scores : tuple of Score
-        Of everybody who was scored, the most suspicious first; none where nobody can be
-        told apart.
+        The scores of everybody who was scored, the most suspicious first; none where nobody can
+        be told apart.
+    same_on_every_machine : bool
+        True if its scores are the same on every machine, to the byte; False where it relies on
+        floating-point libraries.
+    parameters : dict of str to Parameter
+        The parameters with which it was run, its defaults included.
     layers : tuple of MarkedLayer
         The details of scope *layer*.
     stability : Stability, optional
-        Of scope *layer*, where somebody is ranked.
+        The stability of scope *layer*, where somebody is ranked.
     """
 
     name: str
@@ -217,7 +218,7 @@ class DetectorResult(Struct, frozen=True):
 
 
 class Coverage(Struct, frozen=True):
-    """How much of the model was examined: layers that hold weights, and their parameters."""
+    """The examined part of the model: layers that hold weights, and their parameters."""
 
     layers_examined: int
     layers_total: int
@@ -226,7 +227,7 @@ class Coverage(Struct, frozen=True):
 
 
 class TruthMetrics(Struct, frozen=True):
-    """How good a detector is, where the truth is known.
+    """The quality of a detector, where the truth is known.
 
     Attributes
     ----------
@@ -234,14 +235,14 @@ class TruthMetrics(Struct, frozen=True):
         P_m%, the share of the compromised that the decision names, or of another detector's
         that are among its k̃ first, in [0, 1].
     falsely_named : int
-        How many of these are not compromised.
+        The number of named participants who are not compromised.
     confidence : float, optional
         C = Σ_{i∈P_m} S_i / (min(k, k̃)·m), with the mean share for S_i/m; of scope *layer*.
     confidence_paper : float, optional
         The paper's C = Σ_{i∈P_m} S_i / (k̃·m), at most k/k̃.
     auc : float, optional
         The probability that a compromised participant outscores an honest one, a tie
-        counting half; none when one of the two groups was not scored.
+        counting half; None when one of the two groups was not scored.
     """
 
     caught: float = field(name="p_m")
@@ -252,14 +253,14 @@ class TruthMetrics(Struct, frozen=True):
 
 
 class Truth(Struct, frozen=True):
-    """A verdict held against the truth of a simulation.
+    """A verdict compared with the truth of a simulation.
 
     Attributes
     ----------
     compromised : tuple of str
-        Who was.
+        The compromised participants.
     detectors : dict of str to TruthMetrics
-        How good each detector is.
+        The quality of each detector.
     """
 
     compromised: tuple[str, ...]
@@ -267,38 +268,38 @@ class Truth(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """What an audit found.
+    """The result of an audit.
 
     Attributes
     ----------
     method : Method
-        How it came about.
+        The way in which it was found.
     decision : Decision
-        By which rule suspects are named.
+        The rule by which suspects are named.
     inputs : tuple of Input
         The files of the round.
     layers : tuple of ExaminedLayer
-        In model order.
+        The examined layers, in model order.
     detectors : tuple of DetectorResult
-        In the order in which they were asked for.
+        The results of the detectors, in the order in which they were asked for.
     ranking : tuple of Ranked
-        By the detector that decides; empty when the updates cannot be told apart.
+        The ranking by the detector that decides; empty when the updates cannot be told apart.
     coverage : Coverage
-        How much of the model was examined.
+        The examined part of the model.
     findings : tuple of Finding
-        What is wrong with the inputs.
+        The faults of the inputs.
     calibration : Calibration, optional
-        On what the p-values rest, where there are any.
+        The basis of the p-values, where there are any.
     rescored : Rescored, optional
-        What comes out without those who are far out, where they hide somebody.
+        The result without those who are far out, where they hide somebody.
     truth : Truth, optional
-        How good the detectors are, where that was measured.
+        The quality of the detectors, where that was measured.
     similarity : Similarity, optional
-        How alike the updates are, where evidence was asked for.
+        The similarity of the updates, where evidence was asked for.
     evidence : tuple of LayerEvidence
-        A sample of what was scored, by layer; empty unless it was asked for.
+        A sample of the scored values, by layer; empty unless it was asked for.
     devices : tuple of str
-        Where the layers were scored, which changes nothing.
+        The devices on which the layers were scored, which do not change the result.
     """
 
     method: Method
@@ -323,7 +324,7 @@ class Verdict(Struct, frozen=True):
 
     @property
     def accused(self) -> tuple[str, ...]:
-        """Who should have no part in the next model: the suspects, and of two results both.
+        """The participants to leave out of the next model: the suspects, and of two results both.
 
         Those who are far out hide others, so that only the second result counts for the rest.
         """
@@ -334,7 +335,7 @@ class Verdict(Struct, frozen=True):
 
     @property
     def by_level(self) -> bool:
-        """Whether a false-discovery level decides, and nobody need be named."""
+        """True if a false-discovery level decides, and nobody need be named."""
         return self.decision.alpha is not None
 
     @property
@@ -349,7 +350,7 @@ class Verdict(Struct, frozen=True):
 
     @property
     def compromised(self) -> frozenset[str]:
-        """Who is known to be compromised."""
+        """The participants who are known to be compromised."""
         return frozenset() if self.truth is None else frozenset(self.truth.compromised)
 
 
