@@ -1,1 +1,1 @@
-"""Strangers' files, opened safely and within limits; our own, written whole or not at all."""
+"""Access to files: untrusted ones opened safely and within limits, our own written atomically."""

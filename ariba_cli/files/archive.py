@@ -19,12 +19,12 @@ _ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError, EOFE
 
 @contextmanager
 def open_archive(file: OpenFile) -> Iterator[zipfile.ZipFile]:
-    """The archive that a file is.
+    """Open a file as a zip archive.
 
     Raises
     ------
     RefusedFileError
-        When it is none, also when that turns out while the block reads it.
+        When it is not one, even if that is found only while the block reads it.
     """
     try:
         with zipfile.ZipFile(_Positioned(file)) as archive:
@@ -34,14 +34,14 @@ def open_archive(file: OpenFile) -> Iterator[zipfile.ZipFile]:
 
 
 def first_byte(entry: zipfile.ZipInfo, file: OpenFile) -> int:
-    """Where the contents of an entry start: after a header that the library has checked."""
+    """Return the position of an entry's contents, after a header that the library has checked."""
     local = file.read(entry.header_offset, _LOCAL_HEADER_BYTES)
     name_bytes, extra_bytes = (int.from_bytes(local[at : at + 2], "little") for at in (26, 28))
     return entry.header_offset + _LOCAL_HEADER_BYTES + name_bytes + extra_bytes
 
 
 class _Positioned:
-    """An open file as the standard library wants it; directories beyond the limit are not read."""
+    """A seekable view of an open file, which refuses archive directories beyond the limit."""
 
     def __init__(self, file: OpenFile) -> None:
         self._file = file

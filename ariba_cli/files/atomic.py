@@ -1,4 +1,4 @@
-"""Writing so that what is left is either the old file or the new one."""
+"""The writing of files, which leaves either the old file or the new one."""
 
 import fcntl
 import hashlib
@@ -20,12 +20,12 @@ class FileDigest(NamedTuple):
 
 
 def check_space(folder: Path, size: int) -> None:
-    """Refuse to write what does not fit, before the work is done.
+    """Refuse to write files that do not fit on the disk, before the work is done.
 
     Raises
     ------
     OutputError
-        When the disk has less room than that.
+        When the disk has less than `size` bytes free.
     """
     disk = os.statvfs(folder)
     free = disk.f_bavail * disk.f_frsize
@@ -41,7 +41,10 @@ def write_atomically(path: Path, pieces: Iterable[bytes | memoryview]) -> FileDi
 
     Parameters
     ----------
-    pieces : its bytes, one after the other; each may be gone once the next is asked for.
+    path : Path
+        The file to write.
+    pieces : iterable of bytes or memoryview
+        Its bytes, one piece after the other. A piece need not last until the next is requested.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def write_atomically(path: Path, pieces: Iterable[bytes | memoryview]) -> FileDi
 
 
 def is_at(path: Path, descriptor: int) -> bool:
-    """Return whether a path is still that of an open file."""
+    """Return whether a path still leads to an open file."""
     try:
         return os.path.samestat(os.lstat(path), os.fstat(descriptor))
     except FileNotFoundError:
@@ -79,10 +82,10 @@ def is_at(path: Path, descriptor: int) -> bool:
 
 
 def _make_temporary(path: Path) -> tuple[int, Path]:
-    """Make the file that is to become another, and lock it; returns its descriptor and path.
+    """Make and lock the temporary file for another; return its descriptor and path.
 
-    Its name is told by that of the other, so that what a killed run has left is taken away by
-    the next that writes there. While somebody else writes there, it is any name.
+    Its name follows from that of the other, so that the next run removes what a killed run has
+    left. While another run writes there, the name is random.
     """
     usual = path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}.tmp")
     with suppress(FileExistsError):
@@ -100,7 +103,7 @@ def _create(path: Path) -> int:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Remove a file of ours that no run holds the lock of, as far as that can be told."""
+    """Remove a file of ours if no run holds its lock, as far as that can be found out."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with suppress(OSError):
         descriptor = os.open(path, flags)
@@ -113,7 +116,7 @@ def _remove_abandoned(path: Path) -> None:
 
 
 def _lock(descriptor: int) -> bool | None:
-    """Lock a file until it is closed; False where somebody else has, None where none can."""
+    """Lock a file until it is closed; return False if another has locked it, None if none can."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

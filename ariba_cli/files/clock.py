@@ -1,4 +1,4 @@
-"""How long a file may keep this program busy, whatever its format and wherever that is noticed."""
+"""The time limit on each file, whatever its format and wherever the limit is checked."""
 
 import time
 from collections.abc import Hashable, Iterator
@@ -11,7 +11,7 @@ from ariba_cli.base.errors import OverBudgetError
 
 @dataclass
 class _Turn:
-    """A file's turn: of how many seconds, and when it is over."""
+    """A file's turn: the seconds it is allowed, and the time when it is over."""
 
     seconds: float
     ends: float
@@ -22,14 +22,14 @@ _turn: ContextVar[_Turn | None] = ContextVar("turn", default=None)
 
 
 class Clock:
-    """Adds up what each file has taken, over all of its turns."""
+    """A clock that adds up the time each file has taken, over all of its turns."""
 
     def __init__(self) -> None:
         self._taken: dict[Hashable, float] = {}
 
     @contextmanager
     def turn(self, file: Hashable, seconds: float) -> Iterator[None]:
-        """Let a file take what is left of its seconds; a turn within a turn is one with it.
+        """Let a file take the rest of its seconds; a nested turn counts as part of the outer one.
 
         Raises
         ------
@@ -51,7 +51,7 @@ class Clock:
 
 
 def check_time() -> None:
-    """Refuse the file whose turn it is when that is over.
+    """Refuse the current file when its turn is over.
 
     Raises
     ------
@@ -63,13 +63,13 @@ def check_time() -> None:
 
 
 def seconds_left() -> float:
-    """Return how long the turn lasts; for ever where it is no file's."""
+    """Return the seconds left of the current turn; infinity outside any turn."""
     turn = _turn.get()
     return float("inf") if turn is None else turn.ends - time.monotonic()
 
 
 def took_too_long() -> OverBudgetError:
-    """Return what is wrong with a file whose turn is over."""
+    """Return the error for a file whose turn is over."""
     turn = _turn.get()
     allowed = f"{turn.seconds:g} s" if turn is not None else "it may"
     return OverBudgetError(f"took longer than {allowed} to parse (--timeout allows more)")
@@ -77,7 +77,7 @@ def took_too_long() -> OverBudgetError:
 
 @contextmanager
 def no_turn() -> Iterator[None]:
-    """Stop the clock for what takes time, and is not the file's fault."""
+    """Stop the clock for work that is not the file's fault."""
     started = time.monotonic()
     try:
         yield

@@ -15,12 +15,12 @@ def file_sha256(file: OpenFile, buffer: memoryview | None = None) -> str:
     file : OpenFile
         The file, which is read from its start to its end.
     buffer : memoryview, optional
-        Memory for the bytes, to be used again from file to file.
+        Memory for the bytes, which can be reused from file to file; None to allocate it.
 
     Raises
     ------
     RefusedFileError
-        When the file ends before its size says so.
+        When the file ends before its stated size.
     """
     memory = memoryview(bytearray(BUFFER_BYTES)) if buffer is None else buffer
     digest = hashlib.sha256()

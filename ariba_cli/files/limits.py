@@ -1,27 +1,37 @@
-"""What a file may take of the machine that reads it: every limit, in one place."""
+"""The limits on the resources that a file may take, all in one place."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that is read, held and waited for.
+    """The limits on reading, memory and waiting.
 
     Attributes
     ----------
-    file_bytes : of a model file.
-    json_bytes : of a file of ours.
-    header_bytes : of a model's description of its tensors: a header, an index, a configuration.
-    expanded_bytes : what the tensors of one file may take that are not stored as they are,
-        but compressed or in chunks.
-    tensors : in one file.
-    dimensions : of one tensor.
-    name_bytes : of a tensor's name, in UTF-8.
-    files : and folders of participants in a round.
-    folder_files : in the folder of one participant.
-    seconds : for one question to the process that parses HDF5 or pickles.
-    memory_bytes : what that process may take beyond what it starts with; for pickles, twice the
-        file more.
+    file_bytes : int
+        The size of a model file.
+    json_bytes : int
+        The size of a file of ours.
+    header_bytes : int
+        The size of a model's description of its tensors: a header, an index, a configuration.
+    expanded_bytes : int
+        The size of all tensors of one file that are stored compressed or in chunks.
+    tensors : int
+        The number of tensors in one file.
+    dimensions : int
+        The number of dimensions of one tensor.
+    name_bytes : int
+        The size of a tensor's name, in UTF-8.
+    files : int
+        The number of files, and of participants' folders, in a round.
+    folder_files : int
+        The number of files in the folder of one participant.
+    seconds : float
+        The seconds for one question to the process that parses HDF5 or pickles.
+    memory_bytes : int
+        The memory that this process may take beyond its initial memory; for pickles, plus twice
+        the size of the file.
     """
 
     file_bytes: int = 2**35

@@ -1,4 +1,4 @@
-"""The one way in: how a file of a round is opened and its bytes are taken."""
+"""The opening and reading of the files of a round, all in one place."""
 
 import codecs
 import os
@@ -23,7 +23,7 @@ _LINK = "is a link, which is not followed; put what it leads to in its place (cp
 
 
 class Stamp(NamedTuple):
-    """What tells a file from another, and from itself once it was changed."""
+    """The identity of a file, which differs from other files and changes with the file."""
 
     device: int
     inode: int
@@ -35,7 +35,7 @@ class Stamp(NamedTuple):
 
 @dataclass(frozen=True)
 class OpenFile:
-    """A regular file, opened for reading; bytes are taken by position, none are mapped."""
+    """A regular file, opened for reading; bytes are read by position, none are mapped."""
 
     path: Path
     descriptor: int
@@ -44,21 +44,21 @@ class OpenFile:
 
     @property
     def size(self) -> int:
-        """How many bytes it has."""
+        """Return its size in bytes."""
         return self.stamp.size
 
     @property
     def disk_bytes(self) -> int:
-        """How many of them lie on the disk: holes in a file take none."""
+        """Return the number of its bytes that lie on the disk: holes in a file take none."""
         return min(self.size, os.fstat(self.descriptor).st_blocks * _BLOCK_BYTES)
 
     @property
     def head(self) -> bytes:
-        """Its first bytes, by which its format is known."""
+        """Return its first bytes, by which its format is recognised."""
         return self.read(0, min(self.size, _HEAD_BYTES))
 
     def read(self, offset: int, length: int) -> bytes:
-        """Exactly these bytes.
+        """Return exactly `length` bytes from a position.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class OpenFile:
         return bytes(buffer)
 
     def read_into(self, buffer: memoryview, offset: int) -> None:
-        """Fill a buffer with the bytes that start there; see `read`."""
+        """Fill a buffer with the bytes from a position; see `read`."""
         while buffer:
             check_time()
             taken = os.preadv(self.descriptor, [buffer], offset)
@@ -107,14 +107,20 @@ def open_file(
 
     Parameters
     ----------
-    most_bytes : how large it may be; None for the limit of a model file.
-    expected : what the file was when it was first looked at.
+    path : Path
+        The file.
+    limits : Limits
+        The limits on the file.
+    most_bytes : int, optional
+        The most bytes that it may have; None for the limit of a model file.
+    expected : Stamp, optional
+        The stamp of the file when it was listed; None if it was not.
 
     Raises
     ------
     RefusedFileError
-        When it is no regular file, is too large, cannot be read, or changes while it is
-        open or has changed since it was first looked at.
+        When it is not a regular file, is too large, cannot be read, changes while it is open, or
+        has changed since it was listed.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -137,16 +143,16 @@ def open_file(
 
 
 def opened_already(stream: BinaryIO, limits: Limits) -> OpenFile:
-    """Return a file that another process has opened by `open_file`, and handed on.
+    """Return a file that another process has opened by `open_file`, and passed on.
 
-    Behind walls its size is all that can be asked of it.
+    Behind walls, its size is all that can be asked of it.
     """
     size = stream.seek(0, os.SEEK_END)
     return _HandedOn(Path(), stream.fileno(), Stamp(0, 0, size, 0, 0), limits)
 
 
 class _HandedOn(OpenFile):
-    """Read by the calls that are let through behind walls."""
+    """A file that is read by the system calls that are let through behind walls."""
 
     def read_into(self, buffer: memoryview, offset: int) -> None:
         while buffer:
@@ -160,7 +166,7 @@ class _HandedOn(OpenFile):
 
 @contextmanager
 def enough_memory() -> Iterator[None]:
-    """Refuse one file for what would otherwise end the work on all.
+    """Refuse one file when memory runs out, instead of ending the work on all files.
 
     Raises
     ------
@@ -194,16 +200,15 @@ def open_folder(path: Path, limits: Limits) -> OpenFolder:
 
 
 def read_small(path: Path, limits: Limits) -> bytes:
-    """All bytes of a file of ours, an index, or a configuration; see `open_file`."""
+    """Return all bytes of a file of ours, an index, or a configuration; see `open_file`."""
     with open_file(path, limits, most_bytes=limits.json_bytes) as file:
         return file.read(0, file.size)
 
 
 def read_own(path: Path, most_bytes: int) -> bytes:
-    """All bytes of a file that the user names on the command line: a link and a pipe will do.
+    """Return all bytes of a file that the user names on the command line, even of a link or a pipe.
 
-    A mark of the byte order at its start is taken away, and UTF-16, as some shells write it,
-    becomes UTF-8.
+    A byte order mark at its start is removed, and UTF-16, which some shells write, becomes UTF-8.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """`NAME.partial`: a directory that is being filled, and locked by the run that fills it.
 
-The lock is an advisory one on the directory itself, so it ends with its process: a
-directory that is there and not locked was left by a run that was killed.
+The lock is an advisory one on the directory itself, so it ends with its process. A
+directory that exists and is not locked was left by a run that was killed.
 """
 
 import fcntl
@@ -33,8 +33,8 @@ _SPECIAL = "\0"
 def hold(path: Path, *, resume: bool) -> Iterator[Path]:
     """Make `NAME.partial` for the new directory `path`, and keep it locked during the block.
 
-    Yields its path. With `resume` it may be what a killed run left. When the block ends,
-    it is removed if there is nothing in it.
+    The block receives its path. With `resume`, the directory may be one that a killed run left.
+    When the block ends, an empty directory is removed.
 
     Raises
     ------
@@ -62,12 +62,12 @@ def hold(path: Path, *, resume: bool) -> Iterator[Path]:
 
 
 def publish(partial: Path, path: Path) -> None:
-    """Give a filled directory its name.
+    """Give a filled directory its final name.
 
     Raises
     ------
     OutputError
-        When that cannot be done.
+        When it cannot be renamed.
     """
     try:
         sync_directory(partial)
@@ -80,13 +80,18 @@ def publish(partial: Path, path: Path) -> None:
 def check_contents(directory: Path, ours: str) -> None:
     """Refuse a directory with anything in it that this program did not write.
 
-    `ours` is the pattern of the paths in it that are known, relative to it; those of
-    directories end with `/`.
+    Parameters
+    ----------
+    directory : Path
+        The directory.
+    ours : str
+        The regular expression of known paths, relative to the directory; those of directories
+        end with `/`.
 
     Raises
     ------
     OutputError
-        When something is not known, or is neither a regular file nor a directory.
+        When a path is not known, or is neither a regular file nor a directory.
     """
     for path in _paths(directory, ""):
         if not re.fullmatch(ours, path):
@@ -105,12 +110,12 @@ def remove(path: Path) -> None:
 
 
 def check_free(path: Path) -> None:
-    """Refuse to write where something is already, or under a name that no round may have.
+    """Refuse to write to a path that exists already, or to a name that no round may have.
 
     Raises
     ------
     OutputError
-        When the path exists, or its name is that of what is not finished.
+        When the path exists, or its name is one of an unfinished directory.
     """
     if path.name in ("", "..") or path.name.endswith(PARTIAL_SUFFIX):
         raise OutputError(
@@ -122,7 +127,7 @@ def check_free(path: Path) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Bring to disk which names are in a directory."""
+    """Flush the list of a directory's entries to the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -131,7 +136,7 @@ def sync_directory(path: Path) -> None:
 
 
 def _make(partial: Path) -> bool:
-    """Make the directory; False when it is there already."""
+    """Make the directory; return False if it exists already."""
     try:
         partial.parent.mkdir(parents=True, exist_ok=True)
         # Whatever has the name already, it is looked at when it is opened.
@@ -192,7 +197,7 @@ def _busy(partial: Path) -> OutputError:
 
 
 def _paths(directory: Path, prefix: str) -> Iterator[str]:
-    """Everything in a directory; what is neither file nor directory ends with `_SPECIAL`."""
+    """Yield every path in a directory; those of special files end with `_SPECIAL`."""
     with os.scandir(directory) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             name = prefix + entry.name

@@ -1,4 +1,4 @@
-"""JSON from strangers: no name twice, no NaN, nothing that the standard does not have."""
+"""Untrusted JSON, parsed strictly: no duplicate names, no NaN, nothing beyond the standard."""
 
 import json
 from collections import Counter
@@ -8,12 +8,12 @@ from ariba_cli.base.errors import RefusedFileError
 
 
 def parse_object(data: bytes, what: str) -> dict[str, Any]:
-    """The JSON object that these bytes are; `what` is their name in errors.
+    """Return the JSON object in these bytes; `what` is their name in errors.
 
     Raises
     ------
     RefusedFileError
-        When they are none, or a name occurs twice in one object.
+        When they hold no JSON object, or a name occurs twice in one.
     """
     try:
         found = json.loads(
