@@ -1,1 +1,1 @@
-"""The ground that all other rooms stand on: errors, findings, ids, and what the machine offers."""
+"""The base of all other rooms: errors, findings, ids, and the machine's resources."""

@@ -10,10 +10,10 @@ _LINE_BYTES = 64
 
 
 def aligned(rows: int, columns: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """An array without values whose rows start at lines of the cache, and the first at a page.
+    """Return an empty array whose first row starts at a page, and all others at a cache line.
 
-    What NumPy and Python allocate starts 16 bytes into a page, where a copy out of the page
-    cache takes several times as long on common processors.
+    Memory from NumPy and Python starts 16 bytes into a page, and copies from the page cache
+    to it take several times as long on common processors.
     """
     kind = np.dtype(dtype)
     stride = -(-columns * kind.itemsize // _LINE_BYTES) * _LINE_BYTES

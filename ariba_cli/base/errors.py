@@ -2,7 +2,7 @@
 
 
 class AribaError(Exception):
-    """Anything that stops a command and that its user can put right."""
+    """An error that stops a command and that its user can put right."""
 
 
 class UsageError(AribaError):
@@ -26,8 +26,8 @@ class RefusedFileError(AribaError):
 
 
 class OverBudgetError(RefusedFileError):
-    """A model file that asks for more than it was given: for more names, or more time."""
+    """A model file that exceeds its limit on names or on time."""
 
 
 class TooManyNamesError(OverBudgetError):
-    """A model file with more tensors than it was given names."""
+    """A model file with more tensors than its limit on names allows."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 def first_few(names: Sequence[str], most: int) -> str:
-    """Return the first few names, and how many more there are.
+    """Return the first few names, and the number of further ones.
 
     >>> first_few(["a", "b", "c"], 2)
     'a, b and 1 more'

@@ -1,4 +1,4 @@
-"""What is wrong with an input, in words that every room and every report shares."""
+"""The faults of an input, in words that every room and every report shares."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,7 +8,7 @@ Fact = str | int | float | tuple[int, ...]
 
 
 class FindingKind(StrEnum):
-    """The kinds of finding, as they stand in the reports."""
+    """The kinds of finding, by their names in the reports."""
 
     REFUSED = "refused"
     MISSING_LAYER = "missing-layer"
@@ -81,23 +81,23 @@ BROKEN_SEAL = (FindingKind.SEAL_BROKEN, FindingKind.UNLISTED_FILE)
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong.
+    """A finding of one fault.
 
     Attributes
     ----------
     kind : FindingKind
-        What sort of thing.
+        The kind of fault.
     detail : str
-        What and where, in one line that starts in lower case. It is no part of what is
-        hashed in a report, nor of what makes two findings equal.
+        The fault and its place, in one line that starts in lower case. It does not count towards
+        a report's hash, or the equality of two findings.
     participant : str, optional
-        Whose file it is; none when the round as a whole is meant, or a group.
+        The participant whose file has the fault; None if the whole round or a group has it.
     layer : str, optional
-        In which layer it was found.
+        The layer that has the fault; None if it concerns no single layer.
     group : tuple of str
-        The ids of several participants who are meant together.
+        The ids of several participants who have the fault together.
     facts : dict of str to Fact
-        What the detail says in numbers.
+        The numbers in the detail.
     """
 
     kind: FindingKind
@@ -108,6 +108,6 @@ class Finding:
     facts: dict[str, Fact] = field(default_factory=dict)
 
     def __hash__(self) -> int:
-        """Return a number that also the facts decide on: a forger could else make all alike."""
+        """Return a hash that includes the facts; without them a forger could make all collide."""
         facts = tuple(sorted(self.facts.items()))
         return hash((self.kind, self.participant, self.layer, self.group, facts))

@@ -1,4 +1,4 @@
-"""Ids of participants: data that they chose themselves, and never paths."""
+"""The ids of participants: data that they chose themselves, and never paths."""
 
 import hashlib
 import re
@@ -14,15 +14,15 @@ _LONGEST_STEM = 200
 
 
 def id_order(identifier: str) -> bytes:
-    """The key by which ids are ordered: their UTF-8 bytes."""
+    """Return the key by which ids are ordered: their UTF-8 bytes."""
     return identifier.encode("utf-8", "surrogateescape")
 
 
 def file_stem(identifier: str) -> str:
-    """A file name, without its suffix, for what a participant sent.
+    """Return a file name, without its suffix, for the model of a participant.
 
-    Ids may be anything. One that can name a file, and be seen as it is, stays so. Of others,
-    whatever is no plain letter, digit, `-`, `_` or `.` is percent-encoded, and what is then too
+    Ids may be any text. One that is visible and can name a file is kept. In others, everything
+    except plain letters, digits, `-`, `_` and `.` is percent-encoded, and a result that is too
     long is hashed.
 
     >>> file_stem("site 1"), file_stem("../global")

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, held back while they could do harm."""
+"""SIGINT and SIGTERM, deferred while they could do harm."""
 
 import signal
 import threading
@@ -8,11 +8,12 @@ from contextlib import contextmanager
 
 @contextmanager
 def defer_signals() -> Iterator[None]:
-    """Let signals wait until the block ends, in this process and in those that it starts.
+    """Defer signals until the block ends, in this process and in those that it starts.
 
-    For imports: an exception inside the initialisation of a C library is swallowed, taken
-    for another error, or ends the process. For processes: one that is not wholly started
-    says that it failed to. Those inherit the mask, and have to lift it.
+    This protects imports, since an exception inside the initialisation of a C library is
+    swallowed, taken for another error, or ends the process. It also protects processes, which
+    report a failure when they are interrupted at their start. They inherit the mask, and have
+    to lift it.
     """
     if threading.current_thread() is not threading.main_thread():
         # No other hears of signals.

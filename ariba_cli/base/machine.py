@@ -1,4 +1,4 @@
-"""What the machine has, as far as this process may use it."""
+"""The resources of the machine, as far as this process may use them."""
 
 import os
 import resource
@@ -11,12 +11,12 @@ _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def is_gpu(device: str) -> bool:
-    """Whether a device is a graphics card, and not the processor.
+    """Return whether a device is a GPU, and not the processor.
 
     Raises
     ------
     UsageError
-        When it is called neither `cpu`, `cuda` nor `cuda:N`.
+        When its name is not `cpu`, `cuda` or `cuda:N`.
     """
     if device != "cpu" and device.partition(":")[0] != "cuda":
         raise UsageError(f"there is no device '{device}'; use auto, cpu, cuda or cuda:N")
@@ -24,14 +24,14 @@ def is_gpu(device: str) -> bool:
 
 
 def cores() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     # Not every system tells; macOS does not.
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def memory_bytes() -> int:
-    """Return how much memory, in bytes; less than there is where a container or `ulimit` limits."""
+    """Return the memory in bytes, within the limits of a container or `ulimit`."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with suppress(OSError, ValueError):
         total = min(total, int(_CGROUP_LIMIT.read_text()))

@@ -1,4 +1,4 @@
-"""Work on all cores: threads, since NumPy, hashing and reading let others run meanwhile."""
+"""Work on all cores: in threads, since NumPy, hashing and reading release the interpreter."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +15,16 @@ Result = TypeVar("Result")
 def map_workers(
     work: Callable[[Iterator[Item]], Result], items: Iterable[Item], workers: int | None = None
 ) -> list[Result]:
-    """Let workers take the items, each one going to one of them, and return what they made.
+    """Distribute the items among workers, each item to one of them, and return their results.
 
     Parameters
     ----------
-    work : called once by every worker, with the items that it takes, one after the other.
-    items : shared by all workers, in this order.
-    workers : how many; one per core when None.
+    work : callable
+        A function that each worker calls once, with an iterator over the items that it takes.
+    items : iterable
+        The items, which all workers share, in this order.
+    workers : int, optional
+        The number of workers; None for one per core.
     """
     listed = list(items)
     # Taking the next item of a list is one step, which no other thread comes between.
@@ -34,7 +37,7 @@ def map_workers(
 
 
 def thread_map(function: Callable[..., Result], *items: Iterable[Any]) -> Iterator[Result]:
-    """The results of a function for all items, as of `map`, in their order, as they come."""
+    """Yield the results of a function for all items in their order, like `map`."""
     with ThreadPoolExecutor(cores()) as pool:
         yield from pool.map(function, *items)
 
@@ -48,7 +51,7 @@ def one_blas_thread() -> Iterator[None]:
 
 @cache
 def _thread_pools() -> Any:
-    """Return the control over what libraries have loaded: to look for it takes milliseconds."""
+    """Return the controller of the loaded libraries' threads; finding them takes milliseconds."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

@@ -4,7 +4,7 @@ _LONGEST = 4096
 
 
 def is_within(path: str) -> bool:
-    """Return whether it could be the path of a file in a round, relative to it.
+    """Return whether a text could be the path of a file in a round, relative to it.
 
     >>> is_within("participants/p00.safetensors"), is_within("../p00"), is_within("/etc/passwd")
     (True, False, False)

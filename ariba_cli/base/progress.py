@@ -1,4 +1,4 @@
-"""How long work tells whoever started it how far it is."""
+"""The callbacks by which long work reports its progress."""
 
 from collections.abc import Callable
 
@@ -7,13 +7,13 @@ Progress = Callable[[str, int, int], None]
 
 
 def no_progress(_what: str, _done: int, _total: int) -> None:
-    """Tell nobody."""
+    """Report to nobody."""
 
 
 def no_message(_message: str) -> None:
-    """Say it to nobody."""
+    """Send the message to nobody."""
 
 
 def part_of(progress: Progress, index: int, count: int) -> Progress:
-    """How the work that is one of several equal parts tells how far all of them are."""
+    """Return a callback for one of several equal parts that reports the progress of all."""
     return lambda what, done, total: progress(what, index * total + done, count * total)

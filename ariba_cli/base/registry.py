@@ -1,4 +1,4 @@
-"""Finding things by the names under which they are registered."""
+"""The look-up of entries by the names under which they are registered."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -9,12 +9,21 @@ Entry = TypeVar("Entry")
 
 
 def registered(entries: Mapping[str, Entry], name: str, *, kind: str) -> Entry:
-    """The entry of that name.
+    """Return the entry of that name.
+
+    Parameters
+    ----------
+    entries : mapping of str to entry
+        The entries by their names.
+    name : str
+        The name to look up.
+    kind : str
+        The kind of the entries, such as `trigger`.
 
     Raises
     ------
     UsageError
-        When there is none; `kind` is what the entries are, as in `trigger`.
+        When there is none.
     """
     if name not in entries:
         raise UsageError(f"there is no {kind} '{name}'; known are {', '.join(entries)}")

@@ -1,10 +1,10 @@
-"""What somebody may have meant who wrote a name that there is not."""
+"""Suggestions for names that do not exist."""
 
 from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like another; None when none is like it.
+    """Return the known name that is most similar to another; None if none is similar.
 
     >>> nearest("krumm", ["norm", "krum"])
     'krum'

@@ -19,10 +19,10 @@ _SPACES = re.compile("^ +| +$|(?<= ) +")
 
 
 def visible(text: str) -> str:
-    r"""Return the text with all that a terminal might obey, or not show, written as an escape.
+    r"""Return the text with escapes for everything that a terminal might obey, or not show.
 
-    A backslash of its own becomes two, so that no text spells another's escape. What has been
-    made visible once is better shown by `harmless`: here it would get more backslashes.
+    Each backslash becomes two, so that no text can imitate an escape. Show text that was made
+    visible before by `harmless`, which does not double its backslashes again.
 
     >>> print(visible("p03\x1b[2J"))
     p03\x1b[2J
@@ -35,8 +35,8 @@ def visible(text: str) -> str:
 def harmless(text: str) -> str:
     r"""Return the same as `visible`, but with backslashes as they are.
 
-    It is a second fence around texts that have been made visible already: those it does not
-    change.
+    It is a second safeguard for texts that have already been made visible, and leaves these
+    unchanged.
 
     >>> print(harmless(visible("p03\x1b[2J")))
     p03\x1b[2J
