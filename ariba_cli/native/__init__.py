@@ -1,5 +1,5 @@
-"""Arithmetic over all values of a layer: compiled where it can be, and else in NumPy.
+"""Arithmetic over all values of a layer: compiled where possible, otherwise in NumPy.
 
-Both give the same, bit for bit, and callers cannot tell which of them it was. `kernels.c` is
+Both give the same results, bit for bit, so callers need not know which was used. `kernels.c` is
 compiled when the package is installed (`build.py`), once for each level of processors.
 """

@@ -1,4 +1,4 @@
-"""Squared distances counted in bins: what float64 numbers have the same leading bits of."""
+"""Squared distances counted in bins of float64 numbers with the same leading bits."""
 
 from dataclasses import dataclass
 
@@ -30,22 +30,24 @@ class Bins:
 
     @classmethod
     def up_to(cls, most: float) -> "Bins":
-        """Return those whose last one has this number in it."""
+        """Return the bins of which the last contains this number."""
         return cls(int(np.float64(most).view(np.int64) >> _DROPPED_BITS) - (BINS - 1))
 
     def of(self, squared: Float64) -> Counts:
-        """Return the bin of each number, which ascends with them; none is negative."""
+        """Return the bin of each number, which ascends with the numbers; none may be negative."""
         bins = squared.view(np.int64) >> _DROPPED_BITS
         bins -= self.first
         return np.clip(bins, 0, BINS - 1, out=bins)
 
     def count(self, squared: Float64, counts: Counts) -> None:
-        """Add how many numbers of a row are in each bin.
+        """Add the number of values in each bin to the counts.
 
         Parameters
         ----------
         squared : C-contiguous float64 array of shape (any,)
+            The values.
         counts : int64 array of shape (BINS,)
+            The counts, which are changed.
         """
         compiled = kernels()
         if compiled is None:
@@ -56,19 +58,21 @@ class Bins:
     def take(
         self, squared: Float64, parts: npt.NDArray[np.int32], counts: Counts
     ) -> npt.NDArray[np.int64]:
-        """Count the numbers of a row by the parts that their bins are in.
+        """Count values by the parts that their bins belong to.
 
         Parameters
         ----------
         squared : C-contiguous float64 array of shape (any,)
+            The values.
         parts : int32 array of shape (BINS,)
+            The part of each bin.
         counts : int64 array of shape (parts,)
-            What is added to.
+            The counts, which are changed.
 
         Returns
         -------
         int64 array of shape (any,)
-            The places of those that are in odd parts.
+            The indices of the values in odd parts.
         """
         compiled = kernels()
         if compiled is None:

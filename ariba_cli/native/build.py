@@ -1,6 +1,6 @@
-"""Compile the kernels with the C compiler of the machine, as is done when the package is built.
+"""The build of the kernels with the C compiler of the machine, at installation or later.
 
-Nothing that is imported here needs what the package depends on.
+No import here needs a dependency of the package.
 """
 
 import os
@@ -21,7 +21,7 @@ _OTHERS: dict[str, tuple[str, ...]] = {LEVELS[0]: ()}
 
 
 def compile_kernels(extra: tuple[str, ...] = ()) -> str:
-    """Compile the library and put it beside its source.
+    """Compile the library and put it beside its source; remove an older library in any case.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def compile_kernels(extra: tuple[str, ...] = ()) -> str:
     Returns
     -------
     str
-        Why it could not be done; empty when it was. A library that was there is then removed.
+        The reason of a failure; empty on success.
     """
     try:
         return _compile(extra)
@@ -63,7 +63,7 @@ def _compile(extra: tuple[str, ...]) -> str:
 
 
 def _defines(level: str) -> list[str]:
-    """Return the name of a level; one of them also has what belongs to no level."""
+    """Return the macros of a level; one level also includes the code that belongs to none."""
     own = [f"-DLEVEL={level}"]
     return [*own, f'-DSOURCE="{source_hash()}"'] if level == LEVELS[0] else own
 

@@ -1,4 +1,4 @@
-"""The mean over the participants, taken away in an order that is the same on every machine."""
+"""The subtraction of the mean over the participants, in an order that no machine changes."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ import numpy.typing as npt
 
 
 def centre(block: npt.NDArray[np.floating]) -> None:
-    """Take away the mean over the participants, in place, from shape (n, any).
+    """Subtract the mean over the participants, in place, from shape (n, any).
 
     The sum is a tree of additions of halves, which is the same on every machine: `sum` would
-    choose its order by the block's shape and the processor. Where all participants
-    are equal, what is left of their differences is zero and not the rounding of a mean.
+    choose its order by the block's shape and the processor. If all participants are equal,
+    their differences are exactly zero, and not the rounding error of a mean.
     """
     sums = block[: (len(block) + 1) // 2].copy()
     add_halves(sums, block)
@@ -19,12 +19,14 @@ def centre(block: npt.NDArray[np.floating]) -> None:
 
 
 def add_halves(sums: Any, rows: Any) -> None:
-    """Add the other half of the rows to the first, and so on until `sums[0]` is the sum of all.
+    """Add the second half of the rows to the first, repeatedly, until `sums[0]` is the sum of all.
 
     Parameters
     ----------
-    sums : a copy of the first half of the rows, the larger one where their number is odd; both
-        arrays of NumPy, or tensors of torch.
+    sums : NumPy array or torch tensor of shape (⌈n/2⌉, any)
+        A copy of the first half of the rows, the larger one if n is odd; it is changed.
+    rows : NumPy array or torch tensor of shape (n, any)
+        The rows.
     """
     count, half = len(rows), len(sums)
     sums[: count - half] += rows[half:]

@@ -1,4 +1,4 @@
-"""Whether values are such as can be reckoned with."""
+"""The check that values can be computed with."""
 
 import numpy as np
 
@@ -9,11 +9,12 @@ LARGEST_VALUE = float(np.finfo(np.float32).max)
 
 
 def in_range(values: Values) -> bool:
-    """Return whether all values are finite, and none beyond ±`LARGEST_VALUE`.
+    """Return whether all values are finite, and none is beyond ±`LARGEST_VALUE`.
 
     Parameters
     ----------
     values : float array of shape (any,)
+        The values to check.
     """
     compiled, kind = kernels(), values.dtype
     fit = kind in (np.float32, np.float64) and values.flags.c_contiguous and values.flags.aligned

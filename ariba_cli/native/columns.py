@@ -1,4 +1,4 @@
-"""What a coordinate says by the values that all participants have in it, and sums of squares."""
+"""Medians, sign majorities and sums of squares over columns, which hold one coordinate each."""
 
 import ctypes
 from functools import lru_cache
@@ -20,7 +20,7 @@ _LANE_BYTES = 64
 def medians(values: Values) -> Float64:
     """Return the median of each column, from shape (n, columns) to shape (columns,).
 
-    Of an even number it is the mean of the two in the middle, in float64.
+    For an even n, it is the mean of the two values in the middle, in float64.
     """
     n, columns = values.shape
     compiled, rows = kernels(), Rows(values).for_kernels()
@@ -52,10 +52,10 @@ def medians(values: Values) -> Float64:
 
 @lru_cache(maxsize=8)
 def _comparisons(n: int) -> Pairs:
-    """Return which of n numbers to put in order, one pair after the other, to find the median.
+    """Return the pairs of n numbers to put in order, one after the other, to find the median.
 
     Batcher's odd-even merging network (Knuth, The Art of Computer Programming, vol. 3, Sec. 5.2.2,
-    Algorithm M), without the comparisons that the middle does not depend on.
+    Algorithm M), without the comparisons that the median does not depend on.
     """
     pairs: list[tuple[int, int]] = []
     top = 1 << max(0, (n - 1).bit_length() - 1)
@@ -77,7 +77,7 @@ def _comparisons(n: int) -> Pairs:
 
 
 def sign_agreement(rows: Rows) -> tuple[Counts, int]:
-    """Count for each participant in how many columns it moves as the majority does.
+    """Count for each participant the columns in which it moves in the direction of the majority.
 
     Parameters
     ----------
@@ -87,9 +87,9 @@ def sign_agreement(rows: Rows) -> tuple[Counts, int]:
     Returns
     -------
     int64 array of shape (n,)
-        In how many of the columns with a majority each has its sign.
+        The number of columns with a majority in which each participant has its sign.
     int
-        How many columns have a majority: more move up than down, or the other way round.
+        The number of columns with a majority: more move up than down, or the other way round.
     """
     n, columns = rows.values.shape
     agreement, with_majority = np.zeros(n, dtype=np.int64), 0
@@ -121,13 +121,14 @@ def run_squares(rows: Rows, starts: Counts) -> Float64:
     Parameters
     ----------
     rows : Rows
-        At most `BLOCK_COLUMNS` columns.
+        The block, of at most `BLOCK_COLUMNS` columns.
     starts : int64 array of shape (runs,)
-        Where the runs start, in ascending order from 0; each ends where the next one starts.
+        The first column of each run, in ascending order from 0; each run ends before the next.
 
     Returns
     -------
     float64 array of shape (n, runs)
+        The sums.
     """
     n, columns = rows.values.shape
     compiled, taken = kernels(), rows.for_kernels()

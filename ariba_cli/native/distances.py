@@ -1,6 +1,6 @@
-"""Second moments and squared distances of all fragments, with bounds on what rounding does.
+"""Second moments and squared distances of all fragments, with bounds on rounding errors.
 
-Here the compiled way and NumPy may differ in the last bits: callers reckon with the bounds.
+Here the compiled code and NumPy may differ in the last bits; callers allow for the bounds.
 """
 
 import ctypes
@@ -25,16 +25,16 @@ def second_moments(rows: Rows, dimension: int) -> tuple[Float64, Float64, int]:
     rows : Rows
         The values of n participants, in whole fragments.
     dimension : int
-        Values of a fragment, d.
+        The number of values per fragment, d.
 
     Returns
     -------
     products : float64 array of shape (d, d)
         Σ x·xᵀ over the fragments x, less the mean of all participants.
     squares : float64 array of shape (n,)
-        Of each participant, Σ of the squared differences to the origin.
+        Σ of the squared differences to the origin, for each participant.
     roundings : int
-        By how many roundings of Σ |x_a·x_b| the products may be off at most.
+        The error bound of the products, as a number of roundings of Σ |x_a·x_b|.
     """
     n, columns = rows.values.shape
     compiled, taken = kernels(), rows.for_kernels()
@@ -68,9 +68,9 @@ def squared_distances(rows: Rows, whitening: Float64, out: Float64) -> float:
     rows : Rows
         The values of n participants, in whole fragments.
     whitening : float64 array of shape (rank, d)
-        W.
+        The matrix W.
     out : float64 array of shape (n, fragments)
-        Its rows are in one piece each.
+        The array that receives the results; each of its rows is contiguous.
     """
     n, columns = rows.values.shape
     rank, dimension = whitening.shape
@@ -101,7 +101,7 @@ def squared_distances(rows: Rows, whitening: Float64, out: Float64) -> float:
 
 
 def _products(rows: Float64) -> tuple[Float64, int]:
-    """Σ x·xᵀ over rows x, and by how many roundings it may be off."""
+    """Return Σ x·xᵀ over rows x, and its error bound as a number of roundings."""
     whole = len(rows) // ROWS_PER_SUM
     batches = rows[: whole * ROWS_PER_SUM].reshape(whole, ROWS_PER_SUM, rows.shape[1])
     rest = rows[whole * ROWS_PER_SUM :]

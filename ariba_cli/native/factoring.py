@@ -1,4 +1,4 @@
-"""Factors of a covariance, and forward substitution: the same operations on every machine."""
+"""Factors of a covariance, and forward substitution, with the same operations everywhere."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,14 @@ _STRIP = 64
 
 
 def pivoted_cholesky(covariance: Float64, least: float) -> tuple[Indices, Float64]:
-    """Factor a symmetric matrix, the largest variance that is left first.
+    """Factor a symmetric matrix, the largest remaining variance first.
 
     Parameters
     ----------
     covariance : float64 array of shape (d, d)
+        The matrix.
     least : float
-        Variances that are at most that are left out.
+        The bound up to which variances are left out.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""What the kernels are made of, for which processors, and which of them are wanted.
+"""The source and library of the kernels, the levels of processors, and the choice among them.
 
-Nothing that takes long to import: every command comes by here.
+Only imports that take little time belong here, since every command loads this module.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ def use(choice: str) -> None:
     Raises
     ------
     UsageError
-        When it is none of these.
+        When the choice is none of these.
     """
     if choice not in CHOICES:
         raise UsageError(f"there are no kernels '{choice}'; use {', '.join(CHOICES)}")
@@ -34,10 +34,10 @@ def use(choice: str) -> None:
 
 
 def chosen() -> str:
-    """Return what was chosen last; `auto` at the start."""
+    """Return the last choice; `auto` at the start."""
     return _chosen[0]
 
 
 def source_hash() -> str:
-    """Return the SHA-256 of the source, by which a library that is out of date is known."""
+    """Return the SHA-256 of the source, which identifies a library that is out of date."""
     return hashlib.sha256(SOURCE.read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""The compiled kernels, where they were compiled and the processor can run them."""
+"""The compiled kernels, if they were compiled and the processor can run them."""
 
 import ctypes
 import threading
@@ -49,7 +49,7 @@ class Kernels:
     Attributes
     ----------
     level : str
-        Its name.
+        The name of the level.
     """
 
     def __init__(self, library: ctypes.CDLL, level: str) -> None:
@@ -60,12 +60,12 @@ class Kernels:
             setattr(self, name, function)
 
     def __getattr__(self, name: str) -> Any:
-        """Return a function; for type checkers, since all of them are set."""
+        """Return a function; only type checkers need this, since all functions are set."""
         raise AttributeError(name)
 
 
 class _Rows(ctypes.Structure):
-    """`Rows` of `kernels.c`."""
+    """The struct `Rows` of `kernels.c`."""
 
     _fields_ = (
         ("values", ctypes.c_void_p),
@@ -75,21 +75,21 @@ class _Rows(ctypes.Structure):
     )
 
     def holding(self, *arrays: npt.NDArray[Any] | None) -> Self:
-        """Keep the arrays that it points into."""
+        """Keep references to the arrays that it points into."""
         self.arrays = arrays
         return self
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The values of n participants in some columns, and from where they are counted.
+    """The values of n participants in some columns, and the origin that is subtracted from them.
 
     Attributes
     ----------
     values : float array of shape (n, columns)
-        As they were sent.
+        The values as they were sent.
     origin : float64 array of shape (columns,), optional
-        What is taken away from all of them.
+        The values that are subtracted from all of them; None for zero.
     """
 
     values: Values
@@ -105,7 +105,7 @@ class Rows:
         Parameters
         ----------
         memory : float64 array of shape (n·columns,), optional
-            Where they go.
+            The memory that receives them; None to allocate it.
         """
         found = np.empty(self.values.shape) if memory is None else memory.reshape(self.values.shape)
         np.copyto(found, self.values)
@@ -114,7 +114,7 @@ class Rows:
         return found
 
     def for_kernels(self) -> _Rows | None:
-        """Return what kernels take; None where they could not read it."""
+        """Return the struct for kernels; None if they could not read it."""
         values, origin = self.values, self.origin
         fit = (
             values.dtype in (np.float32, np.float64)
@@ -133,12 +133,12 @@ class Rows:
 
 
 def kernels() -> Kernels | None:
-    """Return the kernels to compute with; None where NumPy has to do it.
+    """Return the kernels to compute with; None if NumPy has to do it.
 
     Raises
     ------
     UsageError
-        When a level was chosen that cannot be had here.
+        When a level was chosen that is not available here.
     """
     choice, levels = chosen(), available()
     if choice == OFF:
@@ -151,7 +151,7 @@ def kernels() -> Kernels | None:
 
 
 def kernels_in_words() -> str:
-    """Return what computes, in a few words, and why it is NumPy."""
+    """Return the level in use in a few words, or the reason why NumPy is used."""
     found = kernels()
     if found is not None:
         return found.level
@@ -164,13 +164,13 @@ def available() -> dict[str, Kernels]:
 
 
 def _why_not() -> str:
-    """Return why there are no kernels of some level."""
+    """Return the reason why the kernels of some level are missing."""
     return _load()[1] or f"this processor runs {', '.join(available())}"
 
 
 @cache
 def _load() -> tuple[dict[str, Kernels], str]:
-    """Open the library: the kernels by level, or why there are none."""
+    """Load the library; return the kernels by level, or the reason why there are none."""
     if not LIBRARY.exists():
         return {}, "they were not compiled; install a C compiler, and ariba again"
     try:
@@ -188,9 +188,9 @@ _memory = threading.local()
 
 
 def scratch(*sizes: int) -> list[Float64]:
-    """Return memory of this thread for as many float64, each piece at the start of a cache line.
+    """Return this thread's memory for as many float64, each piece at the start of a cache line.
 
-    What was in pieces that were taken before is lost.
+    The contents of pieces that were taken before are lost.
     """
     rounded = [-(-size // _LINE) * _LINE for size in sizes]
     held: Float64 | None = getattr(_memory, "held", None)

@@ -1,9 +1,9 @@
 """Inner products of a few long rows, to the last bit the same on every machine.
 
 Each row of a block is scaled by a power of two of its own, and rounded to integers of 41 bits.
-The sum of their products in a block is found exactly, and rounded once. So all ways to find
-it give the same: in NumPy, two integers of 20 and 21 bits stand for each, whose products, and
-sums of up to 2¹¹ of them, are exact in float64, so that BLAS may add them in any order.
+The sum of their products in a block is computed exactly, and rounded once. So all ways to
+compute it give the same: in NumPy, two integers of 20 and 21 bits stand for each, whose products,
+and sums of up to 2¹¹ of them, are exact in float64, so that BLAS may add them in any order.
 """
 
 import ctypes
@@ -29,26 +29,26 @@ class Products:
     Parameters
     ----------
     height : int
-        How many rows there are.
+        The number of rows.
     """
 
     def __init__(self, height: int) -> None:
         self._height = height
 
     def of(self, rows: Rows, *more: Float64) -> Float64:
-        """Return X·Xᵀ, where X has the differences of rows, and below them some more rows.
+        """Return X·Xᵀ, where X has the differences of rows, followed by some more rows.
 
         Parameters
         ----------
         rows : Rows
-            Finite values.
+            The rows, of finite values.
         *more : float64 arrays of shape (columns,)
-            Finite too.
+            More rows of finite values.
 
         Returns
         -------
         float64 array of shape (height, height)
-            Symmetric to the last bit; NaN where something is not finite after all.
+            The products, symmetric to the last bit; NaN if some value is not finite after all.
         """
         compiled, taken = kernels(), rows.for_kernels()
         if compiled is not None and taken is not None:

@@ -1,4 +1,4 @@
-"""How much of an update falls on each input and each output of a layer: sums of squares."""
+"""The share of an update that falls on each input and each output of a layer: sums of squares."""
 
 import ctypes
 import math
@@ -17,14 +17,14 @@ MOST_PARTS = 2**11
 
 @dataclass(frozen=True)
 class Side:
-    """Where the values of each input, or each output, of a weight lie in storage order.
+    """The places of the inputs' values, or of the outputs', of a weight in storage order.
 
     Attributes
     ----------
     period : int
-        After how many values they come again.
+        The number of values after which the places repeat.
     run : int
-        How many values in a row belong to one, or to neighbouring ones.
+        The number of consecutive values of one part, which is one or several neighbouring ones.
     """
 
     period: int
@@ -32,11 +32,11 @@ class Side:
 
     @property
     def parts(self) -> int:
-        """How many are told apart."""
+        """Return the number of parts."""
         return -(-self.period // self.run)
 
     def add(self, total: Float64, rows: Rows, first: int, every: int = 1) -> None:
-        """Add up the squares of consecutive values of all updates by the part they belong to.
+        """Add the squares of consecutive values of all updates to the sums of their parts.
 
         Parameters
         ----------
@@ -45,9 +45,9 @@ class Side:
         rows : Rows
             The values.
         first : int
-            The place of the first of them in the layer, at the start of a block.
+            The place of the first value in the layer, at the start of a block.
         every : int, optional
-            The blocks of the layer with a multiple of that number are taken.
+            The step between the blocks of the layer that are taken, from block 0.
         """
         n, columns = rows.values.shape
         compiled, taken = kernels(), rows.for_kernels()
@@ -79,7 +79,7 @@ class Side:
         self._fold(total, run_squares(block, starts), int(places[0]) // self.run)
 
     def _fold(self, total: Float64, sums: Float64, start: int) -> None:
-        """Add sums of consecutive runs, the first of which belongs to part `start`."""
+        """Add the sums of consecutive runs, the first of which belongs to part `start`."""
         head = min(self.parts - start, sums.shape[1])
         total[:, start : start + head] += sums[:, :head]
         rounds, tail = divmod(sums.shape[1] - head, self.parts)
@@ -92,7 +92,7 @@ class Side:
 def sides_of(shape: Sequence[int]) -> tuple[Side, ...]:
     """Return the sides of a weight of shape (out, in, …) that have several parts.
 
-    The outputs come first. A bias has none: its parts are single values.
+    The outputs come first. A bias has no sides, since its parts are single values.
     """
     values = math.prod(shape)
     if len(shape) < 2 or values == 0:
