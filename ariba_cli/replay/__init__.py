@@ -1,1 +1,1 @@
-"""A report held against its round: the audit run again, and whom it names."""
+"""The check of a report against its round: the audit run again, and the participants it names."""

@@ -1,4 +1,4 @@
-"""The verdict on several rounds together, held against what their audits say when run again."""
+"""The verdict on several rounds together, compared with that of their audits run again."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,18 +23,18 @@ class ReplayedHistory:
     _seen: list[Observation | None] = field(default_factory=list)
 
     def watch(self, seen: Observation | None) -> None:
-        """Take what a history keeps of the round that is audited."""
+        """Store the observation of the round that is being audited."""
         self._seen.append(seen)
 
     def add(self, round_: Round, done: Verification) -> None:
-        """Remember a round that was verified."""
+        """Add a round that was verified."""
         seen, self._seen = self._seen, []
         if done.again is not None:
             number = None if round_.manifest is None else round_.manifest.round
             self._history.add(AuditedRound(number, done.again, result_digest(done.again), seen[0]))
 
     def differences(self, report: HistoryReport) -> list[str]:
-        """Return, in words, what the rounds together say differently now."""
+        """Return the differences between the report and the verdict on all rounds now, in words."""
         if not self._history.suffices:
             return [why_too_few(self._history)]
         now = parse_history(history_json(self._history.verdict(), report.run))

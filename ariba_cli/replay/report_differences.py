@@ -1,4 +1,4 @@
-"""What two reports on the same round say differently, in words: none of it should be there."""
+"""The differences between two reports on the same round, in words; there should be none."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class ReportDifferences:
-    """One line each, with names as they are; what comes first may be why the rest differs."""
+    """The differences, one line each, with names as they are; earlier ones may cause later ones."""
 
     inputs: tuple[str, ...]
     ranking: tuple[str, ...]
@@ -27,21 +27,23 @@ class ReportDifferences:
 
 
 def key_of(one: Input) -> Key:
-    """Return what an input is known by."""
+    """Return the key of an input: its role and its id."""
     return one.role, one.id
 
 
 def report_differences(
     before: Report, now: Report, changed: Mapping[Key, str]
 ) -> ReportDifferences:
-    """Return what is not as it was before.
+    """Return the differences between two reports.
 
     Parameters
     ----------
-    before, now : Report
-        The report, and that of the same audit run again.
+    before : Report
+        The report.
+    now : Report
+        The report of the same audit run again.
     changed : dict of Key to str
-        In words, which files are known to have other bytes.
+        The descriptions of files that are known to have other bytes.
     """
     first, second = before.verdict, now.verdict
     found = ReportDifferences(
@@ -70,14 +72,16 @@ def _inputs(first: Verdict, second: Verdict, changed: Mapping[Key, str]) -> Iter
 
 
 def _input(one: Input, now: Input, *, known: bool) -> Iterator[str]:
-    """Yield what differs in one input.
+    """Yield the differences in one input.
 
     Parameters
     ----------
-    one, now : Input
-        Before, and now.
+    one : Input
+        The input before.
+    now : Input
+        The input now.
     known : bool
-        Whether it was said already that the whole file has other bytes.
+        True if the whole file is already known to have other bytes.
     """
     if one.path != now.path:
         yield f"{one.id}: was {one.path}, is {now.path}"
@@ -143,14 +147,16 @@ def _rest(first: Verdict, second: Verdict) -> Iterator[str]:
 
 
 def _detector(first: DetectorResult, second: DetectorResult, *, scores: bool) -> Iterator[str]:
-    """Yield what differs in what a detector says.
+    """Yield the differences in the results of a detector.
 
     Parameters
     ----------
-    first, second : DetectorResult
-        Before, and now.
+    first : DetectorResult
+        The result before.
+    second : DetectorResult
+        The result now.
     scores : bool
-        Whether its scores count; not where the ranking has said it already.
+        True to compare its scores, too; False if the ranking has covered them.
     """
     said = ("scores", "layers")
     yield from _values(first.name, *_without(plain(first), plain(second), *said))
@@ -170,7 +176,7 @@ def _by_id(scores: tuple[Score, ...]) -> dict[str, Score]:
 
 
 def _layer(name: str, first: MarkedLayer, second: MarkedLayer) -> Iterator[str]:
-    """Yield what differs in a layer beside who has how many marks, which is counted."""
+    """Yield the differences in a layer, with the number of participants whose marks differ."""
     yield from _values(name, *_without(plain(first), plain(second), "scores"))
     if first.scores != second.scores:
         names = first.scores.keys() | second.scores.keys()
@@ -181,7 +187,7 @@ def _layer(name: str, first: MarkedLayer, second: MarkedLayer) -> Iterator[str]:
 def _without(
     was: dict[str, Any], is_: dict[str, Any], *keys: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return both without what is said elsewhere."""
+    """Return both dicts without the keys that are covered elsewhere."""
     first, second = (
         {key: value for key, value in one.items() if key not in keys} for one in (was, is_)
     )
@@ -189,7 +195,7 @@ def _without(
 
 
 def _values(name: str, was: Any, is_: Any) -> Iterator[str]:
-    """Yield every single value that differs, by where it is."""
+    """Yield every single value that differs, with its place."""
     if was == is_:
         return
     if isinstance(was, dict) and isinstance(is_, dict):

@@ -1,4 +1,4 @@
-"""The JSON report of an audit → whom it names, once it is known to speak of a round."""
+"""The participants that a JSON report of an audit names, after a check that it is on a round."""
 
 import hashlib
 from pathlib import Path
@@ -13,14 +13,14 @@ from ariba_cli.verdicts.verdict import Verdict
 
 
 def read_suspects(path: Path, round_: Round) -> tuple[str, ...]:
-    """Return those whom an audit of this round has named; see `Verdict.accused`.
+    """Return the participants that an audit of this round has named; see `Verdict.accused`.
 
     The bytes of every layer that was audited are hashed again.
 
     Raises
     ------
     InputError
-        When the file is no sound report, or one on another round.
+        When the file is not a sound report, or one on another round.
     """
     verdict = read_report(path, round_.terms.limits).verdict
     difference = _difference(verdict, round_)
@@ -32,9 +32,9 @@ def read_suspects(path: Path, round_: Round) -> tuple[str, ...]:
 
 
 def _difference(verdict: Verdict, round_: Round) -> str:
-    """Return how a report and a round differ, in words; nothing if they do not.
+    """Return a difference between a report and a round, in words; empty if there is none.
 
-    Rounds of one run have the same participants, and only the bytes tell them apart.
+    Rounds of one run have the same participants, and only the bytes distinguish them.
     """
     ids = {member.id for member in round_.participants}
     audited = {one.id for one in verdict.inputs if one.role == "participant"}
@@ -66,7 +66,7 @@ def _difference(verdict: Verdict, round_: Round) -> str:
 
 
 def _sha256(model: Model, stored: str) -> str | None:
-    """Return the hash of a tensor's bytes; None when they cannot be read."""
+    """Return the hash of a tensor's bytes; None if they cannot be read."""
     digest = hashlib.sha256()
     try:
         with model.reading() as reading:

@@ -1,4 +1,4 @@
-"""A report of an audit, held against its round: every input hashed again, and audited again."""
+"""The verification of a report: every input hashed again, and the round audited again."""
 
 import os
 from collections.abc import Sequence
@@ -32,18 +32,18 @@ from ariba_cli.verdicts.verdict import Input, Verdict
 
 @dataclass(frozen=True)
 class Verification:
-    """What came of it.
+    """The result of verifying a report.
 
     Attributes
     ----------
     differences : ReportDifferences
-        None when everything is as the report says.
+        The differences to the report; empty if everything agrees.
     whole_files : int
-        How many inputs were compared byte for byte.
+        The number of inputs that were compared byte for byte.
     analysed_only : int
-        Of how many only what was analysed, if anything, was compared.
+        The number of inputs of which at most the analysed tensors were compared.
     again : Verdict, optional
-        What is found now; none where no audit is possible.
+        The verdict found now; None if no audit is possible.
     """
 
     differences: ReportDifferences
@@ -62,21 +62,21 @@ def open_reported_round(
 ) -> Round:
     """Open the round of a report as it was opened for the audit.
 
-    The global model is where the report says that it was, and arrays without names are called
-    what they were called unless `terms` say otherwise.
+    The global model is where the report says that it was. Arrays without names keep their names
+    from the report unless `terms` give others.
 
     Parameters
     ----------
     path : Path
-        Where the round is.
+        The directory or file of the round.
     verdict : Verdict
-        What the report says.
+        The verdict in the report.
     terms : ReadOptions
-        Under which files are opened.
+        The terms under which files are opened.
     global_path : Path, optional
-        The global model, where it was named.
+        The global model; None if the user has not named it.
     not_models : tuple of Path
-        Files that are no updates, though they may lie in the round.
+        Files that are not updates, though they may lie in the round.
 
     Raises
     ------
@@ -111,24 +111,24 @@ def verify(
     progress: Progress = no_progress,
     watch: Watch = lambda _: None,
 ) -> Verification:
-    """Hash every input again, audit the round again as it was asked for, and compare.
+    """Hash every input again, repeat the audit with its settings, and compare.
 
     Parameters
     ----------
     report : Report
-        What the audit found then.
+        The report of the audit.
     round_ : Round
-        As `open_reported_round` opens it.
+        The round as `open_reported_round` opens it.
     compromised : sequence of str, optional
-        The truth, when the report has measured by it.
+        The true compromised participants, if the report contains metrics of them; otherwise None.
     max_memory : int, optional
-        See `AuditSettings`.
+        The limit on memory; see `AuditSettings`.
     device : DeviceChoice, optional
-        Where detectors work.
+        The device of the detectors.
     progress : Progress, optional
-        Told how far the work is.
+        A callback that is told how far the work is.
     watch : callable, optional
-        See `audit`.
+        A callback that receives observations; see `audit`.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def verify(
 
 
 def _settings(method: Method, max_memory: int | None, device: DeviceChoice) -> AuditSettings:
-    """Return what was asked for when the report was made."""
+    """Return the settings that were requested when the report was made."""
     requested = method.requested
     baseline = _baseline(requested.baseline)
     return AuditSettings(
@@ -188,7 +188,7 @@ def _baseline(requested: RequestedBaseline | None) -> Baseline | None:
 
 
 def _members(verdict: Verdict, round_: Round) -> dict[Key, Member]:
-    """Return the inputs of the report, as they are in the round."""
+    """Return the members of the round that are the inputs of the report."""
     members: dict[Key, Member] = {("participant", one.id): one for one in round_.participants}
     if round_.global_model is not None:
         members["global", round_.global_model.id] = round_.global_model
@@ -205,7 +205,7 @@ def _members(verdict: Verdict, round_: Round) -> dict[Key, Member]:
 def _changed_files(
     verdict: Verdict, round_: Round, members: dict[Key, Member], progress: Progress
 ) -> dict[Key, str]:
-    """Return, in words, which files are no longer what the report says."""
+    """Return descriptions of the files that differ from the report."""
     inputs = verdict.inputs
 
     def compare(one: Input) -> str:
@@ -222,7 +222,7 @@ def _changed_files(
 
 
 def _changed_file(one: Input, path: str, round_: Round) -> str:
-    """Return, in words, how a file has changed; nothing if no change is known."""
+    """Return a description of a file's change; empty if none is known."""
     where = round_.root / path
     if one.file_sha256 is None and (one.bytes is None or os.path.isdir(where)):
         return ""
@@ -240,7 +240,7 @@ def _changed_file(one: Input, path: str, round_: Round) -> str:
 def _unreadable(
     verdict: Verdict, round_: Round, members: dict[Key, Member], known: dict[Key, str]
 ) -> dict[Key, str]:
-    """Return, in words, which other files could be opened for the audit, and no longer can."""
+    """Return descriptions of other files that could be opened for the audit, and no longer can."""
     found = {}
     for one in verdict.inputs:
         if one.role != "participant" or one.bytes is None or key_of(one) in known:
@@ -254,12 +254,12 @@ def _unreadable(
 
 
 def _no_longer(one: Input, path: str, error: RefusedFileError) -> str:
-    """Return, in words, why a file is not what was audited.
+    """Return a description of the way in which a file differs from the audited one.
 
     Raises
     ------
     InputError
-        When that cannot be told, as it may not be read at all.
+        When that cannot be found out, since the file may not be read at all.
     """
     if isinstance(error.__cause__, OSError) and "link" not in str(error):
         raise InputError(f"{path} {error}") from error
