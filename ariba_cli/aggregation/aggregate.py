@@ -37,21 +37,21 @@ _NUMPY: dict[str, np.dtype[np.floating]] = {"F32": np.dtype("<f4"), "F64": np.dt
 
 @dataclass(frozen=True)
 class Aggregation:
-    """What came of aggregating a round; ids are in their order.
+    """The result of aggregating a round; ids are in their order.
 
     Attributes
     ----------
     shares : dict of str to float
-        How much each update that could be used counts, by id: of all weights together, and 0
-        for those whom the rule leaves out.
+        The weight of each update that could be used, by id, as a share of all weights together; 0
+        for those that the rule leaves out.
     arguments : dict of str to float
-        What the rule was followed with, its defaults included.
+        The arguments of the rule, its defaults included.
     dropped : tuple of str
-        Who was left out because that was asked for.
+        The participants who were left out on request.
     findings : tuple of Finding
-        Why others were left out.
+        The reasons why others were left out.
     kept : tuple of str
-        Tensors that nobody aggregates, such as counters, which are those of the global model.
+        The tensors that are not aggregated, such as counters, and stay those of the global model.
     """
 
     shares: dict[str, float]
@@ -62,7 +62,7 @@ class Aggregation:
 
     @property
     def used(self) -> tuple[str, ...]:
-        """Return whose updates went into the model."""
+        """Return the ids of those whose updates went into the model."""
         return tuple(name for name, share in self.shares.items() if share > 0)
 
 
@@ -89,28 +89,29 @@ def aggregate_round(
     Parameters
     ----------
     round_ : Round
-        Who sent what.
+        The round with its submissions.
     out : Path
         The file to make.
     rule : Rule, optional
-        By what updates are aggregated; FedAvg by default.
+        The rule by which updates are aggregated; FedAvg by default.
     eta : float, optional
-        η, the server's learning rate.
+        The server's learning rate η.
     samples : dict of str to int, optional
-        How many each participant holds, by which it then counts; None to count all the same.
+        The number of samples of each participant, by which it counts; None to count all the same.
     dropped : sequence of str, optional
-        Who is left out.
+        The ids of participants to leave out.
     strict : bool, optional
-        Whether to stop at the first update that cannot be used.
+        True to stop at the first update that cannot be used.
     max_memory : int, optional
-        How many bytes of updates to hold in memory; a quarter of the machine's memory when None.
-        Whatever it is, the result is the same.
+        The bytes of updates to hold in memory; a quarter of the machine's memory when None.
+        It does not change the result.
     noise_seed : int, optional
-        Where the noise of a rule comes from.
+        The seed of the noise of a rule.
     accuracy : callable, optional
-        Returns how well a model does on the samples of the server, for rules that need it.
+        The function that returns the accuracy of a model on the samples of the server, for rules
+        that need it.
     progress : Progress, optional
-        Told how far the work is.
+        The function that is told the progress of the work.
 
     Raises
     ------
@@ -156,7 +157,7 @@ def aggregate_round(
 
 
 def _check_place(round_: Round, out: Path) -> None:
-    """Refuse a place that cannot be written, before the work, or that changes the round."""
+    """Refuse a path that cannot be written, before the work, or that changes the round."""
     if os.path.lexists(out):
         raise OutputError(f"'{out}' exists; name another file, or remove it first")
     if not out.parent.is_dir():
@@ -165,7 +166,7 @@ def _check_place(round_: Round, out: Path) -> None:
 
 
 def _check_start(round_: Round, eta: float, *, updates_are_deltas: bool) -> None:
-    """Refuse what cannot be done without the global model, where it is not there."""
+    """Refuse options that need the global model, where it is not there."""
     if round_.global_model is not None:
         return
     if updates_are_deltas:
@@ -181,7 +182,7 @@ def _check_start(round_: Round, eta: float, *, updates_are_deltas: bool) -> None
 
 
 def _counts(ids: Sequence[str], samples: Mapping[str, int] | None) -> Mapping[str, int]:
-    """Return how often each participant counts."""
+    """Return the number of times that each participant counts."""
     if samples is None:
         return dict.fromkeys(ids, 1)
     unknown = next((name for name in ids if name not in samples), None)

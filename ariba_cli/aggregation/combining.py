@@ -1,4 +1,4 @@
-"""What a rule has chosen of a round → the next global model, a few coordinates at a time."""
+"""The combination: the choice of a rule → the next global model, a few coordinates at a time."""
 
 from collections.abc import Iterator
 from math import prod
@@ -15,23 +15,23 @@ def next_values(
     """Yield the values of one tensor of the next global model, in order, in float64.
 
     They are θ + η·Δ + N with Δ as the rule has it: Σ w_i δ_i over its divisor, summed in id
-    order, or what it combines of each coordinate. Where it uses nobody, they are those of θ.
+    order, or the combination of each coordinate. Where it uses nobody, they are those of θ.
 
-    What batch normalisation has measured is aggregated with η = 1 and without noise: it is not
+    The statistics of batch normalisation are aggregated with η = 1 and without noise: they are not
     trained, and a variance that is extrapolated can come out negative.
 
     Parameters
     ----------
     updates : RoundUpdates
-        The round.
+        The updates of the round.
     choice : Choice
-        What the rule makes of it.
+        The choice of the rule.
     name : str
-        The tensor.
+        The name of the tensor.
     eta : float
-        η, the server's learning rate.
+        The server's learning rate η.
     noise_seed : int
-        Where the noise comes from, if there is some.
+        The seed of the noise, if there is some.
     """
     start, used = updates.start(name), choice.used
     measured = name in updates.statistics

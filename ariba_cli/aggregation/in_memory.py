@@ -1,4 +1,4 @@
-"""The next global model of a round that is in memory, as a federation's server has it."""
+"""The next global model of a round in memory, where the server of a federation has it."""
 
 from collections.abc import Mapping
 
@@ -26,22 +26,23 @@ def next_model(
     noise_seed: int = 0,
     accuracy: Accuracy | None = None,
 ) -> Float32s:
-    """Return the next global model in float32; what that cannot hold becomes infinite.
+    """Return the next global model in float32; values beyond its range become infinite.
 
     Parameters
     ----------
     global_weights : dict of str to float32 array
-        θ^t.
-    updates : dict
+        The weights θ^t.
+    updates : dict of str to dict
         The weights that each participant sent, by id, in id order: all finite.
     eta : float
-        η, the server's learning rate.
+        The server's learning rate η.
     rule : Rule, optional
-        By what they are aggregated; FedAvg by default.
+        The rule by which they are aggregated; FedAvg by default.
     noise_seed : int, optional
-        Where the noise of a rule comes from.
+        The seed of the noise of a rule.
     accuracy : callable, optional
-        Returns how well a model does on the samples of the server, for rules that need it.
+        The function that returns the accuracy of a model on the samples of the server, for rules
+        that need it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A saved round → its updates as rules see them: everybody's tensors, checked and kept at hand."""
+"""A saved round → its updates in the form for rules: all tensors, checked and kept at hand."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ _ADAPTER = "is an adapter, and the average of factors is not that of the changes
 
 @dataclass(frozen=True)
 class Basis:
-    """What is aggregated, and from where.
+    """The tensors to aggregate, and the model to which they are added.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Basis:
     model : Submission, optional
         The global model.
     kept : dict of str to (TensorSpec, bytes)
-        What is written as the global model has it, by stored names.
+        The tensors that are copied from the global model, by stored names.
     """
 
     layers: Sequence[Layer]
@@ -45,7 +45,7 @@ class Basis:
 
 
 def open_updates(round_: Round, dropped: Sequence[str], progress: Progress) -> list[Submission]:
-    """List the tensors of what everybody sent who is not dropped.
+    """Return the submissions of everybody who is not dropped, with their tensors listed.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def open_updates(round_: Round, dropped: Sequence[str], progress: Progress) -> l
 
 
 def basis_of(round_: Round, submissions: Sequence[Submission], memory: int) -> Basis:
-    """Return which tensors are aggregated: those of the global model, or of most updates.
+    """Return the tensors to aggregate: those of the global model, or of most updates.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def basis_of(round_: Round, submissions: Sequence[Submission], memory: int) -> B
 
 
 def _from_global(round_: Round, member: Member, memory: int) -> Basis:
-    """Read the global model: it says which tensors there are, in which shapes and types."""
+    """Read the global model, which has the names, shapes and types of all tensors."""
     path = round_.root / member.path
     layers, kept = [], {}
     try:
@@ -116,7 +116,7 @@ def _from_global(round_: Round, member: Member, memory: int) -> Basis:
 
 
 def _in_model_order(round_: Round, model: Model) -> list[tuple[str, str]]:
-    """The plain and the stored names of the global model's tensors."""
+    """Return the plain and the stored names of the global model's tensors."""
     order = round_.manifest.layers if round_.manifest else ()
     position = {plain_name(name): index for index, name in enumerate(order)}
     names = plain_names(model.tensors).items()
@@ -125,16 +125,16 @@ def _in_model_order(round_: Round, model: Model) -> list[tuple[str, str]]:
 
 @dataclass
 class SavedTensors:
-    """Everybody's tensors: those that fit in memory together are held, others read again.
+    """The tensors of everybody: those that fit in memory together are held, others read again.
 
     Attributes
     ----------
     basis : Basis
-        Which there are.
+        The tensors to aggregate.
     submissions : list of Submission
-        Who sent them; whoever cannot be used is left out once all were checked.
+        The submissions that have them; unusable ones are left out once all were checked.
     memory : int
-        How many bytes may be held.
+        The number of bytes that may be held.
     """
 
     basis: Basis
@@ -144,7 +144,7 @@ class SavedTensors:
     _free: int = 0
 
     def check(self, progress: Progress, *, strict: bool) -> None:
-        """Read all tensors of everybody once; who sent something of no use is left out of all.
+        """Read all tensors of everybody once, and leave out participants with an unusable one.
 
         Raises
         ------
@@ -178,7 +178,7 @@ class SavedTensors:
         return values.tensors
 
     def start(self, layer: Layer) -> TensorValues | None:
-        """Return θ^t there; None without a global model."""
+        """Return θ^t of one tensor; None without a global model."""
         model = self.basis.model
         return None if model is None else read_start(model, layer, self.memory)[0]
 

@@ -1,4 +1,4 @@
-"""The updates of one round as rules see them: tensor by tensor, from files or from memory."""
+"""The updates of one round in the form for rules: tensor by tensor, from files or from memory."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,30 +28,32 @@ _BLOCK_VALUES = 2**17
 
 @dataclass(frozen=True, eq=False)
 class RoundUpdates:
-    """What n participants sent, all of it finite and of the same shapes.
+    """The updates of n participants, all of them finite and of the same shapes.
 
     Attributes
     ----------
     ids : tuple of str
-        Who they are, in id order.
+        The participants, in id order.
     shapes : dict of str to tuple of int
-        The tensors that are aggregated, in model order.
+        The shapes of the tensors that are aggregated, in model order.
     values : callable
-        Returns the values of all participants in the tensor of a name; see `Fragments`.
+        The function that returns everybody's values of the named tensor; see `Fragments`.
     start : callable
-        Returns θ^t there; None without a global model, which counts as zeros.
+        The function that returns θ^t of the named tensor; None without a global model, which counts
+        as zeros.
     has_global : bool
-        Whether there is one.
+        True if there is a global model.
     updates_are_deltas : bool
-        Whether participants sent differences to θ^t.
+        True if participants sent differences from θ^t.
     samples : tuple of int
-        How often each of them counts.
+        The number of times that each of them counts.
     sent : callable
-        Returns the same as an audit takes it.
+        The function that returns the same updates in the form for an audit.
     memory : int
-        How many bytes may be held of a tensor.
+        The number of bytes of a tensor that may be held.
     accuracy : callable, optional
-        Returns how well a model does on the samples of the server, where it has some.
+        The function that returns the accuracy of a model on the samples of the server, if it has
+        some.
     """
 
     ids: tuple[str, ...]
@@ -67,12 +69,12 @@ class RoundUpdates:
 
     @property
     def participants(self) -> int:
-        """How many there are, n."""
+        """The number of participants, n."""
         return len(self.ids)
 
     @cached_property
     def statistics(self) -> frozenset[str]:
-        """The tensors that hold what batch normalisation measured, which nobody trains."""
+        """The tensors that hold the statistics of batch normalisation, which nobody trains."""
         return statistics_among(self.shapes)
 
     @cached_property
@@ -101,16 +103,16 @@ class RoundUpdates:
         Parameters
         ----------
         name : str
-            The tensor.
+            The name of the tensor.
         who : sequence of int
             The places of these participants among all, at least one.
 
         Yields
         ------
         slice
-            Which coordinates, in their order.
+            The coordinates, in their order.
         float64 array of shape (len(who), coordinates)
-            The differences there, which are the reader's own.
+            The differences there, in an array that the caller may change.
         """
         if prod(self.shapes[name]) == 0:
             return

@@ -1,8 +1,8 @@
-"""Aggregation rules, one file each: the updates of a round → what is added to the global model.
+"""The aggregation rules, one file each: the updates of a round → the change of the global model.
 
-Each file has a `RULE`: a declaration, and what it makes of a round. A new rule is a file here, a
-line in `RULES`, and a row in the table of `test_rules.py`; lists, help, completion and tables are
-made of the declarations.
+Each file has a `RULE`: a declaration, and the function that makes a choice of a round. A new rule
+is a file here, a line in `RULES`, and a row in the table of `test_rules.py`; lists, help,
+completion and tables are made of the declarations.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""The accuracy check: whoever's model does worse than that of all others is left out."""
+"""The accuracy check: participants whose models do worse than that of all others are left out."""
 
 import math
 
@@ -60,7 +60,7 @@ def model_of(updates: RoundUpdates, who: Indices) -> dict[str, Float32]:
 
 
 def choose(updates: RoundUpdates, *, gamma: float) -> Choice:
-    """Keep those whose models lose no more than γ; where nobody is, the global model stays."""
+    """Keep those whose models lose no more than γ; if there are none, the global model stays."""
     assert updates.accuracy is not None
     everybody, kept = range(updates.participants), []
     with np.errstate(over="ignore", invalid="ignore"):

@@ -37,7 +37,7 @@ def settle(given: Arguments, _: int) -> Settled:
 
 
 def choose(updates: RoundUpdates, *, level: float) -> Choice:
-    """Keep whom an audit does not flag; who cannot be judged, is kept."""
+    """Keep those that an audit does not flag, and those that cannot be judged."""
     settings = AuditSettings(
         level=level, detectors=make_detectors((DEFAULT,)), max_memory=updates.memory
     )

@@ -39,16 +39,16 @@ def settle(given: Arguments, n: int) -> Settled:
 
 
 def nearest_to_median(values: Float64, count: int) -> Float64:
-    """Return the mean of so many values nearest to the median, of each column.
+    """Return the mean of that many values nearest to the median, of each column.
 
     Of two that are as near the smaller is taken. Sums are in ascending order.
 
     Parameters
     ----------
     values : float64 array of shape (n, columns)
-        They are put in order.
+        The values, which are sorted in place.
     count : int
-        From 1 to n.
+        The number of values, from 1 to n.
     """
     values.sort(axis=0)
     n = len(values)
@@ -69,7 +69,7 @@ def nearest_to_median(values: Float64, count: int) -> Float64:
 
 
 def choose(updates: RoundUpdates, *, f: int) -> Choice:
-    """Keep whom repeated Krum takes, and the middle of their coordinates."""
+    """Keep those that repeated Krum takes, and the middle of their coordinates."""
     central = central_order(squared_distances(updates.whole.gram))
     taken = np.zeros(updates.participants, dtype=bool)
     taken[central] = bulyan_scores(updates.whole.keeping(central), f=f) <= 1

@@ -1,4 +1,4 @@
-"""What a rule declares: everything that lists, help, tables and documentation are made of."""
+"""The declarations of rules, from which lists, help, tables and documentation are made."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ Settled = dict[str, float]
 
 
 class Need(StrEnum):
-    """What a round must have for a rule."""
+    """A thing that a round must have for a rule."""
 
     GLOBAL_MODEL = "global-model"
     DATA = "data"
@@ -32,13 +32,13 @@ class Argument:
     Attributes
     ----------
     meaning : str
-        What it is, with its unit.
+        The meaning of the argument, with its unit.
     default : str
-        What it is unless it is given, in words.
+        The default value, in words.
     least, most : float
         The least and the greatest value that it takes.
     whole : bool
-        Whether it is an integer.
+        True if it is an integer.
     """
 
     meaning: str
@@ -49,7 +49,7 @@ class Argument:
 
     @property
     def range(self) -> str:
-        """Return what it takes, in words."""
+        """Return the range of its values, in words."""
         kind = "an integer" if self.whole else "a number"
         if self.most == math.inf:
             return f"{kind} from {self.least:g} on"
@@ -64,28 +64,28 @@ class Argument:
 
 @dataclass(frozen=True)
 class Declaration:
-    """What there is to know of a rule without following it.
+    """The facts about a rule that are known without following it.
 
     Attributes
     ----------
     name : str
-        As it is asked for, and stands in `run.json`.
+        The name that users and `run.json` give it.
     summary : str
-        What it does, in one line.
+        The action of the rule, in one line.
     equation : str
-        What it adds to the global model.
+        The equation of the change of the global model.
     source : str
         The publication.
     fails : str
-        When it does not help, or does harm.
+        The conditions under which it does not help, or does harm.
     needs : frozenset of Need
-        What a round must have.
+        The things that a round must have.
     fewest : int
-        How many updates it takes, at least.
+        The least number of updates that it takes.
     by_samples : bool
-        Whether participants can count by their samples.
+        True if participants can count by their samples.
     arguments : dict of str to Argument
-        What it takes.
+        The arguments that it takes.
     """
 
     name: str
@@ -106,16 +106,16 @@ Combine = Callable[[Float64], Float64]
 
 @dataclass(frozen=True)
 class Choice:
-    """What a rule makes of a round: who counts how much, and how coordinates are combined.
+    """The choice of a rule: the weight of each update, and the combination of coordinates.
 
     Attributes
     ----------
     weights : float64 array of shape (n,)
-        How much each update counts; zero leaves it out.
+        The weight of each update; zero leaves it out.
     divisor : float
-        By what their weighted sum is divided.
+        The divisor of their weighted sum.
     combine : callable, optional
-        What is done instead of a weighted sum, coordinate by coordinate.
+        The function that replaces the weighted sum, coordinate by coordinate.
     noise : float
         The standard deviation of the Gaussian noise that is added to each coordinate.
     """
@@ -127,7 +127,7 @@ class Choice:
 
     @property
     def used(self) -> list[int]:
-        """Return the places of those who count."""
+        """Return the places of those with a weight."""
         return np.flatnonzero(self.weights).tolist()
 
 
@@ -137,11 +137,11 @@ def keep(updates: RoundUpdates, who: npt.ArrayLike, combine: Combine | None = No
     Parameters
     ----------
     updates : RoundUpdates
-        The round.
-    who : array of bool of shape (n,)
-        Who is kept.
+        The updates of the round.
+    who : bool array of shape (n,)
+        True for the participants to keep.
     combine : callable, optional
-        How coordinates are combined, if not by a weighted mean.
+        The function that combines coordinates, if not by a weighted mean.
     """
     weights = np.where(np.asarray(who), np.asarray(updates.samples, np.float64), 0.0)
     return Choice(weights, float(weights.sum()), combine)
@@ -154,14 +154,14 @@ class Rule:
     Attributes
     ----------
     declaration : Declaration
-        What there is to know of it.
+        The facts about it.
     choose : callable
-        Called with `RoundUpdates` and the settled arguments.
+        The function that is called with `RoundUpdates` and the settled arguments.
     settle : callable
-        Called with the arguments that were given and with n; returns all of them. It raises
-        UsageError when they do not fit n.
+        The function that is called with the given arguments and with n, and returns all arguments.
+        It raises UsageError when they do not fit n.
     given : dict of str to Parameter
-        What was given.
+        The given arguments.
     """
 
     declaration: Declaration
@@ -191,14 +191,14 @@ class Rule:
         return replace(self, given=given)
 
     def settled(self, participants: int) -> Settled:
-        """Return all arguments for so many updates.
+        """Return all arguments for that number of updates.
 
         Raises
         ------
         InputError
             When these are too few.
         UsageError
-            When what was given does not fit them.
+            When the given arguments do not fit them.
         """
         if participants < self.declaration.fewest:
             raise InputError(
@@ -208,7 +208,7 @@ class Rule:
         return self.settle(self.given, participants)
 
     def of(self, updates: RoundUpdates) -> Choice:
-        """Return what the rule makes of a round.
+        """Return the choice of the rule for a round.
 
         Raises
         ------
@@ -232,12 +232,12 @@ class Rule:
 
 
 def settle_f(given: Arguments, n: int, most: int, rule: str) -> Settled:
-    """Return f: as it was given, else a fifth of n, rounded up, or the most that fits n.
+    """Return f: the given one, else a fifth of n, rounded up, or the most that fits n.
 
     Raises
     ------
     UsageError
-        When what was given does not fit; it says what does.
+        When the given one does not fit; the message says the range that does.
     """
     f = given.get("f")
     if f is None:

@@ -1,4 +1,4 @@
-"""FoolsGold: who is most alike counts least."""
+"""FoolsGold: participants who are most alike count least."""
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def foolsgold_weights(scores: Float64) -> Float64:
     Parameters
     ----------
     scores : float64 array of shape (n,)
-        In [−1, 1].
+        The largest pardoned cosines, in [−1, 1].
     """
     alpha = np.clip(1 - scores, 0.0, 1.0)
     largest = float(alpha.max(initial=0.0))
@@ -44,7 +44,7 @@ def foolsgold_weights(scores: Float64) -> Float64:
 
 
 def choose(updates: RoundUpdates) -> Choice:
-    """Weigh everybody by how unlike the others it is."""
+    """Weigh everybody by its dissimilarity to the others."""
     weights = foolsgold_weights(foolsgold_scores(updates.whole)) * updates.samples
     return Choice(weights, float(weights.sum()))
 

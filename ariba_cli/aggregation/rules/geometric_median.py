@@ -27,12 +27,12 @@ _PATIENCE = 20
 
 
 def weiszfeld(gram: Float64) -> Float64:
-    """Return by which weights, of sum 1, the updates make their geometric median.
+    """Return the weights, of sum 1, with which the updates make their geometric median.
 
     Parameters
     ----------
     gram : float64 array of shape (n, n)
-        Their inner products, from wherever they are counted.
+        The inner products of the updates, counted from any origin.
     """
     # Counted from one in their midst, neither what all have in common takes digits, nor one
     # that is far off.
@@ -63,7 +63,7 @@ def weiszfeld(gram: Float64) -> Float64:
 
 
 def choose(updates: RoundUpdates) -> Choice:
-    """Weigh everybody by how near the median it is."""
+    """Weigh everybody by its nearness to the median."""
     return Choice(weiszfeld(updates.whole.gram), 1.0)
 
 

@@ -35,7 +35,7 @@ def settle(given: Arguments, n: int) -> Settled:
 
 
 def central_order(distances: Float64) -> list[int]:
-    """Return everybody by the sum of all distances, the most central first.
+    """Return the indices of all by the sum of all distances, the most central first.
 
     Of equal scores the most central is taken, since ids should decide nothing: two that are
     each other's nearest, and count one neighbour, always have the same.
@@ -43,14 +43,14 @@ def central_order(distances: Float64) -> list[int]:
     Parameters
     ----------
     distances : float64 array of shape (n, n)
-        Squared.
+        The squared distances.
     """
     order: list[int] = np.argsort(distances.sum(axis=1), kind="stable").tolist()
     return order
 
 
 def krum_order(updates: RoundUpdates, f: int) -> list[int]:
-    """Return everybody by Krum score, the least first."""
+    """Return the indices of all by Krum score, the least first."""
     distances = squared_distances(updates.whole.gram)
     central = central_order(distances)
     sums = krum_sums(distances[np.ix_(central, central)], f)

@@ -22,7 +22,7 @@ def columns_median(values: Float64) -> Float64:
 
 
 def choose(updates: RoundUpdates) -> Choice:
-    """Keep everybody, and of each coordinate the median."""
+    """Keep everybody, and take the median of each coordinate."""
     return keep(updates, np.ones(updates.participants, dtype=bool), columns_median)
 
 

@@ -30,12 +30,12 @@ DECLARATION = Declaration(
 
 
 def settle(given: Arguments, _: int) -> Settled:
-    """Return what was given; the median is known with the updates."""
+    """Return the given arguments; the median is known with the updates."""
     return {key: float(value or 0) for key, value in given.items()}
 
 
 def choose(updates: RoundUpdates, *, norm: float | None = None, noise: float = 0.0) -> Choice:
-    """Weigh everybody by how much of its update is left."""
+    """Weigh everybody by the share of its update that is left."""
     norms = np.sqrt(np.maximum(np.diagonal(updates.whole.gram), 0.0))
     most = float(np.median(norms)) if norm is None else norm
     kept = np.divide(most, norms, out=np.ones_like(norms), where=norms > most)

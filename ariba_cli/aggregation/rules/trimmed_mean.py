@@ -39,9 +39,9 @@ def trimmed(values: Float64, f: int) -> Float64:
     Parameters
     ----------
     values : float64 array of shape (n, columns)
-        They are put in order, in which the sums are taken.
+        The values, which are sorted in place; sums are in that order.
     f : int
-        Less than n/2.
+        The number of values to leave out at each end; less than n/2.
     """
     values.sort(axis=0)
     total = np.zeros(values.shape[1])
@@ -51,7 +51,7 @@ def trimmed(values: Float64, f: int) -> Float64:
 
 
 def choose(updates: RoundUpdates, *, f: int) -> Choice:
-    """Keep everybody, and of each coordinate the middle."""
+    """Keep everybody, and take the middle of each coordinate."""
     return keep(updates, np.ones(updates.participants, dtype=bool), partial(trimmed, f=f))
 
 
