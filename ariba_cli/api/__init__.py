@@ -1,1 +1,1 @@
-"""The public Python API: what `import ariba_cli as ariba` shows, and the command line calls."""
+"""The public Python API, that `import ariba_cli as ariba` shows and the command line calls."""

@@ -1,4 +1,4 @@
-"""What plain Python values mean: paths, names, tensors and detectors."""
+"""The conversion of plain Python values into paths, names, tensors and detectors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _ONLY = "weight"
 
 
 def several(given: str | Sequence[str]) -> tuple[str, ...]:
-    """Return names as a tuple, whether one was given or several."""
+    """Return names as a tuple, from one name or several."""
     return (given,) if isinstance(given, str) else tuple(given)
 
 
@@ -50,30 +50,30 @@ def named_tensors(tensors: Tensors) -> dict[str, npt.NDArray[np.floating]]:
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked for of an audit, wherever the updates are.
+    """The options given to an audit, independent of the source of the updates.
 
     Attributes
     ----------
     layers : tuple of str
         Names, patterns or `all`; none for all that hold weights.
     fragment : str, optional
-        How they are cut.
+        The fragment into which they are cut.
     level : float, optional
         The false-discovery level.
     k_est : int or str, optional
-        How many suspects are named.
+        The number of suspects to name.
     detectors : str, sequence of str, or dict, optional
-        Their names; the first decides.
+        The names of detectors; the first decides.
     arguments : dict, optional
-        Arguments for whichever of them takes them.
+        The arguments, each for all detectors that take it.
     excluded : tuple of str
-        Who is left out.
+        The ids of participants to leave out.
     baseline : sequence of paths
         The reports on clean rounds of one's own.
     layout : str, optional
-        In which order the axes of weights lie.
+        The order of the axes of weights.
     by_order : bool
-        Whether tensors are matched by their order and shapes.
+        True to match tensors by their order and shapes.
     """
 
     layers: tuple[str, ...]
@@ -91,16 +91,16 @@ class Asked:
 def settings_for(
     asked: Asked, fit_sample: int | None = None, device: DeviceChoice = AUTO
 ) -> AuditSettings:
-    """Return the settings of an audit, with what was not asked for at its default.
+    """Return the settings of an audit, with the default for each option that was not given.
 
     Parameters
     ----------
     asked : Asked
-        What was.
+        The given options.
     fit_sample : int, optional
-        On how many fragments a detector of PyOD is fitted, at most.
+        The largest number of fragments on which a detector of PyOD is fitted.
     device : DeviceChoice, optional
-        Where detectors work.
+        The device on which detectors work.
 
     Raises
     ------

@@ -68,7 +68,7 @@ def audit(
     progress: Progress = no_progress,
     notice: Callable[[str], None] | None = None,
 ) -> Verdict:
-    """Audit a round on disk: say who stands out, and rank everybody by how backdoored it looks.
+    """Audit a round on disk: name those who stand out, and rank all by how backdoored they look.
 
     Parameters
     ----------
@@ -79,18 +79,18 @@ def audit(
     fragment : str, optional
         kernel, filter, row or block:D; by default by the layer's shape.
     level : float, optional
-        The false-discovery level: of all who are flagged, about so large a share is honest. By
+        The false-discovery level: about that share of all who are flagged is honest. By
         default 0.05 with a detector that gives p-values.
     k_est : int or str, optional
-        How many suspects to name instead, whether they stand out or not, as a number or as a
+        The number of suspects to name instead, even if they do not stand out, as a number or as a
         percentage such as `"20%"`.
     detectors : str, sequence of str, or dict, optional
-        Their names; the first decides. A dict gives each its own arguments. By default `panel`,
-        and `mahalanobis` where `k_est`, `layers` or `fragment` is given.
+        The names of detectors; the first decides. A dict gives each its own arguments. By default
+        `panel`, and `mahalanobis` where `k_est`, `layers` or `fragment` is given.
     detector_arguments : dict, optional
-        Arguments for whichever of the detectors takes them.
+        The arguments, each for all detectors that take it.
     fit_sample : int, optional
-        On how many fragments a detector of PyOD is fitted, at most.
+        The largest number of fragments on which a detector of PyOD is fitted.
     device : str, optional
         `auto`, `cpu`, `cuda` or `cuda:N`.
     exclude : str or sequence of str, optional
@@ -98,34 +98,34 @@ def audit(
     baseline : sequence of paths, optional
         Reports on clean rounds of the same federation, by which p-values are found.
     layout : str, optional
-        In which order the axes of weights lie: `torch` (out, in, …), `keras`, and Flax too,
-        (…, in, out), or `mlx` (out, …, in); by default what names and files say.
+        The order of the axes of weights: `torch` (out, in, …), `keras`, for Flax too,
+        (…, in, out), or `mlx` (out, …, in); by default taken from names and files.
     by_order : bool, optional
-        Match tensors by their order and shapes, and not by their names.
+        True to match tensors by their order and shapes, and not by their names.
     global_model : str or path, optional
-        The model that the server sent out; by default what is called `global` in the round.
+        The model that the server sent out; by default the one named `global` in the round.
     not_models : sequence of paths, optional
-        Files in the round that are no updates.
+        Files in the round that are not updates.
     options : ReadOptions, optional
         Limits, and the names of arrays without names.
     verify_seal, strict, evidence, truth : bool, optional
-        Hash every file that the seal lists; stop when a participant has to be left out; keep
-        what pictures are made of; measure the verdict against `truth.json`.
+        True to hash every file that the seal lists; to stop when a participant has to be left out;
+        to keep the data for pictures; to measure the verdict against `truth.json`.
     max_memory : int, optional
-        How many bytes of a layer to hold in memory.
+        The number of bytes of a layer to hold in memory.
     explain : sequence of str, optional
-        Whose most distant fragments are kept, with `evidence`.
+        The participants whose most distant fragments are kept, with `evidence`.
     history : RunningHistory, optional
         The rounds of the run before this one, to which it is added.
     progress : callable, optional
-        Called with what is done, how many steps of it are done, and how many there are.
+        The function that is called with the name of the work, the steps done, and all its steps.
     notice : callable, optional
-        Called with what should be known of how it goes.
+        The function that is called with messages for the user about the course of the work.
 
     Raises
     ------
     AribaError
-        When it cannot be done; the message says what to do next.
+        When it cannot be done; the message says the next step for the user.
 
     Examples
     --------
@@ -202,19 +202,19 @@ def score(
     Parameters
     ----------
     updates : dict of str to tensors
-        By participant, the arrays of its model by name, or a single array.
+        The arrays of each participant's model by name, or a single array, by participant.
     global_model : tensors, optional
         The model that the server sent out.
     deltas : bool, optional
-        Whether the updates are differences to it, and not weights.
+        True if the updates are differences from it, and not weights.
     layers, fragment, level, k_est, detectors, detector_arguments, exclude, baseline, layout, \
 by_order, progress
-        As in `audit`.
+        The same as for `audit`.
 
     Raises
     ------
     AribaError
-        When it cannot be done; the message says what to do next.
+        When it cannot be done; the message says the next step for the user.
 
     Examples
     --------

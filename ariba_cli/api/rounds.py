@@ -15,7 +15,7 @@ from ariba_cli.rounds.writing import RoundWriter, new_directory
 def open_round(
     path: PathText, *, global_model: PathText | None = None, names: Sequence[str] | None = None
 ) -> Round:
-    """Look at a directory of updates, without opening the updates.
+    """Open a directory of updates, without opening the updates.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def open_round(
     global_model : str or path, optional
         The model that the server sent out.
     names : sequence of str, optional
-        What arrays without names are called, in the order of the model.
+        The names of arrays without names, in the order of the model.
 
     Raises
     ------
@@ -59,13 +59,13 @@ def save_round(
     path : str or path
         The directory to make; it must not exist.
     updates : dict of str to tensors
-        By participant, the arrays of its model by name, or a single array.
+        The arrays of each participant's model by name, or a single array, by participant.
     global_model : tensors, optional
         The model that the server sent out.
     number : int, optional
         The number of the round.
     kind : str, optional
-        Whether the updates are `weights`, or a `difference` to the global model.
+        The kind of the updates: `weights`, or a `difference` from the global model.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The verdict that a notebook is given."""
+"""The verdict for use in a notebook."""
 
 import time
 from datetime import datetime
@@ -23,18 +23,18 @@ _SHOWN = 20
 
 
 class Verdict(_Verdict, frozen=True):
-    """What an audit found, and the record of how it was made.
+    """The result of an audit, and the record of its run.
 
     Attributes
     ----------
     ranking : tuple of Ranked
         The participants, the most suspicious first.
     suspects : tuple of Ranked
-        Those that the decision names.
+        The participants that the decision names.
     detectors : tuple of DetectorResult
-        What each detector says.
+        The result of each detector.
     findings : tuple of Finding
-        What is wrong with the inputs.
+        The faults of the inputs.
     run : RunRecord
         Versions, time and device.
 
@@ -84,7 +84,7 @@ class Verdict(_Verdict, frozen=True):
         return frame
 
     def __repr__(self) -> str:
-        """Return who is named, in one line."""
+        """Return the named participants, in one line."""
         return f"<Verdict: {headline_in_words(self)}>"
 
     def _repr_html_(self) -> str:
