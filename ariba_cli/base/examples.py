@@ -1,4 +1,4 @@
-"""A few of many names, for sentences."""
+"""The shortening of long lists of names, for sentences."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Paths that files name: a manifest, or a report."""
+"""Paths in files such as a manifest or a report."""
 
 _LONGEST = 4096
 
