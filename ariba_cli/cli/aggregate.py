@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Weighting(StrEnum):
-    """How much each participant counts."""
+    """The weighting of the participants."""
 
     EQUAL = "equal"
     SAMPLES = "samples"
@@ -203,7 +203,7 @@ def aggregate(
 
 
 def _run(path: Path, *, by_samples: bool, data: bool, needed: bool) -> "Run | None":
-    """What the run.json of a round says; None when there is none and none is needed."""
+    """Return the run of the `run.json` of a round; None when there is none and none is needed."""
     from ariba_cli.runs.run_file import read_run_at
 
     if not needed and not os.path.lexists(path):
@@ -220,7 +220,7 @@ def _run(path: Path, *, by_samples: bool, data: bool, needed: bool) -> "Run | No
 def _accuracy(
     run: "Run | None", data_dir: Path | None, console: "Console"
 ) -> "Iterator[Accuracy | None]":
-    """Give what measures a model on the data of a run, where there is one that is needed."""
+    """Yield a function that returns the accuracy of a model on a run's data; None if not needed."""
     if run is None:
         yield None
         return
@@ -252,7 +252,7 @@ def _check_named(named: Sequence[str], round_: "Round") -> None:
 
 
 def _left_out(done: "Aggregation", named: Collection[str], rule: str) -> bytes:
-    """Return who was left out and why: on request, for what was sent, and by the rule."""
+    """Return a line with the reason for each one left out: asked for, unusable, or the rule."""
     reasons = {name: "named" if name in named else "dropped" for name in done.dropped}
     reasons |= {str(one.participant): one.kind.value for one in done.findings}
     reasons |= {name: rule for name, share in done.shares.items() if share == 0}

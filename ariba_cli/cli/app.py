@@ -1,4 +1,4 @@
-"""The command `ariba`: its commands, and how every one of them ends."""
+"""The command `ariba`: its commands, and the ways in which they end."""
 
 import os
 import signal
@@ -76,9 +76,9 @@ _ENDS = {
 
 
 class Stopped(BaseException):
-    """A signal arrived: unwind, so that nothing is left half-written.
+    """The end of a command by a signal, which unwinds so that no file is left half-written.
 
-    Ctrl-C is one too, and no KeyboardInterrupt, of which Typer drops the notes.
+    It replaces the KeyboardInterrupt of Ctrl-C, too, whose notes Typer drops.
     """
 
     def __init__(self, number: int) -> None:
@@ -121,7 +121,7 @@ def _ariba(
 
 
 def main() -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line, and return the exit code."""
     _heed_signals()
     _open_missing_streams()
     heed_shells()
@@ -162,9 +162,9 @@ def _heed_signals() -> None:
 
 
 def _open_missing_streams() -> None:
-    """Stand in for what was closed before the start, as by `>&-` or `2>&-`.
+    """Replace the streams that were closed before the start, such as by `>&-` or `2>&-`.
 
-    Messages go nowhere then. Data must not: a stdout that cannot be written makes an error.
+    Messages go nowhere then. Data must not: a stdout that cannot be written is an error.
     """
     sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
@@ -176,7 +176,7 @@ def _fail(message: str) -> int:
 
 
 def _usage(error: Exception) -> str:
-    """A usage error in one line, with the help that belongs to it."""
+    """Return a usage error in one line, with the help that belongs to it."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "ariba"
     message = error.format_message() if hasattr(error, "format_message") else str(error)
@@ -188,5 +188,5 @@ def _stop(number: int, _: object) -> NoReturn:
 
 
 def _with_notes(message: str, error: BaseException) -> str:
-    """A message with what was noted on the way up, as that a run can be finished."""
+    """Return a message with the notes of its error, such as that a run can be finished."""
     return "; ".join([message, *getattr(error, "__notes__", [])])

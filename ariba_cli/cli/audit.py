@@ -1,4 +1,4 @@
-"""`ariba audit`: say who stands out in a round, or in several."""
+"""`ariba audit`: find the participants that stand out in a round, or in several."""
 
 import re
 import sys
@@ -283,7 +283,7 @@ def audit(
 
 
 def parse_top(text: str) -> int:
-    """Return how many participants `10` or `all` stands for.
+    """Return the number of participants that `10` or `all` stands for.
 
     Raises
     ------
@@ -298,12 +298,12 @@ def parse_top(text: str) -> int:
 
 
 def parse_bytes(text: str) -> int:
-    """`512MB`, `4GiB`, or a number of bytes.
+    """Return the number of bytes that `512MB`, `4GiB` or a number stands for.
 
     Raises
     ------
     UsageError
-        When it is none of them, or less than can be worked with.
+        When it is none of them, or too few to work with.
     """
     found = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-z]{0,3})", text)
     scale = _UNITS.get(found[2].lower()) if found else None

@@ -1,4 +1,4 @@
-"""One round audited after the other, and what came of them together."""
+"""The audit of rounds, one after the other, and of all together."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 
 @dataclass
 class Auditing:
-    """Audits rounds in the same way.
+    """The audit of rounds with the same settings.
 
     Attributes
     ----------
     asked : dict of str to Any
         The options of `ariba_cli.audit`.
-    outputs : tuple of paths
-        What is written beside, and must not lie among the updates of a round.
+    outputs : tuple of Path
+        The files that the command writes, which must not lie among the updates of a round.
     conditions : sequence of Condition
-        Of `--fail-on`.
+        The conditions of `--fail-on`.
     console : Console
-        Where things are said.
+        The console for messages.
     history : RunningHistory, optional
-        What is remembered of the rounds so far; none for one round.
+        The history of the rounds so far; None for one round.
     failed : int
-        How many rounds could not be audited so far.
+        The number of rounds so far that could not be audited.
     holding : bool
-        Whether a condition held in any round, or in all together.
+        True if a condition held in any round, or in all together.
     """
 
     asked: dict[str, Any]
@@ -56,7 +56,7 @@ class Auditing:
     _stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     def one(self, path: Path, verdicts: Verdicts) -> Iterator[bytes]:
-        """The report of a round.
+        """Yield the report of a round.
 
         Raises
         ------
@@ -67,14 +67,19 @@ class Auditing:
             yield from self._report(path, verdicts, progress, "")
 
     def each(self, paths: Iterable[Path], total: int | None, verdicts: Verdicts) -> Iterator[bytes]:
-        """The reports of several rounds, each before the next round is looked for.
+        """Yield the reports of several rounds, each before the next round is looked for.
 
-        The last is that of all together. A round that cannot be audited is said, and the rest
-        goes on.
+        The last is that of all together. A round that cannot be audited is an error on stderr, and
+        the rest goes on.
 
         Parameters
         ----------
-        total : how many there are, where that is known.
+        paths : iterable of Path
+            The directories of the rounds.
+        total : int, optional
+            The number of rounds; None where it is not known.
+        verdicts : Verdicts
+            The encoder of the verdicts.
 
         Raises
         ------
@@ -96,7 +101,7 @@ class Auditing:
         yield from self._of_history(verdicts)
 
     def _of_history(self, verdicts: Verdicts) -> Iterator[bytes]:
-        """The report of all rounds together, where there are enough of them."""
+        """Yield the report of all rounds together, where there are enough of them."""
         if self.history is None:
             return
         if not self.history.suffices:
@@ -109,7 +114,7 @@ class Auditing:
         self._heed(found, "all rounds together: ")
 
     def _heed(self, verdict: "Verdict | History", which: str) -> None:
-        """Say which conditions hold, and remember that one does."""
+        """Report the conditions that hold, and remember if one does."""
         holding = [condition.text for condition in self.conditions if condition.holds(verdict)]
         self.holding = self.holding or bool(holding)
         if holding:
@@ -143,7 +148,7 @@ def _marks_in_words(layer: "MarkedLayer", what: str) -> str:
 
 
 def _of_rounds(progress: Progress, number: int, total: int | None) -> Progress:
-    """How one round tells how far all are; when nobody knows how many, how far it is itself."""
+    """Return the progress of one round in that of all; if their number is unknown, its own."""
     if total is None:
         return lambda what, done, steps: progress(f"round {number}: {what}", done, steps)
     return lambda what, _done, _steps: progress(what, number - 1, total)

@@ -1,8 +1,7 @@
-"""`ariba completion`: let a shell complete what belongs to the command.
+"""`ariba completion`: the completion of command lines by a shell.
 
-A shell that completes runs `ariba` with the line as far as the cursor in a variable. Which
-words are whole, and which is being written, is found here for all shells alike: Bash by
-itself takes `pyod:ECOD` for three words.
+A shell that completes runs `ariba` with the line up to the cursor in a variable. The line is
+split into words here for all shells alike: Bash by itself takes `pyod:ECOD` for three words.
 """
 
 import os
@@ -53,7 +52,13 @@ def completion(
 
 
 def heed_shells(variables: MutableMapping[str, str] = os.environ) -> None:
-    """Have the next command line completed instead of run, if a shell asks for that."""
+    """Have the next command line completed instead of run, if a shell asks for that.
+
+    Parameters
+    ----------
+    variables : mutable mapping of str to str, optional
+        The environment, in which the shell's line is put in the form that Typer reads.
+    """
     if not variables.get(_TASK):
         return
     from typer.completion import get_completion_inspect_parameters
@@ -69,7 +74,7 @@ def heed_shells(variables: MutableMapping[str, str] = os.environ) -> None:
 
 
 def split(line: str) -> list[str]:
-    r"""The words of an unfinished line; the last is the one that is being written.
+    r"""Return the words of an unfinished line; the last is the one that is being written.
 
     >>> split("ariba audit --fail-on 'sha")
     ['ariba', 'audit', '--fail-on', 'sha']

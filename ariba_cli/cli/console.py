@@ -25,7 +25,7 @@ _SECONDS_BEFORE_PROGRESS = 1.0
 
 @dataclass(frozen=True)
 class Environment:
-    """Where a command runs: its streams and its variables."""
+    """The environment of a command: its streams and its variables."""
 
     stdout: TextIO
     stderr: TextIO
@@ -33,19 +33,23 @@ class Environment:
 
     @classmethod
     def of_process(cls) -> Self:
-        """The real ones."""
+        """Return the environment of this process."""
         return cls(sys.stdout, sys.stderr, os.environ)
 
 
 class Console:
-    """What a command says, and where.
+    """The output of a command: data and messages.
 
     Parameters
     ----------
-    environment : the streams.
-    color : `auto`, `always` or `never`; `auto` obeys `NO_COLOR`.
-    quiet : say nothing on stderr but errors and warnings.
-    verbose : say on stderr what is being done.
+    environment : Environment
+        The streams.
+    color : str
+        `auto`, `always` or `never`; `auto` obeys `NO_COLOR`.
+    quiet : bool
+        True to write nothing to stderr but errors and warnings.
+    verbose : bool
+        True to report the steps of the work on stderr.
     """
 
     def __init__(self, environment: Environment, *, color: str, quiet: bool, verbose: bool) -> None:
@@ -60,7 +64,8 @@ class Console:
 
         Returns
         -------
-        Whether more is wanted: a reader that has closed the pipe has had enough.
+        bool
+            False if the reader has closed the pipe and wants no more.
         """
         self._hide_bar()
         stdout = self._environment.stdout
@@ -75,30 +80,30 @@ class Console:
         return True
 
     def note(self, message: str) -> None:
-        """Say something that is not data."""
+        """Write a message that is not data."""
         if not self._quiet:
             self._say(message)
 
     def detail(self, message: str) -> None:
-        """Say what is being done, when that was asked for."""
+        """Report a step of the work, if that was asked for."""
         if self._verbose:
             self._say(message)
 
     def warn(self, message: str) -> None:
-        """Say what a user should know before using the data."""
+        """Write a warning that a user should know before using the data."""
         self._say(f"warning: {message}")
 
     def error(self, message: str) -> None:
-        """Say what could not be done, when something else still can."""
+        """Report an error after which other work goes on."""
         self._say(f"error: {message}")
 
     @property
     def on_terminal(self) -> bool:
-        """Whether stdout is a terminal."""
+        """Return True if stdout is a terminal."""
         return self._environment.stdout.isatty()
 
     def paper(self, *, for_file: bool) -> Paper:
-        """What tables are drawn on: a terminal as wide as it is, or a file or pipe."""
+        """Return the paper for tables: of the width of the terminal, or for a file or pipe."""
         stdout = self._environment.stdout
         terminal = self.on_terminal and not for_file
         return Paper(
@@ -109,9 +114,9 @@ class Console:
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
-        """A progress bar on stderr, if it is a terminal, for what takes over a second.
+        """Show a progress bar on stderr, if it is a terminal, for work that takes over a second.
 
-        It makes way for whatever else is said.
+        It makes way for all other messages.
         """
         if self._quiet or not self._environment.stderr.isatty():
             yield no_progress
@@ -136,7 +141,7 @@ class Console:
 
 
 def say(stream: TextIO, message: str) -> None:
-    """Write one line that no terminal can be made to obey."""
+    """Write one line, without any control sequence that a terminal would obey."""
     encoding = stream.encoding or "utf-8"
     shown = visible(message).encode(encoding, "backslashreplace").decode(encoding)
     try:
@@ -147,7 +152,7 @@ def say(stream: TextIO, message: str) -> None:
 
 
 def give_up(stream: TextIO) -> None:
-    """Send to nowhere what Python would still flush when it exits."""
+    """Redirect to nowhere the data that Python would still flush when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
@@ -172,7 +177,7 @@ class _RichBar:
         self.hide()
 
     def hide(self) -> None:
-        """Take it off the screen until there is more to tell."""
+        """Remove the bar from the screen until there is more progress."""
         if self._progress is not None:
             self._progress.stop()
             self._shown = False

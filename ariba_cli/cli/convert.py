@@ -1,4 +1,4 @@
-"""`ariba convert`: any directory of updates into a sealed round."""
+"""`ariba convert`: write any directory of updates as a sealed round."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,7 @@ from ariba_cli.cli.options.groups import grouped
 
 
 class Kind(StrEnum):
-    """What participants send."""
+    """The content of participants' updates."""
 
     WEIGHTS = "weights"
     DIFFERENCE = "difference"

@@ -1,4 +1,4 @@
-"""`ariba diff`: who moved between two reports."""
+"""`ariba diff`: the participants that moved between two reports."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class DiffFormat(StrEnum):
-    """How a comparison is written."""
+    """The format of a comparison."""
 
     TABLE = "table"
     JSON = "json"
@@ -93,7 +93,7 @@ def diff(
 
 
 def _of_all(lines: "Lines | None", path: Path) -> "HistoryReport":
-    """The verdict on all rounds together, where there is one.
+    """Return the verdict on all rounds together.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""`ariba evaluate`: how good a model is, and how well backdoors work in it."""
+"""`ariba evaluate`: measure the quality of a model, and the backdoors in it."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +16,7 @@ from ariba_cli.cli.options.training import EngineName
 
 
 class EvaluateFormat(StrEnum):
-    """How the measures are written."""
+    """The format of the measures."""
 
     TABLE = "table"
     JSON = "json"

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What a command's exit code says."""
+    """The exit code of a command."""
 
     COMPLETED = 0
     CONDITION_HOLDS = 1

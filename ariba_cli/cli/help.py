@@ -1,4 +1,4 @@
-"""What a command's help says beside its options: the same sections, in the same order.
+"""The help of a command beside its options: the same sections, in the same order.
 
 They come from its docstring: paragraphs that start with `Example: ` are shown together, and
 one that starts with `Exit codes: ` goes below the options.
@@ -30,7 +30,7 @@ ENVIRONMENT = (
 
 
 def help_text(command: Callable[..., None]) -> str:
-    """What a command does, and its examples, each as it can be copied."""
+    """Return the description of a command, and its examples, each ready to be copied."""
     prose, examples = [], []
     for paragraph in _paragraphs(command):
         if paragraph.startswith(_EXAMPLE):
@@ -44,7 +44,7 @@ def help_text(command: Callable[..., None]) -> str:
 
 
 def exit_codes(command: Callable[..., None]) -> str:
-    """How a command ends."""
+    """Return the paragraph on the exit codes of a command."""
     own = (one for one in _paragraphs(command) if one.startswith(_EXIT_CODES))
     return next(own, _USUAL).rstrip(".") + _SIGNALS
 
@@ -54,6 +54,6 @@ def _paragraphs(command: Callable[..., None]) -> list[str]:
 
 
 def _shown(example: str) -> str:
-    """A command line, as a shell reads it over several lines where it is long."""
+    """Return a command line, split over several lines for a shell where it is long."""
     lines = textwrap.wrap(example, _EXAMPLE_WIDTH, break_long_words=False, break_on_hyphens=False)
     return "  " + " \\\n    ".join(lines)

@@ -1,4 +1,4 @@
-"""`ariba inspect`: what is in a file or a round."""
+"""`ariba inspect`: show the contents of a file or a round."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,7 @@ from ariba_cli.cli.options.groups import grouped
 
 
 class InspectFormat(StrEnum):
-    """How the contents are written."""
+    """The format of the contents."""
 
     TABLE = "table"
     JSON = "json"

@@ -1,4 +1,4 @@
-"""Imports that signals must not come into."""
+"""Imports that signals must not interrupt."""
 
 import importlib
 
@@ -6,9 +6,9 @@ from ariba_cli.base.interrupts import defer_signals
 
 
 def import_training_libraries() -> None:
-    """Import what training needs, after the arguments were checked and before it starts.
+    """Import the training libraries, after the arguments were checked and before training starts.
 
-    The library would import it when it is first used, where signals come through.
+    They would otherwise be imported at their first use, which signals can interrupt.
     """
     with defer_signals():
         for name in ("sklearn.datasets", "torch"):

@@ -1,4 +1,4 @@
-"""Where a command's data goes, and the record of its run."""
+"""The destination of a command's data, and the record of its run."""
 
 import os
 import re
@@ -19,7 +19,7 @@ _HELD_BYTES = 2**24
 
 
 class Stopwatch:
-    """Notes when a command started."""
+    """A stopwatch that notes when a command started."""
 
     def __init__(self) -> None:
         self._started = datetime.now(UTC)
@@ -33,7 +33,7 @@ class Stopwatch:
         device: str = "cpu",
         sandbox: dict[str, int | bool] | None = None,
     ) -> RunRecord:
-        """How the command was run, up to now, on which round, where, and behind which walls."""
+        """Return the record of the command up to now, with its round, device and sandbox."""
         epoch = _source_date_epoch()
         if epoch is None and reproducible:
             epoch = 0
@@ -89,7 +89,7 @@ def _write_in_place(output: Path, pieces: Iterable[bytes]) -> None:
 
 
 def _write_file(output: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file when all pieces are there; until then its folder is as it was."""
+    """Write a file when all pieces are there; until then its folder stays as it was."""
     from tempfile import SpooledTemporaryFile
 
     from ariba_cli.files.atomic import write_atomically

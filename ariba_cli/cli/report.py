@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ReportFormat(StrEnum):
-    """How a report is written."""
+    """The format of a report."""
 
     TABLE = "table"
     HTML = "html"
@@ -91,7 +91,7 @@ def report(
 def _of_lines(
     lines: "Lines", format_: ReportFormat, console: "Console", *, for_file: bool
 ) -> bytes:
-    """What all rounds together say; it has a table and a page.
+    """Return the table or the page of all rounds together.
 
     Raises
     ------

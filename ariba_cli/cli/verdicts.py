@@ -1,4 +1,4 @@
-"""How verdicts go out, in any format, of one round or of several."""
+"""The output of verdicts, in any format, of one round or of several."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AuditFormat(StrEnum):
-    """How a verdict is written."""
+    """The format of a verdict."""
 
     TABLE = "table"
     JSON = "json"
@@ -23,17 +23,28 @@ class AuditFormat(StrEnum):
 
 
 class Verdicts:
-    """Turns verdicts into the bytes of an output, one after the other.
+    """An encoder of verdicts, one after the other, as the bytes of an output.
 
     Parameters
     ----------
-    several : whether there may be more than one, so that each says which round it is of.
-    for_file : whether they go to a file.
-    reproducible : whether time and duration are left out.
-    evidence : whether the evidence in a verdict is for JSON, and not for the page alone.
-    explained : whom tables explain.
-    page : the file of an HTML page that is written, too.
-    top : how many participants tables show; see `audit_table`.
+    format_ : AuditFormat
+        The format.
+    console : Console
+        The console for messages.
+    several : bool
+        True if there may be more than one, so that each names its round.
+    for_file : bool
+        True if they go to a file.
+    reproducible : bool
+        True to leave out time and duration.
+    evidence : bool
+        True if the evidence in a verdict is for JSON, and not for the page alone.
+    explained : sequence of str
+        The participants that tables explain.
+    page : Path, optional
+        The file of an HTML page that is written, too.
+    top : int, optional
+        The number of participants in tables; see `audit_table`.
     """
 
     def __init__(
@@ -68,7 +79,7 @@ class Verdicts:
         stopwatch: "Stopwatch",
         sandbox: dict[str, int | bool] | None = None,
     ) -> bytes:
-        """What is to be written for the next round; the page of one is written right away.
+        """Return the bytes for the next round; the page of a single one is written right away.
 
         Raises
         ------
@@ -96,11 +107,11 @@ class Verdicts:
 
     @property
     def needs_history(self) -> bool:
-        """Whether something is asked for that only all rounds together can say."""
+        """Return True if the output needs the history of all rounds together."""
         return self._several and self._page is not None
 
     def encode_history(self, history: "History", stopwatch: "Stopwatch") -> bytes:
-        """What is to be written of all rounds together, after the last; and its page.
+        """Return the bytes for all rounds together, after the last, and write their page.
 
         Raises
         ------
@@ -131,7 +142,7 @@ class Verdicts:
         return paper.encode("\n" + history_table(history, paper, top=self._top))
 
     def _write_page(self, page: Path, verdict: "Verdict", run: "RunRecord") -> None:
-        """Write what the JSON says, and nothing else, as HTML."""
+        """Write the content of the JSON, and nothing else, as HTML."""
         from ariba_cli.cli.output import deliver
         from ariba_cli.reports.audit_json import audit_json
         from ariba_cli.reports.html.page import audit_html

@@ -1,4 +1,4 @@
-"""`ariba verify`: audit a round again, and hold it against its report."""
+"""`ariba verify`: audit a round again, and compare it with its report."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -97,22 +97,22 @@ def verify(
 
 @dataclass
 class _Verifying:
-    """Holds one round after the other against its report, and remembers them.
+    """The comparison of rounds with their reports, one after the other.
 
     Attributes
     ----------
     terms : ReadOptions
-        Under which files are opened.
+        The terms under which files are opened.
     beside : tuple of Path
-        Files that are no updates.
+        Files that are not updates.
     global_path : Path, optional
         The global model, where it was named.
     max_memory : int, optional
-        How many bytes of a layer to hold in memory.
+        The number of bytes of a layer to hold in memory.
     console : Console
-        Where things are said.
+        The console for messages.
     different : bool
-        Whether anything is not as it was.
+        True if there is any difference so far.
     """
 
     terms: "ReadOptions"
@@ -124,12 +124,12 @@ class _Verifying:
     _history: "ReplayedHistory | None" = None
 
     def verify(self, report: "Report", path: Path, which: str) -> None:
-        """Print what is not as the report on a round says.
+        """Print the differences from the report on a round.
 
         Raises
         ------
         AribaError
-            When it could not be told.
+            When the comparison is not possible.
         """
         from ariba_cli.cli.output import Stopwatch
         from ariba_cli.replay.history import ReplayedHistory
@@ -168,7 +168,7 @@ class _Verifying:
         self.different = self.different or bool(done.differences)
 
     def verify_history(self, report: "HistoryReport") -> None:
-        """Print what is not as the report on all rounds together says."""
+        """Print the differences from the report on all rounds together."""
         assert self._history is not None
         found = self._history.differences(report)
         self._print(f"all rounds together: {line}" for line in found[:_MOST_LINES])
@@ -195,7 +195,7 @@ def _lines(done: "Verification") -> Iterator[str]:
 
 
 def notes(report: "Report", done: "Verification", now: "RunRecord") -> Iterator[str]:
-    """What is to be known beside the differences, and why there may be any."""
+    """Yield the notes beside the differences, and the possible reasons for them."""
     if done.analysed_only:
         yield (
             f"of {done.analysed_only:,} inputs the report has no hash of the whole file: of them, "

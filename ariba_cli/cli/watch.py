@@ -16,7 +16,7 @@ from ariba_cli.cli.options.groups import grouped
 
 
 class WatchFormat(StrEnum):
-    """How what was found is written."""
+    """The format of the reports."""
 
     LINE = "line"
     JSON = "json"

@@ -1,4 +1,4 @@
-"""One round of a running federation after the other, and what follows from each."""
+"""The rounds of a running federation, one after the other, and the reactions to each."""
 
 import os
 import subprocess
@@ -25,26 +25,26 @@ from ariba_cli.verdicts.verdict import Verdict
 
 @dataclass
 class Watching:
-    """Audits rounds as they come.
+    """An audit of rounds as they come.
 
     Attributes
     ----------
     asked : dict of str to Any
         The options of `ariba_cli.audit`.
     as_json : bool
-        Whether reports are printed, and not lines in words.
+        True to print reports, and not lines in words.
     reproducible : bool
-        Whether time and duration are left out.
+        True to leave out time and duration.
     conditions : sequence of Condition
-        Of `--fail-on`.
+        The conditions of `--fail-on`.
     command : str, optional
-        What is run when one holds; without it that is the end.
+        The command to run when a condition holds; None to end.
     console : Console
-        Where things are said.
+        The console for messages.
     ended : bool
-        Whether nothing more is wanted.
+        True when the watch is over.
     holding : bool
-        Whether that is so because a condition holds.
+        True if it is over because a condition holds.
     """
 
     asked: dict[str, Any]
@@ -59,7 +59,7 @@ class Watching:
     _named: frozenset[str] = frozenset()
 
     def take(self, path: Path) -> None:
-        """Audit a round, say what it shows, and what all show together.
+        """Audit a round, and report its verdict and that of all together.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class Watching:
             self.ended = True
 
     def _heed(self, verdict: Verdict | History, report: bytes, path: Path, which: str) -> None:
-        """Say which conditions hold, and run the command, or end."""
+        """Report the conditions that hold, and run the command, or end."""
         holding = [condition.text for condition in self.conditions if condition.holds(verdict)]
         if not holding:
             return

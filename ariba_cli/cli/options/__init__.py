@@ -1,1 +1,1 @@
-"""Options of the command line, by what they say; each is defined once."""
+"""Options of the command line, by subject; each is defined once."""

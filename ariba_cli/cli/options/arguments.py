@@ -1,4 +1,4 @@
-"""Options that are `KEY=VALUE`, for whatever takes that key."""
+"""Options of the form `KEY=VALUE`, for any part that takes that key."""
 
 import math
 import re
@@ -16,16 +16,16 @@ _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORE
 
 
 def parse_arguments(texts: Sequence[str], option: str, example: str) -> "dict[str, Parameter]":
-    """Read every `key=value`.
+    """Return the arguments in texts of the form `key=value`.
 
     Parameters
     ----------
     texts : sequence of str
-        As they were written.
+        The texts as they were written.
     option : str
         The option that they follow, for error messages.
     example : str
-        One of them that is right.
+        A correct example.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def parse_arguments(texts: Sequence[str], option: str, example: str) -> "dict[st
 
 
 def parse_value(text: str) -> "Parameter":
-    """An integer, a number, true, false or none, else the text itself.
+    """Return the text as an integer, a number, true, false or none, else as it is.
 
     Raises
     ------

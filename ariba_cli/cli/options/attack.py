@@ -1,4 +1,4 @@
-"""Options that say how participants are compromised."""
+"""Options for the compromise of participants."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -184,7 +184,7 @@ _OF_A_STRATEGY = {
 
 @dataclass(frozen=True)
 class AttackOptions:
-    """Options for who is compromised, and what they do."""
+    """The options for the choice of the compromised, and for their attack."""
 
     k: KOption = None
     compromised: CompromisedOption = None
@@ -243,7 +243,7 @@ ATTACK = AttackOptions()
 
 
 def _names(compromised: str | None) -> tuple[str, ...]:
-    """Who was named, as in `p03,p17`."""
+    """Return the ids that were named, such as in `p03,p17`."""
     named = tuple(compromised.split(",")) if compromised is not None else ()
     if "" in named:
         raise UsageError("--compromised names nobody between two commas; write it as p03,p17")
@@ -251,7 +251,7 @@ def _names(compromised: str | None) -> tuple[str, ...]:
 
 
 def _strategies(named: list[str]) -> tuple[str, ...]:
-    """The strategies that were named, in one order; `none` stands for none."""
+    """Return the strategies that were named, in one order; `none` stands for none."""
     if choices.NO_STRATEGY in named and len(named) > 1:
         raise UsageError("--strategy none goes with no other; leave it out")
     return tuple(sorted(set(named) - {choices.NO_STRATEGY}))
@@ -273,13 +273,13 @@ def _check_heeded(context: typer.Context, strategies: Sequence[str]) -> None:
 
 
 def on_command_line(context: typer.Context, option: str) -> bool:
-    """Whether an option was typed, and is no default of the command or its environment."""
+    """Return True if an option was typed, and not taken from a default or the environment."""
     source = context.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
 
 
 def audited(forged: "Forged") -> list[str]:
-    """What the auditor that is attacked says of the round, in lines; none without any."""
+    """Return the verdict of the attacked auditor on the round, in lines; none without one."""
     if forged.reached is None:
         return []
     lines = [f"{forged.settings.against:<13}  flagged    least p-value  backdoor accuracy"]
@@ -299,7 +299,7 @@ def audited(forged: "Forged") -> list[str]:
 
 
 def warn_of_many(settings: "AttackSettings", participants: int, console: Console) -> None:
-    """Say so when half of the participants or more are compromised."""
+    """Warn when half of the participants or more are compromised."""
     k = len(set(settings.compromised)) or settings.k or 0
     if participants > k >= participants / 2:
         console.warn(

@@ -1,7 +1,7 @@
 """The values that a shell completes, beside those that Typer knows: looked up only then.
 
-Each function is given to an option as its `autocompletion`; Typer keeps what begins as the
-word that is being written. Words come from the registries, and never from a round.
+Each function is given to an option as its `autocompletion`; Typer keeps the values that begin with
+the word that is being written. Words come from the registries, and never from a round.
 """
 
 # What stands for no strategy at all.
@@ -9,14 +9,14 @@ NO_STRATEGY = "none"
 
 
 def conditions() -> list[str]:
-    """What can follow `--fail-on`."""
+    """Return the forms that can follow `--fail-on`."""
     from ariba_cli.cli.options.conditions import FORMS
 
     return [form.start for form in FORMS]
 
 
 def detectors() -> list[str]:
-    """Every detector that can be named."""
+    """Return the name of every detector."""
     from ariba_cli.detectors import DETECTORS, WITH_VARIANTS
     from ariba_cli.scoring.pyod_catalogue import CATALOGUE
 
@@ -25,90 +25,90 @@ def detectors() -> list[str]:
 
 
 def rules() -> list[str]:
-    """Every way to aggregate."""
+    """Return the name of every aggregation rule."""
     from ariba_cli.aggregation.rules import RULES
 
     return list(RULES)
 
 
 def triggers() -> list[str]:
-    """Every trigger."""
+    """Return the name of every trigger."""
     from ariba_cli.attacks.triggers import TRIGGERS
 
     return list(TRIGGERS)
 
 
 def strategies() -> list[str]:
-    """Every strategy, and the word for none."""
+    """Return the name of every strategy, and the word for none."""
     from ariba_cli.attacks.strategies import STRATEGIES
 
     return [*STRATEGIES, NO_STRATEGY]
 
 
 def strategy_arguments() -> list[str]:
-    """Every argument of a strategy; a value follows the equals sign."""
+    """Return every argument of a strategy; a value follows the equals sign."""
     from ariba_cli.attacks.strategies import STRATEGIES, options_of
 
     return [f"{key}=" for key in options_of(tuple(STRATEGIES))]
 
 
 def auditors() -> list[str]:
-    """Whose verdict an attacker can minimise."""
+    """Return the auditors whose verdict an attacker can minimise."""
     from ariba_cli.attacks.against import AUDITORS
 
     return list(AUDITORS)
 
 
 def anomalies() -> list[str]:
-    """What l_a can be."""
+    """Return the names of the anomaly terms l_a."""
     from ariba_cli.attacks.strategies import ANOMALIES
 
     return list(ANOMALIES)
 
 
 def datasets() -> list[str]:
-    """Every data set."""
+    """Return the name of every data set."""
     from ariba_cli.federated.datasets import DATASETS
 
     return list(DATASETS)
 
 
 def partitions() -> list[str]:
-    """Every way to deal out samples; a number follows the colon."""
+    """Return every way to deal out samples; a number follows the colon."""
     from ariba_cli.federated.partitions import PARTITIONS
 
     return [f"{name}:" if way.parameter else name for name, way in PARTITIONS.items()]
 
 
 def models() -> list[str]:
-    """Every network that can be trained."""
+    """Return the name of every network that can be trained."""
     from ariba_cli.federated.models import MODELS
 
     return list(MODELS)
 
 
 def schemas() -> list[str]:
-    """Every kind of report that has a schema."""
+    """Return every kind of report that has a schema."""
     from ariba_cli.reports.published import versions
 
     return list(versions())
 
 
 def fragments() -> list[str]:
-    """Every way to cut a layer; a number follows the colon."""
+    """Return every way to cut a layer; a number follows the colon."""
     return ["kernel", "filter", "row", "block:"]
 
 
 def layers() -> list[str]:
-    """What can be named without looking into a round."""
+    """Return the layer arguments that can be named without a round."""
     return ["all"]
 
 
 def devices() -> list[str]:
-    """Where something can be computed; there may be several cards."""
+    """Return the devices of computation; there may be several cards."""
     return ["auto", "cpu", "cuda", "cuda:0"]
 
 
 def kept_rounds() -> list[str]:
-    """Which rounds a simulation can write; a number follows the colon."""
+    """Return the choices of rounds that a simulation writes; a number follows the colon."""
     return ["all", "last", "every:"]

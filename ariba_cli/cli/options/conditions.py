@@ -1,4 +1,4 @@
-"""The conditions of `--fail-on`: the one list that help, completion and errors are made of."""
+"""The conditions of `--fail-on`: the one list behind help, completion and errors."""
 
 import re
 from collections.abc import Callable, Collection
@@ -20,16 +20,16 @@ _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20}")
 
 @dataclass(frozen=True)
 class Condition:
-    """Something of a verdict that makes a command exit with 1.
+    """A condition on a verdict that makes a command exit with 1.
 
     Attributes
     ----------
     text : str
-        As it was written.
+        The text as it was written.
     holds : callable
-        Whether it holds, of a verdict.
+        Returns True if the condition holds for a verdict.
     needs_seal : bool
-        Whether the seal has to be verified for it: a file that was tampered with differs from
+        True if the seal has to be verified for it: a file that was tampered with differs from
         the seal in its hash alone.
     """
 
@@ -40,15 +40,20 @@ class Condition:
 
 @dataclass(frozen=True)
 class Form:
-    """What can be written after `--fail-on`.
+    """A form of condition that can be written after `--fail-on`.
 
     Attributes
     ----------
-    start : all of it, or what stands before the number.
-    says : when it holds, in words; nothing where the name of a finding says it.
-    make : what it asks of a verdict, for a number where one belongs to it.
-    takes_number : whether one does.
-    needs_seal : see `Condition`.
+    start : str
+        The whole text, or the part before the number.
+    says : str
+        The condition in words; empty where the name of a finding says it.
+    make : callable
+        Returns the test of a verdict, given the number where one belongs to it.
+    takes_number : bool
+        True if a number belongs to it.
+    needs_seal : bool
+        See `Condition`.
     """
 
     start: str
@@ -59,11 +64,11 @@ class Form:
 
     @property
     def written(self) -> str:
-        """As it stands in help and errors."""
+        """Return the form as it appears in help and errors."""
         return self.start + ("X" if self.takes_number else "")
 
     def read(self, text: str) -> Condition | None:
-        """The condition that a text is in this form; None when it is in another."""
+        """Return the condition that a text is in this form; None when it is in another."""
         if not self.takes_number:
             return Condition(text, self.make(0.0), self.needs_seal) if text == self.start else None
         rest = text.removeprefix(self.start)
@@ -165,12 +170,12 @@ FORMS = (
 
 
 def parse_condition(text: str) -> Condition:
-    """The condition that is written so.
+    """Return the condition of a text.
 
     Raises
     ------
     UsageError
-        When none is.
+        When the text is not a condition.
     """
     for form in FORMS:
         condition = form.read(text)
@@ -181,7 +186,7 @@ def parse_condition(text: str) -> Condition:
 
 
 def conditions_in_words() -> str:
-    """All forms, as the help lists them."""
+    """Return all forms, as the help lists them."""
     return ", ".join(
         f"{form.written} ({form.says})" if form.says else form.written for form in FORMS
     )

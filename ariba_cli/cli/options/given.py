@@ -1,4 +1,4 @@
-"""Which rounds a command is given: as arguments, or as a list with NUL after each."""
+"""The rounds that a command is given: as arguments, or as a list with NUL after each."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ _LONGEST_PATH = 2**16
 
 
 def given_rounds(arguments: Sequence[Path], files0_from: Path | None) -> Iterator[Path]:
-    """The rounds, each as soon as it is known.
+    """Yield the rounds, each as soon as it is known.
 
     Raises
     ------
@@ -35,16 +35,16 @@ def given_rounds(arguments: Sequence[Path], files0_from: Path | None) -> Iterato
 
 
 class Given(NamedTuple):
-    """What is to be audited.
+    """The rounds to be audited.
 
     Attributes
     ----------
     paths : iterator of Path
         The rounds, each as soon as it is known.
     total : int, optional
-        How many there are, where that is known.
+        The number of rounds; None where it is not known.
     several : bool
-        Whether there may be more than one.
+        True if there may be more than one.
     """
 
     paths: Iterator[Path]
@@ -62,9 +62,9 @@ def rounds_to_audit(
     arguments : sequence of Path
         The directories of rounds, or of runs.
     files0_from : Path, optional
-        A list of such.
+        A file that lists such directories.
     say : callable
-        Told of what is passed over in a run.
+        Called with a message about the parts of a run that are passed over.
     """
     given = given_rounds(arguments, files0_from)
     if files0_from is not None:
@@ -81,7 +81,7 @@ def _of_runs(paths: Iterable[Path], say: Callable[[str], None]) -> Iterator[Path
     paths : iterable of Path
         Directories of rounds and of runs.
     say : callable
-        Told of what is passed over in a run.
+        Called with a message about the parts of a run that are passed over.
     """
     from ariba_cli.rounds.of_run import contents_of_run
 
@@ -107,7 +107,7 @@ def _listed_rounds(source: Path) -> Iterator[Path]:
 
 
 def _entries(source: Path) -> Iterator[bytes]:
-    """What stands before each NUL, and after the last one, without waiting for the rest."""
+    """Yield the text before each NUL, and after the last one, without waiting for the rest."""
     rest = b""
     for data in _pieces(source):
         *whole, rest = (rest + data).split(b"\0")
@@ -127,7 +127,7 @@ def _entries(source: Path) -> Iterator[bytes]:
 
 
 def _pieces(source: Path) -> Iterator[bytes]:
-    """The bytes of a file, or of stdin, as they come."""
+    """Yield the bytes of a file, or of stdin, as they come."""
     try:
         if source == STDIN and sys.stdin is None:
             raise InputError("--files0-from reads stdin, which is closed")

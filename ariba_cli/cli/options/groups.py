@@ -1,4 +1,4 @@
-"""Options that come together: a dataclass has a field for each, and a command takes them as one."""
+"""Groups of options: a dataclass has a field for each, and a command takes them as one."""
 
 import functools
 import inspect
@@ -13,12 +13,12 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     Parameters
     ----------
     command : callable
-        A parameter whose type is a dataclass is a group; it is called with one.
+        The command. A parameter whose type is a dataclass is a group; it is called with one.
 
     Returns
     -------
     callable
-        The same with the fields in the place of the group, as Typer reads them.
+        The same command with the fields in the place of the group, as Typer reads them.
     """
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {}
@@ -59,7 +59,7 @@ def _options(kind: Any) -> list[inspect.Parameter]:
 
 
 def _default(one: "Field[Any]") -> object:
-    """Return what a field is by default, where it is anything."""
+    """Return the default of a field, where it has one."""
     if one.default_factory is not MISSING:
         return one.default_factory()
     return inspect.Parameter.empty if one.default is MISSING else one.default

@@ -1,4 +1,4 @@
-"""The options that choose how a server aggregates."""
+"""The options that choose the aggregation rule of a server."""
 
 from typing import Annotated
 

@@ -27,7 +27,7 @@ def finite(value: float | None) -> float | None:
 
 
 class Color(StrEnum):
-    """When to use colour."""
+    """The use of colour."""
 
     AUTO = "auto"
     ALWAYS = "always"
@@ -35,7 +35,7 @@ class Color(StrEnum):
 
 
 class Layout(StrEnum):
-    """In which order the axes of weights lie in files."""
+    """The order of the axes of weights in files."""
 
     TORCH = "torch"
     KERAS = "keras"
@@ -175,7 +175,7 @@ VerboseOption = Annotated[
 
 @dataclass(frozen=True)
 class FileLimits:
-    """Options for files that others wrote: what they may take, and how they are opened."""
+    """The options for files from others: their limits, and the terms for opening them."""
 
     max_file_bytes: MaxFileBytesOption = LIMITS.file_bytes
     timeout: TimeoutOption = LIMITS.seconds
@@ -186,7 +186,7 @@ class FileLimits:
     ) -> "ReadOptions":
         """Return the terms under which such files are read.
 
-        From now on no other process of the user reads this one's memory.
+        From now on no other process of the user can read the memory of this one.
 
         Raises
         ------
@@ -209,14 +209,14 @@ class FileLimits:
 
 @dataclass(frozen=True)
 class Messages:
-    """Options for what is said on stderr, and in which colours."""
+    """The options for the messages on stderr, and for their colours."""
 
     color: ColorOption = Color.AUTO
     quiet: QuietOption = False
     verbose: VerboseOption = False
 
     def console(self) -> Console:
-        """Return the console that says it."""
+        """Return the console with these options."""
         return Console(
             Environment.of_process(), color=self.color, quiet=self.quiet, verbose=self.verbose
         )

@@ -1,4 +1,4 @@
-"""Options of the commands that train: on which data, how, and by which means."""
+"""Options of the commands that train: for the data, the training, and the engine."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class EngineName(StrEnum):
-    """How participants are trained."""
+    """The way to train participants."""
 
     AUTO = "auto"
     VECTORISED = "vectorised"
@@ -114,7 +114,7 @@ WeightDecayOption = Annotated[
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Options for how a participant trains."""
+    """The options for the training of a participant."""
 
     optimizer: OptimizerOption = None
     epochs: EpochsOption = None
@@ -124,7 +124,7 @@ class TrainingOptions:
     weight_decay: WeightDecayOption = 0.0
 
     def training(self, default: "LocalTraining") -> "LocalTraining":
-        """Return a training, with what was asked for in the place of the default."""
+        """Return a training, with the given options in the place of the default."""
         return replace(
             default,
             optimizer=default.optimizer if self.optimizer is None else self.optimizer.value,
@@ -138,7 +138,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class AttackTrainingOptions:
-    """Options for how a compromised participant trains, where the honest have theirs."""
+    """The options for the training of a compromised participant, where the honest have theirs."""
 
     attack_optimizer: OptimizerOption = None
     attack_epochs: EpochsOption = None
@@ -148,7 +148,7 @@ class AttackTrainingOptions:
     attack_weight_decay: WeightDecayOption = 0.0
 
     def training(self, default: "LocalTraining") -> "LocalTraining":
-        """Return a training, with what was asked for in the place of the default."""
+        """Return a training, with the given options in the place of the default."""
         return TrainingOptions(
             optimizer=self.attack_optimizer,
             epochs=self.attack_epochs,
@@ -173,7 +173,7 @@ def place(
     device: str,
     console: Console,
 ) -> "Place":
-    """Where the data are, which are fetched if that was asked for, and where to compute."""
+    """Return the place of data and computation, and fetch the data if that was asked for."""
     from ariba_cli.federated.federation import Place
     from ariba_cli.federated.training import Method
 
@@ -190,7 +190,7 @@ def place(
 
 
 def _cache() -> Path | None:
-    """Where data sets are by default; None for a user without a home directory."""
+    """Return the default folder of data sets; None for a user without a home directory."""
     try:
         return Path.home() / ".cache" / "ariba"
     except RuntimeError:
