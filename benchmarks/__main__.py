@@ -26,7 +26,7 @@ _WITH_OPTIONS_OF_THEIR_OWN = ("detection", "calibration", "history")
 
 
 def main() -> int:
-    """Run jobs, or compare; 1 when a job failed or marks differ that should be the same."""
+    """Run jobs, or compare; return 1 when a job failed or marks differ that should be the same."""
     if sys.argv[1:2] and sys.argv[1] in _WITH_OPTIONS_OF_THEIR_OWN:
         command = importlib.import_module(f"benchmarks.{sys.argv[1]}.command")
         return int(command.main(sys.argv[2:]))

@@ -1,4 +1,4 @@
-"""Ways from the files of a round to the scores of its participants, each as one would write it.
+"""Ways from the files of a round to the scores of its participants, each in its usual style.
 
 A contestant is a function that imports what it needs and returns what is timed. A new one is
 a function here and a line in `CONTESTANTS`.
@@ -34,7 +34,7 @@ _PIECE = 2**20
 
 
 def pread(task: Task) -> Run:
-    """The yardstick: the bytes of the layers into a small buffer, by one thread.
+    """Return the yardstick: the bytes of the layers into a small buffer, by one thread.
 
     They come to lie as they do in the page of the file: some processors copy several times as
     slowly to a place that is a few bytes further on in its page.
@@ -62,7 +62,7 @@ def pread(task: Task) -> Run:
 
 
 def hashing(task: Task) -> Run:
-    """The other yardstick: reading as `pread` does, and SHA-256, by a thread for each core."""
+    """Return the other yardstick: reading like `pread`, and SHA-256, by a thread for each core."""
     import hashlib
     from concurrent.futures import ThreadPoolExecutor
 
@@ -89,7 +89,7 @@ def hashing(task: Task) -> Run:
 
 
 def ours(task: Task) -> Run:
-    """`ariba audit` without its command line: from opening the round to the ranking."""
+    """Return `ariba audit` without its command line: from opening the round to the ranking."""
     from ariba_cli.auditing.audit import audit
     from ariba_cli.auditing.settings import AuditSettings, KEst
     from ariba_cli.detectors import make_detectors
@@ -111,7 +111,7 @@ def ours(task: Task) -> Run:
 
 
 def plain_numpy(task: Task) -> Run:
-    """`np.cov` and `einsum`."""
+    """Return the way by `np.cov` and `einsum`."""
     import numpy as np
 
     def distance(rows: "Float64") -> "Float64":
@@ -123,7 +123,7 @@ def plain_numpy(task: Task) -> Run:
 
 
 def scipy_cdist(task: Task) -> Run:
-    """`scipy.spatial.distance.cdist` from the mean, with the inverse of `np.cov`."""
+    """Return `scipy.spatial.distance.cdist` from the mean, with the inverse of `np.cov`."""
     import numpy as np
     from scipy.spatial.distance import cdist
 
@@ -137,7 +137,7 @@ def scipy_cdist(task: Task) -> Run:
 
 
 def sklearn_covariance(task: Task) -> Run:
-    """scikit-learn's `EmpiricalCovariance`, whose distances are squared."""
+    """Return scikit-learn's `EmpiricalCovariance`, whose distances are squared."""
     from sklearn.covariance import EmpiricalCovariance
 
     def distance(rows: "Float64") -> "Float64":
@@ -148,21 +148,21 @@ def sklearn_covariance(task: Task) -> Run:
 
 
 def pyod_pca(task: Task) -> Run:
-    """PyOD's `PCA` as it comes."""
+    """Return PyOD's `PCA` with its defaults."""
     from pyod.models.pca import PCA
 
     return _by_fragments(task, lambda rows: _decisions(PCA(random_state=0), rows))
 
 
 def pyod_ecod(task: Task) -> Run:
-    """PyOD's `ECOD` as it comes."""
+    """Return PyOD's `ECOD` with its defaults."""
     from pyod.models.ecod import ECOD
 
     return _by_fragments(task, lambda rows: _decisions(ECOD(), rows))
 
 
 def pyod_iforest(task: Task) -> Run:
-    """PyOD's `IForest` as it comes."""
+    """Return PyOD's `IForest` with its defaults."""
     from pyod.models.iforest import IForest
 
     return _by_fragments(task, lambda rows: _decisions(IForest(random_state=0), rows))
@@ -174,7 +174,7 @@ def _decisions(model: Any, rows: "Float64") -> "Float64":
 
 
 def _by_fragments(task: Task, distance: Distance) -> Run:
-    """Read all, centre, cut into kernels, and mark the k̃·m most distant of them."""
+    """Return a run that reads all, centres, cuts into kernels, and marks the k̃·m most distant."""
     import numpy as np
     from safetensors import safe_open
 
@@ -200,7 +200,7 @@ def _by_fragments(task: Task, distance: Distance) -> Run:
 
 
 def card_copy(task: Task) -> Run:
-    """What a graphics card can do: the bytes of the layers, copied from and to its own memory."""
+    """Return the limit of a graphics card: the bytes of the layers, copied in its memory."""
     import torch
 
     held = torch.zeros(task.bytes, dtype=torch.uint8, device="cuda")

@@ -26,11 +26,19 @@ class FederationSpec:
 
     Attributes
     ----------
-    name : what its rows are called by.
-    images : how many grey images of 28×28 are made up to train on, by all participants
+    name : str
+        The name in the rows of tables.
+    images : int
+        The number of grey images of 28×28 that are made up to train on, for all participants
         together; 0 for the digits of scikit-learn.
-    test_images : how many more are made up for the test set.
-    rounds : how many are trained in one run.
+    test_images : int
+        The number of further images that are made up for the test set.
+    participants : int
+        The number of participants.
+    rounds : int
+        The number of rounds in one run.
+    epochs, batch_size, learning_rate : int, int, float
+        The settings of local training.
     """
 
     name: str
@@ -43,13 +51,13 @@ class FederationSpec:
     learning_rate: float
 
     def __str__(self) -> str:
-        """What is trained, in words."""
+        """Return the description of the federation, in words."""
         rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
         return f"{self.name}, {rounds} of {self.participants} participants"
 
 
 def make_dataset(spec: FederationSpec) -> "Dataset":
-    """The images of a federation: nothing is downloaded."""
+    """Return the images of a federation: nothing is downloaded."""
     import numpy as np
 
     from ariba_cli.federated.datasets import Dataset, load_dataset
@@ -69,7 +77,7 @@ def make_dataset(spec: FederationSpec) -> "Dataset":
 def make_federation(
     spec: FederationSpec, dataset: "Dataset", method: "Method | None" = None
 ) -> "Federation":
-    """Shares, first weights and order of the samples: the same for every contestant.
+    """Return a federation with the same shares, first weights and sample order for all contestants.
 
     It trains on processors, as all of them do.
     """
@@ -91,7 +99,7 @@ def make_federation(
 def resized(
     specs: Sequence[FederationSpec], images: int | None, rounds: int | None
 ) -> tuple[FederationSpec, ...]:
-    """With another number of made-up images, and of rounds; None for as it is."""
+    """Return the federations with other numbers of images and of rounds; None for no change."""
     return tuple(
         replace(
             spec,

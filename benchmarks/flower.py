@@ -1,4 +1,4 @@
-"""A federation in Flower's simulation engine, as its own examples for PyTorch are written."""
+"""A federation in Flower's simulation engine, in the style of its own examples for PyTorch."""
 
 import os
 from functools import cache, partial
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def simulation(spec: FederationSpec) -> Run:
-    """FedAvg over one client per participant, as many at a time as there are processors.
+    """Return FedAvg over one client per participant, as many at a time as there are processors.
 
     Each run starts the processes of the engine and ends them.
     """
@@ -44,7 +44,7 @@ def simulation(spec: FederationSpec) -> Run:
 
 
 def _serve(spec: FederationSpec, found: Trained, grid: Any, _context: Any) -> None:
-    """What Flower's server does."""
+    """Do the work of Flower's server."""
     from flwr.app import ArrayRecord
     from flwr.serverapp.strategy import FedAvg
 
@@ -70,7 +70,7 @@ def _serve(spec: FederationSpec, found: Trained, grid: Any, _context: Any) -> No
 
 
 def _train(spec: FederationSpec, message: Any, context: Any) -> Any:
-    """What one of Flower's clients does in a round."""
+    """Do the work of one of Flower's clients in a round."""
     from flwr.app import ArrayRecord, Message, MetricRecord, RecordDict
 
     federation = _federation(spec)
@@ -87,5 +87,5 @@ def _train(spec: FederationSpec, message: Any, context: Any) -> Any:
 
 @cache
 def _federation(spec: FederationSpec) -> "Federation":
-    """The data of a process of Flower's, as it would read them from disk once."""
+    """Return the data of a process of Flower's, as it would read them from disk once."""
     return make_federation(spec, make_dataset(spec))

@@ -25,17 +25,17 @@ class Base:
     Attributes
     ----------
     dataset, model, optimizer, partition : str
-        As `ariba simulate` takes them.
+        The options of `ariba simulate`.
     participants, epochs : int
-        n, and passes over its samples of each in a round.
+        n, and the passes of each over its samples in a round.
     momentum, weight_decay : float
-        Of the optimiser; 0 for none.
+        The options of the optimiser; 0 for none.
     lora : int, optional
-        The rank of adapters that are trained alone.
+        The rank of adapters that alone are trained.
     rounds : int
-        How many are trained.
+        The number of rounds.
     every : int
-        Each round is kept whose number is a multiple of it.
+        The step of the rounds that are kept: those whose number is a multiple of it.
     """
 
     dataset: str = WITHOUT_FILES
@@ -52,7 +52,7 @@ class Base:
 
     @property
     def name(self) -> str:
-        """What tells it from all others, for names of directories."""
+        """Return the unique name of the kind, for directories."""
         words = [self.dataset, self.network_name, self.optimizer]
         words += [f"momentum{self.momentum:g}"] if self.momentum else []
         words += [f"decay{self.weight_decay:g}"] if self.weight_decay else []
@@ -61,16 +61,16 @@ class Base:
 
     @property
     def network(self) -> str:
-        """What it trains on what."""
+        """Return the network, and the data on which it trains."""
         return f"{self.network_name} on {self.dataset}"
 
     @property
     def network_name(self) -> str:
-        """The model, and whether it is adapted alone."""
+        """Return the model, with a note if only adapters are trained."""
         return self.model if self.lora is None else f"{self.model}-lora{self.lora}"
 
     def why_not(self, data_dir: Path | None) -> str:
-        """Return why it cannot be simulated here; nothing where it can."""
+        """Return the reason why it cannot be simulated here; empty where it can."""
         if self.model not in MODELS:
             return f"ariba simulate knows no {self.model}"
         source = DATASETS[self.dataset]
@@ -83,7 +83,7 @@ class Base:
         return ""
 
     def settings(self, seed: int) -> FederationSettings:
-        """Return what is simulated."""
+        """Return the settings of the simulation."""
         usual = DEFAULTS[self.dataset].training
         rate = usual.learning_rate
         if self.optimizer == "sgd":
@@ -109,7 +109,7 @@ class Base:
 
 
 def honest_rounds(base: Base, seed: int, folder: Path, data_dir: Path | None) -> Sequence[Path]:
-    """Return the directories of the rounds that are kept; they are simulated where need be."""
+    """Return the directories of the rounds that are kept; they are simulated if necessary."""
     plan = Plan(settings=base.settings(seed), keep=Keep(base.every), format_name=_FORMAT)
     out = folder / f"{base.name}-s{seed}"
     out.parent.mkdir(parents=True, exist_ok=True)

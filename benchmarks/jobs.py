@@ -1,4 +1,4 @@
-"""Who is measured on what. A new job is a function here and a line in `JOBS`."""
+"""The jobs: contestants and their tasks. A new job is a function here and a line in `JOBS`."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,14 +54,20 @@ _SAME_LOSS = 0.05
 
 @dataclass(frozen=True)
 class Bench:
-    """What all jobs share.
+    """The settings that all jobs share.
 
     Attributes
     ----------
-    data : where the rounds are.
-    repeats : how often each contestant runs after its first run.
-    contestants : who takes part in `layer` and in `training`.
-    federations : what is trained in `training`.
+    data : Path
+        The directory of the rounds.
+    rounds : Rounds
+        The rounds.
+    repeats : int
+        The number of runs of each contestant after its first.
+    contestants : sequence of str
+        The contestants in `layer` and in `training`.
+    federations : sequence of FederationSpec
+        The federations in `training`.
     """
 
     data: Path
@@ -71,16 +77,16 @@ class Bench:
     federations: Sequence[FederationSpec]
 
     def beside_ours(self, known: Iterable[str]) -> list[str]:
-        """Who of those that a job knows takes part in it beside ours."""
+        """Return those of a job's contestants, other than ours, that take part in it."""
         return [name for name in known if name != "ours" and name in self.contestants]
 
     def task(self, spec: RoundSpec, layers: Sequence[str], device: str = "auto") -> Task:
-        """An audit of a whole round."""
+        """Return the audit of a whole round."""
         return Task(str(self.data / spec.name), tuple(layers), spec.k_est, device)
 
 
 def layer(bench: Bench) -> Table:
-    """One large layer, by every contestant."""
+    """Measure one large layer, by every contestant."""
     spec = bench.rounds.resnet
     task = bench.task(spec, [_LARGE])
     reference = in_turns("ours", task, bench.repeats)
@@ -92,7 +98,7 @@ def layer(bench: Bench) -> Table:
 
 
 def layers(bench: Bench) -> Table:
-    """All 3×3 convolutions of all participants, by ours."""
+    """Measure all 3×3 convolutions of all participants, by ours."""
     spec = bench.rounds.resnet
     task = bench.task(spec, spec.layers_of_3x3())
     timed = in_turns("ours", task, bench.repeats)
@@ -101,7 +107,7 @@ def layers(bench: Bench) -> Table:
 
 
 def detectors(bench: Bench) -> Table:
-    """The whole model by fragments, by whole updates, and by both in one reading."""
+    """Measure the whole model by fragments, by whole updates, and by both in one reading."""
     spec = bench.rounds.resnet
     names = _weights(spec)
     rows: list[Row] = []
@@ -118,7 +124,7 @@ def detectors(bench: Bench) -> Table:
 
 
 def panel(bench: Bench) -> Table:
-    """The whole model as `ariba audit` takes it, against reading and hashing it."""
+    """Measure the whole model as `ariba audit` takes it, against reading and hashing it."""
     spec = bench.rounds.resnet
     task = replace(bench.task(spec, _weights(spec)), detectors=PANEL, whole=True)
     row = in_turns("ours", task, bench.repeats, beside="hashing").row
@@ -128,12 +134,12 @@ def panel(bench: Bench) -> Table:
 
 
 def _weights(spec: RoundSpec) -> list[str]:
-    """Names of what an audit of all layers takes."""
+    """Return the names of the tensors in an audit of all layers."""
     return [name for name, shape in spec.tensors().items() if shape and "running" not in name]
 
 
 def process(bench: Bench) -> Table:
-    """The command as its user starts it, and what of that is Python and NumPy."""
+    """Measure the command as its user starts it, and the parts of Python and NumPy in it."""
     spec = bench.rounds.resnet
     task = bench.task(spec, [_MIDDLE])
     audit = _audit(bench.data / spec.name, _MIDDLE, spec.k_est)
@@ -149,7 +155,7 @@ def process(bench: Bench) -> Table:
 
 
 def memory(bench: Bench) -> Table:
-    """The command with little memory and with all of it, on many participants and on fewer."""
+    """Measure the command with little memory and with all, on many participants and on fewer."""
     rounds = bench.rounds
     rows: list[Row] = []
     for name, count in ((rounds.wide.name, rounds.wide.participants), (rounds.part, rounds.few)):
@@ -161,7 +167,7 @@ def memory(bench: Bench) -> Table:
 
 
 def cold(bench: Bench) -> Table:
-    """The large layer with the files out of memory, against reading them from disk."""
+    """Measure the large layer with the files out of memory, against reading them from disk."""
     spec = bench.rounds.resnet
     task = bench.task(spec, [_LARGE])
     left: list[float] = []
@@ -177,7 +183,7 @@ def cold(bench: Bench) -> Table:
 
 
 def device(bench: Bench) -> Table:
-    """The large layer on a graphics card, against reading it and against copying it there."""
+    """Measure the large layer on a graphics card, against reading it and copying it there."""
     spec = bench.rounds.resnet
     title = f"graphics card, {spec.participants} × {_LARGE}, files to ranking"
     asked = ["-c", "import torch; print(torch.cuda.is_available())"]
@@ -192,7 +198,7 @@ def device(bench: Bench) -> Table:
 
 
 def training(bench: Bench) -> Table:
-    """Federations from scratch, by our engines, a loop in PyTorch and Flower, against ours."""
+    """Measure federations from scratch, by our engines, a loop in PyTorch, and Flower."""
     rows: list[Row] = []
     for spec in bench.federations:
         reference = _trained("ours", spec, bench.repeats)
@@ -212,7 +218,7 @@ def _trained(name: str, spec: FederationSpec, repeats: int) -> Timed:
 
 
 def _same_training(timed: Timed, reference: Timed, spec: FederationSpec) -> Row:
-    """The row with the loss that it came to, and whether that is ours."""
+    """Return the row with its final loss, and the agreement of that with ours."""
     row = replace(timed.row, name=f"{timed.row.name}, {spec.name}")
     if row.name.partition(",")[0] not in ONE_PROCESS:
         row = replace(row, peak=None, peak_of_imports=None)
@@ -227,14 +233,14 @@ def _same_training(timed: Timed, reference: Timed, spec: FederationSpec) -> Row:
 
 
 def _later_rounds(ended: Sequence[float]) -> str:
-    """How fast it is without the first round, which has the start of all processes in it."""
+    """Return the speed without the first round, which has the start of all processes in it."""
     if len(ended) == 1:
         return ""
     return f"; {60 * (len(ended) - 1) / (ended[-1] - ended[0]):.1f} rounds/min after the first"
 
 
 def _judged(timed: Timed, reference: Timed, spec: RoundSpec) -> Row:
-    """The row with what its marks are worth, and whether they are ours."""
+    """Return the row with the quality of its marks, and their agreement with ours."""
     if timed.row.failure or reference.row.failure:
         return timed.row
     (scores,) = timed.found.values()
@@ -252,7 +258,7 @@ def _audit(root: Path, layer_name: str, k_est: int) -> list[str]:
 
 
 def _limited(task: Task, limit: str, repeats: int) -> Row:
-    """The command with `--max-memory`; its marks are the hash of the result."""
+    """Return the row of the command with `--max-memory`; its marks are the hash of the result."""
     name = f"{len(task.files):,} participants"
     command = [*_audit(Path(task.root), task.layers[0], task.k_est), "--format", "json", "--quiet"]
     command += ["--max-memory", limit]

@@ -1,4 +1,4 @@
-"""Local training and evaluation as one would write them in PyTorch, for those that are not ours."""
+"""Local training and evaluation in plain PyTorch, for the contestants other than ours."""
 
 import time
 from collections.abc import Callable
@@ -17,13 +17,16 @@ _PIECE = 500
 
 
 class Trained(TypedDict):
-    """What came of a run.
+    """The result of a run.
 
     Attributes
     ----------
-    how : it was trained, in words.
-    loss, accuracy : of the model after each round, on the test set.
-    ended : when each round was evaluated, in seconds of any clock.
+    how : str
+        The way of training, in words.
+    loss, accuracy : list of float
+        The loss and the accuracy of the model after each round, on the test set.
+    ended : list of float
+        The times at which each round was evaluated, in seconds of any clock.
     """
 
     how: str
@@ -36,7 +39,7 @@ Run = Callable[[], Trained]
 
 
 def train_locally(network: "torch.nn.Module", task: "Task") -> "State":
-    """Train a network from the weights that it has; returns a copy of those that it comes to."""
+    """Train a network from the weights that it has, and return a copy of the new weights."""
     import torch
     from torch.nn.functional import cross_entropy
 
@@ -52,7 +55,7 @@ def train_locally(network: "torch.nn.Module", task: "Task") -> "State":
 
 
 def nothing_yet(how: str) -> Trained:
-    """Before the first round."""
+    """Return the result before the first round."""
     return Trained(how=how, loss=[], accuracy=[], ended=[])
 
 

@@ -1,4 +1,4 @@
-"""On what the figures were taken."""
+"""The machine on which the figures were taken."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA
 
 
 def machine() -> dict[str, Any]:
-    """Processor, memory, versions, thread settings, and the state of the code."""
+    """Return processor, memory, versions, thread settings, and the state of the code."""
     return {
         "cpu": _field(Path("/proc/cpuinfo"), "model name") or platform.processor(),
         "cores": len(os.sched_getaffinity(0)),

@@ -1,6 +1,6 @@
 """The process that one contestant runs in: `python -m benchmarks.measure NAME KIND TASK`.
 
-It says a line of JSON when it has imported what it needs, and one for each run that it is
+It prints a line of JSON when it has imported what it needs, and one for each run that it is
 asked for by a line on its standard input.
 """
 
@@ -57,12 +57,12 @@ def _measured(run: Callable[[], Any]) -> dict[str, Any]:
 
 
 def _peak() -> int:
-    """The most memory that this process has had, in bytes."""
+    """Return the most memory that this process has had, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
 
 
 def _keep_stdout() -> TextIO:
-    """What is said to the parent; whatever a library prints goes to stderr."""
+    """Return the stream to the parent; whatever a library prints goes to stderr."""
     kept = os.dup(1)
     os.dup2(2, 1)
     return os.fdopen(kept, "w")

@@ -1,4 +1,4 @@
-"""Which files are in memory, and how to have them out of it, without being root."""
+"""The files in the page cache, and their eviction from it without root."""
 
 import ctypes
 import mmap
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def evict(paths: Iterable[Path]) -> None:
-    """Ask the kernel to forget what it holds of these files."""
+    """Ask the kernel to drop the pages of these files."""
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -20,7 +20,7 @@ def evict(paths: Iterable[Path]) -> None:
 
 
 def resident(paths: Iterable[Path]) -> float:
-    """The share of the pages of these files that are in memory, as mincore(2) says."""
+    """Return the share of the pages of these files that are in memory, as mincore(2) says."""
     held = total = 0
     for path in paths:
         pages = _pages(path)
@@ -30,7 +30,7 @@ def resident(paths: Iterable[Path]) -> float:
 
 
 def _pages(path: Path) -> bytes:
-    """A byte per page, whose lowest bit says whether it is in memory."""
+    """Return a byte per page, whose lowest bit says if it is in memory."""
     size = path.stat().st_size
     libc = ctypes.CDLL(None, use_errno=True)
     flags, protection = mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE

@@ -1,4 +1,4 @@
-"""Records of what was measured: a line of JSON each, added to a file one by one."""
+"""Records of measurements: a line of JSON each, added to a file one by one."""
 
 import hashlib
 import json

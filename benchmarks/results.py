@@ -1,4 +1,4 @@
-"""What was measured, and what it comes to."""
+"""The measurements, and the figures computed from them."""
 
 import math
 from collections.abc import Sequence
@@ -9,21 +9,33 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One contestant in one job.
+    """The result of one contestant in one job.
 
     Attributes
     ----------
-    bytes : of the layers in all files; 0 for what reads none.
-    rounds : of training in each run; 0 for what trains none.
-    seconds : each run, the first one first.
-    yardstick : what it is held against, right before each of those runs: reading the same
-        bytes, or our training; empty where that says nothing.
-    imports : the seconds before the first run; None where they are part of it.
-    peak : the most memory that its process had, in bytes, and `peak_of_imports` before the
-        first run.
-    marks : what came of it, in words.
-    agrees : whether it came to the same as ours did; None where that is not to be expected.
-    failure : why it did not come to its marks, if so.
+    name : str
+        The contestant.
+    bytes : int
+        The bytes of the layers in all files; 0 for a job that reads none.
+    rounds : int
+        The rounds of training in each run; 0 for a job that trains none.
+    seconds : tuple of float
+        The time of each run, the first one first.
+    yardstick : tuple of float
+        The time of the yardstick right before each of those runs: reading the same bytes, or our
+        training; empty where that says nothing.
+    imports : float, optional
+        The seconds before the first run; None where they are part of it.
+    peak : int, optional
+        The most memory that its process had, in bytes.
+    peak_of_imports : int, optional
+        The same before the first run.
+    marks : str
+        The result, in words.
+    agrees : bool, optional
+        True if it had the same result as ours; None where that is not to be expected.
+    failure : str, optional
+        The reason why it did not reach its marks; None if it did.
     """
 
     name: str
@@ -40,28 +52,28 @@ class Row:
 
     @property
     def typical(self) -> float:
-        """The median of the runs but the first, unless that is the only one."""
+        """Return the median of the runs but the first, unless that is the only one."""
         return median(self.seconds[1:] or self.seconds)
 
     @property
     def rate(self) -> float:
-        """Bytes of the layers per second."""
+        """Return the bytes of the layers per second."""
         return self.bytes / self.typical
 
     @property
     def rounds_per_minute(self) -> float:
-        """How many rounds are trained in a minute."""
+        """Return the number of rounds trained in a minute."""
         return 60 * self.rounds / self.typical
 
     @property
     def ratio(self) -> float | None:
-        """By how much it takes longer than the yardstick: the median over pairs of runs."""
+        """Return the ratio of its time to the yardstick's: the median over pairs of runs."""
         pairs = list(zip(self.seconds, self.yardstick, strict=False))
         pairs = pairs[1:] or pairs
         return median(run / read for run, read in pairs) if pairs else None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: the figures of each run, and what they come to."""
+        """Return the content for JSON: the figures of each run, and those computed from them."""
         figures = dict(vars(self))
         if self.seconds:
             figures |= {"typical": self.typical, "rate": self.rate, "ratio": self.ratio}
@@ -71,11 +83,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of one job, what it is about, and what else there is to say.
+    """The rows of one job, its title, and the notes on it.
 
     Attributes
     ----------
-    beside : what every row is held against.
+    job : str
+        The name of the job.
+    title : str
+        The title.
+    rows : tuple of Row
+        The rows.
+    notes : tuple of str
+        The notes.
+    beside : str
+        The yardstick of every row.
     """
 
     job: str
@@ -86,19 +107,19 @@ class Table:
 
     @property
     def sound(self) -> bool:
-        """Whether ours came to its marks, and whoever should came to the same."""
+        """Return True if ours reached its marks, and no result differs that should be the same."""
         return not any(
             row.agrees is False or (row.failure and row.name.startswith("ours"))
             for row in self.rows
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the content for JSON."""
         return {**vars(self), "rows": [row.as_dict() for row in self.rows]}
 
 
 def difference(scores: dict[str, list[int]], reference: dict[str, list[int]]) -> str | None:
-    """In words, for how many participants the scores are not those of ours; None for nobody."""
+    """Return, in words, the number of participants whose scores differ from ours; None for none."""
     pairs = [
         (one, other)
         for layer in reference
@@ -111,7 +132,7 @@ def difference(scores: dict[str, list[int]], reference: dict[str, list[int]]) ->
 
 
 def apart(losses: Sequence[float], reference: Sequence[float]) -> float:
-    """By how much the loss differs at most, over the rounds; infinite where some are missing.
+    """Return the largest difference in loss over the rounds; infinite where some are missing.
 
     >>> apart([2.0, 1.5], [2.0, 1.25]), apart([2.0], [2.0, 1.25])
     (0.25, inf)
@@ -122,7 +143,7 @@ def apart(losses: Sequence[float], reference: Sequence[float]) -> float:
 
 
 def quality(scores: Sequence[int], ids: Sequence[str], compromised: Sequence[str], k: int) -> str:
-    """In words, P_m% (who of the compromised is among the k̃ first) and the AUC of the ranking."""
+    """Return, in words, P_m% (the compromised among the k̃ first) and the AUC of the ranking."""
     truth = [name in set(compromised) for name in ids]
     order = sorted(range(len(ids)), key=lambda index: (-scores[index], ids[index]))
     caught = sum(truth[index] for index in order[:k]) / sum(truth)

@@ -1,6 +1,6 @@
-"""Makes the rounds, each once: `python -m benchmarks.rounds DIR full|quick`.
+"""The script that makes the rounds, each once: `python -m benchmarks.rounds DIR full|quick`.
 
-A process of its own, so that the one that measures stays small.
+It is a process of its own, so that the one that measures stays small.
 """
 
 import json
@@ -30,7 +30,7 @@ _BATCHES_SEEN = 1000
 
 
 def make_rounds(data: Path, rounds: Rounds) -> None:
-    """Make whatever is not there yet."""
+    """Make the rounds that are not there yet."""
     data.mkdir(parents=True, exist_ok=True)
     for spec in (rounds.resnet, rounds.wide):
         if not (data / spec.name).exists():
@@ -55,7 +55,7 @@ def _make(path: Path, spec: RoundSpec) -> None:
 
 
 def _make_part(path: Path, whole: Path, rounds: Rounds) -> None:
-    """The first participants of a round, without their copies: by hard links."""
+    """Make a round of the first participants of another, without copies: by hard links."""
     with new_directory(path, resume=True) as partial:
         (partial / PARTICIPANTS).mkdir()
         for name in rounds.wide.ids[: rounds.few]:
@@ -70,13 +70,13 @@ def _truth(spec: RoundSpec) -> Truth:
 
 
 def _check_same(path: Path, spec: RoundSpec) -> None:
-    """Refuse a round that an older version of this benchmark made otherwise."""
+    """Refuse a round that an older version of this benchmark made differently."""
     if json.loads((path / TRUTH_NAME).read_bytes()) != json.loads(_truth(spec).encode()):
         raise SystemExit(f"'{path}' is another round than is wanted now; remove it")
 
 
 def _global(spec: RoundSpec) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-    """Weights of the size of a trained model's (He et al. 2015), and batch-norm statistics."""
+    """Yield weights as large as a trained model's (He et al. 2015), and batch-norm statistics."""
     random = np.random.default_rng(_SEED)
     for name, shape in spec.tensors().items():
         if name.endswith("num_batches_tracked"):
@@ -92,7 +92,7 @@ def _global(spec: RoundSpec) -> Iterator[tuple[str, npt.NDArray[Any]]]:
 def _update(
     sent_out: Tensors, participant: int, boost: int
 ) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-    """The global weights, and a change that differs in size from one participant to the next."""
+    """Yield the global weights with a change that differs in size between participants."""
     random = np.random.default_rng([_SEED, participant])
     size = boost * _CHANGE * random.uniform(0.8, 1.25)
     for name, start in sent_out.items():

@@ -14,14 +14,21 @@ ONE_LAYER = "conv.weight"
 
 @dataclass(frozen=True)
 class RoundSpec:
-    """A round: how many participants send what.
+    """A round: its participants, and the tensors that they send.
 
     Attributes
     ----------
-    name : of its directory.
-    boosted : how many participants send ten times their change.
-    width : the channels of the first stage of a ResNet18, 64 in the usual one; 0 for one
+    name : str
+        The name of its directory.
+    participants : int
+        The number of participants.
+    boosted : int
+        The number of participants that send ten times their change.
+    width : int
+        The channels of the first stage of a ResNet18, 64 in the usual one; 0 for one
         layer of `kernels` times 3×3 values.
+    kernels : int
+        The number of kernels in that layer.
     """
 
     name: str
@@ -32,32 +39,32 @@ class RoundSpec:
 
     @property
     def k_est(self) -> int:
-        """k̃: a fifth of the participants, as in the paper."""
+        """Return k̃: a fifth of the participants, as in the paper."""
         return self.participants // 5
 
     @property
     def ids(self) -> list[str]:
-        """The participants, in id order."""
+        """Return the participants, in id order."""
         digits = len(str(self.participants - 1))
         return [f"p{index:0{digits}}" for index in range(self.participants)]
 
     @property
     def compromised(self) -> list[str]:
-        """Those whose change is boosted, spread over all."""
+        """Return those whose change is boosted, spread over all."""
         return self.ids[:: self.participants // self.boosted][: self.boosted]
 
     def as_dict(self) -> dict[str, Any]:
-        """For `truth.json`, by which a round on disk is known again."""
+        """Return the content for `truth.json`, by which a round on disk is recognised."""
         return asdict(self)
 
     def tensors(self) -> dict[str, tuple[int, ...]]:
-        """Names and shapes of everything that a participant sends, in model order."""
+        """Return the names and shapes of all tensors that a participant sends, in model order."""
         if self.width == 0:
             return {ONE_LAYER: (self.kernels, 1, 3, 3)}
         return dict(_resnet18(self.width))
 
     def layers_of_3x3(self) -> list[str]:
-        """Names of all convolutions whose kernels are 3×3."""
+        """Return the names of all convolutions whose kernels are 3×3."""
         return [name for name, shape in self.tensors().items() if shape[2:] == (3, 3)]
 
 
@@ -67,7 +74,12 @@ class Rounds:
 
     Attributes
     ----------
-    few : how many participants of `wide` are in the part of it that is audited as well.
+    resnet : RoundSpec
+        The round of a ResNet18.
+    wide : RoundSpec
+        The round of many participants.
+    few : int
+        The number of participants of `wide` in the part of it that is audited as well.
     """
 
     resnet: RoundSpec
@@ -76,7 +88,7 @@ class Rounds:
 
     @property
     def part(self) -> str:
-        """The name of that part's directory."""
+        """Return the name of that part's directory."""
         return f"{self.wide.name}-{self.few}"
 
 
@@ -93,7 +105,7 @@ QUICK = Rounds(
 
 
 def _resnet18(width: int) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The state of the usual ResNet18 (He et al. 2015), under the names that torchvision uses."""
+    """Yield the state of the usual ResNet18 (He et al. 2015), under the names of torchvision."""
     yield "conv1.weight", (width, 3, 7, 7)
     yield from _batch_norm("bn1", width)
     before = width

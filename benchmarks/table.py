@@ -9,7 +9,7 @@ _COLUMNS = 8
 
 
 def table_text(table: Table) -> str:
-    """One job: its title, a line per contestant, and what else there is to say."""
+    """Return one job as text: its title, a line per contestant, and the notes."""
     lines = [f"{table.job}: {table.title}"]
     if table.rows:
         lines += _aligned([_head(table), *(_cells(row) for row in table.rows)])
@@ -17,7 +17,7 @@ def table_text(table: Table) -> str:
 
 
 def comparison_text(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """Two documents, job by job: what is in both, and the new figures over the old."""
+    """Return a comparison of two documents, job by job: the new figures over the old ones."""
     before = {table["job"]: table for table in old["jobs"]}
     lines = [f"{_origin(new)}, compared with {_origin(old)}"]
     for table in new["jobs"]:
@@ -90,7 +90,7 @@ def _megabytes(value: int | None) -> str:
 
 
 def _aligned(cells: Sequence[Sequence[str]]) -> Iterator[str]:
-    """The first column and a last one in words to the left, figures to the right."""
+    """Yield lines with the words of the first and last columns to the left, the rest right."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         first, *figures, last = row

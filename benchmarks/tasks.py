@@ -1,4 +1,4 @@
-"""What a contestant is asked to do, and where the bytes are that it has to read."""
+"""The task of a contestant, and the place of the bytes that it has to read."""
 
 import json
 import os
@@ -11,7 +11,7 @@ _LENGTH_BYTES = 8
 
 
 class Range(NamedTuple):
-    """Bytes of a file."""
+    """A range of bytes in a file."""
 
     path: Path
     start: int
@@ -20,15 +20,22 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """Rank the participants of a round by one layer or several.
+    """The task of ranking the participants of a round by one layer or several.
 
     Attributes
     ----------
-    root : the directory of the round.
-    layers : tensor names, as they are in the files.
-    device : where our engine scores; see `ariba_cli.scoring.devices`.
-    detectors : whose scores are found; the first decides.
-    whole : whether our engine chooses the layers, and takes all; `layers` are then what is read.
+    root : str
+        The directory of the round.
+    layers : tuple of str
+        The tensor names, as they are in the files.
+    k_est : int
+        k̃.
+    device : str
+        The device of our engine; see `ariba_cli.scoring.devices`.
+    detectors : tuple of str
+        The detectors whose scores are found; the first decides.
+    whole : bool
+        True if our engine chooses the layers, and takes all; `layers` are then those that are read.
     """
 
     root: str
@@ -39,17 +46,17 @@ class Task:
     whole: bool = False
 
     def __str__(self) -> str:
-        """How much is to be read, in words."""
+        """Return the amount to be read, in words."""
         return f"{self.bytes / 1e6:,.0f} MB"
 
     @cached_property
     def files(self) -> list[Path]:
-        """One file per participant, in id order."""
+        """Return one file per participant, in id order."""
         return sorted((Path(self.root) / "participants").iterdir())
 
     @cached_property
     def ranges(self) -> list[Range]:
-        """Where the layers are in all files, layer by layer."""
+        """Return the places of the layers in all files, layer by layer."""
         headers = {path: _header(path) for path in self.files}
         return [
             _range(path, *header, layer)
@@ -59,12 +66,12 @@ class Task:
 
     @property
     def bytes(self) -> int:
-        """How many bytes the layers have in all files together."""
+        """Return the number of bytes of the layers in all files together."""
         return sum(one.length for one in self.ranges)
 
 
 def _header(path: Path) -> tuple[int, dict[str, Any]]:
-    """Where the tensors of a safetensors file start, and what it says of them."""
+    """Return the start of the tensors in a safetensors file, and its header."""
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
         return _LENGTH_BYTES + length, json.loads(os.pread(stream.fileno(), length, _LENGTH_BYTES))

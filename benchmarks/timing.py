@@ -1,4 +1,4 @@
-"""Contestants against the yardstick, in turns: what slows the machine down slows both."""
+"""Contestants against the yardstick, in turns: a slow phase of the machine slows both."""
 
 import sys
 import time
@@ -17,14 +17,14 @@ _PATIENCE = 40.0
 
 @dataclass(frozen=True)
 class Timed:
-    """A row, and what came of its last run: scores by layer, or a `Trained`."""
+    """A row, and the result of its last run: scores by layer, or a `Trained`."""
 
     row: Row
     found: dict[str, Any]
 
 
 def nothing() -> None:
-    """What is done before each run, as a rule."""
+    """Do nothing before a run, which is the default."""
 
 
 def in_turns(
@@ -68,11 +68,11 @@ def in_turns(
 
 
 def yardstick_row(rows: list[Row], name: str = "pread") -> Row:
-    """What a yardstick took beside all of them."""
+    """Return the row of a yardstick, with its times beside all of them."""
     taken = [seconds for row in rows for seconds in row.yardstick]
     return Row(name=name, bytes=rows[0].bytes, seconds=tuple(taken), yardstick=tuple(taken))
 
 
 def say(what: str) -> None:
-    """Tell whoever waits."""
+    """Print a message to those who wait."""
     print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Ways to train a federation from scratch, each as one would write it.
+"""Ways to train a federation from scratch, each in its usual style.
 
 A trainer is a function that imports and prepares what it needs and returns what is timed:
 all rounds, with an evaluation of the test set after each. A new one is a function here and a
@@ -13,22 +13,22 @@ from benchmarks.loop import Run, Trained, evaluate, note, nothing_yet, train_loc
 
 
 def ours(spec: FederationSpec) -> Run:
-    """`ariba simulate` without what it writes, with the engine that it chooses."""
+    """Return `ariba simulate` without its output, with the engine that it chooses."""
     return _engine(spec, other=False)
 
 
 def other_engine(spec: FederationSpec) -> Run:
-    """The same with the engine that it does not choose."""
+    """Return the same with the engine that it does not choose."""
     return _engine(spec, other=True)
 
 
 def plain(spec: FederationSpec) -> Run:
-    """A loop in PyTorch, one participant after the other, with the settings that it has."""
+    """Return a loop in PyTorch, one participant after the other, with the settings that it has."""
     return _loop(spec)
 
 
 def plain_one_thread(spec: FederationSpec) -> Run:
-    """The same on one thread: with a small model, several may be slower."""
+    """Return the same on one thread: with a small model, several may be slower."""
     from ariba_cli.federated.training.task import one_thread
 
     train = _loop(spec)
@@ -41,14 +41,14 @@ def plain_one_thread(spec: FederationSpec) -> Run:
 
 
 def flower(spec: FederationSpec) -> Run:
-    """Flower's simulation, with the local training and the evaluation of `plain`."""
+    """Return Flower's simulation, with the local training and the evaluation of `plain`."""
     from benchmarks.flower import simulation
 
     return simulation(spec)
 
 
 def not_installed(name: str) -> list[str]:
-    """What a trainer needs and is not here."""
+    """Return the modules that a trainer needs and that are not installed."""
     return [module for module in _NEEDED.get(name, ()) if find_spec(module) is None]
 
 

@@ -20,7 +20,7 @@ _UNIT = 1024
 
 
 class FailedError(Exception):
-    """A contestant did not reach its marks; the message says why."""
+    """The failure of a contestant to reach its marks; the message says why."""
 
 
 class Worker:
@@ -32,21 +32,21 @@ class Worker:
 
     @property
     def imports(self) -> float:
-        """The seconds that its imports took."""
+        """Return the seconds that its imports took."""
         return float(self._ready["imports"])
 
     @property
     def peak_of_imports(self) -> int:
-        """The most memory that it had before its first run, in bytes."""
+        """Return the most memory that it had before its first run, in bytes."""
         return int(self._ready["peak"])
 
     def run(self) -> dict[str, Any]:
-        """Run once: `seconds`, `found`, what came of it, and `peak`, the most memory in bytes.
+        """Run once, and return `seconds`, the result `found`, and `peak`, the most memory in bytes.
 
         Raises
         ------
         FailedError
-            When it cannot.
+            When the run fails.
         """
         if self._process.stdin is None:
             raise AssertionError("a worker has a pipe")
@@ -84,7 +84,7 @@ def worker(contestant: str, task: Task | FederationSpec) -> Iterator[Worker]:
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole process: how long it took, the most memory it had in bytes, what it printed."""
+    """A whole process: its time, the most memory that it had in bytes, and its output."""
 
     seconds: float
     peak: int
@@ -118,5 +118,5 @@ def whole_process(arguments: Sequence[str]) -> Whole:
 
 
 def environment() -> dict[str, str]:
-    """The variables of this process, with the code that is here before what is installed."""
+    """Return the variables of this process, with this code before any that is installed."""
     return {**os.environ, "PYTHONPATH": str(REPOSITORY)}

@@ -1,1 +1,1 @@
-"""The tails of the panel: how much of each sign honest participants show in clean rounds."""
+"""The tails of the panel: the values of each sign that honest participants show in clean rounds."""

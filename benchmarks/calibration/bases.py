@@ -1,4 +1,4 @@
-"""The kinds of clean rounds on which the tails are fitted, and those they are held against."""
+"""The kinds of clean rounds on which the tails are fitted, and those on which they are checked."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +24,7 @@ def fitted_bases() -> tuple[Base, ...]:
 
 
 def held_bases() -> tuple[Base, ...]:
-    """Return the bases that the tails have to hold for, and are not fitted on."""
+    """Return the bases on which the tails are checked, and not fitted."""
     return tuple(dict.fromkeys([*_of_other_networks(), *_of_sizes((10, 200))]))
 
 

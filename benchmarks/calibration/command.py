@@ -22,7 +22,7 @@ BUILT_IN = Path(tails.__file__).with_name("tails.json")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Make what clean rounds are missing, fit, and write the tails."""
+    """Make the clean rounds that are missing, fit, and write the tails."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks calibration", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/calibration"))
     parser.add_argument("--data-dir", type=Path, help="with a folder for each data set but digits")
@@ -55,15 +55,15 @@ def calibrate(
     chosen : sequence of Base
         The bases.
     seeds : sequence of int
-        Each is simulated once with each.
+        The seeds; each base is simulated once with each.
     out : path
-        Where the rounds are kept, and what was read of them.
+        The directory of the rounds, and of the readings of them.
     file : path
-        What is written.
+        The file to write.
     data_dir : path, optional
-        The folder of data sets; without one there are the digits.
+        The folder of data sets; None for the digits alone.
     held : sequence of Base, optional
-        The bases that the fit is held against.
+        The bases on which the fit is checked.
     """
     seeds = checked(DEVELOPMENT, seeds)
     left_out: dict[str, str] = {}
@@ -84,7 +84,7 @@ def _rounds(
     data_dir: Path | None,
     left_out: dict[str, str],
 ) -> list[CleanRound]:
-    """Return the clean rounds of bases; why there are none of some goes into `left_out`."""
+    """Return the clean rounds of bases; the reasons for having none go into `left_out`."""
     rounds: list[CleanRound] = []
     for base in bases:
         why_not = base.why_not(data_dir)
@@ -99,7 +99,7 @@ def _rounds(
 
 
 def _held(fit: Fit, rounds: Sequence[CleanRound]) -> dict[str, dict[str, float]]:
-    """Return, by base, in how many of its rounds each level names anybody."""
+    """Return, by base, the number of its rounds in which each level names anybody."""
     found: dict[str, dict[str, float]] = {}
     for base in dict.fromkeys(one.base for one in rounds):
         own = [one for one in rounds if one.base == base]
@@ -139,7 +139,7 @@ def _document(
 
 
 def _left_out_fit(fit: Fit, name: str) -> dict[str, float]:
-    """Return how many times as many as should be a fit without a base puts beyond a hundredth."""
+    """Return the ratio of chances of at most 0.01, by a fit without a base, to those due."""
     wrong = fit.wrong.get(name)
     if not wrong:
         return {}

@@ -1,4 +1,4 @@
-"""From what honest participants show to tails, and how wrong these are for other rounds."""
+"""The fit of tails to the values that honest participants show, and its error on other rounds."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,20 +26,20 @@ Values = Mapping[str, Mapping[str, Float64]]
 
 @dataclass(frozen=True)
 class Fit:
-    """What the clean rounds come to.
+    """The result of a fit on clean rounds.
 
     Attributes
     ----------
     calibration : Calibration
-        Of all of them.
+        The calibration by all of them.
     wrong : dict of str to dict of str to float
-        By tail, and `verdict`, and by base that was left out of the fit: how many times as many of
-        its participants as should be are beyond a chance of a hundredth.
+        The ratio of the participants of a base that are beyond a chance of a hundredth to those
+        that should be, by tail, and `verdict`, and by the base that was left out of the fit.
     verdicts_wrong : dict of str to dict of str to float
-        The same of what the panel says in the end, by chance in `CHECKED`, of all bases together,
-        where each base was left out, and where all bases of its network were.
+        The same ratio for the final chances of the panel, by chance in `CHECKED`, of all bases
+        together, where each base was left out, and where all bases of its network were.
     naming : dict of str to float
-        By level, the share of the rounds that name anybody, where their base was left out.
+        The share of the rounds that name anybody, by level, where their base was left out.
     """
 
     calibration: Calibration
@@ -50,16 +50,16 @@ class Fit:
 
 @dataclass(frozen=True)
 class _LeftOut:
-    """What fits without a base, or without several, make of it.
+    """The results of fits without a base, or without several.
 
     Attributes
     ----------
     tails : dict of str to dict of str to Tail
-        By base, those that have not seen it.
+        The tails by base, fitted without it.
     standing : Values
-        By these.
+        The standing by these tails.
     judged : sequence of Judgement
-        What the panel says of each round, by tails of signs and of standing that have not seen
+        The panel's judgement of each round, by tails of signs and of standing that have not seen
         its base.
     """
 
@@ -68,7 +68,7 @@ class _LeftOut:
     judged: Sequence[Judgement]
 
     def chances(self, shape: float) -> list[Float64]:
-        """Return what the panel says in the end, where standing has tails of such a shape."""
+        """Return the final chances of the panel, where standing has tails of such a shape."""
         return [
             replace(one.by, shape=shape).of_standing(len(one.signs), one.standing)
             for one in self.judged
@@ -76,7 +76,7 @@ class _LeftOut:
 
 
 def fitted(rounds: Sequence[CleanRound]) -> Fit:
-    """Fit all tails, and hold each base against a fit of the others.
+    """Fit all tails, and check each base with a fit of the others.
 
     Chances of signs come from a fit without the base; so does the standing that its
     tails are fitted on, or it would know its own round. Tails of standing are as much heavier
@@ -110,7 +110,7 @@ def fitted(rounds: Sequence[CleanRound]) -> Fit:
 def _left_out(
     rounds: Sequence[CleanRound], values: Values, without: Mapping[str, frozenset[str]]
 ) -> _LeftOut:
-    """Fit without what is to be left out for each base."""
+    """Fit without the bases that are to be left out for each base."""
     tails = {name: fit_tails(values, left) for name, left in without.items()}
     judged = _judged(rounds, {name: _plain(own) for name, own in tails.items()}, refit=False)
     # Whom a judgement takes for usual depends on the tails of standing.
@@ -182,13 +182,13 @@ def _standing(rounds: Sequence[CleanRound], judged: Sequence[Judgement]) -> Valu
 
 
 def chances_of(one: CleanRound, by: Calibration) -> Float64:
-    """Return what the panel says of everybody in a round."""
+    """Return the panel's chance for every participant of a round."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         return judge(one.groups, by).chances
 
 
 def naming(chances: Float64, alpha: float) -> bool:
-    """Return whether the level names anybody (Benjamini and Hochberg)."""
+    """Return True if the level names anybody (Benjamini and Hochberg)."""
     n = len(chances)
     return bool((np.sort(chances) <= alpha * np.arange(1, n + 1) / n).any())
 
@@ -222,7 +222,7 @@ def _ratios(
 
 
 def _times_too_many(bases: Iterable[Float64], alpha: float) -> float:
-    """Return how many times as many chances as should be are at most alpha, over the bases."""
+    """Return the ratio of chances of at most alpha to those that should be, over the bases."""
     return float(np.mean([np.mean(own <= alpha) for own in bases])) / alpha
 
 

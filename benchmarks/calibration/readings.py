@@ -1,4 +1,4 @@
-"""What the panel reads of clean rounds, kept on disk so that a fit takes no training."""
+"""The panel's readings of clean rounds, kept on disk so that a fit takes no training."""
 
 import hashlib
 import pickle
@@ -31,11 +31,14 @@ class CleanRound:
     Attributes
     ----------
     base : Base
-        Of which kind it is.
-    seed, number : int
-        Of the federation, and which of its rounds.
+        The kind of federation.
+    seed : int
+        The seed of the federation.
+    number : str
+        The number of the round.
     groups : Groups
-        What the signs are read from, of those who sent something else than the global model.
+        The groups from which the signs are read, of those who sent something else than the global
+        model.
     """
 
     base: Base
@@ -45,7 +48,7 @@ class CleanRound:
 
     @property
     def readings(self) -> dict[str, list[Float64]]:
-        """What they show, by the name of the tail, where everybody says what is usual."""
+        """Return the values of the participants, by tail, with everybody in the reference."""
         everybody = np.ones(self.groups.participants, dtype=bool)
         found: dict[str, list[Float64]] = {}
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -58,7 +61,7 @@ class CleanRound:
 def clean_rounds(
     base: Base, seed: int, folder: Path, data_dir: Path | None
 ) -> Sequence[CleanRound]:
-    """Return the clean rounds of a federation, which is simulated where need be."""
+    """Return the clean rounds of a federation, which is simulated if necessary."""
     cache = folder / "statistics" / _digest() / f"{base.name}-s{seed}.pickle"
     if not cache.exists():
         rounds = honest_rounds(base, seed, folder / "honest", data_dir)
@@ -74,7 +77,7 @@ def clean_rounds(
 
 
 def _updates(path: Path) -> Updates:
-    """Return what an audit by the panel feeds it."""
+    """Return the updates that an audit feeds to the panel."""
     fed: list[Updates] = []
 
     def keep(updates: Updates, _: int) -> Scores:

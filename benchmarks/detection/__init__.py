@@ -1,1 +1,1 @@
-"""How well attacks are found: a matrix of simulated rounds, held against every detector."""
+"""The rate at which attacks are found: a matrix of simulated rounds, and every detector on it."""

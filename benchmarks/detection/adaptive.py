@@ -1,4 +1,4 @@
-"""Attackers who know the panel: what they change of an update so that a sign misses it.
+"""Attackers who know the panel, and change an update so that a sign misses it.
 
 Each is given the updates of the honest, too, which is more than an attacker has.
 """
@@ -16,14 +16,14 @@ Update = dict[str, Float64]
 
 @dataclass(frozen=True)
 class Known:
-    """What the attacker knows.
+    """The knowledge of the attacker.
 
     Attributes
     ----------
     model : dict of str to float64 array
-        The global model, θ^t, without what batch normalisation measures.
-    honest : sequence of updates
-        What the honest send.
+        The global model, θ^t, without the statistics of batch normalisation.
+    honest : sequence of Update
+        The updates of the honest.
     output : str
         The name of the output layer; its tensors are `output.weight` and `output.bias`.
     """
@@ -34,7 +34,7 @@ class Known:
 
 
 def changed(update: Update, known: Known, tricks: Sequence[str]) -> Update:
-    """Return an update after the tricks, as long as the honest are in the median."""
+    """Return an update after the tricks, scaled to the median length of the honest ones."""
     found = {name: values.copy() for name, values in update.items()}
     for trick in tricks:
         TRICKS[trick](found, known)

@@ -57,13 +57,13 @@ def run(matrix: Matrix, out: Path, data_dir: Path | None = None, only: str | Non
     Parameters
     ----------
     matrix : Matrix
-        Which.
+        The matrix.
     out : path
-        Where rounds and records are kept.
+        The directory for rounds and records.
     data_dir : path, optional
-        The folder of data sets; without one there are the digits.
+        The folder of data sets; None for the digits alone.
     only : str, optional
-        What the names of the federations must contain.
+        The text that the names of the federations must contain.
     """
     out.mkdir(parents=True, exist_ok=True)
     method = method_digest()
@@ -85,7 +85,7 @@ def run(matrix: Matrix, out: Path, data_dir: Path | None = None, only: str | Non
 def _records(
     kind: Kind, seed: int, out: Path, data_dir: Path | None, done: set[str]
 ) -> Iterator[Record]:
-    """Yield what is measured of the rounds of one federation that are not done."""
+    """Yield the records of the rounds of one federation that are not done."""
     base, name = kind.base, f"{kind.base.name}-s{seed}"
     keys = [f"{name}/{attack.name}" for attack in kind.attacks]
     if f"{name}/{CLEAN}" in done and done.issuperset(keys):

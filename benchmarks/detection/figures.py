@@ -1,4 +1,4 @@
-"""What the records of a matrix come to."""
+"""The figures that sum up the records of a matrix."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,18 +26,18 @@ Which = Callable[[Record], bool]
 
 @dataclass(frozen=True)
 class Figures:
-    """Of attacked rounds.
+    """The figures of attacked rounds.
 
     Attributes
     ----------
     rounds : int
-        How many.
+        The number of rounds.
     auc : float, optional
-        The mean over the rounds.
+        The mean AUC over the rounds.
     found : float, optional
         The share of the compromised who are named, over all rounds.
     false : float, optional
-        The share of the honest who are.
+        The share of the honest who are named.
     works : float, optional
         The median of X'%, as a share.
     """
@@ -60,7 +60,7 @@ def clean(records: Sequence[Record]) -> list[Record]:
 
 
 def of_panel(records: Sequence[Record], alpha: str = "0.05") -> Figures:
-    """Return what the panel makes of attacked rounds at a level."""
+    """Return the figures of the panel on attacked rounds at a level."""
     named = [
         (one["panel"]["found"][alpha], one["panel"]["false"][alpha], one["k"], _honest(one))
         for one in records
@@ -69,12 +69,12 @@ def of_panel(records: Sequence[Record], alpha: str = "0.05") -> Figures:
 
 
 def of_detector(records: Sequence[Record], detector: str) -> Figures:
-    """Return how a detector that only ranks orders attacked rounds."""
+    """Return the figures on attacked rounds of a detector that only ranks."""
     return _figures(records, detector, [])
 
 
 def of_rule(records: Sequence[Record], rule: str) -> Figures:
-    """Return whom a published rule leaves out of rounds, which may be clean ones, too."""
+    """Return the figures of a published rule, on rounds that may be clean ones, too."""
     named = [
         (one["rules"][rule]["found"], one["rules"][rule]["false"], one["k"], _honest(one))
         for one in records
@@ -84,14 +84,14 @@ def of_rule(records: Sequence[Record], rule: str) -> Figures:
 
 @dataclass(frozen=True)
 class CleanFigures:
-    """Of clean rounds, at a level.
+    """The figures of clean rounds, at a level.
 
     Attributes
     ----------
     rounds, naming : int
-        How many there are, and in how many of them somebody is named.
+        The number of rounds, and of those in which somebody is named.
     participants, named : int
-        How many participants that are, and how many of them are named.
+        The number of participants, and of those who are named.
     """
 
     rounds: int
@@ -101,7 +101,7 @@ class CleanFigures:
 
 
 def of_clean(records: Sequence[Record], alpha: str) -> CleanFigures:
-    """Return how many of clean rounds name somebody, at a level."""
+    """Return the figures of clean rounds, at a level."""
     false = [one["panel"]["false"][alpha] for one in records]
     return CleanFigures(
         rounds=len(records),
@@ -113,16 +113,18 @@ def of_clean(records: Sequence[Record], alpha: str) -> CleanFigures:
 
 @dataclass(frozen=True)
 class Goal:
-    """What is aimed at in some of the attacked rounds.
+    """A goal for some of the attacked rounds.
 
     Attributes
     ----------
     words : str
-        Which rounds they are.
+        The rounds, in words.
     which : callable
-        Says of a record whether it is one of them.
-    auc, found, false : float, optional
-        At least, at least and at most; None where nothing is aimed at.
+        Returns True for a record of these rounds.
+    auc, found : float
+        The least values.
+    false : float, optional
+        The largest value; None where there is no goal.
     """
 
     words: str
@@ -192,7 +194,7 @@ def _figures(
     detector: str | None,
     named: Sequence[tuple[int, int, int, int]],
 ) -> Figures:
-    """Return the figures of rounds, with who is named of how many in each where that is known."""
+    """Return the figures of rounds, with the counts of the named in each where they are known."""
     # In clean rounds there is nobody to rank above the honest.
     aucs = [one.get("auc", {}).get(detector) for one in records]
     known = [auc for auc in aucs if auc is not None]

@@ -1,4 +1,4 @@
-"""Attacked rounds on disk, each made once, and what each attack does to the model."""
+"""Attacked rounds on disk, each made once, and the effect of each attack on the model."""
 
 import json
 import os
@@ -34,12 +34,12 @@ _DECIMALS = 4
 
 @dataclass(frozen=True)
 class Effect:
-    """What became of the global model.
+    """The effect of an attack on the global model.
 
     Attributes
     ----------
     accuracy_before, accuracy_after : float
-        On the test set, before the round and after plain FedAvg of it.
+        The accuracy on the test set, before the round and after plain FedAvg of it.
     works_before, works_after : float
         X'%, the share of images with the trigger that are taken for the target class; where
         labels are flipped, of images of the source class.
@@ -54,7 +54,7 @@ class Effect:
 def attacked_round(
     clean: Path, attack: Attack, folder: Path, data_dir: Path | None
 ) -> tuple[Path, Effect]:
-    """Return the round that an attack makes of an honest one, and what it does to the model."""
+    """Return the round that an attack makes of an honest one, and its effect on the model."""
     place = folder / attack.name
     path, effect = place / "attacked", place / _EFFECT
     if attack.rounds > 1:
@@ -84,14 +84,14 @@ def model_of(round_: Round) -> Weights:
 
 
 def updates_of(round_: Round) -> dict[str, Weights]:
-    """Return what each participant sent, by id; of an adapter what its factors come to."""
+    """Return the weights that each participant sent, by id; adapters as products of factors."""
     return {one.id: _weights_of(round_, one) for one in round_.participants}
 
 
 def output_of(model: Weights) -> str | None:
     """Return the name of the output layer, the last one that `ariba simulate` trains.
 
-    None where only adapters are, which have no bias.
+    It is None in a model of adapters alone, which have no bias.
     """
     biases = [name for name in model if name.endswith(".bias")]
     return biases[-1].removesuffix(".bias") if biases else None
@@ -152,7 +152,7 @@ def _weights(start: Mapping[str, np.ndarray], update: Update) -> Weights:
 
 
 def _share_files(clean: Path, attacked: Path) -> None:
-    """Keep what is equal in both rounds once on the disk."""
+    """Keep the files that are equal in both rounds once on the disk."""
     one, other = open_round(clean).manifest, open_round(attacked).manifest
     assert one is not None
     assert other is not None
@@ -166,7 +166,7 @@ def _share_files(clean: Path, attacked: Path) -> None:
 
 
 def _effect_told(truth: Truth) -> Effect:
-    """Return what `ariba attack` has measured."""
+    """Return the effect that `ariba attack` has measured."""
     before, after = truth.attack["before"], truth.attack["after"]
     figures = [one["accuracy"] for one in (before, after)]
     figures += [one["backdoor_accuracy"] for one in (before, after)]

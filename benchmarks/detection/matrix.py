@@ -1,4 +1,4 @@
-"""Which federations are attacked in which ways."""
+"""The federations of the matrix, and the attacks on them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,27 +19,27 @@ PARTITIONS = ("iid", "dirichlet:0.5", "dirichlet:0.1")
 
 @dataclass(frozen=True, kw_only=True)
 class Attack:
-    """What is done to an honest round.
+    """An attack on an honest round.
 
     Attributes
     ----------
     family : str
-        What it is called in tables.
+        The name in tables.
     k : int
-        How many participants are compromised.
+        The number of compromised participants.
     strategies : tuple of str
-        As `ariba attack` takes them.
+        The strategies, as `ariba attack` takes them.
     boost : float
-        By how much each scales its update, with the strategy replacement.
+        The factor by which each scales its update, with the strategy replacement.
     trigger : str
-        As `ariba attack` takes it.
+        The trigger, as `ariba attack` takes it.
     tricks : tuple of str
-        Names in `adaptive.TRICKS`: what is changed of the updates that were made so.
+        The names in `adaptive.TRICKS` of the changes to the finished updates.
     as_honest : bool
-        Whether the compromised train as the honest do, with the same optimiser for as long; else
-        as `ariba attack` has them by default, which tells them from the honest by itself.
+        True if the compromised train like the honest, with the same optimiser for as long; False
+        for the defaults of `ariba attack`, which alone tell them from the honest.
     rounds : int
-        For how many rounds they go on, of which the last is audited.
+        The number of rounds for which they go on, of which the last is audited.
     """
 
     family: str
@@ -53,22 +53,22 @@ class Attack:
 
     @property
     def name(self) -> str:
-        """What tells it from all others, for names of directories."""
+        """Return the unique name of the attack, for directories."""
         words = [self.family.replace(" ", "-").replace("×", "x"), f"k{self.k}"]
         return "-".join([*words, *([self.trigger] if self.trigger != "pattern" else [])])
 
     @property
     def is_plain(self) -> bool:
-        """Whether `ariba attack` makes it as it is, and measures what it is for."""
+        """Return True if `ariba attack` alone makes it, and measures its effect."""
         return self.rounds == 1 and not self.tricks and not self.flips_labels
 
     @property
     def flips_labels(self) -> bool:
-        """Whether it is to make images of one class look like another, without a trigger."""
+        """Return True if it makes images of one class look like another, without a trigger."""
         return "label-flipping" in self.strategies
 
     def settings(self, run: FederationSettings, classes: int) -> AttackSettings:
-        """Return what the attacker of a run is asked to do; its seed draws the target, too."""
+        """Return the attacker's settings for a run, whose seed draws the target, too."""
         return AttackSettings(
             k=self.k,
             trigger=self.trigger,
@@ -82,7 +82,7 @@ class Attack:
 
 
 def _boosted(boost: float, k: int, trigger: str = "pattern") -> Attack:
-    """Return one that is scaled; only training that harms nothing else can be scaled much."""
+    """Return an attack that is scaled; only training that harms nothing else can be scaled much."""
     family = f"boosted ×{boost:g}" if boost > 1 else "reduced ×1"
     return Attack(
         family=family,
@@ -150,16 +150,16 @@ class Kind:
 
 @dataclass(frozen=True)
 class Matrix:
-    """All that is held against the detectors.
+    """The rounds on which all detectors are measured.
 
     Attributes
     ----------
     purpose : str
-        For what its seeds are.
+        The purpose of its seeds.
     kinds : tuple of Kind
         The federations.
     seeds : tuple of int
-        Each federation is simulated once with each.
+        The seeds; each federation is simulated once with each.
     """
 
     purpose: str

@@ -1,4 +1,4 @@
-"""What every detector and every published rule says of a round, against the truth."""
+"""The verdicts of every detector and every published rule on a round, against the truth."""
 
 from collections.abc import Collection
 from pathlib import Path

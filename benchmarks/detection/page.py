@@ -80,7 +80,7 @@ def page(records: Sequence[Record]) -> str:
     Parameters
     ----------
     records : sequence of Record
-        Of one run, each round once.
+        The records of one run, each round once.
     """
     purposes = {one["purpose"] for one in records}
     parts = [_HEAD, *([] if purposes == {REPORTING} else [_NOT_REPORTED]), _HOW]
@@ -191,7 +191,7 @@ def _by_detector(records: Sequence[Record]) -> str:
 
 
 def _ariba_and_panel(records: Sequence[Record]) -> str:
-    """Return where one of the two sees what the other does not, by attack."""
+    """Return the section on the attacks where one of the two sees more than the other."""
     rounds = [
         one for one in attacked(records) if None not in (one["auc"][PANEL], one["auc"][ARIBA])
     ]

@@ -1,4 +1,4 @@
-"""Rules that were published to leave updates out, as they were published: no level, no ranking.
+"""Published rules that leave updates out, in their original form: no level, no ranking.
 
 Each takes the updates of a round and says whom it would leave out. They are written from the
 papers; where a paper leaves something open, its authors' code decides, or what most others do.
@@ -28,7 +28,7 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Sent:
-    """What a server has in its hands.
+    """The data that a server has.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Sent:
     updates : float32 array of shape (n, P)
         θ_i − θ^t of each participant.
     output : slice
-        Where the output layer lies in them; all of them where it is not sent.
+        The place of the output layer in them; all of them where it is not sent.
     """
 
     model: Float32
@@ -46,7 +46,7 @@ class Sent:
 
 
 def alignins(sent: Sent) -> Out:
-    """AlignIns (Xu et al., CVPR 2025, arXiv 2503.07978).
+    """Apply AlignIns (Xu et al., CVPR 2025, arXiv 2503.07978).
 
     Out are those whose cosine with the global model, or whose share of signs in common with the
     majority among their own largest coordinates, is a standard deviation or more from the median.
@@ -65,7 +65,7 @@ def alignins(sent: Sent) -> Out:
 
 
 def flame(sent: Sent) -> Out:
-    """FLAME's filter (Nguyen et al., USENIX Security 2022, arXiv 2101.02281).
+    """Apply FLAME's filter (Nguyen et al., USENIX Security 2022, arXiv 2101.02281).
 
     Out are those outside the one cluster of more than half of the models by their cosines.
     """
@@ -73,9 +73,9 @@ def flame(sent: Sent) -> Out:
 
 
 def freqfed(sent: Sent) -> Out:
-    """FreqFed (Fereidooni et al., NDSS 2024, arXiv 2312.04432).
+    """Apply FreqFed (Fereidooni et al., NDSS 2024, arXiv 2312.04432).
 
-    As FLAME's filter, on the lower half of the discrete cosine transform of the output layer's
+    It is FLAME's filter on the lower half of the discrete cosine transform of the output layer's
     weights.
     """
     from scipy.fft import dct
@@ -86,10 +86,10 @@ def freqfed(sent: Sent) -> Out:
 
 
 def signguard(sent: Sent) -> Out:
-    """SignGuard (Xu et al., ICDCS 2022, arXiv 2109.05872).
+    """Apply SignGuard (Xu et al., ICDCS 2022, arXiv 2109.05872).
 
     Out are those of an unusual length, and those outside the largest cluster by the shares of
-    positive, zero and negative coordinates, in a stretch of a tenth of all that is drawn.
+    positive, zero and negative coordinates, in a randomly drawn stretch of a tenth of all.
     """
     from sklearn.cluster import MeanShift, estimate_bandwidth
 
@@ -130,7 +130,7 @@ def _far(values: npt.NDArray[np.floating]) -> Out:
 
 
 def _largest_cluster(vectors: Float32) -> Out:
-    """Return who is in the cluster of more than half, by cosine distance; all if there is none."""
+    """Return the members of the cluster of more than half, by cosine distance; all without one."""
     from sklearn.cluster import HDBSCAN
 
     units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _TINY)

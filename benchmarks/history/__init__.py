@@ -1,1 +1,1 @@
-"""How well attackers who go on are found over a run: its rounds, and what the history says."""
+"""The rate at which attackers who go on are found over a run: its rounds, and its history."""

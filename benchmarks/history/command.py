@@ -61,15 +61,15 @@ def run(
     Parameters
     ----------
     matrix : Matrix
-        Which.
+        The matrix.
     out : path
-        Where runs and records are kept.
+        The directory for runs and records.
     data_dir : path, optional
-        The folder of data sets; without one there are the digits.
+        The folder of data sets; None for the digits alone.
     only : str, optional
-        What the names of runs must contain.
+        The text that the names of runs must contain.
     made : bool, optional
-        Whether those that are not there are left out.
+        True to leave out the runs that are not there.
     """
     out.mkdir(parents=True, exist_ok=True)
     method = method_digest()
@@ -94,7 +94,7 @@ def run(
 def _runs(
     base: Base, seed: int, out: Path, data_dir: Path | None, only: str, *, made: bool
 ) -> Iterator[tuple[str, dict[str, Any], Sequence[Path]]]:
-    """Yield each run of a federation by its key, with what it is, and its rounds."""
+    """Yield each run of a federation by its key, with its description, and its rounds."""
     name = f"{base.name}-s{seed}"
     if made and not (out / "honest" / name).is_dir():
         return

@@ -29,11 +29,11 @@ class AttackedRun:
     Attributes
     ----------
     rounds : tuple of path
-        In order.
+        The rounds, in order.
     compromised : tuple of str
-        Who was, in all of them.
+        The ids of the compromised, in all of them.
     accuracy, works : tuple of float
-        Of the global model after each: on the test set, and X'% as a share.
+        The accuracy on the test set of the global model after each, and its X'% as a share.
     """
 
     rounds: tuple[Path, ...]
@@ -43,14 +43,14 @@ class AttackedRun:
 
 
 def clean_run(base: Base, seed: int, folder: Path, data_dir: Path | None) -> Sequence[Path]:
-    """Return the rounds of an honest run, which is simulated where need be."""
+    """Return the rounds of an honest run, which is simulated if necessary."""
     return honest_rounds(base, seed, folder, data_dir)
 
 
 def attacked_run(
     clean: Sequence[Path], base: Base, seed: int, attack: Attack, out: Path, data_dir: Path | None
 ) -> AttackedRun:
-    """Return a run that goes on as an honest one did, attacked in its last rounds."""
+    """Return a run that goes on after an honest one, attacked in its last rounds."""
     first = base.rounds - ATTACKED + 1
     rounds = tuple(out / round_name(number) for number in range(first, base.rounds + 1))
     effect = out / _EFFECT

@@ -1,4 +1,4 @@
-"""Which federations are attacked for many rounds, in which ways."""
+"""The federations that are attacked for many rounds, and the attacks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,14 +57,14 @@ BASES = tuple(base_of(dataset, partition) for dataset in _ROUNDS for partition i
 
 @dataclass(frozen=True)
 class Matrix:
-    """All that is held against the history.
+    """The runs on which the history is measured.
 
     Attributes
     ----------
     purpose : str
-        For what its seeds are.
+        The purpose of its seeds.
     seeds : tuple of int
-        Each federation is simulated once with each.
+        The seeds; each federation is simulated once with each.
     """
 
     purpose: str

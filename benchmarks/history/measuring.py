@@ -1,4 +1,4 @@
-"""What a history says of a run, against the truth, beside what its rounds say by themselves."""
+"""The verdict of a history on a run, against the truth, beside those on its single rounds."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -17,17 +17,17 @@ def measured(rounds: Sequence[Path], compromised: Collection[str]) -> dict[str, 
     Parameters
     ----------
     rounds : sequence of Path
-        In order.
+        The rounds, in order.
     compromised : collection of str
-        Who was, in all of them; nobody in a clean run.
+        The ids of the compromised, in all of them; empty for a clean run.
 
     Returns
     -------
     dict
-        `found` and `false`, how many of both kinds the history names, and with somebody
-        compromised its `auc`, that of `foolsgold-memory` as `auc_foolsgold`, and by how many
-        rounds `began` is wrong for each who is found; of rounds by themselves `auc_alone`, all
-        of them, and `found_alone` and `false_alone`, as means over rounds.
+        `found` and `false`, the number of both kinds that the history names, and with somebody
+        compromised its `auc`, that of `foolsgold-memory` as `auc_foolsgold`, and the number of
+        rounds by which `began` is wrong for each who is found; for rounds by themselves
+        `auc_alone`, all of them, and `found_alone` and `false_alone`, as means over rounds.
     """
     history = ariba.RunningHistory()
     alone = [ariba.audit(path, history=history) for path in rounds]

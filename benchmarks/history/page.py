@@ -1,4 +1,4 @@
-"""The page of what was measured, made of the records alone."""
+"""The page of the measurements, made of the records alone."""
 
 from collections.abc import Iterator, Sequence
 from statistics import mean
@@ -99,7 +99,7 @@ def _rows(records: Sequence[Record]) -> Iterator[str]:
 
 
 def _goals(records: Sequence[Record]) -> Iterator[str]:
-    """Yield what was aimed at, and what was reached; in bold what was missed."""
+    """Yield the goals and the results; those that were missed in bold."""
     for words, families in (
         ("boosted, and norm-matched after training of their own", _GOAL),
         ("norm-matched, trained as the honest", (AS_HONEST,)),
@@ -120,7 +120,7 @@ def _goals(records: Sequence[Record]) -> Iterator[str]:
 
 
 def _since(records: Sequence[Record]) -> Iterator[str]:
-    """Yield how well the first attacked round is told, after some honest ones."""
+    """Yield the sentence on the round in which the attack is said to have begun."""
     if not records:
         yield "No run with honest rounds before the attack was measured."
         return
