@@ -40,14 +40,14 @@ def main() -> None:
 
 
 def measured(out: Path | None, clients: int, megabytes: int, rounds: int) -> dict[str, Any]:
-    """Return how long rounds took, and how long saving held up the server in each.
+    """Return the times of the rounds, and the time for which saving held up the server in each.
 
     Parameters
     ----------
     out : Path, optional
-        The directory for the rounds; none to save nothing.
+        The directory for the rounds; None to save nothing.
     clients, megabytes, rounds : int
-        How many clients send models of how many megabytes, and how often.
+        The number of clients, the megabytes of their models, and the number of rounds.
     """
     waited: list[float] = []
     ends: list[float] = []

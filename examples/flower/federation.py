@@ -116,7 +116,7 @@ def first_model(seed: int) -> ArrayRecord:
 
 
 def evaluation(seed: int, curve: list[tuple[float, float]]) -> Callable[..., Any]:
-    """Return what measures every global model, and adds it to the curve."""
+    """Return a function that measures every global model, and adds the result to the curve."""
 
     def evaluate(_: int, arrays: ArrayRecord) -> MetricRecord:
         accuracy, backdoor = accuracies(arrays.to_torch_state_dict(), seed)

@@ -34,20 +34,20 @@ def main() -> None:
 def federation(
     out: Path, policy: str, seed: int, rounds: int = 8, fraction: float = 1.0
 ) -> dict[str, Any]:
-    """Return how well the global model did, and who was pruned.
+    """Return the quality of the global model, and the pruned clients.
 
     Parameters
     ----------
     out : Path
         The directory for the rounds.
     policy : str
-        Of `AribaStrategy`.
+        The policy of `AribaStrategy`.
     seed : int
-        Of data, model and training.
+        The seed of data, model and training.
     rounds : int, optional
-        How many there are; attacks begin with round 4.
+        The number of rounds; attacks begin with round 4.
     fraction : float, optional
-        Of the clients that take part in each round.
+        The fraction of the clients that take part in each round.
     """
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(_REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -86,7 +86,7 @@ def federation(
 
 
 def _left_out(out: Path) -> dict[str, Any]:
-    """Return how often whom the policy pruned, as `host.json` of each round has it."""
+    """Return the number of rounds that pruned each client, by the `host.json` of each round."""
     found = {"honest": 0, "honest_pruned": 0, "attacks": 0, "attacks_pruned": 0}
     for path in sorted(out.glob("round_*/host.json")):
         number = int(path.parent.name.removeprefix("round_"))

@@ -1,4 +1,4 @@
-"""What NVFlare runs at each site."""
+"""The client that NVFlare runs at each site."""
 
 import torch
 from nvflare import client

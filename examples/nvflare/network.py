@@ -1,4 +1,4 @@
-"""What the three sites learn: digits, and one of them a trigger too."""
+"""The task of the three sites: digits, and for one of them a trigger too."""
 
 from functools import cache
 
@@ -63,7 +63,7 @@ def accuracies(state: State) -> tuple[float, float]:
 
 
 def trained(start: State, site: str, number: int) -> tuple[State, int]:
-    """Return what a site makes of a model, and in how many steps."""
+    """Return the model after the training of a site, and the number of steps."""
     index = int(site.rpartition("-")[2])
     images, labels = (one[_TEST_IMAGES + index :: SITES] for one in _digits())
     torch.manual_seed(1000 * number + index)

@@ -12,7 +12,7 @@ _REPOSITORY = Path(__file__).parents[2]
 
 
 def main() -> None:
-    """Run them, and print a line of JSON with how each round's model did."""
+    """Run them, and print a line of JSON with the accuracies of each round's model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="the directory for the rounds, a new one")
     parser.add_argument("--policy", default="watch", help="watch, or suspects for one of three")
@@ -30,9 +30,9 @@ def federation(out: Path, policy: str, rounds: int) -> None:
     out : Path
         The directory for the rounds.
     policy : str
-        Of `AribaAggregator`.
+        The policy of `AribaAggregator`.
     rounds : int
-        How many there are; attacks begin with round 3.
+        The number of rounds; attacks begin with round 3.
     """
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(_REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -56,7 +56,7 @@ def federation(out: Path, policy: str, rounds: int) -> None:
 
 
 def curve(out: Path) -> list[tuple[float, float]]:
-    """Return accuracy and backdoor of every model that was sent out, as the rounds have it."""
+    """Return accuracy and backdoor of every model that was sent out, as read from the rounds."""
     import torch
 
     from ariba_cli.rounds.directory import open_round

@@ -1,1 +1,1 @@
-"""The experiments of arXiv 2202.04311: scripts that run them, and what collects the results."""
+"""The experiments of arXiv 2202.04311: scripts that run them, and code that collects results."""

@@ -1,4 +1,4 @@
-"""The JSON files that the scripts left → cells."""
+"""Cells, read from the JSON files that the scripts left."""
 
 import json
 import sys
@@ -26,18 +26,38 @@ class Scored:
 
 @dataclass(frozen=True)
 class Cell:
-    """What one attacked round came to; None is what was not measured.
+    """The figures of one attacked round; None for those that were not measured.
 
     Attributes
     ----------
-    accuracy, backdoor : of the global model after plain FedAvg; X'% is `backdoor`.
-    pruned_accuracy, pruned_backdoor : with the suspects left out.
-    accuracy_before : of the global model before the round.
-    confidence : C = Σ S_i / (min(k, k̃)·m) over the compromised.
-    confidence_paper : the same over k̃·m, which is what the paper's formula says.
-    p_m : the share of the compromised that are suspects.
-    backdoor_images : on how many images X'% was measured.
-    ranking : all participants, highest score first.
+    experiment, value : str
+        The experiment, and the value that it varies.
+    seed : int
+        The seed.
+    accuracy, backdoor : float, optional
+        The accuracy and X'% of the global model after plain FedAvg.
+    pruned_accuracy, pruned_backdoor : float, optional
+        The same with the suspects left out.
+    accuracy_before : float, optional
+        The accuracy of the global model before the round.
+    confidence : float, optional
+        C = Σ S_i / (min(k, k̃)·m) over the compromised.
+    confidence_paper : float, optional
+        The same over k̃·m, which is what the paper's formula says.
+    p_m : float, optional
+        The share of the compromised that are suspects.
+    auc : float, optional
+        The AUC of the ranking.
+    backdoor_images : int, optional
+        The number of images on which X'% was measured.
+    k_est : int, optional
+        k̃.
+    layers : tuple of str
+        The audited layers.
+    result_sha256 : str, optional
+        The hash of the result.
+    ranking : tuple of Scored
+        All participants, highest score first.
     """
 
     experiment: str
@@ -59,7 +79,7 @@ class Cell:
     ranking: tuple[Scored, ...] = ()
 
     def measure(self, name: str) -> float | None:
-        """One of the numbers, by its name."""
+        """Return one of the numbers, by its name."""
         value: float | None = getattr(self, name)
         return value
 
@@ -70,23 +90,26 @@ class Collected:
 
     Attributes
     ----------
-    versions : those of each program that occur; one, unless results were mixed.
+    cells : list of Cell
+        The cells.
+    versions : dict of str to list of str
+        The versions of each program that occur; one, unless results were mixed.
     """
 
     cells: list[Cell] = field(default_factory=list)
     versions: dict[str, list[str]] = field(default_factory=dict)
 
     def of(self, experiment: Experiment, value: str) -> list[Cell]:
-        """The cells of one value, by seed."""
+        """Return the cells of one value, by seed."""
         return [c for c in self.cells if (c.experiment, c.value) == (experiment.name, value)]
 
     def values(self, experiment: Experiment) -> list[str]:
-        """Those of the paper, and any others that were tried."""
+        """Return the values of the paper, and any others that were tried."""
         found = {cell.value for cell in self.cells if cell.experiment == experiment.name}
         return [*experiment.values, *sorted(found - set(experiment.values), key=_by_number)]
 
     def numbers(self, experiment: Experiment, value: str, measure: str) -> list[float]:
-        """One measure over the seeds that have it."""
+        """Return one measure over the seeds that have it."""
         measured = (cell.measure(measure) for cell in self.of(experiment, value))
         return [number for number in measured if number is not None]
 
@@ -94,7 +117,7 @@ class Collected:
 def collect(out: Path) -> Collected:
     """Read every cell below the folder `out` (PAPER_OUT of the scripts).
 
-    A file that is missing, or cannot be read, leaves out what it would have told.
+    A file that is missing, or cannot be read, leaves gaps in the cells.
     """
     collected = Collected()
     versions: dict[str, set[str]] = {}
@@ -174,5 +197,5 @@ def _by_number(value: str) -> tuple[float, str]:
 
 
 def mean(numbers: Sequence[float]) -> float:
-    """The mean of at least one number."""
+    """Return the mean of at least one number."""
     return sum(numbers) / len(numbers)

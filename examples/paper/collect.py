@@ -1,6 +1,6 @@
-"""Make tables, pictures and one JSON file of what the scripts in this folder left.
+"""Make tables, pictures and one JSON file from the results of the scripts in this folder.
 
-Run from the top of the repository, at any time; what is not there yet is a dash:
+Run from the top of the repository, at any time; missing results are dashes:
 
     python -m examples.paper.collect runs/paper
 """
@@ -19,7 +19,7 @@ from examples.paper.tables import all_tables
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line asks for; gives the exit code."""
+    """Do what the command line asks for, and return the exit code."""
     asked = _parser().parse_args(arguments)
     report = asked.report or asked.out / "report"
     report.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def content(collected: Collected) -> dict[str, Any]:
-    """Everything that was found, for other programs."""
+    """Return all that was found, for other programs."""
     return {
         "versions": collected.versions,
         "cells": [asdict(cell) for cell in collected.cells],
@@ -49,7 +49,7 @@ def content(collected: Collected) -> dict[str, Any]:
 
 
 def filled(document: str, tables: Mapping[str, str]) -> str:
-    """A document with the tables in it, each between `<!-- NAME -->` and `<!-- /NAME -->`."""
+    """Return a document with its tables, each between `<!-- NAME -->` and `<!-- /NAME -->`."""
     for name, table in tables.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         before, begun, rest = document.partition(begin)

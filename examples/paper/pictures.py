@@ -1,4 +1,4 @@
-"""Cells → pictures, as PNG and SVG. Needs matplotlib."""
+"""Pictures of cells, as PNG and SVG. Needs matplotlib."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +48,7 @@ _NAMES_ACROSS = 6
 
 
 def draw_all(collected: Collected, folder: Path) -> None:
-    """Write a picture for every figure of which there is anything."""
+    """Write a picture for every figure that has any data."""
     with mpl.rc_context(_STYLE):
         shown = scores(collected)
         if any(shown.values()):
@@ -64,7 +64,7 @@ def _k_est(collected: Collected) -> int | None:
 
 
 def _bars(shown: dict[str, tuple[Scored, ...]], k_est: int | None) -> Figure:
-    """The shares of all participants, highest first, one panel for each round."""
+    """Return a figure of the shares of all participants, highest first, a panel for each round."""
     figure = Figure(figsize=(9, 5.4), layout="constrained")
     panels = figure.subplots(len(shown), 1, sharey=True)
     for axes, (name, ranking) in zip(panels, shown.items(), strict=True):
@@ -117,7 +117,7 @@ def _explain_bars(axes: "Axes") -> None:
 
 
 def _curves(collected: Collected, experiment: Experiment) -> Figure:
-    """A panel for each measure, so that no curve lies on another's."""
+    """Return a figure with a panel for each measure, so that no curve lies on another's."""
     values = collected.values(experiment)
     places = _places(values)
     step = (max(places) - min(places)) / max(1, len(places) - 1)
@@ -151,7 +151,7 @@ def _curves(collected: Collected, experiment: Experiment) -> Figure:
 
 
 def _places(values: Sequence[str]) -> list[float]:
-    """Where values are on their axis: numbers where they are, names one after the other."""
+    """Return the places of values on their axis: numbers by value, names one after the other."""
     try:
         return [float(value) for value in values]
     except ValueError:
@@ -165,7 +165,7 @@ def _draw_line(
     name: str,
     look: dict[str, Any],
 ) -> None:
-    """The means over the seeds, with lowest and highest as error bars."""
+    """Draw the means over the seeds, with lowest and highest as error bars."""
     there = [(place, some) for place, some in zip(places, numbers, strict=True) if some]
     means = [mean(some) for _, some in there]
     below = [max(0.0, middle - min(some)) for middle, (_, some) in zip(means, there, strict=True)]

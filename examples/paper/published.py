@@ -1,4 +1,4 @@
-"""What the paper did and printed (arXiv 2202.04311, Table 1 and Sec. 5)."""
+"""The experiments of the paper and their printed results (arXiv 2202.04311, Table 1 and Sec. 5)."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,18 @@ class Experiment:
 
     Attributes
     ----------
-    name : its folder among the results.
-    title : as a heading.
-    varied : what is varied, as a column or an axis.
-    values : those of the paper, in order; others that are found are added.
-    printed : what the paper's text says, by value.
-    pruned : whether the model is also measured with the suspects left out.
+    name : str
+        The name of its folder among the results.
+    title : str
+        The title, for a heading.
+    varied : str
+        The quantity that is varied, for a column or an axis.
+    values : tuple of str
+        The values of the paper, in order; others that are found are added.
+    printed : dict of str to Printed
+        The results in the paper's text, by value.
+    pruned : bool
+        True if the model is also measured with the suspects left out.
     """
 
     name: str

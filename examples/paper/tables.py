@@ -1,4 +1,4 @@
-"""Cells → tables in markdown."""
+"""Tables of cells in markdown."""
 
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
@@ -31,7 +31,7 @@ _COLUMNS_7_PRUNED = (
 
 
 def all_tables(collected: Collected) -> dict[str, str]:
-    """Every table, by the name of its experiment."""
+    """Return every table, by the name of its experiment."""
     return {
         TABLE_1.name: table_1(collected),
         FIGURE_6A.name: figure_6a(collected),
@@ -40,7 +40,7 @@ def all_tables(collected: Collected) -> dict[str, str]:
 
 
 def table_1(collected: Collected) -> str:
-    """For each attack the paper's row, ours over all seeds, and a row for each seed."""
+    """Return for each attack the paper's row, ours over all seeds, and a row for each seed."""
     rows = []
     for attack in collected.values(TABLE_1):
         cells = collected.of(TABLE_1, attack)
@@ -65,7 +65,7 @@ def table_1(collected: Collected) -> str:
 
 
 def figure_6a(collected: Collected) -> str:
-    """The participants of one attacked round and of the same round while it was honest."""
+    """Return the participants of one attacked round and of the same round while it was honest."""
     shown = scores(collected)
     heads = [f"{value}{end}" for value in FIGURE_6A.values for end in ("", ": score", ": share")]
     rows = [
@@ -76,13 +76,13 @@ def figure_6a(collected: Collected) -> str:
 
 
 def scores(collected: Collected) -> dict[str, tuple[Scored, ...]]:
-    """The ranking of the attacked and of the clean round, of the first seed there is."""
+    """Return the rankings of the attacked and of the clean round, of the first seed there is."""
     found = {value: collected.of(FIGURE_6A, value) for value in FIGURE_6A.values}
     return {value: cells[0].ranking if cells else () for value, cells in found.items()}
 
 
 def figure_7(collected: Collected, figure: Experiment) -> str:
-    """A row for each value of what is varied."""
+    """Return a row for each value of the varied quantity."""
     columns = _COLUMNS_7 + (_COLUMNS_7_PRUNED if figure.pruned else ())
     rows = [
         [value, str(len(collected.of(figure, value)) or MISSING)]
@@ -96,7 +96,7 @@ def figure_7(collected: Collected, figure: Experiment) -> str:
 
 
 def spread(numbers: Sequence[float], scale: int = 1) -> str:
-    """The mean, with the lowest and the highest."""
+    """Return the mean, with the lowest and the highest."""
     if not numbers:
         return MISSING
     middle = _plain(mean(numbers), scale)
@@ -106,7 +106,7 @@ def spread(numbers: Sequence[float], scale: int = 1) -> str:
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table, numbers to the right."""
+    """Return a table, numbers to the right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
