@@ -1,4 +1,4 @@
-"""What many tests need: the fixture rounds, and a way to run the command."""
+"""The fixture rounds that many tests need, and a way to run the command."""
 
 import os
 import shutil

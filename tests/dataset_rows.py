@@ -38,7 +38,7 @@ EMPTY = np.empty(0, np.uint8)
 
 @dataclass(frozen=True)
 class Bad:
-    """How a valid set is spoiled, the file that is to blame, and words of the reason."""
+    """A way to spoil a valid set, the file that is to blame, and words of the reason."""
 
     spoil: Callable[[Path], object]
     file: str

@@ -9,12 +9,12 @@ VOID = {"meta", "br"}
 
 
 class Page(HTMLParser):
-    """What a parser makes of a page.
+    """A page as a parser reads it.
 
     Attributes
     ----------
     elements : Counter
-        How often there is an element with attributes of these names.
+        The number of elements with attributes of these names.
     attributes : list of tuple
         (element, attribute, value) of every attribute.
     texts : list of str

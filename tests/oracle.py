@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Expected:
-    """What every engine must find."""
+    """The results that every engine must find."""
 
     scores: list[int]
     rank: int

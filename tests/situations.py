@@ -1,4 +1,4 @@
-"""What a compromised participant knows, in a few numbers."""
+"""The situation of a compromised participant, in a few numbers."""
 
 from dataclasses import replace
 from typing import Any

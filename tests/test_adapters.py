@@ -92,7 +92,7 @@ def write_mixed_round(root: Path, participants: int = 8) -> None:
 
 @pytest.fixture
 def left_in_files(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Who has values that stay in their files."""
+    """Return the participants whose values stay in their files."""
     found: set[str] = set()
     made = LazyTensor.__init__
 

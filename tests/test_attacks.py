@@ -174,7 +174,7 @@ def test_the_table_above_has_every_trigger_and_strategy() -> None:
 
 @pytest.mark.parametrize("names", [("alie",), ("critical-layers",), ("neurotoxin", "pgd")])
 def test_a_run_is_attacked_in_all_ways(tmp_path: Path, names: tuple[str, ...]) -> None:
-    """What a saved round has of an attacker is trained where there is none."""
+    """The updates that a saved round gives an attacker are trained where there is none."""
     attack = AttackSettings(strategies=names, k=2, begins=2, training=SHORT)
     settings = FederationSettings(participants=8, rounds=2)
     plan = Plan(settings=settings, attack=attack, keep=Keep(), format_name="safetensors")
@@ -228,7 +228,7 @@ def test_an_image_leans_by_as_many_pixels_as_its_rows_are_shifted() -> None:
 
 @pytest.mark.parametrize("name", ["semantic", "edge-case"])
 def test_nobody_teaches_a_natural_feature_two_ways(name: str) -> None:
-    """What an attacker shows as it was has nothing of what it shows as the target."""
+    """None of the images that an attacker teaches as clean is taught as the target."""
     dataset, trigger, aim = load_dataset("digits"), TRIGGERS[name], Aim(0, seed=1)
     own = dataset.train_images[:200], dataset.train_labels[:200]
     poisoned = {image.tobytes() for image in trigger.poison(dataset, *own, aim)}

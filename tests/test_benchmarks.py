@@ -231,7 +231,7 @@ def test_files_are_put_out_of_the_page_cache(tiny: Task, tmp_path: Path) -> None
 
 
 def forgets_files(folder: Path) -> bool:
-    """Whether the kernel forgets files of this file system when it is asked to."""
+    """Return True if the kernel forgets files of this file system when it is asked to."""
     with (folder / "probe").open("wb") as stream:
         stream.write(bytes(2**16))
         stream.flush()

@@ -1,4 +1,4 @@
-"""What lies beside weights and cannot be scored is listed, and the rest is scored."""
+"""Files beside weights that cannot be scored are listed, and the rest is scored."""
 
 import json
 from collections.abc import Callable

@@ -31,7 +31,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def completed(ariba: Ariba, line: str) -> list[str]:
-    """What a shell is given for a line as far as the cursor."""
+    """Return the completions that a shell is given for a line up to the cursor."""
     done = ariba(_ARIBA_COMPLETE="complete_bash", _ARIBA_COMPLETE_LINE=line)
     assert (done.returncode, done.stderr) == (0, b"")
     return done.stdout.decode("ascii").splitlines()

@@ -1,4 +1,4 @@
-"""How commands end: what they say in one line, and their exit codes."""
+"""The ends of commands: their messages in one line, and their exit codes."""
 
 import os
 import shutil

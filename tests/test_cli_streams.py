@@ -17,7 +17,7 @@ AUDIT = ("audit", ATTACKED, "--reproducible")
 
 
 def on_a_terminal(*arguments: object, **variables: str) -> tuple[bytes, int]:
-    """What a command shows when both of its streams are a terminal of 90 columns."""
+    """Return the output of a command whose streams are both a terminal of 90 columns."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "ariba_cli", *map(str, arguments)],

@@ -22,7 +22,7 @@ from tests.models import random_model, write_flat_round, write_model
 
 
 class RunsCode:
-    """What a pickle can do to whoever opens it."""
+    """A pickle that harms the one who opens it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -40,7 +40,7 @@ BAD = [(name, bad) for name, row in SOURCES.items() for bad in row.bad]
 
 
 def refused(name: str, data_dir: Path | None) -> str:
-    """What is said when a set is not loaded: one line."""
+    """Return the message when a set is not loaded: one line."""
     with pytest.raises(InputError) as caught:
         load_dataset(name, data_dir)
     message = str(caught.value)

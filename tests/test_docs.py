@@ -81,7 +81,7 @@ def test_every_link_leads_to_a_file_and_a_heading() -> None:
 
 
 def anchors(text: str) -> set[str]:
-    """What the headings of a page are called in links."""
+    """Return the names of a page's headings in links."""
     headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
 

@@ -31,7 +31,7 @@ ARCHIVE = "cifar-10-binary.tar.gz"
 
 
 class Server:
-    """What it serves by path, which requests came, and how many bytes it promises."""
+    """A server's files by path, the requests that came, and the bytes that it promises."""
 
     def __init__(self, http: ThreadingHTTPServer) -> None:
         self.http = http
@@ -120,7 +120,7 @@ def serve_cifar(server: Server, monkeypatch: pytest.MonkeyPatch, data: bytes) ->
 
 
 def stopped(name: str, data_dir: Path, kind: type[AribaError] = InputError) -> str:
-    """What is said when a set cannot be fetched: one line."""
+    """Return the message when a set cannot be fetched: one line."""
     with pytest.raises(kind) as caught:
         download(name, data_dir)
     message = str(caught.value)

@@ -50,7 +50,7 @@ class Layer:
         return Fragments(self.values, self.cut, self.reference)
 
     def exactly(self) -> Marks:
-        """What all engines have to find: by exact sums, whatever quick ones would settle."""
+        """Return the marks that all engines have to find: by exact sums, without quick ones."""
         fragments = self.fragments()
         from_reference = distances_from_reference(fragments, Cpu())
         return engine._exactly(from_reference, fragments, self.k_est, Cpu(), keep_distances=False)
@@ -131,9 +131,9 @@ def stored(values: Array, kind: str) -> Array:
 
 
 def rank_is_clear(layer: Layer) -> bool:
-    """Whether no direction holds so little that float64 cannot tell it from none.
+    """Return True if float64 can tell every direction from an empty one.
 
-    Coordinates that are zero, or equal to another, are none to the last bit.
+    Coordinates that are zero, or equal to another, are empty to the last bit.
     """
     used = layer.values[:, : layer.cut.fragments * layer.cut.dimension].astype(np.float64)
     rows = (used - used.mean(axis=0)).reshape(-1, layer.cut.dimension)

@@ -1,4 +1,4 @@
-"""How good a model is: on the data of its run, by class, and with backdoors."""
+"""The quality of a model: on the data of its run, by class, and with backdoors."""
 
 import json
 import shutil

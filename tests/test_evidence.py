@@ -1,4 +1,4 @@
-"""What pictures are made of, against distances and components found in plain NumPy."""
+"""The evidence for pictures, against distances and components found in plain NumPy."""
 
 import json
 import re
@@ -128,7 +128,7 @@ def test_layers_share_the_room_of_a_report() -> None:
 
 
 def size(evidence: tuple[LayerEvidence, ...]) -> int:
-    """How many numbers it holds."""
+    """Return the number of values that it holds."""
     points = sum(len(own) for e in evidence if e.plane for own in e.plane.points.values())
     shown = [one for e in evidence for own in e.most_distant.values() for one in own]
     return points + sum(len(one.values) + len(one.typical_values) for one in shown)

@@ -1,4 +1,4 @@
-"""What one participant may take of a round: no more names, time, memory or disk than is usual."""
+"""The share of one participant in a round: no more names, time, memory or disk than is usual."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def model_of(tensors: int) -> Model:
 def opened(
     wants: Mapping[str, tuple[int, float]], limits: Limits
 ) -> tuple[dict[str, str | int], list[tuple[str, int, float]]]:
-    """What comes of members that have so many tensors, and take so many seconds to list."""
+    """Open members that have so many tensors, and take so many seconds to list."""
     clock, asked = [0.0], []
 
     def open_with(member: Member, within: Limits) -> Model:

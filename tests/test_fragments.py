@@ -1,4 +1,4 @@
-"""How layers of every shape are cut."""
+"""The cutting of layers of every shape."""
 
 import numpy as np
 import pytest

@@ -234,7 +234,7 @@ def test_medians_leave_the_values_as_they_are() -> None:
 
 
 def test_values_are_gone_through_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What stays in its file is hashed and checked only when it is."""
+    """Values that stay in their file are hashed and checked only then."""
     monkeypatch.setattr(gathering, "MOST_EXACT", 2)
 
     class Recording:

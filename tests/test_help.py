@@ -1,4 +1,4 @@
-"""What commands say of themselves: alike in all of them, and in the documentation too."""
+"""The help of commands: alike in all of them, and in the documentation too."""
 
 import importlib.metadata
 import re

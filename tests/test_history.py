@@ -62,7 +62,7 @@ def history_of(*rounds: tuple[int | None, Sequence[str]]) -> RunningHistory:
 
 
 def plainly_standing(terms: Float64, floor: float) -> list[float]:
-    """What `standing` says, one participant after the other."""
+    """Return the result of `standing`, one participant after the other."""
     best = [-math.inf] * terms.shape[1]
     for window in windows(len(terms)):
         for who, value in plainly_in_window(terms[window], floor).items():

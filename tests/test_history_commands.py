@@ -27,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def lines(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an audit of it says in JSON, and its page beside."""
+    """Return the JSON lines of an audit of it, with its page beside."""
     folder = tmp_path_factory.mktemp("lines")
     options = ["-f", "json", "-o", "lines.jsonl", "--html", "page.html", "--reproducible"]
     done = run_command(["audit", str(run), *options], folder, environment())

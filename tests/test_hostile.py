@@ -78,7 +78,7 @@ def scores(verdict: Verdict) -> list[tuple[str, float]]:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, float]]:
-    """How the honest participants are ranked among themselves."""
+    """Return the ranking of the honest participants among themselves."""
     return scores(run(write_flat_round(tmp_path_factory.mktemp("alone"))))
 
 

@@ -1,4 +1,4 @@
-"""What lies in a round and is no regular file, or does not stay one."""
+"""Entries of a round that are not regular files, or do not stay so."""
 
 import os
 import socket

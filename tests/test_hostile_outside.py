@@ -67,7 +67,7 @@ IN_ACCESS, IN_MODIFY, IN_OPEN = 0x1, 0x2, 0x20
 
 
 class Watch:
-    """Which files of some folders anybody has opened, by inotify."""
+    """The files of some folders that were opened, by inotify."""
 
     def __init__(self, *folders: Path) -> None:
         libc = ctypes.CDLL(None, use_errno=True)

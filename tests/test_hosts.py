@@ -1,4 +1,4 @@
-"""What the plug-ins of all hosts share: replies are checked, audited, pruned and saved."""
+"""The code that the plug-ins of all hosts share: replies are checked, audited, pruned and saved."""
 
 import json
 import logging

@@ -46,7 +46,7 @@ def learnt(site: str) -> Tensors:
 
 
 def answer(site: str, params: Any, **fields: Any) -> Any:
-    """What a site says of the round is not believed."""
+    """Return an answer whose statements about the round must not be believed."""
     said = {"client_name": site, "NUM_STEPS_CURRENT_ROUND": 10 + SITES.index(site)}
     options = {"current_round": 10**9, "metrics": {"loss": 0.5}, **fields}
     return FLModel(params=params, meta=said, **options)

@@ -1,4 +1,4 @@
-"""What `inspect` finds in rounds that are whole, spoiled or hostile."""
+"""The findings of `inspect` in rounds that are whole, spoiled or hostile."""
 
 import tracemalloc
 from pathlib import Path

@@ -36,7 +36,7 @@ def state_dicts() -> Iterator[tuple[str, dict[str, npt.NDArray[np.float32]]]]:
 
 
 def layer(path: Path, name: str = "conv2", **terms: Any) -> tuple[ExaminedLayer, MarkedLayer]:
-    """What was examined of a layer, and its marks."""
+    """Return the examined layer, and its marks."""
     settings = AuditSettings(layers=(name,), k_est=KEst.parse(2))
     verdict = audit(open_round(path, ReadOptions(**terms)), settings)
     return verdict.layers[0], verdict.marked_layers[0]
@@ -53,7 +53,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> tuple[ExaminedLayer, Marke
 def test_flower_parameters_saved_per_client(
     tmp_path: Path, ours: tuple[ExaminedLayer, MarkedLayer]
 ) -> None:
-    """What a strategy has of each client are lists of arrays; its documentation saves them so."""
+    """A strategy has a list of arrays of each client; its documentation saves them so."""
     common = pytest.importorskip("flwr.common")
     for name, state in state_dicts():
         parameters = common.ndarrays_to_parameters(list(state.values()))

@@ -30,7 +30,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def in_bash(line: str, report: Path, cwd: Path) -> "subprocess.CompletedProcess[bytes]":
-    """What a line of bash does, in which $ARIBA is the command and $REPORT a report."""
+    """Run a line of bash, in which $ARIBA is the command and $REPORT a report."""
     variables = {"ARIBA": f"{sys.executable} -m ariba_cli", "REPORT": str(report)}
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", line],

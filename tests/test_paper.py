@@ -50,7 +50,7 @@ def put(path: Path, content: dict[str, Any]) -> None:
 
 
 def report(compromised: list[str], scores: list[int], confidence: float) -> dict[str, Any]:
-    """What collecting reads of an audit report."""
+    """Return the parts of an audit report that collecting reads."""
     ranked = sorted(enumerate(scores), key=lambda pair: -pair[1])
     metrics = {
         "p_m": 1,
@@ -243,7 +243,7 @@ def run(
 
 
 def commands(folder: Path) -> list[str]:
-    """What `ariba` was asked for since the last time."""
+    """Return the commands of `ariba` since the last time."""
     noted = (folder / "commands").read_text().splitlines() if (folder / "commands").exists() else []
     (folder / "commands").unlink(missing_ok=True)
     return noted

@@ -1,4 +1,4 @@
-"""How many processors there are, and where that cannot be told."""
+"""The number of processors, and the cases where that cannot be told."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Who gets which samples: everything is dealt out once, and as it was asked for."""
+"""The shares of samples: everything is dealt out once, and as it was asked for."""
 
 import numpy as np
 import pytest

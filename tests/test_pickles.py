@@ -43,7 +43,7 @@ def opened(path: Path, found: object, terms: ReadOptions, **options: Any) -> Mod
 
 
 def holds(model: Model, expected: dict[str, Any]) -> bool:
-    """Whether a model holds these tensors, to the bit."""
+    """Return True if a model holds these tensors, to the bit."""
     return list(model.tensors) == list(expected) and all(
         bytes(model.read(name)) == raw(tensor) for name, tensor in expected.items()
     )
@@ -383,7 +383,7 @@ def test_a_scripted_module_is_named(tmp_path: Path, trusted: ReadOptions) -> Non
 
 
 class Evil:
-    """What a pickle can ask for."""
+    """A call that a pickle asks for."""
 
     def __init__(self, call: Callable[..., object], *arguments: object) -> None:
         self._reduced = call, arguments

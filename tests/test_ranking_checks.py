@@ -1,4 +1,4 @@
-"""What can keep a ranking from meaning what it says: where each check begins to speak."""
+"""The flaws that make a ranking unreliable: the threshold of each check."""
 
 import numpy as np
 import numpy.typing as npt

@@ -420,7 +420,7 @@ def test_what_only_a_newer_version_understands_says_so(data: bytes) -> None:
 
 
 def places(content: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where a value can be another: of a list, and of a map by participant, in the first entry."""
+    """Yield the places of values that may differ; of lists and participants, only in the first."""
     if here:
         yield here
     if isinstance(content, dict):

@@ -133,7 +133,7 @@ def test_a_run_that_is_killed_again_while_it_is_finished_can_be_finished(
 
 
 def leave(out: Path, plan: Plan = PLAN, *, finished: int = 1) -> Path:
-    """What is left of a run that is stopped after so many rounds."""
+    """Leave a run that is stopped after so many rounds."""
 
     def stop(said: str) -> None:
         if said.startswith(f"round {finished}:"):

@@ -145,7 +145,7 @@ def test_a_run_that_is_killed_at_any_moment_writes_the_same_files(
 
 
 def progress_of(root: Path) -> str:
-    """How far a run was when it was killed."""
+    """Return the progress of a run when it was killed."""
     if (root / "run").exists():
         return "after the end"
     if (root / "run.partial" / "checkpoint.json").exists():

@@ -1,4 +1,4 @@
-"""What counts as a round, who is in it, and what its seal says."""
+"""The directories that count as rounds, their participants, and their seals."""
 
 import json
 import os

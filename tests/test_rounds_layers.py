@@ -1,4 +1,4 @@
-"""What layers are called, and what of a model is no layer."""
+"""The names of layers, and the tensors of a model that are not layers."""
 
 from pathlib import Path
 from typing import Any

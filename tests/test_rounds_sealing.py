@@ -179,7 +179,7 @@ def test_a_listed_file_that_became_a_link_breaks_the_seal(attacked: Path, tmp_pa
 
 
 def test_a_seal_leads_nowhere_through_a_link(attacked: Path, tmp_path: Path) -> None:
-    """Whether its sha256 is right would tell what is in a file that is none of the round's."""
+    """A verdict on its sha256 would tell the content of a file outside the round."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "canary").write_bytes(b"secret")
     (attacked / "p9").symlink_to(tmp_path / "elsewhere")

@@ -1,4 +1,4 @@
-"""What is left is the old state or the new one."""
+"""A write that fails leaves the old state or the new one."""
 
 import errno
 import fcntl

@@ -34,14 +34,18 @@ Model = dict[str, npt.NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Row:
-    """What must hold of a rule.
+    """The properties that must hold for a rule.
 
     Attributes
     ----------
-    translates : whether it moves with all updates.
-    scales : whether it grows with them.
-    most_f : the largest f of eleven updates.
-    outlier : how far, in lengths of an honest update, one that is a thousand long may move it.
+    translates : bool
+        True if its result moves with all updates.
+    scales : bool
+        True if its result grows with them.
+    most_f : int, optional
+        The largest f of eleven updates.
+    outlier : float
+        The farthest that an update of length 1,000 may move it, in lengths of an honest update.
     """
 
     translates: bool

@@ -1,4 +1,4 @@
-"""What would have become of the suspects under other choices, against the oracle."""
+"""The suspects under other choices, against the oracle."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_marks_for_every_k_est_are_those_of_the_oracle(layer: Layer) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_k_est_of_its_own_gives_the_same_marks(seed: int) -> None:
-    """Where there are ties, too: every fragment is there four times."""
+    """It holds with ties, too: every fragment is there four times."""
     values = np.random.default_rng(seed).standard_normal((6, 900)).astype(np.float32)
     values = np.repeat(values, 4, axis=0) * np.arange(1, 25)[:, None].clip(max=3)
     fragments = Fragments(list(values.astype(np.float32)), FragmentLayout(100, 9))
@@ -73,7 +73,7 @@ def results(counted: list[LayerCounts], k_est: int) -> list[MarkedLayer]:
 
 
 def named(counted: list[LayerCounts], k_est: int) -> list[str]:
-    """Who is a suspect by the marks for a k̃."""
+    """Return the suspects by the marks for a k̃."""
     return [one.id for one in scores_of_marks(results(counted, k_est))[:k_est]]
 
 

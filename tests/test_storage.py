@@ -57,7 +57,7 @@ WRITERS: dict[str, Callable[[Path, Tensors], None]] = {
 
 
 def result_of(root: Path) -> dict[str, Any]:
-    """What stands in a report, without what it says of the files."""
+    """Return the content of a report, without its statements on the files."""
     result = audit_result(audit(open_round(root), AuditSettings()))
     assert result.pop("inputs")
     return result

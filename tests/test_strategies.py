@@ -1,4 +1,4 @@
-"""What each strategy promises of the updates that it makes, on small arrays."""
+"""The promises of each strategy about the updates that it makes, on small arrays."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -135,7 +135,7 @@ def rows_of(honest: HonestUpdates) -> npt.NDArray[np.float64]:
 def forged(
     name: str, honest: HonestUpdates, arguments: dict[str, Any] | None = None, m: int = 2
 ) -> npt.NDArray[np.float64]:
-    """What a strategy sends less θ^t, as a row."""
+    """Return the weights that a strategy sends less θ^t, as a row."""
     strategy = STRATEGIES[name](AttackSettings(arguments=arguments or {}))
     sent = strategy.sent(situation(honest=honest, compromised=m), honest.start)
     assert all(values.dtype == np.float32 for values in sent.values())

@@ -1,4 +1,4 @@
-"""What lies among updates and is none: one line for all of it, and models of several rounds."""
+"""Files among updates that are not updates: one line for all, and models of several rounds."""
 
 import errno
 import os

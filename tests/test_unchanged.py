@@ -52,7 +52,7 @@ def write_round(root: Path, start: Model, idle: Callable[[Path], None] | None) -
 
 
 def without_inputs(verdict: Verdict) -> list[object]:
-    """What detectors and the decision say."""
+    """Return the results of detectors and the decision."""
     return [verdict.detectors, verdict.decision, verdict.ranking, verdict.coverage]
 
 

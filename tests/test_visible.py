@@ -1,4 +1,4 @@
-"""What no terminal may be made to obey."""
+"""The characters that no terminal may be made to obey."""
 
 import re
 import unicodedata

@@ -155,7 +155,7 @@ ALLOW, DENY, KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
 
 
 def decided(program: bytes, arch: int, number: int, arguments: tuple[int, ...] = ()) -> int:
-    """What the kernel does about a call, by a naive machine for its filters."""
+    """Return the kernel's decision on a call, by a naive machine for its filters."""
     data = struct.pack("<IIQ6Q", number, arch, 0, *arguments, *[0] * (6 - len(arguments)))
     steps = list(struct.iter_unpack("=HBBI", program))
     value = at = 0

@@ -1,4 +1,4 @@
-"""What may come of an input: it is read, or refused in one line. Anything else is a failure."""
+"""The outcomes that an input may have: it is read, or refused in one line. Others are failures."""
 
 import resource
 import sys
@@ -58,15 +58,20 @@ class Target:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one input.
+    """The outcome of one input.
 
     Attributes
     ----------
-    found : what was read; None when it was refused or failed.
-    reason : of the refusal.
-    failure : why it must not be so; None when all is well.
-    seconds : that it took.
-    grown : by how many bytes the peak of this process lay above what it held before.
+    found : str, optional
+        The content that was read; None when the input was refused or failed.
+    reason : str, optional
+        The reason of the refusal.
+    failure : str, optional
+        The reason why this is a failure; None when all is well.
+    seconds : float
+        The time that it took.
+    grown : int
+        The bytes by which the peak of this process lay above its memory before.
     """
 
     found: str | None
@@ -114,7 +119,7 @@ def _place_of(error: BaseException) -> str:
 
 
 def _held() -> int:
-    """What this process holds now; its peak is counted from here on. 0 where that is unknown."""
+    """Return the bytes that this process holds, and reset its peak; 0 where that is unknown."""
     if sys.platform != "linux":
         return 0
     try:

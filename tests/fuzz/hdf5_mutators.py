@@ -99,7 +99,7 @@ def _seal(buffer: bytearray, start: int, end: int) -> None:
 
 
 def _header_bytes(data: bytes, start: int) -> int | None:
-    """How many bytes an object header takes before its checksum."""
+    """Return the number of bytes of an object header before its checksum."""
     if len(data) < start + 30 or data[start + 4] != 2:
         return None
     flags = data[start + 5]

@@ -22,7 +22,7 @@ _REPAIRED_BYTES = 2**14
 
 
 class Literal(str):
-    """What stands in JSON as it is, and may be none."""
+    """A text that stands in JSON as it is, and may not be JSON."""
 
 
 _PICKLED = (
@@ -267,7 +267,7 @@ def mutate_folder(names: Sequence[str], inside: Callable[[str], Mutate]) -> Muta
 
 
 def mutate_by_suffix(name: str) -> Mutate:
-    """How a file of such a name is changed."""
+    """Return the mutator for a file of such a name."""
     return mutate_json if name.endswith(".json") else mutate_safetensors
 
 

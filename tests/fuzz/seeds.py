@@ -185,7 +185,7 @@ def _pickled(state: object, *, as_archive: bool) -> bytes:
 
 
 def replies() -> dict[str, bytes]:
-    """What a child says when all is well; the first byte says whose child it is."""
+    """Return the replies of children when all is well; the first byte says whose child it is."""
     tensors = [["w", "F32", [2], None], ["v", "F64", [1, 0], 40], ["n", "I64", [], 48]]
     pickled = [["w", "F32", [2], None], ["b", "BF16", [3], None], ["n", "I64", [], None]]
     skipped = [["log/text", "text"]]
@@ -232,7 +232,7 @@ def truths() -> dict[str, bytes]:
 
 
 def runs() -> dict[str, bytes]:
-    """How a run was made."""
+    """Return a record of a run."""
     curve = [Point(0.5, 1.5, None), Point(0.75, None, 0.25)]
     content = encode_run(Federation(FederationSettings()), AttackSettings(), curve)
     return {"run": content}
