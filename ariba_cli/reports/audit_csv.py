@@ -18,15 +18,16 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d",
 class AuditCsv:
     """The rankings of one or several rounds below one header.
 
-    A line a participant: rank, id, score, share, p-value, and whether it is flagged, or a suspect;
-    after these the value in each of several layers, and the score by each of the other detectors.
+    Each line is for one participant: rank, id, score, share, p-value, and whether it is flagged,
+    or a suspect; then the value in each of several layers, and the score by each of the other
+    detectors.
 
     Parameters
     ----------
     first : Verdict
-        Whose layers and detectors get a column each, where there are several of them.
+        The verdict whose layers and detectors get a column each, where there are several of them.
     with_round : bool
-        Whether the first column says which round a line is of.
+        True to name the round of a line in the first column.
     """
 
     def __init__(self, first: Verdict, *, with_round: bool) -> None:
@@ -38,7 +39,7 @@ class AuditCsv:
 
     @property
     def header(self) -> bytes:
-        """The names of the columns."""
+        """The line with the names of the columns."""
         start = ["round"] if self._with_round else []
         layers = map(_cell, self._layers)
         columns = ("rank", "id", "score", "share", "p_value", self._named)
@@ -96,6 +97,6 @@ def _line(cells: Sequence[object]) -> bytes:
 
 
 def _cell(text: str) -> str:
-    """Untrusted text that no spreadsheet takes for a formula."""
+    """Return untrusted text in a form that no spreadsheet takes for a formula."""
     shown = visible(text)
     return "'" + shown if text.startswith(_FORMULA_STARTS) else shown

@@ -24,7 +24,7 @@ def audit_json(verdict: Verdict, run: RunRecord, *, one_line: bool = False) -> b
 
 
 def audit_result(verdict: Verdict) -> dict[str, Any]:
-    """Return the `result` of the report: what depends on the round and the parameters alone."""
+    """Return the `result` of the report: the part that depends only on the round and parameters."""
     found = {key: value for key, value in plain(verdict).items() if key not in _BESIDE}
     for finding in found["findings"]:
         del finding["detail"]
@@ -48,7 +48,7 @@ def result_digest(verdict: Verdict) -> str:
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return what applies, and was measured; the rest is left out."""
+    """Return the fields that apply, and were measured; the rest is left out."""
     return {key: value for key, value in fields.items() if value is not None}
 
 
@@ -57,7 +57,7 @@ def _ranked(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def audit_words(verdict: Verdict) -> dict[str, Any]:
-    """Return the sentences of the report, which say in words what the result says in numbers."""
+    """Return the sentences of the report, which put the numbers of the result in words."""
     return {
         "headline": headline_in_words(verdict),
         "coverage": coverage_in_words(verdict),

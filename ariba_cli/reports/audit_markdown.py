@@ -1,6 +1,6 @@
-"""A report of an audit → a summary in GitHub's Markdown, as for a ticket.
+"""A report of an audit → a summary in GitHub's Markdown, such as for a ticket.
 
-Whatever is not ours is in code spans: there, no markup, link, mention or HTML is looked for.
+All text that is not ours is in code spans: there, no markup, link, mention or HTML is looked for.
 A backslash would not do, as GitHub looks for mentions after it has taken the backslashes away.
 """
 
@@ -40,7 +40,7 @@ _ESCAPES = str.maketrans({"`": r"\x60", "|": r"\x7c", "$": r"\x24"})
 
 
 def audit_markdown(report: Report) -> str:
-    """The verdict in words, the suspects and the next few, and what stands behind them."""
+    """Return the verdict in words, the suspects and the next few, and the basis of the verdict."""
     verdict = report.verdict
     of_round = "" if report.run.round is None else f" of {code(report.run.round)}"
     parts = [f"## Audit{of_round}", _suspects(verdict)]
@@ -58,7 +58,7 @@ def audit_markdown(report: Report) -> str:
 
 
 def code(text: str) -> str:
-    """Any text as a code span, which nothing in the text can end."""
+    """Return any text as a code span, which nothing in the text can end."""
     return f"`{visible(text).translate(_ESCAPES) or ' '}`"
 
 

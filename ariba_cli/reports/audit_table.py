@@ -38,20 +38,20 @@ def audit_table(
     explained: Sequence[str] = (),
     top: int | None = None,
 ) -> str:
-    """Return the ranking with a bar for each participant, and in words what it means.
+    """Return the ranking with a bar for each participant, and its meaning in words.
 
     Parameters
     ----------
     verdict : Verdict
-        What was found.
+        The verdict to show.
     paper : Paper
-        What the table is drawn on.
+        The paper on which the table is drawn.
     heading : str, optional
-        Which of several rounds it is.
+        The name of the round, if there are several.
     explained : sequence of str
-        Whose most distant fragments are shown.
+        The participants whose most distant fragments are shown.
     top : int, optional
-        How many participants are shown; those who are named and the next ten when None.
+        The number of participants to show; those who are named and the next ten when None.
     """
     parts: list[RenderableType] = []
     if heading is not None:
@@ -83,7 +83,7 @@ def audit_table(
 
 
 def _reasons(verdict: Verdict) -> "list[RenderableType]":
-    """Return why each of the first who are flagged is, a line each."""
+    """Return the reasons against the first who are flagged, a line for each."""
     named = verdict.suspects
     lines = [f"{visible(one.id)}: {reasons_in_words(one)}." for one in named[:_MOST_EXPLAINED]]
     if len(named) > _MOST_EXPLAINED:

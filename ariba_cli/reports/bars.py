@@ -1,4 +1,4 @@
-"""The bar of a score, and what stands behind it: what the tables of an audit have in common."""
+"""The bar of a score, and its scale: the common part of the tables of an audit."""
 
 import math
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ _LEAST = 1e-30
 class Bars:
     """The bars of a ranking, on one scale.
 
-    A share is as long as it is; at a level a bar is as long as the p-value is unlikely, by its
-    logarithm, and any other score as it is beside the largest.
+    The length of a bar is the share; at a level it is the negative logarithm of the p-value;
+    for any other score it is the score divided by the largest.
 
     Attributes
     ----------
     largest : float
-        What takes all of the width.
+        The value whose bar takes all of the width.
     line : float, optional
-        Where an upright line stands: at the share that everybody would have if nobody stood out,
-        or at the p-value that flags somebody alone.
+        The place of an upright line: the share that everybody would have if nobody stood out,
+        or the p-value that flags somebody alone.
     line_name : str
-        What it stands for.
+        The meaning of the line.
     """
 
     largest: float
@@ -51,7 +51,7 @@ class Bars:
         return cls(max(one.value for one in verdict.ranking))
 
     def header(self, paper: Paper, *, short: bool = False) -> str:
-        """Return what the upright line of the bars stands for; nothing where there is none."""
+        """Return the meaning of the upright line of the bars; the empty string without one."""
         if self.line is None:
             return ""
         name = self.line_name.partition(" ")[0] if short else self.line_name
@@ -60,7 +60,7 @@ class Bars:
         return f"│ {name}"
 
     def draw(self, ranked: Ranked, width: int, *, ascii_only: bool) -> str:
-        """Return a bar of `width` cells; what is below zero has none."""
+        """Return a bar of `width` cells; values below zero have none."""
         full, mark = ("#", "|") if ascii_only else ("━", "│")
         value = _length(ranked) if ranked.flagged is not None else ranked.value
         part = value / self.largest if self.largest > 0 else 0.0
@@ -71,18 +71,18 @@ class Bars:
 
 
 def _length(ranked: Ranked) -> float:
-    """Return how unlikely somebody's score is among the honest, in powers of ten."""
+    """Return −log10 of a p-value: the unlikeliness of a score among the honest."""
     return -math.log10(max(1.0 if ranked.p_value is None else ranked.p_value, _LEAST))
 
 
 def room_for_bar(ids: list[str], paper: Paper, beside: int) -> int:
-    """Return how many cells are left for a bar where all columns but the ids' take so many."""
+    """Return the number of cells left for a bar where all columns but the ids' take `beside`."""
     longest = max(len(visible(name)) for name in ids)
     return paper.width - beside - max(longest, len("participant"))
 
 
 def bar_width(room: int) -> int:
-    """Return how many of those it takes; too few are no bar."""
+    """Return the number of those that it takes; too few are not a bar."""
     return min(max(room, _NARROWEST), _WIDEST)
 
 

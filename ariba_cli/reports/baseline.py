@@ -18,19 +18,19 @@ _OURS = "built-in"
 
 
 def read_baseline(paths: Sequence[Path], limits: Limits | None = None) -> Baseline:
-    """Return the tails of the rounds that some reports are on.
+    """Return the tails of the rounds that some reports are about.
 
     Parameters
     ----------
     paths : sequence of Path
         The JSON reports of audits by the panel, of clean rounds.
     limits : Limits, optional
-        Of what is read.
+        The limits on the files that are read.
 
     Raises
     ------
     InputError
-        When one is no such report, is there twice, speaks of compromised participants or has a
+        When one is not such a report, is there twice, speaks of compromised participants or has a
         baseline of its own, or when all have too few participants.
     """
     rounds: list[dict[str, Float64]] = []

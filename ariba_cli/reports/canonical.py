@@ -1,4 +1,4 @@
-"""The JSON documents: a `result` that is the same everywhere, its hash, and how it was run."""
+"""The JSON documents: a `result` that is the same everywhere, its hash, and a record of the run."""
 
 import hashlib
 import json
@@ -12,12 +12,28 @@ _EXACT = 2**53
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Everything about a run that does not decide its result.
+    """The facts about a run that do not decide its result.
 
     Attributes
     ----------
-    round : the path of the round that was audited, as it was given; None for what is no audit.
-    sandbox : the walls around the processes that parsed files; None where none was needed.
+    ariba : str
+        The version of ariba.
+    python : str
+        The version of Python.
+    libraries : dict of str to str
+        The versions of libraries, by name.
+    argv : list of str
+        The arguments of the command.
+    started : str
+        The time of the start, in UTC.
+    seconds : float
+        The duration, in seconds.
+    device : str
+        The device on which layers were scored.
+    round : str, optional
+        The path of the audited round as the user gave it; None where no round was audited.
+    sandbox : dict of str to int or bool, optional
+        The limits on the processes that parsed files; None where none was needed.
     """
 
     ariba: str
@@ -44,17 +60,17 @@ def document(
     Parameters
     ----------
     schema_version : str
-        Of the report's schema.
+        The version of the report's schema.
     result : dict
-        What is the same everywhere: codes, ids and numbers.
+        The part that is the same everywhere: codes, ids and numbers.
     run : RunRecord
-        How it was run.
+        The record of the run.
     parts : dict of str to Any, optional
-        What stands beside the result: sentences about it, and what pictures are made of. Each
+        The parts beside the result: sentences about it, and the data of pictures. Each
         has a hash of its own, so that a better wording changes no result; empty ones are left
         out.
     one_line : bool, optional
-        Whether it is one of a stream of reports.
+        True for one of a stream of reports.
     """
     content = {
         "schema_version": schema_version,
@@ -73,7 +89,7 @@ def document(
 
 
 def canonical_bytes(content: Any) -> bytes:
-    """JSON as `result_sha256` is of it: sorted keys, no white space, ASCII."""
+    """Return the JSON that `result_sha256` hashes: sorted keys, no white space, ASCII."""
     text = json.dumps(
         content, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":")
     )
@@ -81,7 +97,7 @@ def canonical_bytes(content: Any) -> bytes:
 
 
 def rounded(number: float) -> float:
-    """A float as it stands in a report: 6 significant digits, and 1 rather than 1.0.
+    """Return a float in the form of a report: 6 significant digits, and 1 rather than 1.0.
 
     Programs disagree on how to write 1.0, and other tools shall find the same hash.
     """
@@ -90,7 +106,7 @@ def rounded(number: float) -> float:
 
 
 def rounded_all(content: Any) -> Any:
-    """JSON with every float in it as `rounded` gives it; what may not be a number is left."""
+    """Return JSON with every float in it rounded by `rounded`; floats that are not numbers stay."""
     if isinstance(content, dict):
         return {key: rounded_all(value) for key, value in content.items()}
     if isinstance(content, list | tuple):

@@ -1,4 +1,4 @@
-"""The detectors → the table of what they look at, and what they need."""
+"""The detectors → the table of their subjects and needs."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def detectors_table(paper: Paper) -> str:
-    """Return every detector with what it is fed, what it looks at, and what else it needs."""
+    """Return every detector with its input, its subject, and its other needs."""
     from rich.text import Text
 
     table = plain_table(

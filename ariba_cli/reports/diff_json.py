@@ -20,7 +20,7 @@ def diff_json(
     second: Report | HistoryReport,
     run: RunRecord,
 ) -> bytes:
-    """Return the bytes of the document; what findings say in words is no part of its result."""
+    """Return the bytes of the document; the words of findings are not part of its result."""
     detectors = (first.verdict.decision.detector, second.verdict.decision.detector)
     result = {
         "first": _which(first),
@@ -43,7 +43,7 @@ def diff_json(
 
 
 def _which(report: Report | HistoryReport) -> dict[str, Any]:
-    """Return which report it is, wherever its file lies."""
+    """Return the identity of a report, wherever its file lies."""
     return {"schema_version": report.schema_version, "result_sha256": report.result_sha256}
 
 

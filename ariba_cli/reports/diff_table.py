@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def diff_table(comparison: Comparison, paper: Paper) -> str:
-    """Return everybody who has another place, and in words what else is different."""
+    """Return everybody who has another place, and all other differences in words."""
     parts: list[RenderableType] = []
     if comparison.moved:
         parts += [_movements(comparison, paper), ""]

@@ -1,4 +1,4 @@
-"""How good a model is → JSON, schema `evaluate-1.0.0`."""
+"""The quality of a model → JSON, schema `evaluate-1.0.0`."""
 
 import math
 from dataclasses import asdict
@@ -11,7 +11,7 @@ SCHEMA_VERSION = "1.0.0"
 
 
 def evaluate_json(found: ModelEvaluation, run: RunRecord) -> bytes:
-    """The bytes of the report."""
+    """Return the bytes of the report."""
     return document(SCHEMA_VERSION, _result(found), run)
 
 

@@ -1,4 +1,4 @@
-"""How good a model is → tables for a terminal."""
+"""The quality of a model → tables for a terminal."""
 
 import math
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def evaluate_table(found: ModelEvaluation, paper: Paper) -> str:
-    """Accuracy and loss, then by class, then how well backdoors work."""
+    """Return accuracy and loss, then the same by class, then the success of backdoors."""
     parts: list[RenderableType] = [sentence(_in_words(found), style="bold"), "", _classes(found)]
     if found.backdoors:
         parts += ["", _backdoors(found)]

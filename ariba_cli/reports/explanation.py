@@ -1,4 +1,4 @@
-"""Why a participant is where it is in the ranking: its most distant fragments, in characters."""
+"""The reason for a participant's rank: its most distant fragments, in characters."""
 
 import math
 from collections.abc import Sequence
@@ -24,11 +24,16 @@ _GAP = "   "
 
 
 def explanation(verdict: Verdict, identifier: str, paper: Paper) -> "list[RenderableType]":
-    """The fragments that are furthest from the median of their layer, each beside a typical one.
+    """Return the fragments furthest from the median of their layer, each beside a typical one.
 
     Parameters
     ----------
-    verdict : with evidence of whoever was to be explained.
+    verdict : Verdict
+        The verdict, with evidence of the participant to explain.
+    identifier : str
+        The id of that participant.
+    paper : Paper
+        The paper on which they are drawn.
     """
     parts: list[RenderableType] = [sentence(_place_in_words(verdict, identifier), style="bold")]
     ranked = next((one for one in verdict.ranking if one.id == identifier), None)
@@ -46,7 +51,7 @@ def explanation(verdict: Verdict, identifier: str, paper: Paper) -> "list[Render
 
 
 def _place_in_words(verdict: Verdict, identifier: str) -> str:
-    """Return where somebody is in the ranking, and which of its fragments are marked."""
+    """Return the place of somebody in the ranking, and its marked fragments."""
     name = visible(identifier)
     ranked = next((one for one in verdict.ranking if one.id == identifier), None)
     if ranked is None:
@@ -76,14 +81,14 @@ def _place_in_words(verdict: Verdict, identifier: str) -> str:
 
 
 def _chances_in_words(score: Score) -> str:
-    """Return how likely an honest participant has the score, and shows each sign."""
+    """Return the chance that an honest participant has the score, and shows each sign."""
     signs = sorted(score.by_sign.items(), key=lambda one: one[1])
     each = ", ".join(f"{sign_in_words(sign)} {p_in_words(p_value)}" for sign, p_value in signs)
     return f"p-value {p_in_words(score.p_value)} (by sign: {each})"
 
 
 def _unusual(fragment: Fragment) -> tuple[float, float]:
-    """By what fragments of several layers are compared.
+    """Return the key by which fragments of several layers are compared.
 
     Where the median is 0, most fragments of the layer are alike, and one that is not is further
     from them than any number of times the median elsewhere.
@@ -103,7 +108,7 @@ def _fragment_in_words(verdict: Verdict, layer: LayerEvidence, fragment: Fragmen
 
 
 def _maps(identifier: str, layer: LayerEvidence, fragment: Fragment, paper: Paper) -> list[str]:
-    """The fragment and the typical one, on one scale: side by side if there is room."""
+    """Return the fragment and the typical one, on one scale: side by side if there is room."""
     largest = max(map(abs, (*fragment.values, *fragment.typical_values)))
     scale = (_DIGITS if paper.ascii_only else _SHADES, largest)
     columns = layer.shape[1]
@@ -123,7 +128,7 @@ def _maps(identifier: str, layer: LayerEvidence, fragment: Fragment, paper: Pape
 
 
 def _map(values: Sequence[float], columns: int, scale: tuple[str, float]) -> list[str]:
-    """A line for every row of values: each with its sign and the shade of its size."""
+    """Return a line for every row of values: each with its sign and the shade of its size."""
     rows = [values[start : start + columns] for start in range(0, len(values), columns)]
     return [
         " ".join(_cell(value, *scale) for value in row[:_MOST_COLUMNS]) for row in rows[:_MOST_ROWS]

@@ -15,15 +15,15 @@ def findings_in_words(
 ) -> list[str]:
     """Return the findings, one a line.
 
-    What is wrong with one participant in many layers is said of the first few of them. Of a
-    great many lines, the first are given, and how many more there are.
+    A fault of one participant in many layers is told for the first few of them. Of a
+    great many lines, the first are given, and the number of the others.
 
     Parameters
     ----------
     findings : sequence of Finding
-        What was found.
+        The findings.
     shown : callable, optional
-        How the words of others are written; `str` leaves that to whoever shows the lines.
+        The function that makes untrusted names safe; `str` leaves that to the caller.
     """
     alike = Counter((finding.kind, finding.participant) for finding in findings)
     said: Counter[tuple[FindingKind, str | None]] = Counter()

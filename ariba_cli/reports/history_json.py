@@ -1,4 +1,4 @@
-"""What the rounds of a run say together → the last of the JSON lines, schema `history-1.0.0`."""
+"""The verdict on all rounds of a run → the last of the JSON lines, schema `history-1.0.0`."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def history_json(history: History, run: RunRecord, *, one_line: bool = True) -> 
 
 
 def history_result(history: History) -> dict[str, Any]:
-    """Return what depends on the rounds alone: codes, ids and numbers."""
+    """Return the part that depends on the rounds alone: codes, ids and numbers."""
     found = plain(history)
     for finding in found["findings"]:
         del finding["detail"]

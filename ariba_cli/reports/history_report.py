@@ -1,4 +1,4 @@
-"""What the rounds of a run say together, read back from the JSON lines of an audit."""
+"""The verdict on all rounds of a run, read back from the JSON lines of an audit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ _AGAIN = "audit the run again"
 
 @dataclass(frozen=True)
 class HistoryReport:
-    """What the last line says.
+    """The content of the last line.
 
     Attributes
     ----------
     verdict : History
-        With the digits that the line has.
+        The verdict, with the digits that the line has.
     run : RunRecord
-        How it was run.
+        The record of the run.
     schema_version : str
-        Of its schema.
+        The version of its schema.
     result_sha256 : str
-        Of the canonical bytes of its result.
+        The hash of the canonical bytes of its result.
     """
 
     verdict: History
@@ -49,7 +49,7 @@ class Lines:
     Attributes
     ----------
     rounds : tuple of Report
-        A line each.
+        The reports on single rounds, a line each.
     history : HistoryReport, optional
         The last line, where there is one about all together.
     """
@@ -64,7 +64,7 @@ def read_lines(path: Path, limits: Limits | None = None) -> Lines | None:
     Raises
     ------
     InputError
-        When a line is no report, or not as it was written.
+        When a line is not a report, or not as it was written.
     """
     try:
         data = read_own(path, (limits or Limits()).json_bytes)
@@ -77,7 +77,7 @@ def read_lines(path: Path, limits: Limits | None = None) -> Lines | None:
 
 
 def lines_of(lines: Sequence[bytes], name: str) -> Lines:
-    """Return what JSON lines say; see `read_lines`."""
+    """Return the content of JSON lines; see `read_lines`."""
     rounds: list[Report] = []
     history: HistoryReport | None = None
     for number, line in enumerate(lines, 1):
@@ -94,12 +94,12 @@ def lines_of(lines: Sequence[bytes], name: str) -> Lines:
 
 
 def parse_history(data: bytes) -> HistoryReport:
-    """Return what a line about all rounds together says."""
+    """Return the content of a line about all rounds together."""
     return _history_of(_content(data, "the report"), "the report")
 
 
 def _are_lines(lines: Sequence[bytes]) -> bool:
-    """Whether it is one JSON object a line, or the line about all rounds by itself."""
+    """Return whether it is one JSON object a line, or the line about all rounds by itself."""
     whole = [line.startswith(b"{") and line.endswith(b"}") for line in lines]
     return bool(lines) and all(whole) and (len(lines) > 1 or f'"{KEY}"'.encode() in lines[0])
 

@@ -1,4 +1,4 @@
-"""What the rounds of a run say together → the table that a reviewer reads on a terminal."""
+"""The verdict on all rounds of a run → the table that a reviewer reads on a terminal."""
 
 from typing import TYPE_CHECKING
 
@@ -25,16 +25,16 @@ _MARKS = {1e-4: ("█", "#"), 0.01: ("▓", "+"), 0.05: ("▒", "-"), 1.0: ("·"
 
 
 def history_table(history: History, paper: Paper, *, top: int | None = None) -> str:
-    """Return the ranking over the rounds with a mark for each, and in words what it means.
+    """Return the ranking over the rounds with a mark for each, and its meaning in words.
 
     Parameters
     ----------
     history : History
-        What was found.
+        The verdict to show.
     paper : Paper
-        What the table is drawn on.
+        The paper on which the table is drawn.
     top : int, optional
-        How many participants are shown; those who are named and the next five when None.
+        The number of participants to show; those who are named and the next five when None.
     """
     shown = top or len(history.suspects) + _NEXT
     parts: list[RenderableType] = [

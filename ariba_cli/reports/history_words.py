@@ -11,14 +11,14 @@ _MOST_NAMED = 50
 
 
 def headline_in_words(history: History, shown: Callable[[str], str] = visible) -> str:
-    """Return who stands out over the rounds, or that nobody does.
+    """Return the names of those who stand out over the rounds, or that nobody does.
 
     Parameters
     ----------
     history : History
-        What was found.
+        The verdict to put in words.
     shown : callable, optional
-        Makes a name safe where it is to stand.
+        The function that makes a name safe for its place.
     """
     named, n, alpha = history.suspects, len(history.ranking), history.decision.alpha
     assert alpha is not None
@@ -35,12 +35,12 @@ def headline_in_words(history: History, shown: Callable[[str], str] = visible) -
 
 
 def span_in_words(history: History) -> str:
-    """Return from which round to which it is."""
+    """Return the first and the last round of the history."""
     return f"{history.rounds[0].number} to {history.rounds[-1].number}"
 
 
 def course_in_words(ranked: Ranked, history: History, shown: Callable[[str], str] = visible) -> str:
-    """Return when it began with one who is named, and what it shows, without its name."""
+    """Return the first suspicious round and the signs of a named participant, without its name."""
     course = history.course(ranked.id)
     said = [
         f"since round {course.began}, p-value {p_in_words(ranked.p_value)}",
@@ -54,5 +54,5 @@ def course_in_words(ranked: Ranked, history: History, shown: Callable[[str], str
 
 
 def alone(course: Course, history: History) -> int:
-    """Return in how many rounds it stood out by itself."""
+    """Return the number of rounds in which it stood out by itself."""
     return sum(course.id in one.named for one in history.rounds)

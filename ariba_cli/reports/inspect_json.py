@@ -1,4 +1,4 @@
-"""What is in a file or a round → JSON, schema `inspect-2.0.0`."""
+"""The content of a file or a round → JSON, schema `inspect-2.0.0`."""
 
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +10,7 @@ SCHEMA_VERSION = "2.0.0"
 
 
 def inspect_json(found: InspectedFile | InspectedRound, run: RunRecord) -> bytes:
-    """Return the bytes of the report; what findings say in words is no part of its result."""
+    """Return the bytes of the report; the words of findings are not part of its result."""
     result: dict[str, Any] = rounded_all(asdict(found))
     if isinstance(found, InspectedFile):
         return document(SCHEMA_VERSION, {"type": "file", **result}, run)

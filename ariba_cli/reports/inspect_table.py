@@ -1,4 +1,4 @@
-"""What is in a file or a round → tables for a terminal."""
+"""The content of a file or a round → tables for a terminal."""
 
 import statistics
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def inspect_table(found: InspectedFile | InspectedRound, paper: Paper) -> str:
-    """Everything that was found, as text."""
+    """Return the whole content, as text."""
     parts = _file(found) if isinstance(found, InspectedFile) else _round(found)
     return render(parts, paper)
 

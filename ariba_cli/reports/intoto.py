@@ -18,14 +18,14 @@ PREDICATE_TYPE = "urn:ariba:predicate:audit:v1"
 
 
 def intoto_statement(verdict: Verdict, content: dict[str, Any]) -> bytes:
-    """Return the Statement that an audit of these files has found this.
+    """Return the Statement that an audit of these files has this result.
 
     Parameters
     ----------
     verdict : Verdict
-        What was found.
+        The verdict of the audit.
     content : dict
-        The JSON of the report, whose result the predicate has as it stands there.
+        The JSON of the report, whose result is copied to the predicate.
 
     Raises
     ------
@@ -51,13 +51,15 @@ def dsse_envelope(verdict: Verdict, content: dict[str, Any]) -> bytes:
 
     Parameters
     ----------
-    verdict, content
-        As in `intoto_statement`.
+    verdict : Verdict
+        The verdict of the audit.
+    content : dict
+        The JSON of the report; see `intoto_statement`.
 
     Raises
     ------
     InputError
-        As `intoto_statement` does.
+        When the seal does not hold; see `intoto_statement`.
     """
     statement = intoto_statement(verdict, content)
     envelope = {

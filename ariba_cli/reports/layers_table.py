@@ -1,4 +1,4 @@
-"""The part of an audit's table that says which layers were examined, and how."""
+"""The part of an audit's table about the examined layers."""
 
 from typing import TYPE_CHECKING
 
@@ -90,7 +90,7 @@ def _highest_shares(verdict: Verdict) -> "Table":
 
 
 def _highest(verdict: Verdict, layer: MarkedLayer) -> "Text":
-    """Return the highest share, and whose it is: of several, who is first in the ranking."""
+    """Return the highest share and the participant that has it: of several, the first ranked."""
     if not layer.marked:
         return sentence("ranks nobody", style="yellow")
     scored = [one for one in verdict.deciding.scores if layer.layer in one.by_layer]

@@ -1,9 +1,9 @@
-"""The published schemas of the JSON reports: which there are, and in which version.
+"""The published schemas of the JSON reports, with their versions.
 
 A schema is a file `NAME-VERSION.schema.json` in `schemas/`, and there is one of each name:
 that of the reports which this version of ariba writes. An older report is checked with the
 release that wrote it. `schemas/SHA256SUMS` has a line for every version that was ever
-published, so that none can come to say something else.
+published, so that none can be changed unnoticed.
 """
 
 import re
@@ -19,7 +19,7 @@ _FILE = re.compile(r"([a-z]+(?:-[a-z]+)*)-([0-9]+\.[0-9]+\.[0-9]+)\.schema\.json
 
 
 def versions() -> dict[str, str]:
-    """The version of every schema, by its name, in the order of names.
+    """Return the version of every schema, by its name, in the order of names.
 
     >>> versions()["evaluate"]
     '1.0.0'
@@ -29,7 +29,7 @@ def versions() -> dict[str, str]:
 
 
 def schema(name: str) -> bytes:
-    """The bytes of a schema, such as that of `audit`.
+    """Return the bytes of a schema, such as that of `audit`.
 
     Raises
     ------
@@ -45,5 +45,5 @@ def schema(name: str) -> bytes:
 
 
 def folder() -> Traversable:
-    """Where the schemas are."""
+    """Return the folder of the schemas."""
     return resources.files("ariba_cli.reports") / "schemas"

@@ -26,7 +26,7 @@ _NUMBER = 5
 
 
 def ranking_part(verdict: Verdict, paper: Paper, top: int) -> "list[RenderableType]":
-    """Return the first participants of the ranking, and how many more there are."""
+    """Return the first participants of the ranking, and the number of the others."""
     shown = verdict.ranking[:top]
     draw = _narrow if is_narrow(paper) else _wide
     parts: list[RenderableType] = [draw(verdict, shown, paper)]
@@ -89,7 +89,7 @@ def _wide(verdict: Verdict, shown: Sequence[Ranked], paper: Paper) -> "Table":
 
 
 def _narrow(verdict: Verdict, shown: Sequence[Ranked], paper: Paper) -> "Table":
-    """Return rank, id, value and its bar, and below each other what is said of a participant."""
+    """Return rank, id, value and its bar, and below them the facts about each participant."""
     from rich.text import Text
 
     bars = Bars.of(verdict)

@@ -1,4 +1,4 @@
-"""Why somebody is flagged, and which signs a round could not show, in sentences."""
+"""The reasons for a flag, and the signs that a round could not show, in sentences."""
 
 from collections.abc import Callable
 
@@ -53,7 +53,7 @@ def reasons_in_words(ranked: Ranked, shown: Callable[[str], str] = visible) -> s
     ranked : Ranked
         The participant.
     shown : callable, optional
-        Makes a name safe where it is to stand.
+        The function that makes a name safe for its place.
     """
     said = [reason_in_words(one, shown) for one in ranked.reasons[:_MOST_REASONS]]
     more = len(ranked.reasons) - len(said)
@@ -61,7 +61,7 @@ def reasons_in_words(ranked: Ranked, shown: Callable[[str], str] = visible) -> s
 
 
 def reason_in_words(reason: Reason, shown: Callable[[str], str] = visible) -> str:
-    """Return one reason: what it shows, where, its number, and that of the honest."""
+    """Return one reason: its sign, its layer, its number, and that of the honest."""
     most = _MOST_NAMED - (len(reason.alike) > _MOST_NAMED)
     others = first_few(list(map(shown, reason.alike)), most) or "others"
     verb = "shrinks" if reason.value < reason.honest_range[0] else "inflates"
@@ -73,18 +73,18 @@ def reason_in_words(reason: Reason, shown: Callable[[str], str] = visible) -> st
 
 
 def value_in_words(reason: Reason) -> str:
-    """Return what was measured, with its name."""
+    """Return the measured value, with its name."""
     written = _MEASURES.get(reason.statistic)
     return f"{reason.statistic} {reason.value:.3g}" if written is None else written(reason.value)
 
 
 def sign_in_words(family: str) -> str:
-    """Return how a reader names a sign."""
+    """Return the name of a sign for readers."""
     return SIGNS.get(family, (family, ""))[0]
 
 
 def unseen_in_words(verdict: Verdict) -> list[str]:
-    """Return which signs the round could not show, a sentence for each cause."""
+    """Return the signs that the round could not show, a sentence for each cause."""
     if verdict.calibration is None:
         return []
     by_cause: dict[str, list[str]] = {}
@@ -98,7 +98,7 @@ def unseen_in_words(verdict: Verdict) -> list[str]:
 
 
 def calibration_in_words(verdict: Verdict) -> list[str]:
-    """Return on what the p-values rest."""
+    """Return the basis of the p-values."""
     found = verdict.calibration
     if found is None:
         return []
@@ -114,6 +114,6 @@ def calibration_in_words(verdict: Verdict) -> list[str]:
 
 
 def _usual_in_words(reason: Reason) -> str:
-    """Return between which values those are who say what is usual."""
+    """Return the range of the values of the usual participants."""
     least, largest = (f"{value:.2g}" for value in reason.honest_range)
     return f"the others at most {largest}" if reason.alike else f"the others {least} to {largest}"

@@ -1,4 +1,4 @@
-"""A report of an audit: the verdict, and how it came about; read back from its JSON."""
+"""A report of an audit: the verdict, and the record of its run; read back from its JSON."""
 
 import hashlib
 import json
@@ -27,12 +27,18 @@ _MOST_QUOTED = 200
 
 @dataclass(frozen=True)
 class Report:
-    """What a JSON report of an audit says.
+    """The content of a JSON report of an audit.
 
     Attributes
     ----------
-    verdict : its floats have the digits that the report has.
-    result_sha256 : of the canonical bytes of its result.
+    verdict : Verdict
+        The verdict; its floats have the digits that the report has.
+    run : RunRecord
+        The record of the run.
+    schema_version : str
+        The version of its schema.
+    result_sha256 : str
+        The hash of the canonical bytes of its result.
     """
 
     verdict: Verdict
@@ -42,12 +48,12 @@ class Report:
 
 
 def read_report(path: Path, limits: Limits | None = None) -> Report:
-    """The report in a file; see `parse_report`."""
+    """Return the report in a file; see `parse_report`."""
     return report_of(read_content(path, limits), name=f"'{path}'")
 
 
 def read_content(path: Path, limits: Limits | None = None) -> dict[str, Any]:
-    """The JSON of a report in a file, with hashes that are right, for `report_of`.
+    """Return the JSON of a report in a file, with hashes that are right, for `report_of`.
 
     The file is the user's own: it may be a link or a pipe.
     """
@@ -59,25 +65,28 @@ def read_content(path: Path, limits: Limits | None = None) -> dict[str, Any]:
 
 
 def parse_report(data: bytes, *, name: str = _UNNAMED) -> Report:
-    """The report that these bytes are.
+    """Return the report that these bytes are.
 
-    What a newer version of the schema has added is passed over.
+    Fields that a newer version of the schema has added are ignored.
 
     Parameters
     ----------
-    name : what the report is called in errors.
+    data : bytes
+        The JSON of the report.
+    name : str, optional
+        The name of the report in errors.
 
     Raises
     ------
     InputError
-        When they are no whole report of an audit, one of another major version of the schema,
+        When they are not a whole report of an audit, one of another major version of the schema,
         several of them, or not as they were written.
     """
     return report_of(_checked(data, name), name=name)
 
 
 def report_of(content: dict[str, Any], *, name: str = _UNNAMED) -> Report:
-    """The report whose JSON that is; see `parse_report`."""
+    """Return the report that has this JSON; see `parse_report`."""
     with defer_signals():
         import msgspec
 
@@ -93,7 +102,7 @@ def report_of(content: dict[str, Any], *, name: str = _UNNAMED) -> Report:
 
 
 def _checked(data: bytes, name: str) -> dict[str, Any]:
-    """The JSON of a report of a version that is known, with the hashes that it says."""
+    """Return the JSON of a report of a known version, with the hashes that it says."""
     try:
         content = parse_object(data, "content")
     except RefusedFileError as error:
@@ -108,16 +117,16 @@ def check_hashes(content: dict[str, Any], name: str, known: str = SCHEMA_VERSION
     Parameters
     ----------
     content : dict
-        Its JSON.
+        The JSON of the report.
     name : str
-        What it is called in errors.
+        The name of the report in errors.
     known : str, optional
         The version of its schema that is read.
 
     Raises
     ------
     InputError
-        When it is none, of another version, or has another hash than it says.
+        When it is not a report, is of another version, or has another hash than it says.
     """
     version = content.get("schema_version")
     if not isinstance(version, str) or "result_sha256" not in content:
@@ -136,7 +145,7 @@ def check_hashes(content: dict[str, Any], name: str, known: str = SCHEMA_VERSION
 
 
 def _why_not_one(data: bytes) -> str:
-    """What bytes that are no JSON are instead, if that can be told."""
+    """Return the kind of bytes that are not JSON, if that can be told."""
     text = data.decode("utf-8", "replace").strip()
     if not text:
         return "is empty"
@@ -163,7 +172,7 @@ def _sha256(part: Any, name: str) -> str:
 
 
 def _verdict_fields(content: dict[str, Any], run: RunRecord) -> dict[str, Any]:
-    """Return what a `Verdict` is made of, where the report has it in other places."""
+    """Return those fields of a `Verdict` that the report has in other places."""
     result, words = content.get("result"), content.get("words")
     if not isinstance(result, dict) or not isinstance(words, dict):
         raise ValueError("it has no result, or no words")
@@ -183,7 +192,7 @@ def _verdict_fields(content: dict[str, Any], run: RunRecord) -> dict[str, Any]:
 
 
 def _advice(content: dict[str, Any]) -> str:
-    """What to do about a report that is not understood: one that is newer may well be sound."""
+    """Return advice on a report that is not understood: one that is newer may well be sound."""
     version = str(content["schema_version"])
     if _minor(version) > _minor(SCHEMA_VERSION):
         return (

@@ -1,11 +1,11 @@
-"""The aggregation rules → the table of what they do, and what they take."""
+"""The aggregation rules → the table of their actions and arguments."""
 
 from ariba_cli.aggregation.rules import RULES, make_rule
 from ariba_cli.reports.text import Paper, plain_table, render, sentence
 
 
 def rules_table(paper: Paper) -> str:
-    """Return every rule with what it does and needs, and every argument with its range."""
+    """Return every rule with its action and its needs, and every argument with its range."""
     from rich.text import Text
 
     table = plain_table(("rule", "left"), ("what it does", "left"), ("needs", "left"))

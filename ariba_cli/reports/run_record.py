@@ -1,4 +1,4 @@
-"""The record of a run: versions, time and device, of which nothing decides a result."""
+"""The record of a run: versions, time and device, none of which decides a result."""
 
 import sys
 from collections.abc import Sequence
@@ -19,22 +19,22 @@ def run_record(
     round_path: str | None = None,
     sandbox: dict[str, int | bool] | None = None,
 ) -> RunRecord:
-    """Return the record of a run, with the versions of whatever it has imported.
+    """Return the record of a run, with the versions of the libraries that it has imported.
 
     Parameters
     ----------
     started : datetime
-        When it started, in UTC.
+        The time of the start, in UTC.
     seconds : float
-        How long it took.
+        The duration, in seconds.
     argv : sequence of str, optional
         The arguments of the command; none where no command was given.
     device : str, optional
-        Where layers were scored.
+        The device on which layers were scored.
     round_path : str, optional
-        The round that was audited, as it was given.
+        The path of the audited round as the user gave it.
     sandbox : dict, optional
-        The walls around the processes that parsed files, where there were any.
+        The limits on the processes that parsed files, where there were any.
     """
     import platform
 

@@ -1,6 +1,6 @@
-"""A report of an audit → SARIF 2.1.0, for whatever collects what scanners find.
+"""A report of an audit → SARIF 2.1.0, for tools that collect the results of scanners.
 
-Who is named comes first, and then the findings, each at the file that it is about.
+The named participants come first, and then the findings, each at the file that it is about.
 """
 
 import hashlib
@@ -131,7 +131,7 @@ def _results(verdict: Verdict) -> Iterator[dict[str, Any]]:
 
 
 def _named_in_words(verdict: Verdict, ranked: Ranked) -> str:
-    """Return why somebody is named, without the name."""
+    """Return the reasons for naming somebody, without the name."""
     score = f"{value_name(verdict)} {value_in_words(verdict, ranked.value)}"
     if not verdict.by_level:
         return f"is a suspect: rank {ranked.rank:,}, {score}. {always_in_words(verdict)}"
@@ -141,7 +141,7 @@ def _named_in_words(verdict: Verdict, ranked: Ranked) -> str:
 
 
 def _about(finding: Finding) -> tuple[Any, ...]:
-    """Return what two audits of the same round say of the same thing, however it is worded."""
+    """Return the identity of a finding, the same in two audits of a round for any wording."""
     facts = {name: finding.facts[name] for name in sorted(finding.facts)}
     return finding.participant, finding.layer, finding.group, facts
 

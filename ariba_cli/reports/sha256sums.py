@@ -21,9 +21,9 @@ def sha256sums(round_: "Round", *, for_terminal: bool) -> bytes:
     Parameters
     ----------
     round_ : Round
-        Whose seal it is.
+        The round that has the seal.
     for_terminal : bool
-        Whether somebody looks at it, instead of `sha256sum`, which wants every byte of every
+        True to write for a reader; False for `sha256sum`, which wants every byte of every
         name.
 
     Raises
@@ -44,7 +44,7 @@ def sha256sums_of_inputs(verdict: Verdict, *, for_terminal: bool) -> bytes:
     Raises
     ------
     InputError
-        As `hashes_of_inputs` does.
+        When the hashes are not known; see `hashes_of_inputs`.
     """
     return _lines(hashes_of_inputs(verdict), for_terminal=for_terminal)
 
@@ -52,8 +52,8 @@ def sha256sums_of_inputs(verdict: Verdict, *, for_terminal: bool) -> bytes:
 def hashes_of_inputs(verdict: Verdict) -> dict[str, str]:
     """Return the sha256 of every input, a whole file, by its path in the round.
 
-    They are those of the seal, and only where the audit has found them to be right do they say
-    anything of the files that it read.
+    The hashes are those of the seal. They vouch for the files that the audit read only if it has
+    verified them.
 
     Raises
     ------

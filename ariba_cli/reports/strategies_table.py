@@ -1,4 +1,4 @@
-"""The strategies of an attack → the table of what they do, need and take."""
+"""The strategies of an attack → the table of their actions, needs and arguments."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def strategies_table(paper: Paper) -> str:
-    """Return every strategy with what it does and needs, and the arguments of each."""
+    """Return every strategy with its action and its needs, and the arguments of each."""
     from rich.text import Text
 
     table = plain_table(
@@ -39,6 +39,6 @@ def strategies_table(paper: Paper) -> str:
 
 
 def _in_words(option: Option) -> str:
-    """Say what an argument is, and what it is by default."""
+    """Return the meaning of an argument, and its default."""
     among = f" ({', '.join(option.choices)})" if option.choices else ""
     return f"{option.meaning}{among}; by default {option.said_default}"

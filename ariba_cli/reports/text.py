@@ -1,4 +1,4 @@
-"""Tables as text, by Rich, without its markup: what is shown came from attackers."""
+"""Tables as text, by Rich, without its markup: the content came from attackers."""
 
 import io
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Paper:
-    """What a table is drawn on: its width in columns, whether in colour, its encoding."""
+    """The surface on which a table is drawn: its width in columns, its colour, its encoding."""
 
     width: int
     color: bool
@@ -24,11 +24,11 @@ class Paper:
 
     @property
     def ascii_only(self) -> bool:
-        """Whether box-drawing characters cannot be shown."""
+        """True if box-drawing characters cannot be shown."""
         return not self.encoding.lower().startswith("utf")
 
     def encode(self, text: str) -> bytes:
-        """The bytes of a text; what the encoding lacks is written as an escape."""
+        """Return the bytes of a text; characters that the encoding lacks are written as escapes."""
         return text.encode(self.encoding, "backslashreplace")
 
 
@@ -63,7 +63,7 @@ def is_narrow(paper: Paper) -> bool:
 
 
 def plain_table(*columns: tuple[str, str]) -> "Table":
-    """A table without a frame; columns are (header, `left` or `right`)."""
+    """Return a table without a frame; columns are (header, `left` or `right`)."""
     from rich.table import Table
     from rich.text import Text
 
@@ -76,19 +76,19 @@ def plain_table(*columns: tuple[str, str]) -> "Table":
 
 
 def finding_lines(findings: tuple[Finding, ...]) -> "list[RenderableType]":
-    """The findings, one a line."""
+    """Return the findings, one a line."""
     return [sentence(line, style="yellow") for line in findings_in_words(findings)]
 
 
 def indented(text: str) -> "Padding":
-    """A line of text below another, with every line that it is wrapped to set in."""
+    """Return a line of text below another, with every line that it is wrapped to set in."""
     from rich.padding import Padding
 
     return Padding(sentence(text), (0, 0, 0, 2))
 
 
 def sentence(text: str, style: str = "") -> "Text":
-    """A line of text, wrapped where it must be."""
+    """Return a line of text, wrapped where it must be."""
     from rich.text import Text
 
     return Text(text, style=style, overflow="fold")

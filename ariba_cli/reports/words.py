@@ -15,7 +15,7 @@ _SMALLEST_P = 1e-12
 
 
 def coverage_in_words(verdict: Verdict) -> str:
-    """What was examined, and what that means for what was not."""
+    """Return the examined part of the model, and the meaning of that for the rest."""
     coverage = verdict.coverage
     return (
         f"{coverage.layers_examined} of {coverage.layers_total} layers examined, "
@@ -25,14 +25,14 @@ def coverage_in_words(verdict: Verdict) -> str:
 
 
 def headline_in_words(verdict: Verdict, shown: Callable[[str], str] = visible) -> str:
-    """Return who stands out, or who the suspects are and that somebody always is.
+    """Return the names of those who stand out, or the suspects and that somebody always is one.
 
     Parameters
     ----------
     verdict : Verdict
-        What was found.
+        The verdict to put in words.
     shown : callable, optional
-        Makes a name safe where it is to stand.
+        The function that makes a name safe for its place.
     """
     if not verdict.ranking:
         return nobody_in_words(verdict)
@@ -49,9 +49,9 @@ def rescored_in_words(verdict: Verdict, shown: Callable[[str], str] = visible) -
     Parameters
     ----------
     verdict : Verdict
-        What was found.
+        The verdict to put in words.
     shown : callable, optional
-        Makes a name safe where it is to stand.
+        The function that makes a name safe for its place.
     """
     again = verdict.rescored
     if again is None:
@@ -71,7 +71,7 @@ def rescored_in_words(verdict: Verdict, shown: Callable[[str], str] = visible) -
 
 
 def standing_out_in_words(verdict: Verdict) -> str:
-    """Return how many stand out at the level, without a full stop."""
+    """Return the number of those who stand out at the level, without a full stop."""
     n, named, alpha = len(verdict.ranking), len(verdict.suspects), verdict.decision.alpha
     assert alpha is not None
     level = f"(false-discovery level {100 * alpha:.3g} %)"
@@ -86,23 +86,23 @@ def standing_out_in_words(verdict: Verdict) -> str:
 
 
 def named_word(verdict: Verdict) -> str:
-    """Return what those are called whom the decision names: flagged, or suspect."""
+    """Return the word for those whom the decision names: flagged, or suspect."""
     return "flagged" if verdict.by_level else "suspect"
 
 
 def named_in_words(verdict: Verdict) -> str:
-    """Return the same of several, with an article."""
+    """Return the word for several of them, with an article."""
     return "those who are flagged" if verdict.by_level else "the suspects"
 
 
 def nobody_in_words(verdict: Verdict) -> str:
-    """Return why there is no ranking."""
+    """Return the reason why there is no ranking."""
     where = "any of these layers" if len(verdict.layers) > 1 else "this layer"
     return f"Nobody is ranked: the updates cannot be told apart in {where}."
 
 
 def always_in_words(verdict: Verdict) -> str:
-    """Return what it means to be a suspect: somebody always is."""
+    """Return the meaning of being a suspect: somebody always is."""
     count, what = len(verdict.suspects), _ranked_by(verdict)
     if count == 1:
         return f"The highest {what} is always named, in a clean round too."
@@ -110,7 +110,7 @@ def always_in_words(verdict: Verdict) -> str:
 
 
 def tie_in_words(verdict: Verdict) -> str:
-    """Return that the last suspect could as well be another."""
+    """Return the statement that the last suspect could as well be another."""
     return f"The last of them has the same {_ranked_by(verdict)} as the next participant."
 
 
@@ -132,12 +132,12 @@ def expected_share(verdict: Verdict) -> float | None:
 
 
 def value_name(verdict: Verdict) -> str:
-    """Return what the scores of the detector that decides are called."""
+    """Return the name of the scores of the detector that decides."""
     return score_name(verdict.decision.detector)
 
 
 def score_name(detector: str) -> str:
-    """Return what the scores of a detector are called."""
+    """Return the name of the scores of a detector."""
     name = detector.partition(":")[0]
     return family(name).declaration.score if name in DETECTORS else "score"
 
@@ -148,7 +148,7 @@ def value_in_words(verdict: Verdict, value: float) -> str:
 
 
 def known_in_words(verdict: Verdict) -> list[str]:
-    """Return what the numbers say, a sentence each."""
+    """Return the facts that the numbers show, a sentence each."""
     lines = [nobody_in_words(verdict)]
     if verdict.ranking:
         lines = [_scored_in_words(verdict), _values_in_words(verdict)]
@@ -162,7 +162,7 @@ def known_in_words(verdict: Verdict) -> list[str]:
 
 
 def unknown_in_words(verdict: Verdict) -> list[str]:
-    """Return what the numbers do not say, a sentence each."""
+    """Return the facts that the numbers do not show, a sentence each."""
     coverage = coverage_in_words(verdict)
     lines = [f"What is in the rest of the model: {coverage}."]
     if verdict.ranking:
@@ -179,14 +179,14 @@ def unknown_in_words(verdict: Verdict) -> list[str]:
 
 
 def stability_in_words(verdict: Verdict, shown: Callable[[str], str] = visible) -> list[str]:
-    """Return how far the suspects depend on k̃ and on each layer, a sentence each.
+    """Return the dependence of the suspects on k̃ and on each layer, a sentence each.
 
     Parameters
     ----------
     verdict : Verdict
-        What was found; of an empty ranking there is nothing to say.
+        The verdict to put in words; an empty ranking gives no sentences.
     shown : callable, optional
-        Makes a name safe where it is to stand.
+        The function that makes a name safe for its place.
     """
     if not verdict.ranking:
         return []
@@ -218,7 +218,7 @@ def stability_in_words(verdict: Verdict, shown: Callable[[str], str] = visible) 
 
 
 def truth_in_words(verdict: Verdict) -> list[str]:
-    """Return how good each detector is, where the truth is known."""
+    """Return the quality of each detector, where the truth is known."""
     truth = verdict.truth
     if truth is None:
         return []
@@ -232,12 +232,12 @@ def truth_in_words(verdict: Verdict) -> list[str]:
 
 
 def cutoff_in_words(verdict: Verdict) -> str:
-    """Return what the number at the cutoff of the marks is."""
+    """Return the name of the number at the cutoff of the marks."""
     return "distance" if verdict.deciding.same_on_every_machine else "decision score"
 
 
 def machines_in_words(verdict: Verdict) -> str:
-    """Return what of the result another machine may not find again."""
+    """Return the part of the result that another machine may not find again."""
     names = names_in_words(other_machines(verdict), visible)
     return (
         f"The scores of {names} come from floating-point libraries: with other versions, or on "
@@ -251,7 +251,7 @@ def other_machines(verdict: Verdict) -> list[str]:
 
 
 def seal_in_words(verdict: Verdict) -> str:
-    """What came of hashing every file that the seal lists."""
+    """Return the result of hashing every file that the seal lists."""
     broken = any(finding.kind in BROKEN_SEAL for finding in verdict.findings)
     result = "all are as they were sealed" if not broken else "see the findings"
     return f"Seal: every listed file was hashed again; {result}."
@@ -304,7 +304,7 @@ def _values_in_words(verdict: Verdict) -> str:
 
 
 def _gap_in_words(verdict: Verdict) -> str:
-    """Return how far apart the last who is flagged and the next participant are."""
+    """Return the gap between the last who is flagged and the next participant."""
     named, n, alpha = len(verdict.suspects), len(verdict.ranking), verdict.decision.alpha or 0.0
     chances = [p_in_words(one.p_value) for one in verdict.ranking[max(named - 1, 0) : named + 1]]
     if not named:
@@ -324,7 +324,7 @@ def p_in_words(p_value: float | None) -> str:
 
 
 def _unproven_in_words(verdict: Verdict) -> list[str]:
-    """Return what no decision proves."""
+    """Return the statements on what no decision proves."""
     if not verdict.by_level:
         return [
             f"Whether anybody is compromised. {always_in_words(verdict)}",
@@ -357,7 +357,7 @@ def _margin_in_words(verdict: Verdict) -> str:
 def _change_in_words(
     named: Sequence[str], not_named: Sequence[str], shown: Callable[[str], str]
 ) -> str:
-    """Return who else would be a suspect, and who would not."""
+    """Return the participants who would be suspects instead, and those who would not."""
     parts = []
     if named:
         parts.append(f"{names_in_words(named, shown)} would be named too")
@@ -369,6 +369,6 @@ def _change_in_words(
 def names_in_words(
     ids: Sequence[str], shown: Callable[[str], str] = visible, most: int = _MOST_NAMES
 ) -> str:
-    """Return the first few ids, and how many more there are."""
+    """Return the first few ids, and the number of the others."""
     names = ", ".join(map(shown, ids[:most]))
     return names if len(ids) <= most else f"{names} and {len(ids) - most:,} more"

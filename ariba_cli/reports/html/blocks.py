@@ -1,4 +1,4 @@
-"""What sections are made of: headings, paragraphs, tables, boxes that scroll, legends."""
+"""The parts of sections: headings, paragraphs, tables, boxes that scroll, legends."""
 
 from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element
@@ -21,7 +21,7 @@ def paragraph(text: str) -> Element:
 
 
 def note(text: str) -> Element:
-    """Return a paragraph that explains what is beside it."""
+    """Return a paragraph that explains its neighbour."""
     return element("p", {"class": "note"}, text)
 
 
@@ -43,13 +43,13 @@ def table(
     Parameters
     ----------
     headers : sequence of str
-        What stands above the columns.
+        The headers of the columns.
     rows : iterable of sequence of Child
         The cells of each row.
     right : sequence of int, optional
         The columns of numbers, from 1.
     heading : int, optional
-        The column that says what a row is of, from 0.
+        The column that names the subject of a row, from 0.
     kind : str, optional
         The class of the table.
     """
@@ -72,7 +72,7 @@ def _row(row: Row, heading: int) -> Element:
 
 
 def pairs(rows: Iterable[tuple[str, Child]]) -> Element:
-    """Return names and what they stand for, a line each."""
+    """Return names and their meanings, a line each."""
     node = element("dl", {})
     for name, value in rows:
         append(node, element("dt", {}, name))
@@ -86,13 +86,13 @@ def scrolling(*children: Child) -> Element:
 
 
 def folded(summary: str, *children: Child, rows: int = 0) -> Element:
-    """Return what is shown on request, and on paper, unless it is a table of very many rows."""
+    """Return content that is shown on request, and on paper, unless it is a very long table."""
     attributes = {"class": "long"} if rows > _MOST_ON_PAPER else {}
     return element("details", attributes, element("summary", {}, summary), *children)
 
 
 def figure(picture: Child, *caption: Child) -> Element:
-    """Return a picture with what it shows below it."""
+    """Return a picture with a caption below it."""
     return element("figure", {}, picture, element("figcaption", {}, *caption))
 
 

@@ -1,4 +1,4 @@
-"""How the report can be checked, and how it was made."""
+"""The section on checking the report, and on its run."""
 
 import shlex
 from collections.abc import Iterator

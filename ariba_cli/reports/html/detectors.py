@@ -1,4 +1,4 @@
-"""Several detectors side by side: where each of them ranks the same participants."""
+"""Several detectors side by side: the places that each of them gives the same participants."""
 
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
@@ -15,7 +15,7 @@ _FIRST = 10
 
 
 def detectors_section(verdict: Verdict) -> Element | None:
-    """Return where each detector ranks whom; None where there is one, or all rank nobody."""
+    """Return the rankings of all detectors; None where there is one, or all rank nobody."""
     ids = _ids(verdict)
     if len(verdict.detectors) < 2 or not ids:
         return None
@@ -38,7 +38,7 @@ def detectors_section(verdict: Verdict) -> Element | None:
 
 
 def _ids(verdict: Verdict) -> list[str]:
-    """Return who is shown: the first by the detector that decides, else by another."""
+    """Return the participants to show: the first by the detector that decides, else by another."""
     if verdict.ranking:
         return [ranked.id for ranked in shown(verdict).all]
     return next((list(own.ids[:_FIRST]) for own in verdict.detectors if own.scores), [])
@@ -67,7 +67,7 @@ def _places(own: DetectorResult) -> dict[str, tuple[int, Score]]:
 
 
 def _named(own: DetectorResult, verdict: Verdict) -> int:
-    """Return how many of the first of a detector are marked."""
+    """Return the number of the first participants of a detector that are marked."""
     return len(verdict.suspects) if own is verdict.deciding else verdict.method.k_est or 0
 
 

@@ -37,18 +37,18 @@ def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Element:
 def rectangle(
     x: float, y: float, width: float, height: float, kind: str, tip: str | None = None
 ) -> Element:
-    """Return a rectangle, and what is said of it when one points at it."""
+    """Return a rectangle, with text that is shown when one points at it."""
     attributes: Attributes = {"class": kind, "x": x, "y": y, "width": width, "height": height}
     return _with_tip(element("rect", attributes), tip)
 
 
 def path(data: str, kind: str, tip: str | None = None) -> Element:
-    """Return whatever the data of the path draw."""
+    """Return the shape that the data of the path draw."""
     return _with_tip(element("path", {"class": kind, "d": data}), tip)
 
 
 def label(x: float, y: float, text: str, kind: str = "") -> Element:
-    """Return text, whose class says on which side of the point it stands."""
+    """Return text, whose class sets the side of the point on which it stands."""
     return element("text", {"class": kind, "x": x, "y": y} if kind else {"x": x, "y": y}, text)
 
 
@@ -68,7 +68,7 @@ def at(x: float, y: float, shape: str) -> str:
 
 
 def swatch(shape: str, kind: str) -> Element:
-    """Return a shape as it stands in a legend."""
+    """Return a shape in the size for a legend."""
     attributes: Attributes = {
         "class": "swatch",
         "width": 14,
@@ -80,7 +80,7 @@ def swatch(shape: str, kind: str) -> Element:
 
 
 def legend(*entries: tuple[Element, str]) -> Element:
-    """Return a list of what the shapes stand for."""
+    """Return a list of the meanings of the shapes."""
     node = element("ul", {"class": "legend"})
     for picture, text in entries:
         picture.tail = None

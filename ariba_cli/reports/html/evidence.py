@@ -1,4 +1,4 @@
-"""Which layers are shown where there are many of them."""
+"""The choice of the layers to show where there are many of them."""
 
 import math
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ def layers_to_draw(verdict: Verdict) -> tuple[LayerEvidence, ...]:
 
 
 def layers_to_open(verdict: Verdict) -> tuple[LayerEvidence, ...]:
-    """Return those of them whose pictures are seen without asking for them."""
+    """Return those of them whose pictures are seen at once, without a click."""
     return _of(verdict, _MOST_OPEN)
 
 
 def left_out_in_words(verdict: Verdict) -> str | None:
-    """Return that not all layers are drawn; None where all are."""
+    """Return the statement that not all layers are drawn; None where all are."""
     if len(verdict.evidence) <= _MOST_LAYERS:
         return None
     return (
@@ -33,7 +33,7 @@ def left_out_in_words(verdict: Verdict) -> str | None:
 
 
 def values_in_words(verdict: Verdict) -> str:
-    """Return what the values by layer of the detector that decides are: shares, or scores."""
+    """Return the name of the values by layer of the detector that decides: shares, or scores."""
     return "shares" if marks_fragments(verdict) else "scores"
 
 

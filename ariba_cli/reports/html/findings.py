@@ -1,4 +1,4 @@
-"""What is wrong with the inputs."""
+"""The section on the faults of the inputs."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def _title(number: int) -> str:
 
 
 def _whose(finding: Finding) -> str:
-    """Return whom a finding is about: one participant, several, or the round."""
+    """Return the subject of a finding: one participant, several, or the round."""
     if finding.participant is not None:
         return visible(finding.participant)
     if not finding.group:

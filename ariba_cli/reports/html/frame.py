@@ -18,7 +18,7 @@ def head(title: str, more_css: str = "") -> Element:
     title : str
         The title of the page.
     more_css : str, optional
-        What its style sheet has beside that of all pages.
+        The rules that its style sheet has beside those of all pages.
     """
     sheet = _sheet() + more_css
     digest = base64.b64encode(hashlib.sha256(sheet.encode("utf-8")).digest()).decode("ascii")
@@ -39,7 +39,7 @@ def head(title: str, more_css: str = "") -> Element:
 
 
 def header(eyebrow: str, title: str, facts: str) -> Element:
-    """Return the top of a page: what it is, its title, and a line of facts."""
+    """Return the top of a page: its kind, its title, and a line of facts."""
     return element(
         "header",
         {},

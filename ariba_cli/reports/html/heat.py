@@ -29,13 +29,13 @@ def heat_map(values: Sequence[float], shape: tuple[int, int], limit: float, titl
     Parameters
     ----------
     values : sequence of float
-        What is drawn.
+        The values to draw.
     shape : tuple of int
-        Rows and columns.
+        The number of rows and of columns.
     limit : float
         The absolute value at the ends of the scale.
     title : str
-        What it is a picture of.
+        The title of the picture.
     """
     columns = max(min(shape[1], len(values)), 1)
     rows = max(-(-len(values) // columns), 1)
@@ -73,7 +73,7 @@ def _plain(values: Sequence[float], columns: int, cell: float, limit: float) -> 
 
 
 def level_of(value: float, limit: float) -> int:
-    """Return which of the levels from −10 to 10 a value has."""
+    """Return the level of a value, from −10 to 10."""
     if not limit or not math.isfinite(value):
         return 0
     return round(max(-1.0, min(value / limit, 1.0)) * LEVELS)

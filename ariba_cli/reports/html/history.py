@@ -1,4 +1,4 @@
-"""The page of all rounds of a run together: who stands out, since when, in which rounds."""
+"""The page of all rounds of a run: those who stand out, the start, and the rounds concerned."""
 
 import math
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ _CSS = """
 
 
 def history_html(report: HistoryReport) -> bytes:
-    """Return what all rounds say together as one page that needs nothing else."""
+    """Return the verdict on all rounds together as one page that needs nothing else."""
     history = report.verdict
     facts = (
         count(len(history.ranking), "participant"),
@@ -163,7 +163,7 @@ def _ticks(history: History, left: float, cell: float, y: float) -> list[Child]:
 
 
 def _timeline(history: History) -> Element:
-    """Return how long the updates were, of those who stand out and of the middle half."""
+    """Return a picture of the lengths of updates, of those who stand out and of the middle half."""
     rounds = len(history.rounds)
     step = (_WIDE - _LEFT - 10) / max(rounds - 1, 1)
     named = history.suspects[:_MOST_NAMED]

@@ -13,7 +13,7 @@ _MOST_OPEN = 12
 
 
 def inputs_section(verdict: Verdict) -> Element:
-    """Return every file of the round: whose it is, whether it was audited, and its hashes."""
+    """Return every file of the round: its sender, whether it was audited, and its hashes."""
     inputs = verdict.inputs
     kinds = Counter(input_.status for input_ in inputs)
     statuses = ", ".join(f"{number:,} {visible(kind)}" for kind, number in sorted(kinds.items()))

@@ -46,7 +46,7 @@ def kernels_section(verdict: Verdict) -> Element | None:
 
 
 def _whose_distances(verdict: Verdict) -> str:
-    """Return whose distances these are, where another detector decides."""
+    """Return the name of the detector that these distances are of, where another decides."""
     if marks_fragments(verdict):
         return ""
     other = next((own.name for own in verdict.detectors if own.scope == "layer"), None)
@@ -116,7 +116,7 @@ def _card(fragment: Fragment, shape: tuple[int, int], limit: float) -> Element:
 
 
 def _place(index: tuple[int, ...]) -> str:
-    """Return where in the layer it is: output and input channel of a kernel, else a number.
+    """Return the place in the layer: output and input channel of a kernel, else a number.
 
     >>> _place((12, 3)), _place((7,))
     ('out 12, in 3', 'no. 7')

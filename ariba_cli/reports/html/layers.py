@@ -1,4 +1,4 @@
-"""Several layers: what is said of each participant in each, as a table that is a heat map."""
+"""Several layers: the values of each participant in each, as a table that is a heat map."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _NAME = 24
 
 
 def layers_section(verdict: Verdict) -> Element | None:
-    """Return who stands out in which layer; None for one layer, or where nobody is ranked."""
+    """Return the values by layer; None for one layer, or where nobody is ranked."""
     names = layer_names(verdict)
     if len(names) < 2 or not verdict.ranking:
         return None
@@ -48,7 +48,7 @@ def layer_names(verdict: Verdict) -> list[str]:
 
 
 def layers_table(verdict: Verdict) -> Element:
-    """Return what every layer is, and where its cutoff is if fragments of it were marked."""
+    """Return the facts about every layer, with its cutoff if fragments of it were marked."""
     if not verdict.marked_layers:
         examined = (_examined(place, layer) for place, layer in enumerate(verdict.layers, 1))
         return table(("", "layer", "shape", "participants n"), examined, right=(1, 4), heading=1)
@@ -112,13 +112,13 @@ class _Column:
     Attributes
     ----------
     header : str
-        What stands above it.
+        The header of the column.
     values : dict of str to float
-        By participant; who was not scored is not in it.
+        The values by participant; those who were not scored are not in it.
     limit : float
         The value of the strongest colour.
     decimals : str
-        How values are written.
+        The format of the values.
     """
 
     header: str

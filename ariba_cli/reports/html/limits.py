@@ -1,4 +1,4 @@
-"""What the method can see, and what it cannot."""
+"""The section on the limits of the method."""
 
 from xml.etree.ElementTree import Element
 
@@ -58,7 +58,7 @@ _MEASURED = (
 
 
 def limits_section(verdict: Verdict) -> Element:
-    """Return the blind spots of marks, with what was measured, or those of whole updates."""
+    """Return the blind spots of marks, with measurements, or those of whole updates."""
     heading = "Limits of the method"
     if marks_fragments(verdict):
         return section("limits", heading, bullets(_OF_MARKS), note(_MEASURED))

@@ -1,4 +1,4 @@
-"""Elements of a page, of which data can be nothing but the text."""
+"""The elements of a page, of which data can only be the text."""
 
 import re
 from collections.abc import Mapping
@@ -20,22 +20,22 @@ Attributes = Mapping[str, str | float]
 
 
 def element(tag: str, attributes: Attributes, *children: Child) -> Element:
-    """Return an element with its attributes and what is in it.
+    """Return an element with its attributes and its content.
 
     Parameters
     ----------
     tag : str
-        Its name.
+        The name of the element.
     attributes : dict of str to str or float
-        By name; numbers are written as `number` does.
+        The attributes by name; numbers are written as `number` does.
     *children : Child
-        Elements, and text: that of others as `visible` has it. What cannot be seen in any
-        text is written as an escape.
+        Elements, and text: that of others as `visible` has it. Invisible characters of any
+        text are written as escapes.
 
     Raises
     ------
     ValueError
-        When a value has a character that no value has that is written in the code.
+        When a value has a character that no value written in the code has.
     """
     node = Element(tag)
     for name, value in attributes.items():
@@ -63,7 +63,7 @@ def append(node: Element, child: Child) -> None:
 
 
 def style(sheet: str) -> Element:
-    """Return a style sheet, which is written as it is."""
+    """Return a style sheet, which is written without any escapes."""
     node = Element("style")
     node.text = sheet
     node.tail = "\n"
@@ -76,7 +76,7 @@ def serialise(html: Element) -> bytes:
 
 
 def number(value: float) -> str:
-    """Return a number as it stands in attributes: with one decimal, unless it has none.
+    """Return a number in the form for attributes: with one decimal, unless it has none.
 
     >>> number(3), number(2.25), number(-0.01)
     ('3', '2.2', '0.0')
@@ -88,9 +88,9 @@ def number(value: float) -> str:
 
 
 def short(text: str, length: int) -> str:
-    """Return untrusted text in so many characters; names often differ at the end.
+    """Return untrusted text in that many characters; names often differ at the end.
 
-    What is left out is their middle.
+    The middle is left out.
 
     >>> short("participant-0042", 9)
     'part…0042'

@@ -1,4 +1,4 @@
-"""How the result came about: the method in short, and every parameter."""
+"""The section on the method in short, with every parameter."""
 
 import json
 from collections.abc import Iterator
@@ -109,7 +109,7 @@ def _parameters(verdict: Verdict) -> Iterator[tuple[str, Child]]:
 
 
 def _detectors(verdict: Verdict) -> Iterator[Child]:
-    """Yield a heading and what there is to know of each detector."""
+    """Yield a heading and the facts about each detector."""
     for own in verdict.detectors:
         yield element("h3", {}, f"Detector {visible(own.name)}")
         yield pairs(_detector(own))
@@ -131,13 +131,13 @@ def _detector(own: DetectorResult) -> Iterator[tuple[str, Child]]:
 
 
 def _declaration(name: str) -> Declaration | None:
-    """Return what is known of a detector; None where a newer version made the report."""
+    """Return the declaration of a detector; None where a newer version made the report."""
     first = name.partition(":")[0]
     return family(first).declaration if first in DETECTORS else None
 
 
 def _requested(requested: RequestedOptions) -> Iterator[tuple[str, Child]]:
-    """Yield what was asked for; options that were left at their defaults are left out."""
+    """Yield the options that were given; those that were left at their defaults are left out."""
     yield "detectors", _some(tuple(one.name for one in requested.detectors))
     for one in requested.detectors:
         for name, value in sorted(one.arguments.items()):

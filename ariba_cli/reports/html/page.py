@@ -30,15 +30,15 @@ _NAME = 60
 
 
 def audit_html(report: Report) -> bytes:
-    """Return a report as one page that needs nothing else: no script, nothing that is loaded.
+    """Return a report as one page that needs nothing else: no scripts, nothing that is loaded.
 
-    The same report gives the same bytes. Whatever came from the round is text, and nothing
-    but text, in which `visible` writes an escape for what cannot be seen.
+    The same report gives the same bytes. All content that came from the round is text, and nothing
+    but text, in which `visible` writes escapes for invisible characters.
 
     Parameters
     ----------
     report : Report
-        A verdict and how it came about. Sections whose data it lacks are left out, or say so in
+        A verdict and its record. Sections whose data it lacks are left out, or say so in
         a line.
 
     Returns
@@ -74,7 +74,7 @@ def _sections(report: Report) -> list[Element]:
 
 
 def _evidence(verdict: Verdict) -> list[Element | None]:
-    """Return pictures of fragments, or why there are none."""
+    """Return pictures of fragments, or the reason why there are none."""
     if verdict.evidence:
         return [plane_section(verdict), kernels_section(verdict)]
     if not verdict.ranking or not marks_fragments(verdict):

@@ -1,4 +1,4 @@
-"""Participants: who is shown in full among many, and how they are called."""
+"""The participants: those who are shown in full among many, and their names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ _MOST_NEXT = 30
 
 @dataclass(frozen=True)
 class Shown:
-    """Who is shown in full where there are too many.
+    """The participants who are shown in full where there are too many.
 
     Attributes
     ----------
     suspects : tuple of Ranked
-        The first of them.
+        The first of the suspects.
     next_ones : tuple of Ranked
-        Who follows the last suspect in the ranking.
+        The participants that follow the last suspect in the ranking.
     left_out : int
-        How many others were ranked.
+        The number of others who were ranked.
     """
 
     suspects: tuple[Ranked, ...]
@@ -48,9 +48,9 @@ def shown(verdict: Verdict, *, suspects: int = _MOST_SUSPECTS) -> Shown:
 
 
 def standing_mark(ranked: Ranked, verdict: Verdict) -> Element:
-    """Return whether the decision names somebody, and whether it is known to be compromised.
+    """Return the marks of somebody: named by the decision, and known to be compromised.
 
-    Shapes say it too, for those who see the colours alike.
+    They differ in shape, too, for those who see the colours alike.
     """
     node = element("span", {"class": "suspect" if ranked.named else "other"})
     if ranked.named:
@@ -61,11 +61,11 @@ def standing_mark(ranked: Ranked, verdict: Verdict) -> Element:
 
 
 def order(ids: Sequence[str], verdict: Verdict) -> list[str]:
-    """Return the ids in the order of the ranking; who was not ranked comes last."""
+    """Return the ids in the order of the ranking; those not ranked come last."""
     places = {ranked.id: ranked.rank for ranked in verdict.ranking}
     return sorted(ids, key=lambda name: (places.get(name, len(places) + 1), name))
 
 
 def values_by_layer(verdict: Verdict) -> dict[str, dict[str, float]]:
-    """Return, by participant, what the detector that decides says of each layer."""
+    """Return the values that the detector that decides gives each layer, by participant."""
     return {score.id: score.by_layer for score in verdict.deciding.scores}

@@ -49,7 +49,7 @@ class _Group:
 
 
 def plane_section(verdict: Verdict) -> Element | None:
-    """Return a picture a layer; None where there is nothing to draw."""
+    """Return a picture of each layer; None where there is nothing to draw."""
     drawn = [one for one in layers_to_draw(verdict) if one.plane is not None]
     if not drawn:
         return None
@@ -114,7 +114,7 @@ def _group(
 
 
 def _limit(points: Sequence[Point], part: float) -> float:
-    """Return how far that part of the points reaches from the middle."""
+    """Return the distance from the middle within which that part of the points lies."""
     reach = sorted(max(abs(x), abs(y)) for x, y in points)
     return reach[max(int(len(reach) * part) - 1, 0)] if reach else 0.0
 

@@ -16,7 +16,7 @@ _NUMBERS_OF_MARKS = (1, 3, 4, 5)
 
 
 def ranking_section(verdict: Verdict) -> Element | None:
-    """Return who ranks where; None where nobody is ranked."""
+    """Return the section with the ranking; None where nobody is ranked."""
     if not verdict.ranking:
         return None
     people = shown(verdict)

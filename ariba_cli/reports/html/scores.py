@@ -66,15 +66,15 @@ class _Frame:
     Attributes
     ----------
     places : int
-        How many there are.
+        The number of places.
     step : float
-        How wide each is.
+        The width of each place.
     top : float
         The share or score at the top.
     tick : float
         The distance of the ticks.
     decimals : str
-        How the numbers at the ticks are written.
+        The format of the numbers at the ticks.
     """
 
     places: int
@@ -113,7 +113,7 @@ def scores_section(verdict: Verdict) -> Element | None:
 
 
 def _notes(verdict: Verdict) -> list[Child]:
-    """Return what the heights are, where they are no shares."""
+    """Return the meaning of the heights, where they are not shares."""
     if marks_fragments(verdict):
         return []
     text = f"The height of a bar is the score of a whole update ({value_name(verdict)})."

@@ -1,4 +1,4 @@
-"""Every sign of every participant: a heat map of how unlikely each is among the honest."""
+"""Every sign of every participant: a heat map of the unlikeliness of each among the honest."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _LEAST = 1e-300
 
 
 def signs_section(verdict: Verdict) -> Element | None:
-    """Return who shows how much of which sign; None where the detector tells no signs apart."""
+    """Return the heat map of signs; None where the detector tells no signs apart."""
     signs = _signs(verdict)
     if not signs or not verdict.ranking:
         return None

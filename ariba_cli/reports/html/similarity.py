@@ -1,4 +1,4 @@
-"""Who points the same way as whom: the cosines of all pairs, those who are alike together."""
+"""The updates that point the same way: the cosines of all pairs, those who are alike together."""
 
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
@@ -32,10 +32,10 @@ def similarity_section(verdict: Verdict) -> Element | None:
 
 
 def by_likeness(cosines: Sequence[Sequence[float]]) -> list[int]:
-    """Return an order in which each follows the one before it that it is most like.
+    """Return an order in which each follows the one before it that it is most similar to.
 
     It is the order in which Prim's algorithm takes up the tree of largest cosines, from the
-    most alike pair on, so that a group stands together.
+    most similar pair on, so that a group stands together.
 
     >>> by_likeness([[1, 0, 0.9], [0, 1, 0.1], [0.9, 0.1, 1]])
     [0, 2, 1]
@@ -53,7 +53,7 @@ def by_likeness(cosines: Sequence[Sequence[float]]) -> list[int]:
 
 
 def _largest(found: Similarity) -> float:
-    """Return the largest absolute cosine of two who are not the same."""
+    """Return the largest absolute cosine of two different participants."""
     return max(
         abs(value)
         for place, row in enumerate(found.cosines)

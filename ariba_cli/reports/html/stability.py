@@ -1,4 +1,4 @@
-"""How far the suspects depend on k̃ and on each layer."""
+"""The dependence of the suspects on k̃ and on each layer."""
 
 from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
@@ -24,7 +24,7 @@ _NAME = 20
 
 
 def stability_section(verdict: Verdict) -> Element | None:
-    """Return who would be a suspect for another k̃, or without a layer; None if not known."""
+    """Return the suspects for other values of k̃, and without each layer; None if not known."""
     stability, k_est = verdict.deciding.stability, verdict.decision.k_est
     if stability is None or k_est is None or not verdict.ranking:
         return None
@@ -38,7 +38,7 @@ def stability_section(verdict: Verdict) -> Element | None:
 
 
 def spans(steps: Sequence[KEstStep]) -> dict[str, list[Span]]:
-    """Return from which k̃ to which everybody is a suspect who ever is.
+    """Return the ranges of k̃ in which each participant is a suspect who ever is.
 
     >>> spans([KEstStep(1, ("a",), ()), KEstStep(2, ("b", "c"), ("a",))])
     {'a': [(1, 1)], 'b': [(2, 2)], 'c': [(2, 2)]}
@@ -58,7 +58,7 @@ def spans(steps: Sequence[KEstStep]) -> dict[str, list[Span]]:
 
 
 def _by_k_est(steps: Sequence[KEstStep], decides: int, verdict: Verdict) -> Element:
-    """Return a row for everybody who is a suspect for some k̃, with a bar from where to where."""
+    """Return a row for everybody who is a suspect for some k̃, with bars over its ranges of k̃."""
     found = spans(steps)
     rows = sorted(order(list(found), verdict), key=lambda name: found[name][0][0])
     shown = _nearest_to_cutoff(rows, found, decides)
@@ -123,7 +123,7 @@ def _round_numbers() -> list[int]:
 
 
 def _by_layer(stability: Stability, verdict: Verdict) -> Element:
-    """Return whether each suspect stays one, by the layer that is left out."""
+    """Return a table of the suspects that stay, by the layer that is left out."""
     people = verdict.suspects[:_MOST_ROWS]
     kept = {layer: set(ids) for layer, ids in stability.without_layer.items()}
     telling = [layer for layer, ids in kept.items() if len(ids) < len(verdict.suspects)]

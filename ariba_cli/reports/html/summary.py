@@ -1,4 +1,4 @@
-"""The verdict in words: who is named, what is known, and what is not."""
+"""The verdict in words: the named participants, and the known and the unknown."""
 
 from xml.etree.ElementTree import Element
 
@@ -23,7 +23,7 @@ _LONGEST = 40
 
 
 def summary_section(verdict: Verdict) -> Element:
-    """Return who is named and why, beside what that means and what it does not."""
+    """Return the named participants with reasons, and the meaning of that and its limits."""
     return section("verdict", "Verdict", *_headline(verdict), _both_sides(verdict))
 
 
@@ -48,7 +48,7 @@ def _headline(verdict: Verdict) -> list[Child]:
 
 
 def _reasons(verdict: Verdict) -> Element:
-    """Return why each of the first who are flagged is."""
+    """Return the reasons against each of the first who are flagged."""
     node = element("dl", {"class": "reasons"})
     for ranked in verdict.suspects[:_MOST_NAMED]:
         name = element("b", {}, f"▲ {short(ranked.id, _LONGEST)}")
