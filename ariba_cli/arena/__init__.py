@@ -1,1 +1,1 @@
-"""Attacks held against defences: a config, the cells that it makes, their results, their page."""
+"""The arena of attacks and defences: a config, its cells, their results, their page."""

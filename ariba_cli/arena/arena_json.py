@@ -18,25 +18,25 @@ def arena_json(config: Config, records: Sequence[dict[str, Any]], run: RunRecord
     Parameters
     ----------
     config : Config
-        What was held against what.
+        The config of the arena.
     records : sequence of dict
-        What is written of each cell.
+        The record of each cell.
     run : RunRecord
-        How it was run.
+        The record of the run.
     """
     seconds = {record["name"]: record["seconds"] for record in records}
     return document(SCHEMA_VERSION, result(config, records), run, parts={"seconds": seconds})
 
 
 def result(config: Config, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return what is the same on every machine, of which the page is made.
+    """Return the part that is the same on every machine, from which the page is made.
 
     Parameters
     ----------
     config : Config
-        What was held against what.
+        The config of the arena.
     records : sequence of dict
-        What is written of each cell.
+        The record of each cell.
     """
     return {
         "title": config.title,

@@ -1,4 +1,4 @@
-"""The config of an arena: what is held against what."""
+"""The config of an arena: its federations, attacks, defences and published figures."""
 
 import hashlib
 import itertools
@@ -33,7 +33,7 @@ class Commands:
     Attributes
     ----------
     simulate, attack, audit, aggregate : Known
-        Those of each.
+        The options of each command.
     """
 
     simulate: Known
@@ -51,7 +51,7 @@ class Federation:
     name : str
         The name of its folder.
     options : Options
-        As `ariba simulate` takes them, a value each.
+        The options of `ariba simulate`, with one value each.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Federation:
         return int(str(self.options.get("seed", 0)))
 
     def without_seed(self) -> dict[str, Value | Sequence[Value]]:
-        """Return what federations have in common that differ by their seeds alone."""
+        """Return the options that federations share if they differ by their seeds alone."""
         return {name: value for name, value in self.options.items() if name != "seed"}
 
 
@@ -76,9 +76,9 @@ class Attack:
     title : str
         Its name in the config.
     k : int
-        How many participants are compromised.
+        The number of compromised participants.
     options : Options
-        As `ariba attack` takes them; as `ariba simulate` does where it goes on for rounds.
+        The options of `ariba attack`; of `ariba simulate` for an attack over several rounds.
     from_round : int, optional
         The first round that is attacked, to the last one; None for the last alone.
     """
@@ -103,10 +103,10 @@ class Defence:
     name : str
         Its name in the config.
     audit : Options, optional
-        As `ariba audit` takes them: whom it names is left out. None for a defence that names
-        nobody.
+        The options of `ariba audit`, whose named participants are left out. None for a defence
+        that names nobody.
     aggregate : Options
-        As `ariba aggregate` takes them.
+        The options of `ariba aggregate`.
     """
 
     name: str
@@ -120,20 +120,20 @@ NO_DEFENCE = Defence("none", None, {})
 
 @dataclass(frozen=True)
 class Published:
-    """A figure that somebody has published, to be held beside ours.
+    """A published figure, to be compared with ours.
 
     Attributes
     ----------
     attack, defence : str
         The names of a column and of a row.
     federation : dict of str to str
-        Which federations it speaks of: the options that they must have.
+        The options of the federations that the figure is about.
     measure : str
         One of `MEASURES`.
     value, tolerance : float
-        The figure, and by how much ours may differ.
+        The figure, and the largest difference of ours from it.
     source : str
-        Where it stands.
+        The publication.
     """
 
     attack: str
@@ -147,16 +147,16 @@ class Published:
 
 @dataclass(frozen=True)
 class Config:
-    """All that is held against each other.
+    """The full content of a config.
 
     Attributes
     ----------
     title : str
-        For the page.
+        The title of the page.
     federations, attacks, defences, published : tuple
         The attacks are those of all federations; `none` is the first defence.
     sha256 : str
-        Of the file.
+        The hash of the file.
     """
 
     title: str
@@ -168,12 +168,12 @@ class Config:
 
     @property
     def cells(self) -> int:
-        """How many cells there are; a clean round is one, too."""
+        """The number of cells, with one for each clean round."""
         return len(self.federations) * (len(self.attacks) + 1) * len(self.defences)
 
 
 def read_config(path: Path, commands: Commands) -> Config:
-    """Return the config that a TOML file has.
+    """Return the config in a TOML file.
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ def _federations(tables: Sequence[dict[str, Any]], known: Known) -> list[Federat
 
 
 def _folder(options: Mapping[str, Value]) -> str:
-    """Return the name of a federation's folder: what tells it from others, in plain letters."""
+    """Return the name of a federation's folder: the options that set it apart, in plain letters."""
     parts = [str(options.get("dataset", "digits"))]
     parts += [
         f"{name}-{value}" for name, value in sorted(options.items()) if name not in ("dataset",)

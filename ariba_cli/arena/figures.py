@@ -18,9 +18,9 @@ class Measure:
     key : str
         Its name in the JSON.
     title, meaning : str
-        What it is called, and what it says.
+        Its name for readers, and its meaning.
     high_is_good : bool
-        Whether the defence does well where it is high.
+        True if a high figure is good for the defence.
     """
 
     key: str
@@ -33,7 +33,7 @@ class Measure:
         return one < other if self.high_is_good else one > other
 
     def harm(self, value: float) -> float:
-        """Return how bad a figure is for the defence, from 0 to 1."""
+        """Return the harm of a figure to the defence, from 0 to 1."""
         return 1 - value if self.high_is_good else value
 
 
@@ -80,9 +80,9 @@ class Figure:
     Attributes
     ----------
     mean, worst : float, optional
-        None where no cell has it.
+        The mean and the worst value; None where no cell has it.
     cells, failed : int
-        How many cells there are, and how many of them failed.
+        The number of cells, and the number of those that failed.
     """
 
     mean: float | None
@@ -98,11 +98,11 @@ class Compared:
     Attributes
     ----------
     entry : dict
-        As the results have it.
+        The published figure in the form of the results.
     ours : float, optional
-        The mean over the cells that it speaks of; None where there is none.
+        The mean over the cells that it is about; None where there is none.
     reproduced : bool, optional
-        Whether ours is within the tolerance; None where there is none.
+        True if ours is within the tolerance; None where there is none.
     """
 
     entry: Mapping[str, Any]
@@ -117,7 +117,7 @@ def attack_name(cell: Mapping[str, Any]) -> str:
 
 
 def federation_name(cell: Mapping[str, Any]) -> str:
-    """Return what federations have in common that differ by their seeds alone, in words."""
+    """Return the options that federations share but for their seeds, in words."""
     options = cell["federation"]
     given = {"dataset": "digits", "partition": "iid", **options}
     rest = [f"{key} {value}" for key, value in given.items() if key not in _LEADING]

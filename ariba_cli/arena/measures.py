@@ -1,4 +1,4 @@
-"""What a cell comes to, from the reports of its commands."""
+"""The measures of a cell, from the reports of its commands."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from ariba_cli.reports.canonical import rounded
 
 
 def about(cell: Cell) -> dict[str, Any]:
-    """Return what is held against what in a cell, as JSON."""
+    """Return the federation, attack and defence of a cell, as JSON."""
     attack = cell.attack
     own = None
     if attack is not None:
@@ -30,17 +30,17 @@ def measured(cell: Cell, folder: Path) -> dict[str, float | int | None]:
     Parameters
     ----------
     cell : Cell
-        Its commands have run.
+        The cell, whose commands have run.
     folder : path
-        That of the arena.
+        The folder of the arena.
 
     Returns
     -------
     dict of str to float, int or None
         `accuracy` and `backdoor_accuracy` (X'%) of the model that the defence lets the server
         have; of a defence that names participants also `auc`, `found` (the share of the
-        compromised whom it names), `falsely_named` (the share of the honest) and `named` (how
-        many). None for what does not apply.
+        compromised that it names), `falsely_named` (the share of the honest) and `named` (the
+        number). None for figures that do not apply.
 
     Raises
     ------

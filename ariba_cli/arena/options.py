@@ -1,4 +1,4 @@
-"""Options of commands as a config writes them, and the words of a command line they become."""
+"""The options of commands in the form of a config, and their form on a command line."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ class Known:
 
 
 def check(given: Mapping[str, object], known: Known, where: str) -> Options:
-    """Return options after a look at their names and types.
+    """Return options after a check of their names and types.
 
     Parameters
     ----------
     given : dict of str to object
-        What a config has.
+        The options in a config.
     known : Known
-        What the command takes.
+        The options that the command takes.
     where : str
         The place in the config, for errors.
 
@@ -60,7 +60,7 @@ def check_name(name: str, known: Collection[str], words: str) -> None:
     Raises
     ------
     UsageError
-        Says `words`, the name, and the name that may be meant.
+        When it is not known: the message has `words`, the name, and the most similar known name.
     """
     if name not in known:
         near = nearest(name, known)

@@ -1,4 +1,4 @@
-"""The page of an arena: one file, no script, made of the results and of nothing else."""
+"""The page of an arena: one file without scripts, made of the results and of nothing else."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
@@ -34,7 +34,7 @@ def arena_html(result: Mapping[str, Any]) -> bytes:
     Parameters
     ----------
     result : dict
-        As `arena_json.result` returns it, and as the JSON has it.
+        The result of `arena_json.result`, or the same from the JSON.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def _federations(cells: Cells) -> set[str]:
 
 
 def _worst_section(result: Mapping[str, Any]) -> Element:
-    """Return the worst that happens to each defence, which an attacker would choose."""
+    """Return the section on the worst attack on each defence, which an attacker would choose."""
     cells = result["cells"]
     rows = []
     for defence in result["defences"]:
@@ -111,7 +111,7 @@ def _measure_section(result: Mapping[str, Any], measure: Measure) -> Element:
 
 
 def _map(result: Mapping[str, Any], cells: Cells, measure: Measure) -> Element:
-    """Return a table with a column for each attack, and a row for each defence that it is of."""
+    """Return a table with a column for each attack, and a row for each defence of the measure."""
     rows = []
     for defence in result["defences"]:
         worst = worst_attack(cells, result["attacks"], defence, measure)
@@ -230,7 +230,7 @@ def _anchor(attack: str, defence: str) -> str:
 
 
 def _share(value: float | None) -> str:
-    """Return a share with two decimals; 1 and 0 only where it is that.
+    """Return a share with two decimals; 1 and 0 only where it is exactly that.
 
     >>> _share(0.9999), _share(1), _share(0.002), _share(None)
     ('0.99', '1', '0.01', '–')

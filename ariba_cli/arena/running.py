@@ -1,4 +1,4 @@
-"""Running an arena: what is there is kept, what fails is written down, the rest goes on."""
+"""The run of an arena: it keeps existing results, records failures, and goes on with the rest."""
 
 import json
 import os
@@ -33,14 +33,14 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Settings:
-    """How an arena is run.
+    """The settings of a run of an arena.
 
     Attributes
     ----------
     folder : path
-        Where everything is kept.
+        The folder of all results.
     jobs : int
-        How many commands run at a time.
+        The number of commands that run at a time.
     data_dir : path, optional
         The folder of data sets.
     """
@@ -60,7 +60,7 @@ class _Processes:
     stopped: bool = False
 
     def run(self, command: Command) -> str | None:
-        """Run a command of ariba; return the last line that it said where it failed."""
+        """Run a command of ariba; return the last line of its messages if it failed."""
         with self.lock:
             if self.stopped:
                 return "stopped"
@@ -82,7 +82,7 @@ class _Processes:
         return lines[-1] if lines else f"ended with {process.returncode}"
 
     def stop(self) -> None:
-        """End what runs; each leaves its folder whole, or as something that can be resumed."""
+        """End the running commands; each leaves its folder whole, or ready to be resumed."""
         with self.lock:
             self.stopped = True
             running = list(self.running)
@@ -112,21 +112,21 @@ def run(
     progress: Progress = no_progress,
     warn: Callable[[str], None] = no_message,
 ) -> list[Record]:
-    """Run every cell that is not there yet, and return what is written of each, in their order.
+    """Run every cell that is not there yet, and return the record of each, in their order.
 
-    A cell that failed is tried again. When this is stopped, what is finished stays, and the same
+    A cell that failed is tried again. When this is stopped, finished cells stay, and the same
     call goes on from there.
 
     Parameters
     ----------
     config : Config
-        What is held against what.
+        The config of the arena.
     settings : Settings
-        Where, and how many at a time.
+        The folder, and the number of commands at a time.
     progress : Progress, optional
-        Told how many cells are done.
+        The function that is told the number of cells done.
     warn : callable, optional
-        Told of each cell that fails.
+        The function that is told of each cell that fails.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def run(
 
 
 def _todo(every: Sequence[Cell], folder: Path) -> dict[Step, list[Step]]:
-    """Return the steps that are to be run, each with those of them that come before it."""
+    """Return the steps to run, each with those of them that come before it."""
     todo: dict[Step, list[Step]] = {}
     for cell in every:
         made: list[Step] = [step for step in cell.needs if _is_missing(step, folder)]
@@ -164,12 +164,12 @@ def _todo(every: Sequence[Cell], folder: Path) -> dict[Step, list[Step]]:
 
 
 def _is_missing(step: Made, folder: Path) -> bool:
-    """Return whether a run or a round is to be made.
+    """Return whether a run or a round is yet to be made.
 
     Raises
     ------
     UsageError
-        When other commands made what is in its place.
+        When other commands made the one in its place.
     """
     record = _read(folder / step.record)
     if record is None or record["status"] == FAILED:
@@ -208,7 +208,7 @@ def _run_all(todo: dict[Step, list[Step]], settings: Settings) -> Iterator[tuple
 
 @contextmanager
 def _pool(settings: Settings) -> Iterator[tuple[ThreadPoolExecutor, _Processes]]:
-    """Give threads that wait for commands; whatever ends the block ends the commands."""
+    """Yield threads that wait for commands; any end of the block ends the commands."""
     processes = _Processes(settings)
     pool = ThreadPoolExecutor(settings.jobs)
     try:
@@ -219,16 +219,16 @@ def _pool(settings: Settings) -> Iterator[tuple[ThreadPoolExecutor, _Processes]]
 
 
 def _run_step(step: Step, processes: _Processes, error: str | None) -> Record:
-    """Run the commands of a step, and write down how it ended.
+    """Run the commands of a step, and record its end.
 
     Parameters
     ----------
     step : Step
-        Which.
+        The step to run.
     processes : _Processes
-        Where they run.
+        The running commands.
     error : str, optional
-        Why it cannot be run: a step before it has failed.
+        The reason why it cannot be run: a step before it has failed.
     """
     folder = processes.settings.folder
     started = time.monotonic()
@@ -252,7 +252,7 @@ def _run_step(step: Step, processes: _Processes, error: str | None) -> Record:
 
 
 def _first_error(step: Step, processes: _Processes) -> str | None:
-    """Run the commands of a step one after the other; return why one failed, if one did."""
+    """Run the commands of a step one after the other; return the error of the first that fails."""
     folder = processes.settings.folder
     # What a command that was stopped has left is finished.
     more = [] if isinstance(step, Cell) else ["--resume"]
@@ -269,7 +269,7 @@ def _first_error(step: Step, processes: _Processes) -> str | None:
 
 
 def _typed(commands: Sequence[Command]) -> list[str]:
-    """Return commands as they are typed."""
+    """Return commands in the form in which they are typed."""
     return [shlex.join(["ariba", *command]) for command in commands]
 
 

@@ -1,6 +1,6 @@
-"""What is run for each cell: commands of ariba, and the files that they make.
+"""The steps of each cell: commands of ariba, and the files that they make.
 
-Paths are relative to the folder of the arena, so that whoever stands in it can type the commands.
+Paths are relative to the folder of the arena, so that the commands can be typed there.
 """
 
 from collections.abc import Sequence
@@ -31,14 +31,14 @@ Command = list[str]
 
 @dataclass(frozen=True)
 class Training:
-    """A federation that is trained; its attacker is there from a round on, or never.
+    """The training of a federation; its attacker is there from a round on, or never.
 
     Attributes
     ----------
     federation : Federation
-        Which.
+        The federation to train.
     attack : Attack, optional
-        One that goes on for rounds.
+        An attack over several rounds.
     """
 
     federation: Federation
@@ -46,13 +46,13 @@ class Training:
 
     @property
     def path(self) -> Path:
-        """The run."""
+        """The folder of the run."""
         name = self.federation.name
         return Path(name if self.attack is None else f"{name}.{self.attack.name}")
 
     @property
     def record(self) -> Path:
-        """The file that says how the run was made."""
+        """The file with the record of the run."""
         return self.path.with_name(f"{self.path.name}.made.json")
 
     def commands(self, _: Path) -> list[Command]:
@@ -84,9 +84,9 @@ class Forgery:
     Attributes
     ----------
     training : Training
-        The federation.
+        The training of the federation.
     attack : Attack
-        What is done to its round.
+        The attack on its round.
     """
 
     training: Training
@@ -99,7 +99,7 @@ class Forgery:
 
     @property
     def record(self) -> Path:
-        """The file that says how the round was made."""
+        """The file with the record of the attack."""
         return self.path.with_name(f"{self.path.name}.made.json")
 
     def commands(self, folder: Path) -> list[Command]:
@@ -125,11 +125,11 @@ class Cell:
     Attributes
     ----------
     federation : Federation
-        Whose last round it is.
+        The federation whose last round it is.
     attack : Attack, optional
-        What was done to it; None for a clean round.
+        The attack on it; None for a clean round.
     defence : Defence
-        What is held against it.
+        The defence against it.
     """
 
     federation: Federation
@@ -143,12 +143,12 @@ class Cell:
 
     @property
     def path(self) -> Path:
-        """The folder of what is found."""
+        """The folder of the reports."""
         return self.needs[0].path / "cells" / self.attack_name / self.defence.name
 
     @property
     def record(self) -> Path:
-        """The file of what was found."""
+        """The file with the record of the cell."""
         return self.path / "cell.json"
 
     @property
@@ -158,7 +158,7 @@ class Cell:
 
     @property
     def needs(self) -> list[Made]:
-        """What must be there first, in this order; the last has the round."""
+        """The steps that must be done first, in this order; the last has the round."""
         if self.attack is not None and self.attack.from_round is not None:
             return [Training(self.federation, self.attack)]
         training = Training(self.federation)
@@ -185,7 +185,7 @@ class Cell:
         return [*found, average, [*measure, "--format", "json", "--output", measures]]
 
     def _backdoor(self) -> Command:
-        """Return how `ariba evaluate` finds the backdoor that the attack has put in."""
+        """Return the command of `ariba evaluate` that measures the backdoor of the attack."""
         if self.attack is None:
             return []
         given = self.attack.options
@@ -209,14 +209,14 @@ def cells(config: Config) -> list[Cell]:
 
 
 def known(command: str, names: Sequence[str]) -> Known:
-    """Return which options of a command a config may give.
+    """Return the options of a command that a config may give.
 
     Parameters
     ----------
     command : str
-        Its name.
+        The name of the command.
     names : sequence of str
-        All that it takes, without dashes.
+        The names of all options that it takes, without dashes.
     """
     return Known(command, sorted(set(names) - OWN_OPTIONS[command]))
 
