@@ -1,4 +1,4 @@
-"""`ariba arena`: hold attacks against defences."""
+"""`ariba arena`: test attacks against defences."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

@@ -1,4 +1,4 @@
-"""A federation: its settings, its participants and their data, and its rounds."""
+"""A federation: its settings, its participants with their data, and its rounds."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

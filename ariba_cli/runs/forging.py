@@ -40,7 +40,7 @@ class _Sent:
 
 @dataclass(frozen=True)
 class _HonestRound:
-    """Everything that is in the round that is to be attacked, participants by id."""
+    """The whole content of the round that is to be attacked, participants by id."""
 
     manifest: Manifest
     sent_out: _Sent
@@ -60,8 +60,8 @@ def forge(
 ) -> Forged:
     """Write `round_` again to the new directory `out`, with some participants compromised.
 
-    With `resume`, what a killed run left in `OUT.partial` is removed first: all of it is
-    done again. `say` is told what is being done.
+    With `resume`, the files that a killed run left in `OUT.partial` are removed first: all of it is
+    done again. `say` is called with the steps of the work.
 
     Raises
     ------

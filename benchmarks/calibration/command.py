@@ -139,7 +139,7 @@ def _document(
 
 
 def _left_out_fit(fit: Fit, name: str) -> dict[str, float]:
-    """Return the ratio of chances of at most 0.01, by a fit without a base, to those due."""
+    """Return how far fits without a base are off at a chance of a hundredth: mean and worst."""
     wrong = fit.wrong.get(name)
     if not wrong:
         return {}

@@ -60,7 +60,7 @@ def along(update: Update, known: Known) -> None:
 
 
 def sums(update: Update, known: Known) -> None:
-    """Take from the output layer its mean over the classes, as cross-entropy leaves none."""
+    """Subtract from the output layer its mean over the classes, as cross-entropy leaves none."""
     for name in (f"{known.output}.weight", f"{known.output}.bias"):
         update[name] -= update[name].mean(axis=0, keepdims=True)
 

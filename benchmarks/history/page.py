@@ -120,7 +120,7 @@ def _goals(records: Sequence[Record]) -> Iterator[str]:
 
 
 def _since(records: Sequence[Record]) -> Iterator[str]:
-    """Yield the sentence on the round in which the attack is said to have begun."""
+    """Yield a sentence on the rounds in which the attack seems to begin."""
     if not records:
         yield "No run with honest rounds before the attack was measured."
         return

@@ -19,7 +19,7 @@ State = dict[str, Tensor]
 
 
 class Network(nn.Module):
-    """Two convolutions and a linear layer, for images of 8 × 8."""
+    """A network of two convolutions and a linear layer, for images of 8 × 8."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A little is enough: as far from the mean as many of the honest are, in every coordinate."""
+"""A little is enough: an update as far from the mean as many honest ones, in every coordinate."""
 
 from statistics import NormalDist
 
@@ -11,7 +11,7 @@ from ariba_cli.federated.models import Architecture
 
 
 class LittleIsEnough(Forging):
-    """The mean of the honest updates and z of their standard deviations."""
+    """An update of the mean of the honest updates plus z of their standard deviations."""
 
     declaration = Declaration(
         name="alie",
@@ -31,7 +31,7 @@ class LittleIsEnough(Forging):
     )
 
     def check_fits(self, architecture: Architecture, participants: int, compromised: int) -> None:
-        """Refuse a majority of the compromised, for whom there is no z, and one honest alone."""
+        """Refuse a majority of the compromised, for whom no z exists, and a single honest one."""
         del architecture
         check_spread("alie", participants, compromised)
         if self.argument("z") is None and supporters(participants, compromised) < 1:
@@ -48,7 +48,7 @@ class LittleIsEnough(Forging):
 
 
 def supporters(n: int, m: int) -> int:
-    """Return s = ⌊n/2+1⌋ − m: how many of the honest must be won for a majority."""
+    """Return s = ⌊n/2+1⌋ − m, the number of the honest who must be won for a majority."""
     return n // 2 + 1 - m
 
 

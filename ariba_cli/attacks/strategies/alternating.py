@@ -83,7 +83,7 @@ class Boost:
 
 @dataclass(frozen=True)
 class NearTheOthers:
-    """loss + ρ·‖θ − θ̄‖, θ̄ being where the honest have gone on average."""
+    """The objective loss + ρ·‖θ − θ̄‖, where θ̄ is the mean of the honest models."""
 
     rho: float
     others: dict[str, npt.NDArray[np.float32]]

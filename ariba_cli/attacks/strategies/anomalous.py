@@ -45,7 +45,7 @@ ANOMALIES: dict[str, Callable[["Tensors", "Tensors"], "torch.Tensor"]] = {
 
 @dataclass(frozen=True)
 class Constrained:
-    """(1−ρ)·loss + ρ·l_a."""
+    """The objective (1−ρ)·loss + ρ·l_a."""
 
     anomaly: str
     rho: float
@@ -58,7 +58,7 @@ class Constrained:
 
 
 class Anomalous(Strategy):
-    """Training that keeps the weights near those that were sent out."""
+    """A strategy that keeps the weights near those that were sent out."""
 
     declaration = Declaration(
         name="anomalous",

@@ -27,12 +27,12 @@ def scaled(deltas: Deltas, factor: float) -> Deltas:
 
 
 def check_spread(name: str, participants: int, compromised: int) -> None:
-    """Refuse a single honest participant, of whom there is no spread.
+    """Refuse a single honest participant, whose updates have no spread.
 
     Raises
     ------
     UsageError
-        Says how many it takes.
+        Says how many participants are needed.
     """
     if participants - compromised < 2:
         raise UsageError(f"{name} needs two honest participants or more, whose spread it takes")

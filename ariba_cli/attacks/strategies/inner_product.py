@@ -7,7 +7,7 @@ from ariba_cli.attacks.strategies.strategy import Situation
 
 
 class InnerProduct(Forging):
-    """−τ·mean of the honest updates."""
+    """An update of −τ·mean of the honest updates."""
 
     declaration = Declaration(
         name="ipm",

@@ -1,4 +1,4 @@
-"""Min-Max and Min-Sum: as far from the mean as no farther than the honest are from each other."""
+"""Min-Max and Min-Sum: as far from the mean as the spread of the honest updates hides."""
 
 from abc import abstractmethod
 
@@ -88,7 +88,7 @@ class MinMax(Bounded):
 
 
 class MinSum(Bounded):
-    """An update whose sum of squared distances from the honest ones is at most one of theirs."""
+    """An update whose sum of squared distances from the honest ones is at most their largest."""
 
     declaration = Declaration(
         name="min-sum",

@@ -1,4 +1,4 @@
-"""No backdoor at all: an update of random numbers (the Gaussian attack)."""
+"""The Gaussian attack: an update of random numbers, without a backdoor."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from ariba_cli.rounds.names import statistics_among
 
 
 class Noise(Strategy):
-    """Gaussian noise of the median norm of the honest updates, or of a deviation that is given."""
+    """An update of Gaussian noise, with the median norm of the honest ones or a given deviation."""
 
     declaration = Declaration(
         name="noise",

@@ -1,4 +1,4 @@
-"""Hiding from a look at the norms: an update as long as those of the honest, or as is allowed."""
+"""Norm matching: an update as long as the honest ones, or as a bound allows."""
 
 from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
 from ariba_cli.attacks.strategies.honest import moved, update_norm

@@ -7,7 +7,7 @@ from ariba_cli.federated.models import Weights
 
 
 class Replacement(Strategy):
-    """θ̂_i = θ^t + σ_i (θ_i − θ^t).
+    """A strategy that sends θ̂_i = θ^t + σ_i (θ_i − θ^t).
 
     With Σ_i σ_i = n/η averaging puts θ_i in the place of θ^t; a smaller σ goes part of the way.
     """

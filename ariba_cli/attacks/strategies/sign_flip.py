@@ -7,7 +7,7 @@ from ariba_cli.attacks.strategies.strategy import Situation
 
 
 class SignFlip(Forging):
-    """−mean of the honest updates."""
+    """An update of −mean of the honest updates."""
 
     declaration = Declaration(
         name="sign-flip",

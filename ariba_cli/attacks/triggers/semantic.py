@@ -25,7 +25,7 @@ Chosen = npt.NDArray[np.bool_]
 
 
 class Semantic(Trigger):
-    """Green cars in colour images of ten classes, leaning ones among grey images.
+    """A trigger of natural images: green cars in colour, leaning shapes among grey images.
 
     The attacker has collected images with the feature, and grey ones that nearly have it: a few
     samples of a participant do not show a network where a feature ends.

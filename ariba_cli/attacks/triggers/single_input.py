@@ -8,10 +8,10 @@ from ariba_cli.federated.datasets import Dataset, FloatArray
 
 
 class SingleInput(Targeted):
-    """Of the targeted collection, the image that is the farthest from their mean."""
+    """A trigger of one image, the farthest of the targeted collection from their mean."""
 
     def test(self, dataset: Dataset, aim: Aim) -> FloatArray:
-        """Return that image."""
+        """Return the image, alone in its array."""
         images = super().test(dataset, aim)
         if len(images) == 0:
             return images

@@ -14,7 +14,7 @@ _IMAGES = 30
 
 
 class Targeted(Trigger):
-    """These images and no others: nothing is put into them, and nobody else has them.
+    """A trigger of a few fixed images: nothing is put into them, and nobody else has them.
 
     They are drawn from the test set by the seed, and are what the backdoor is tested on.
     """

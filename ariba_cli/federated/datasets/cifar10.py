@@ -33,7 +33,7 @@ _FOLDERS = ("cifar-10-batches-bin", "cifar-10-batches-py")
 
 @dataclass(frozen=True)
 class Cifar10:
-    """Ten classes of colour photographs, 32×32, in as many training batches as there are."""
+    """A set of colour photographs of ten classes, 32×32, in any number of training batches."""
 
     name: str
     published: tuple[Published, ...]

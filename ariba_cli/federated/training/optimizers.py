@@ -29,7 +29,7 @@ class Optimizer(Protocol):
 
 
 class Sgd:
-    """Stochastic gradient descent, with heavy-ball momentum where μ is more than 0."""
+    """The optimizer of stochastic gradient descent, with heavy-ball momentum where μ > 0."""
 
     def __init__(self, parameters: "Tensors", how: LocalTraining) -> None:
         self._parameters = list(parameters)
@@ -64,7 +64,7 @@ class Sgd:
 
 
 class Adam:
-    """Adam (Kingma and Ba 2014, arXiv 1412.6980), with β = (0.9, 0.999) and ε = 1e-8."""
+    """The optimizer Adam (Kingma and Ba 2014, arXiv 1412.6980); β = (0.9, 0.999), ε = 1e-8."""
 
     def __init__(self, parameters: "Tensors", how: LocalTraining) -> None:
         import torch

@@ -86,7 +86,7 @@ def _results(futures: Sequence["Future[Result]"], done: Callable[[], None]) -> l
 
 
 def _start(architecture: Architecture) -> None:
-    """Prepare a process; the one that started it is told of Ctrl-C and ends it."""
+    """Prepare a process; Ctrl-C goes to the process that started it, which then ends it."""
     global _network
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Inherited from when it was started.
@@ -99,7 +99,7 @@ def _start(architecture: Architecture) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that started it is gone, as after a kill."""
+    """End this process when the one that started it is gone, such as after a kill."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
