@@ -62,7 +62,7 @@ class Aggregation:
 
     @property
     def used(self) -> tuple[str, ...]:
-        """Return the ids of those whose updates went into the model."""
+        """The ids of those whose updates went into the model."""
         return tuple(name for name, share in self.shares.items() if share > 0)
 
 

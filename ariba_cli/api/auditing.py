@@ -125,7 +125,7 @@ def audit(
     Raises
     ------
     AribaError
-        When it cannot be done; the message says the next step for the user.
+        When it cannot be done; the message tells the user the next step.
 
     Examples
     --------
@@ -208,13 +208,13 @@ def score(
     deltas : bool, optional
         True if the updates are differences from it, and not weights.
     layers, fragment, level, k_est, detectors, detector_arguments, exclude, baseline, layout, \
-by_order, progress
+by_order, progress : optional
         The same as for `audit`.
 
     Raises
     ------
     AribaError
-        When it cannot be done; the message says the next step for the user.
+        When it cannot be done; the message tells the user the next step.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from ariba_cli.rounds.writing import RoundWriter, new_directory
 def open_round(
     path: PathText, *, global_model: PathText | None = None, names: Sequence[str] | None = None
 ) -> Round:
-    """Open a directory of updates, without opening the updates.
+    """Open the directory of a round; its updates are not opened yet.
 
     Parameters
     ----------

@@ -305,7 +305,7 @@ class _Examination:
 
     @property
     def _pictured(self) -> LayerDetector | None:
-        """Return the detector whose distances pictures show."""
+        """The detector whose distances pictures show."""
         detectors = self.settings.layer_detectors
         return detectors[0] if self.wanted is not None and detectors else None
 

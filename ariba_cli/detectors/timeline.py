@@ -173,7 +173,7 @@ def _against_usual(values: Float64, floor: float) -> Float64:
 
 
 def _mean_excess(apart: Float64, part: float) -> float:
-    """Return the mean of the values above zero, as if they were exponential.
+    """Return the mean of the values above zero, under an exponential distribution.
 
     Beyond a part of them they are counted as if they were censored: nobody knows whether these
     are honest. (Maximum likelihood: Epstein and Sobel, Life Testing, JASA 1953.)

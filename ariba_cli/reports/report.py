@@ -102,7 +102,7 @@ def report_of(content: dict[str, Any], *, name: str = _UNNAMED) -> Report:
 
 
 def _checked(data: bytes, name: str) -> dict[str, Any]:
-    """Return the JSON of a report of a known version, with the hashes that it says."""
+    """Return the JSON of a report of a known version, after a check of its hashes."""
     try:
         content = parse_object(data, "content")
     except RefusedFileError as error:
@@ -126,7 +126,7 @@ def check_hashes(content: dict[str, Any], name: str, known: str = SCHEMA_VERSION
     Raises
     ------
     InputError
-        When it is not a report, is of another version, or has another hash than it says.
+        When it is not a report, is of another version, or its hash does not match.
     """
     version = content.get("schema_version")
     if not isinstance(version, str) or "result_sha256" not in content:

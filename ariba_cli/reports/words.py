@@ -237,7 +237,7 @@ def cutoff_in_words(verdict: Verdict) -> str:
 
 
 def machines_in_words(verdict: Verdict) -> str:
-    """Return the part of the result that another machine may not find again."""
+    """Return the sentence about scores that another machine may not reproduce."""
     names = names_in_words(other_machines(verdict), visible)
     return (
         f"The scores of {names} come from floating-point libraries: with other versions, or on "
@@ -324,7 +324,7 @@ def p_in_words(p_value: float | None) -> str:
 
 
 def _unproven_in_words(verdict: Verdict) -> list[str]:
-    """Return the statements on what no decision proves."""
+    """Return sentences about the limits of every decision."""
     if not verdict.by_level:
         return [
             f"Whether anybody is compromised. {always_in_words(verdict)}",

@@ -93,7 +93,7 @@ class Gpu:
     def _go_over(
         self, values: Values, dimension: int, work: "Callable[[int, torch.Tensor], None]"
     ) -> None:
-        """Have the columns of a chunk worked on, a piece at a time.
+        """Call a function for the columns of a chunk, a piece at a time.
 
         Where the GPU has too little memory, the work on a piece is done again in smaller ones.
 
@@ -205,7 +205,7 @@ def _device(name: str) -> "torch.device":
 
 
 def _differences(piece: "torch.Tensor", reference: int, dtype: "torch.dtype") -> "torch.Tensor":
-    """Return the differences of all participants' values from one's; as `fragments.differences`."""
+    """Return the differences of everybody's values from one's, like `fragments.differences`."""
     import torch
 
     if piece.dtype == torch.float64:
@@ -214,7 +214,7 @@ def _differences(piece: "torch.Tensor", reference: int, dtype: "torch.dtype") ->
 
 
 def _centre(rows: "torch.Tensor") -> None:
-    """Subtract the mean over the participants, in place; as `fragments.centre`."""
+    """Subtract the mean over the participants, in place, like `fragments.centre`."""
     import torch
 
     sums = rows[: (len(rows) + 1) // 2].clone()

@@ -54,7 +54,7 @@ class Whitening:
 
     @cached_property
     def matrix(self) -> Float64:
-        """Return W of shape (rank, d), for which the distance of x is ‖W·x‖ but for rounding."""
+        """The matrix W of shape (rank, d): the distance of x is ‖W·x‖ up to rounding."""
         matrix = np.zeros((self.rank, len(self.variances)))
         # Of denormal values it may be more than float64 holds; distances are then found exactly.
         with np.errstate(over="ignore"):
@@ -63,7 +63,7 @@ class Whitening:
 
     @cached_property
     def sensitivity(self) -> float:
-        """Return τ = ‖W·D‖² in the Frobenius norm, where D² is the diagonal of Σ.
+        """The sensitivity τ = ‖W·D‖² in the Frobenius norm, where D² is the diagonal of Σ.
 
         It is the trace of the inverse of the correlation matrix, and so no less than its spectral
         norm: d where coordinates are independent, large where one nearly follows from others.

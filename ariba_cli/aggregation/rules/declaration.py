@@ -49,7 +49,7 @@ class Argument:
 
     @property
     def range(self) -> str:
-        """Return the range of its values, in words."""
+        """The range of its values, in words."""
         kind = "an integer" if self.whole else "a number"
         if self.most == math.inf:
             return f"{kind} from {self.least:g} on"
@@ -127,7 +127,7 @@ class Choice:
 
     @property
     def used(self) -> list[int]:
-        """Return the places of those with a weight."""
+        """The places of those with a weight."""
         return np.flatnonzero(self.weights).tolist()
 
 
@@ -237,7 +237,7 @@ def settle_f(given: Arguments, n: int, most: int, rule: str) -> Settled:
     Raises
     ------
     UsageError
-        When the given one does not fit; the message says the range that does.
+        When the given one does not fit; the message has the range that does.
     """
     f = given.get("f")
     if f is None:

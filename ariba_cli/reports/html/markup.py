@@ -29,7 +29,7 @@ def element(tag: str, attributes: Attributes, *children: Child) -> Element:
     attributes : dict of str to str or float
         The attributes by name; numbers are written as `number` does.
     *children : Child
-        Elements, and text: that of others as `visible` has it. Invisible characters of any
+        Elements, and text: text of others in the form of `visible`. Invisible characters of any
         text are written as escapes.
 
     Raises
@@ -103,7 +103,7 @@ def short(text: str, length: int) -> str:
 
 
 def _shown(text: str) -> str:
-    """Return the text as `harmless` has it, with the spaces at its ends."""
+    """Return the text after `harmless` made it safe, with the spaces at its ends."""
     if text.isascii() and text.isprintable():
         return text
     core = text.strip(" ")

@@ -34,7 +34,7 @@ class Shown:
 
     @property
     def all(self) -> tuple[Ranked, ...]:
-        """Return both, in the order of the ranking."""
+        """The suspects and the next ones, in the order of the ranking."""
         return self.suspects + self.next_ones
 
 

@@ -78,7 +78,7 @@ class Groups:
 
     @cached_property
     def apart(self) -> tuple[Float64, list[npt.NDArray[np.intp]]]:
-        """Return the distance by which each stays apart in a close group, and that group's members.
+        """The distance by which each stays apart in a close group, and that group's members.
 
         The distance is the one to the next participant minus that between members, in robust
         deviations of all pairs, times the square root of the size of the group. Of several groups

@@ -123,7 +123,7 @@ def gap_evidence(logarithms: Float64) -> Float64:
 
 
 def excess_of(scores: Float64) -> float:
-    """Return the mean excess of scores above the median, as if it were exponential.
+    """Return the mean excess of scores above the median, under an exponential distribution.
 
     The highest are counted as if they were censored: nobody knows whether they are honest.
     (Maximum likelihood: Epstein and Sobel, Life Testing, JASA 1953.)
