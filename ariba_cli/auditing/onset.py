@@ -47,7 +47,7 @@ def _rise(shown: Float64, at: int) -> float:
 
 
 def _deviations(terms: Float64, place: int, usual: Kept) -> Float64:
-    """Return the deviation of one from the median of the usual in each round, in theirs."""
+    """Return one's deviation from the median of the usual by round, in robust deviations."""
     found = np.zeros(len(terms))
     for index, row in enumerate(terms):
         others = row[usual & np.isfinite(row)]

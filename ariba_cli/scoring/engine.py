@@ -39,7 +39,7 @@ def score(
     k_est : int
         The number k̃ of suspected participants.
     processor : Processor, optional
-        The processor to score on. None chooses one.
+        The processor to score on; None for the CPU.
     keep_distances : bool
         True to find every distance exactly and keep it.
     """

@@ -143,7 +143,7 @@ def judged_by(groups: Groups, kept: Kept, by: Calibration) -> Judgement:
 def part_in_model(groups: Groups, kept: Kept) -> Float64:
     """Return the weight of each update, which is less where it is too short to do much.
 
-    It is the square of its length divided by 4/5 of the usual one, and at most 1. The direction of
+    It is (length / (4/5 of the usual length))², and at most 1. The direction of
     a short update says little, too: a network that knows its samples by heart has the direction
     of the few that it does not know.
     """
