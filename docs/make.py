@@ -14,6 +14,7 @@ from ariba_cli.attacks.strategies import STRATEGIES, Strategy
 from ariba_cli.cli.app import app
 from benchmarks.detection import page as detection
 from benchmarks.history import page as history
+from docs.arena_tables import tables
 
 _HERE = Path(__file__).parent
 COMMANDS = _HERE / "commands.md"
@@ -23,9 +24,11 @@ HISTORY = _HERE / "history.md"
 HISTORY_RECORDS = _HERE / "history.jsonl"
 AGGREGATION = _HERE / "aggregation.md"
 ATTACKS = _HERE / "attacks.md"
+ARENA = _HERE / "arena.md"
+ARENA_RESULTS = _HERE / "arena.json"
 
 # Between these lines of a page stands what is made.
-_MADE = "<!-- made by make docs, of what each of them declares -->\n"
+_MADE = "<!-- made by make docs -->\n"
 _END = "<!-- end of what is made -->\n"
 
 # That of a terminal of 80 columns, whatever this one has.
@@ -43,6 +46,8 @@ def main() -> None:
     COMMANDS.write_text(page(), encoding="utf-8")
     AGGREGATION.write_text(aggregation_page(), encoding="utf-8")
     ATTACKS.write_text(attacks_page(), encoding="utf-8")
+    if ARENA_RESULTS.exists():
+        ARENA.write_text(arena_page(), encoding="utf-8")
     if RECORDS.exists():
         DETECTION.write_text(detection_page(), encoding="utf-8")
     if HISTORY_RECORDS.exists():
@@ -67,6 +72,12 @@ def aggregation_page() -> str:
 def attacks_page() -> str:
     """The page of attacks, with what the strategies declare now."""
     return _with_made(ATTACKS, [_strategy(one) for one in STRATEGIES.values()])
+
+
+def arena_page() -> str:
+    """Return the page of the arena, with the tables of the results beside it."""
+    result = json.loads(ARENA_RESULTS.read_bytes())["result"]
+    return _with_made(ARENA, tables(result))
 
 
 def _with_made(page: Path, sections: list[str]) -> str:

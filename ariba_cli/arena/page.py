@@ -19,7 +19,7 @@ from ariba_cli.arena.figures import (
     worst_attack,
 )
 from ariba_cli.arena.steps import CLEAN
-from ariba_cli.reports.html.blocks import bullets, note, paragraph, section, table
+from ariba_cli.reports.html.blocks import bullets, count, note, paragraph, section, table
 from ariba_cli.reports.html.frame import head, header, navigation
 from ariba_cli.reports.html.markup import Child, element, serialise
 
@@ -57,7 +57,9 @@ def _body(result: Mapping[str, Any], sections: Sequence[Element]) -> Element:
     cells = result["cells"]
     failed = sum(cell["status"] == "failed" for cell in cells)
     facts = f"{len(cells)} cells: {len(result['attacks'])} attacks and clean rounds against "
-    facts += f"{len(result['defences'])} defences in {len(_federations(cells))} federations"
+    facts += (
+        f"{len(result['defences'])} defences in {count(len(_federations(cells)), 'federation')}"
+    )
     facts += f"; {failed} failed" if failed else ""
     return element(
         "body",
@@ -210,8 +212,8 @@ def _fold(attack: str, defence: str, cells: Cells) -> Element:
         inside.append(element("h4", {}, f"{federation_name(cell)}, seed {seed}"))
         inside.append(_cell_facts(cell))
         inside.append(element("pre", {}, element("code", {}, "\n".join(cell["commands"]))))
-    words = f"{defence}: {len(cells)} cells" if len(cells) != 1 else f"{defence}: 1 cell"
-    return element("details", {}, element("summary", {}, words), inside)
+    summary = element("summary", {}, f"{defence}: {count(len(cells), 'cell')}")
+    return element("details", {}, summary, inside)
 
 
 def _cell_facts(cell: Mapping[str, Any]) -> Element:
