@@ -27,9 +27,16 @@ def fixture_models() -> tuple[Models, dict[str, npt.NDArray[np.float32]]]:
 
 
 def test_it_has_a_handful_of_names() -> None:
-    assert dir(ariba) == sorted(
-        ["AribaError", "Verdict", "__version__", "audit", "open_round", "save_round", "score"]
-    )
+    names = [
+        "AribaError",
+        "RunningHistory",
+        "Verdict",
+        "audit",
+        "open_round",
+        "save_round",
+        "score",
+    ]
+    assert dir(ariba) == sorted([*names, "__version__"])
     assert all(hasattr(ariba, name) for name in dir(ariba))
     with pytest.raises(AttributeError, match="has no attribute 'audits'"):
         _ = ariba.audits

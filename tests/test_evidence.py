@@ -235,4 +235,4 @@ def test_a_page_that_cannot_be_written_is_an_error(ariba: Ariba) -> None:
     assert done.returncode == 2
     assert b"--html and --output name the same file" in done.stderr
     done = ariba("audit", ATTACKED, ATTACKED, "--html", "new")
-    assert b"--html takes one round" in done.stderr
+    assert b"there is no verdict on all rounds together" in done.stderr

@@ -13,6 +13,7 @@ from ariba_cli.base.examples import first_few
 from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.base.ids import id_order
 from ariba_cli.base.progress import Progress
+from ariba_cli.detectors.mahalanobis import DECLARATION
 from ariba_cli.updates.intake import FEWEST_PARTICIPANTS, Submission
 from ariba_cli.verdicts.ranked import Ranked, Rescored
 
@@ -59,14 +60,14 @@ def rescored(
     -------
     Rescored, optional
         The second result. None where the first result stands: nobody is far out, nobody is hidden,
-        or the decision is by a level or by whole updates, which do not depend on a mean.
+        or another detector decides than the paper's, which alone rests on a mean.
     """
     far = set[str]().union(*(one.far_out for one in examined))
     rest = max(len(set(one.ids) - far) for one in examined)
-    if not far or not settings.layer_detectors or not ranking or rest < FEWEST_PARTICIPANTS:
-        return None
     decides = settings.detectors[0]
-    if decides is not settings.layer_detectors[0]:
+    if decides.declaration is not DECLARATION:
+        return None
+    if not far or not ranking or rest < FEWEST_PARTICIPANTS:
         return None
     k_est = min(max(one.k_est for one in examined), rest - 1)
     alone = replace(

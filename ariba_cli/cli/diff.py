@@ -62,18 +62,22 @@ def diff(
     """
     with defer_signals():
         from ariba_cli.cli.output import Stopwatch, deliver
-        from ariba_cli.reports.history_report import read_lines
-        from ariba_cli.reports.report import read_report
+        from ariba_cli.reports.history_report import lines_in
+        from ariba_cli.reports.report import parse_report, read_data
         from ariba_cli.verdicts.comparison import compare, compare_histories
 
     stopwatch = Stopwatch()
     console = messages.console()
     console.detail(f"reading {first_path} and {second_path}")
-    lines = [read_lines(path) for path in (first_path, second_path)]
+    names = [f"'{path}'" for path in (first_path, second_path)]
+    written = [read_data(path) for path in (first_path, second_path)]
+    lines = [lines_in(data, name) for data, name in zip(written, names, strict=True)]
     first: Report | HistoryReport
     second: Report | HistoryReport
     if lines == [None, None]:
-        first, second = read_report(first_path), read_report(second_path)
+        first, second = (
+            parse_report(data, name=name) for data, name in zip(written, names, strict=True)
+        )
         found = compare(first.verdict, second.verdict)
     else:
         first, second = map(_of_all, lines, (first_path, second_path))

@@ -68,17 +68,18 @@ def report(
     """
     with defer_signals():
         from ariba_cli.cli.output import deliver
-        from ariba_cli.reports.history_report import read_lines
-        from ariba_cli.reports.report import read_content, report_of
+        from ariba_cli.reports.history_report import lines_in
+        from ariba_cli.reports.report import content_of, read_data, report_of
 
     console = messages.console()
     console.detail(f"reading {report_path}")
-    lines = read_lines(report_path)
+    written, name = read_data(report_path), f"'{report_path}'"
+    lines = lines_in(written, name)
     if lines is not None:
         deliver(_of_lines(lines, format_, console, for_file=output is not None), output, console)
         return
-    content = read_content(report_path)
-    found = report_of(content, name=f"'{report_path}'")
+    content = content_of(written, name)
+    found = report_of(content, name=name)
     for_file = output is not None
     if format_ in (ReportFormat.TABLE, ReportFormat.CSV):
         data = _as_audit_does(found, format_, console, for_file=for_file)

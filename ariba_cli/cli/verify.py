@@ -66,18 +66,19 @@ def verify(
     """
     with defer_signals():
         from ariba_cli.cli.options.given import rounds_to_audit
-        from ariba_cli.reports.history_report import read_lines
-        from ariba_cli.reports.report import read_report
+        from ariba_cli.reports.history_report import lines_in
+        from ariba_cli.reports.report import parse_report, read_data
 
     console = messages.console()
     terms = files.read_options(names, console)
     console.detail(f"reading {report_path}")
-    lines = read_lines(report_path, terms.limits)
+    written, name = read_data(report_path, terms.limits), f"'{report_path}'"
+    lines = lines_in(written, name)
     given = list(rounds_to_audit(round_paths, None, console.note).paths)
-    reports = (read_report(report_path, terms.limits),) if lines is None else lines.rounds
+    reports = (parse_report(written, name=name),) if lines is None else lines.rounds
     if len(given) != len(reports):
         raise InputError(
-            f"'{report_path}' is on {len(reports):,} rounds, and {len(given):,} are given; give "
+            f"{name} is on {len(reports):,} rounds, and {len(given):,} are given; give "
             "those that were audited, in that order"
         )
     work = _Verifying(

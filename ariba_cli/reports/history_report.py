@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ariba_cli.base.errors import InputError, RefusedFileError
 from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.base.visible import visible
-from ariba_cli.files.limits import Limits
-from ariba_cli.files.opening import read_own
 from ariba_cli.files.strict_json import parse_object
 from ariba_cli.reports.canonical import RunRecord
 from ariba_cli.reports.history_json import KEY, SCHEMA_VERSION
@@ -58,26 +55,27 @@ class Lines:
     history: HistoryReport | None
 
 
-def read_lines(path: Path, limits: Limits | None = None) -> Lines | None:
+def lines_in(data: bytes, name: str) -> Lines | None:
     """Return the JSON lines in a file; None when it holds a single report on one round.
+
+    Parameters
+    ----------
+    data : bytes
+        The content of the file.
+    name : str
+        The name of the file in errors.
 
     Raises
     ------
     InputError
         When a line is not a report, or not as it was written.
     """
-    try:
-        data = read_own(path, (limits or Limits()).json_bytes)
-    except RefusedFileError as error:
-        raise InputError(f"'{path}' {error}; give what ariba audit -f json wrote") from error
     lines = [line for line in data.splitlines() if line.strip()]
-    if not _are_lines(lines):
-        return None
-    return lines_of(lines, f"'{path}'")
+    return lines_of(lines, name) if _are_lines(lines) else None
 
 
 def lines_of(lines: Sequence[bytes], name: str) -> Lines:
-    """Return the content of JSON lines; see `read_lines`."""
+    """Return the content of JSON lines; see `lines_in`."""
     rounds: list[Report] = []
     history: HistoryReport | None = None
     for number, line in enumerate(lines, 1):

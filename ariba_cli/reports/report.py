@@ -49,19 +49,18 @@ class Report:
 
 def read_report(path: Path, limits: Limits | None = None) -> Report:
     """Return the report in a file; see `parse_report`."""
-    return report_of(read_content(path, limits), name=f"'{path}'")
+    return parse_report(read_data(path, limits), name=f"'{path}'")
 
 
-def read_content(path: Path, limits: Limits | None = None) -> dict[str, Any]:
-    """Return the JSON of a report in a file, with hashes that are right, for `report_of`.
+def read_data(path: Path, limits: Limits | None = None) -> bytes:
+    """Return the bytes of a report, or of several, in a file.
 
-    The file is the user's own: it may be a link or a pipe.
+    The file is the user's own: it may be a link, or a pipe, which can be read once.
     """
     try:
-        data = read_own(path, (limits or Limits()).json_bytes)
+        return read_own(path, (limits or Limits()).json_bytes)
     except RefusedFileError as error:
-        raise InputError(f"'{path}' {error}; {_HINT}") from error
-    return _checked(data, f"'{path}'")
+        raise InputError(f"'{path}' {error}; give what ariba audit -f json wrote") from error
 
 
 def parse_report(data: bytes, *, name: str = _UNNAMED) -> Report:
@@ -82,7 +81,7 @@ def parse_report(data: bytes, *, name: str = _UNNAMED) -> Report:
         When they are not a whole report of an audit, one of another major version of the schema,
         several of them, or not as they were written.
     """
-    return report_of(_checked(data, name), name=name)
+    return report_of(content_of(data, name), name=name)
 
 
 def report_of(content: dict[str, Any], *, name: str = _UNNAMED) -> Report:
@@ -101,8 +100,21 @@ def report_of(content: dict[str, Any], *, name: str = _UNNAMED) -> Report:
     return Report(verdict, run, content["schema_version"], content["result_sha256"])
 
 
-def _checked(data: bytes, name: str) -> dict[str, Any]:
-    """Return the JSON of a report of a known version, after a check of its hashes."""
+def content_of(data: bytes, name: str) -> dict[str, Any]:
+    """Return the JSON of a report of a known version, with hashes that are right.
+
+    Parameters
+    ----------
+    data : bytes
+        The report.
+    name : str
+        The name of the report in errors.
+
+    Raises
+    ------
+    InputError
+        When it is not a report, is of another version, or its hash does not match.
+    """
     try:
         content = parse_object(data, "content")
     except RefusedFileError as error:

@@ -27,7 +27,7 @@ from ariba_cli.reports.audit_table import audit_table
 from ariba_cli.reports.diff_table import diff_table
 from ariba_cli.reports.html.page import audit_html
 from ariba_cli.reports.intoto import dsse_envelope
-from ariba_cli.reports.report import parse_report, read_content, report_of
+from ariba_cli.reports.report import content_of, parse_report, read_data, report_of
 from ariba_cli.reports.sarif import audit_sarif
 from ariba_cli.reports.sha256sums import sha256sums_of_inputs
 from ariba_cli.reports.text import Paper
@@ -211,7 +211,7 @@ def _sound_verdict() -> Verdict:
 
 def _read_report(path: Path) -> str:
     """Read a report, and write it in every way that there is."""
-    content = read_content(path, LIMITS)
+    content = content_of(read_data(path, LIMITS), "the report")
     report = report_of(content)
     verdict = report.verdict
     for paper in (Paper(100, color=False), Paper(40, color=True, encoding="ascii")):
