@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 READER ?= all
 SECONDS ?= 60
+SEED ?= 0
 JOBS ?= 1
 TOOLS := $(VENV)/tools
 RUN := $(VENV)/bin
@@ -18,7 +19,7 @@ help:
 	@echo "make golden  make the golden reports of fixtures/ again"
 	@echo "make pins    write requirements.txt again: every dependency with its hashes"
 	@echo "make sbom    write dist/sbom.cdx.json, what ariba is made of"
-	@echo "make fuzz    try hostile inputs; READER=npz for one reader, SECONDS=600 for each"
+	@echo "make fuzz    try hostile inputs; READER=npz for one reader, SECONDS=600 for each, SEED=1 for the same inputs"
 	@echo "make sanitize  test the compiled kernels under sanitizers; SECONDS=600 for longer"
 	@echo "make bench   measure audits and training beside other ways to do them"
 
@@ -57,7 +58,7 @@ sbom: $(TOOLS)/.complete
 		--output-reproducible --output-file dist/sbom.cdx.json
 
 fuzz: $(VENV)/.fuzz
-	$(RUN)/python -m tests.fuzz $(READER) --seconds $(SECONDS) --jobs $(JOBS)
+	$(RUN)/python -m tests.fuzz $(READER) --seconds $(SECONDS) --jobs $(JOBS) --seed $(SEED)
 
 sanitize: $(VENV)/.complete
 	$(RUN)/python -m tests.sanitize --seconds $(SECONDS)

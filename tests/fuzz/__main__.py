@@ -1,4 +1,4 @@
-"""Fuzz readers: `python -m tests.fuzz READER|all [--seconds S] [--jobs N] [--out DIR]`."""
+"""Fuzz readers: `python -m tests.fuzz READER|all`; `--help` shows the options."""
 
 import argparse
 import json
@@ -25,19 +25,25 @@ def main() -> int:
     parser.add_argument("reader", choices=["all", *TARGETS])
     parser.add_argument("--seconds", type=float, default=60.0, help="for each reader")
     parser.add_argument("--jobs", type=int, default=1, help="readers at the same time")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the inputs; 0 for other ones each time"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/fuzz"))
     options = parser.parse_args()
     readers = list(TARGETS) if options.reader == "all" else [options.reader]
     with ThreadPoolExecutor(options.jobs) as pool:
         sound = list(
             pool.map(
-                lambda name: _fuzz(name, options.seconds, options.out.resolve() / name), readers
+                lambda name: _fuzz(
+                    name, options.seconds, options.out.resolve() / name, options.seed
+                ),
+                readers,
             )
         )
     return 0 if all(sound) else 1
 
 
-def _fuzz(reader: str, seconds: float, folder: Path) -> bool:
+def _fuzz(reader: str, seconds: float, folder: Path, seed: int) -> bool:
     """Search until the time is over, and start again where a reader ends the process."""
     ends = time.monotonic() + seconds
     fallen, stats = 0, _no_stats()
@@ -45,7 +51,7 @@ def _fuzz(reader: str, seconds: float, folder: Path) -> bool:
     with tempfile.TemporaryDirectory(dir=_TEMPORARY) as scratch, (folder / "log").open("wb") as log:
         while not stats["done"] and (left := ends - time.monotonic()) > 0:
             (folder / "stats.json").unlink(missing_ok=True)
-            _work(reader, left, folder, scratch, log)
+            _work([reader, str(left), str(folder), str(seed)], left, scratch, log)
             found = _read_stats(folder / "stats.json")
             stats = _add(stats, found)
             fallen += not found["done"]
@@ -57,10 +63,10 @@ def _fuzz(reader: str, seconds: float, folder: Path) -> bool:
     return not stats["failures"] and not fallen
 
 
-def _work(reader: str, seconds: float, folder: Path, scratch: str, log: IO[bytes]) -> None:
+def _work(arguments: list[str], seconds: float, scratch: str, log: IO[bytes]) -> None:
     try:
         subprocess.run(
-            [sys.executable, "-m", "tests.fuzz.worker", reader, str(seconds), str(folder)],
+            [sys.executable, "-m", "tests.fuzz.worker", *arguments],
             cwd=_REPOSITORY,
             env=os.environ | {"FUZZ_SCRATCH": scratch, "PYTHONPATH": str(_REPOSITORY)},
             stdout=log,

@@ -1,6 +1,6 @@
 """One search through the inputs of one reader, guided by coverage.
 
-    python -m tests.fuzz.worker READER SECONDS FOLDER
+    python -m tests.fuzz.worker READER SECONDS FOLDER SEED
 
 Failures are kept under `FOLDER`, one per kind, and the search goes on; `stats.json` there
 says what was seen. `tests.fuzz` starts it, for a reader can take its process with it.
@@ -41,7 +41,7 @@ def main() -> None:
     with atheris.instrument_imports(include=["ariba_cli.rounds", "zipfile"]):
         from tests.fuzz.targets import TARGETS, child_peaks
 
-    reader, seconds, folder = sys.argv[1], float(sys.argv[2]), Path(sys.argv[3])
+    reader, seconds, folder, seed = sys.argv[1], float(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
     search = _Search(atheris, TARGETS[reader], child_peaks, seconds, folder)
     search.lay_out_seeds()
     atheris.Setup(
@@ -53,6 +53,7 @@ def main() -> None:
             f"-timeout={_HANG_SECONDS}",
             f"-rss_limit_mb={_MEMORY_MIB}",
             f"-artifact_prefix={folder}/crash/",
+            f"-seed={seed}",
             "-len_control=0",
             "-reload=0",
         ],
