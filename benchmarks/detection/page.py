@@ -97,6 +97,8 @@ def _made(records: Sequence[Record]) -> str:
         (name, str(len(clean(own))), str(len(attacked(own)))) for name, own in _federations(records)
     ]
     words = f"Made with {versions} (digest of the method {methods}), seeds {seeds}.\n"
+    if "," in methods:
+        words += "Each digest is a state of the code; no choice was made between them.\n"
     return words + "\n" + _table(("federation", "clean rounds", "attacked rounds"), rows)
 
 
