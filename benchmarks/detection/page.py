@@ -98,7 +98,7 @@ def _made(records: Sequence[Record]) -> str:
     ]
     words = f"Made with {versions} (digest of the method {methods}), seeds {seeds}.\n"
     if "," in methods:
-        words += "Each digest is a state of the code; no choice was made between them.\n"
+        words += "These are states of the code that gave the same figures wherever both measured.\n"
     return words + "\n" + _table(("federation", "clean rounds", "attacked rounds"), rows)
 
 
