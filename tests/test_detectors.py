@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import ariba_cli as ariba
@@ -106,6 +106,7 @@ def expected(name: str, delta: Float64, result: DetectorResult) -> Float64:
 @pytest.mark.parametrize("name", UPDATE)
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32), n=st.integers(3, 14))
+@example(seed=9323, n=3)
 def test_scores_are_those_of_the_oracle(name: str, seed: int, n: int) -> None:
     weight, bias = draw(seed, n)
     result = scored(weight, bias, name)

@@ -75,7 +75,9 @@ def foolsgold(delta: Float64) -> Float64:
 def cosine(delta: Float64, neighbours: int) -> Float64:
     """Return the mean of the largest cosines to others, the median taken away."""
     moved = delta - np.median(delta, axis=0)
-    unit = moved / np.linalg.norm(moved, axis=1, keepdims=True)
+    length = np.linalg.norm(moved, axis=1, keepdims=True)
+    # Whoever is the median itself points nowhere.
+    unit = moved / np.where(length > 0, length, 1)
     found = unit @ unit.T
     np.fill_diagonal(found, -np.inf)
     means: Float64 = np.sort(found, axis=1)[:, -neighbours:].mean(axis=1)
