@@ -38,8 +38,12 @@ def map_workers(
 
 def thread_map(function: Callable[..., Result], *items: Iterable[Any]) -> Iterator[Result]:
     """Yield the results of a function for all items in their order, like `map`."""
+    listed = list(zip(*items, strict=True))
+    if len(listed) == 1:
+        yield function(*listed[0])
+        return
     with ThreadPoolExecutor(cores()) as pool:
-        yield from pool.map(function, *items)
+        yield from pool.map(lambda arguments: function(*arguments), listed)
 
 
 @contextmanager

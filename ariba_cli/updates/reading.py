@@ -39,6 +39,8 @@ Array = npt.NDArray[np.floating]
 _AS_STORED = {"F32": np.float32, "F64": np.float64}
 
 _BLOCK = 2**18
+# So few values of all participants are sooner read than threads are started.
+_FEW = 2**21
 # Values that are read, hashed and checked at a time, while they are in the processor's cache.
 _PIECE = 2**17
 # What is held of a layer, though there were room for more: beyond it, memory that the system
@@ -137,7 +139,8 @@ def _read(
     """Read several tensors at a time, and return None for those that are unusable."""
     values = []
     with one_blas_thread():
-        for done, found in enumerate(thread_map(_Offered.read, taken, buffers), 1):
+        mapped = map if len(taken) * layer.spec.values < _FEW else thread_map
+        for done, found in enumerate(mapped(_Offered.read, taken, buffers), 1):
             values.append(found)
             progress(f"reading {layer.name}", done, len(taken))
     return values

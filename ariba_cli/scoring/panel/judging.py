@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.scoring.panel.groups import Groups
-from ariba_cli.scoring.panel.robust import DECIMALS, Kept, excess_of
+from ariba_cli.scoring.panel.robust import DECIMALS, Kept, excess_of, median_of
 from ariba_cli.scoring.panel.signs import SIGNS, Reading
 from ariba_cli.scoring.panel.tails import BUILT_IN, Calibration, smallest_of
 from ariba_cli.scoring.update_statistics import Float64
@@ -131,7 +131,7 @@ def judged_by(groups: Groups, kept: Kept, by: Calibration) -> Judgement:
     parts = part_in_model(groups, kept)
     signs = {name: chance_of_sign(name, several, parts, by) for name, several in readings.items()}
     own = evidence(signs)
-    usual, excess = float(np.median(own[kept])), excess_of(own[kept])
+    usual, excess = median_of(own[kept]), excess_of(own[kept])
     # A sign that convicts alone counts as much evidence as is as unlikely as it.
     alone = usual + excess * by.standing_at(len(signs), _chance_alone(signs))
     scores = np.where(alone > own, alone + _ORDER * own, own)
@@ -147,7 +147,7 @@ def part_in_model(groups: Groups, kept: Kept) -> Float64:
     a short update says little, too: a network that knows its samples by heart has the direction
     of the few that it does not know.
     """
-    usual = float(np.median(groups.norms[kept]))
+    usual = median_of(groups.norms[kept])
     found: Float64 = np.minimum(1.0, np.square(groups.norms / max(_FULL_LENGTH * usual, _TINIEST)))
     return found
 

@@ -28,6 +28,16 @@ _LOWER_PART = 0.8
 _OTHERS, _THEIR_EXCESS = 10.0, 3.0
 
 
+def median_of(values: Float64) -> float:
+    """Return the median, as `np.median` does, in a tenth of the time where there are few values."""
+    ordered, half = np.sort(values), len(values) // 2
+    if np.isnan(ordered[-1]):
+        return math.nan
+    if len(ordered) % 2:
+        return float(ordered[half])
+    return float((ordered[half - 1] + ordered[half]) / 2)
+
+
 def deviations(values: Float64, kept: Kept, floor: float = 0.0) -> Float64:
     """Return (x − median) / (1.4826·MAD), of those who are kept; 0 where they are all equal.
 
@@ -40,10 +50,10 @@ def deviations(values: Float64, kept: Kept, floor: float = 0.0) -> Float64:
     floor : float, optional
         The least value for the spread.
     """
-    median = float(np.median(values[kept]))
+    median = median_of(values[kept])
     apart = np.abs(values - median)
     # Those who are kept may be many who copied one value: everybody has a say in the spread.
-    usual = max(float(np.median(apart[kept])), float(np.median(apart)))
+    usual = max(median_of(apart[kept]), median_of(apart))
     spread = max(_MAD_TO_DEVIATION * usual, floor)
     if spread <= _LEAST_SPREAD * max(1.0, abs(median)):
         return np.zeros(len(values))
@@ -71,7 +81,7 @@ def likeness(cosines: Float64, kept: Kept, judged: Kept) -> dict[str, Float64]:
     pairs = inner[np.triu_indices(len(inner), 1)]
     if not len(pairs):
         return {}
-    median = float(np.median(pairs))
+    median = median_of(pairs)
     found = (cosines - median) / spread_of_pairs(inner) * _correction(kept)
     found[~judged] = found[:, ~judged] = -1.0
     np.fill_diagonal(found, -np.inf)
@@ -87,8 +97,8 @@ def likeness(cosines: Float64, kept: Kept, judged: Kept) -> dict[str, Float64]:
 def spread_of_pairs(cosines: Float64) -> float:
     """Return 1.4826·MAD of the cosines of all pairs."""
     pairs = cosines[np.triu_indices(len(cosines), 1)]
-    apart = np.abs(pairs - np.median(pairs))
-    return max(_MAD_TO_DEVIATION * float(np.median(apart)), _LEAST_SPREAD_OF_PAIRS)
+    apart = np.abs(pairs - median_of(pairs))
+    return max(_MAD_TO_DEVIATION * median_of(apart), _LEAST_SPREAD_OF_PAIRS)
 
 
 def gap_evidence(logarithms: Float64) -> Float64:
@@ -113,7 +123,7 @@ def gap_evidence(logarithms: Float64) -> Float64:
     n, order = len(logarithms), np.argsort(-logarithms, kind="stable")
     falling, found = logarithms[order], np.zeros(n)
     for k in range(1, n // 4 + 1):
-        excess = falling[k:] - float(np.median(falling[k:]))
+        excess = falling[k:] - median_of(falling[k:])
         upper = excess[excess > 0]
         scale = max(_LEAST_SCALE, float(upper.mean()) if len(upper) else 0.0)
         found[k - 1] = min(k, _MOST_ABOVE) * (falling[k - 1] - falling[k]) / scale
@@ -133,7 +143,7 @@ def excess_of(scores: Float64) -> float:
     scores : float64 array of shape (n,)
         The scores of the usual participants.
     """
-    above = np.sort(scores - np.median(scores))
+    above = np.sort(scores - median_of(scores))
     above = above[above > 0]
     seen = math.ceil(_LOWER_PART * len(above))
     total = float(above[:seen].sum())

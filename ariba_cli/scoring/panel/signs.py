@@ -14,6 +14,7 @@ from ariba_cli.scoring.panel.robust import (
     deviations,
     gap_evidence,
     likeness,
+    median_of,
     share_distance,
 )
 from ariba_cli.scoring.update_statistics import Float64
@@ -73,8 +74,8 @@ def size(groups: Groups, _: Kept) -> Iterator[Reading]:
     for name, lengths in lengths_by.items():
         found = deviations(np.log(lengths), everybody, _SIZE_FLOOR)
         where = "all" if name is None else "layer"
-        yield Reading(f"size:{where}", name, found, "times-median", lengths / np.median(lengths))
-    gaps, relative = gap_evidence(np.log(groups.norms)), groups.norms / np.median(groups.norms)
+        yield Reading(f"size:{where}", name, found, "times-median", lengths / median_of(lengths))
+    gaps, relative = gap_evidence(np.log(groups.norms)), groups.norms / median_of(groups.norms)
     yield Reading("size:gap", None, gaps, "times-median", relative)
 
 
@@ -102,7 +103,7 @@ def along(groups: Groups, kept: Kept) -> Iterator[Reading]:
 def same(groups: Groups, kept: Kept) -> Iterator[Reading]:
     """Yield the degree to which an update points the same way as some others."""
     scaled = {
-        name: own.gram / np.median(norms(own)[kept]) ** 2 for name, own in groups.deep.items()
+        name: own.gram / median_of(norms(own)[kept]) ** 2 for name, own in groups.deep.items()
     }
     everybody = np.ones(groups.participants, dtype=bool)
     yield from _likeness("same", None, pair_cosines(scaled.values(), kept), kept, everybody)
