@@ -16,17 +16,13 @@ if TYPE_CHECKING:
     from ariba_cli.attacks.outcome import Forged
     from ariba_cli.attacks.settings import AttackSettings
     from ariba_cli.federated.training import LocalTraining
+    from ariba_cli.reports.text import Paper
 
 
-def _list_strategies(context: typer.Context, wanted: bool) -> None:
-    # Not while a shell completes what follows.
-    if wanted and not context.resilient_parsing:
-        from ariba_cli.reports.strategies_table import strategies_table
+def _strategies_table(paper: "Paper") -> str:
+    from ariba_cli.reports.strategies_table import strategies_table
 
-        console = options.MESSAGES.console()
-        paper = console.paper(for_file=False)
-        console.data(paper.encode(strategies_table(paper)))
-        raise typer.Exit
+    return strategies_table(paper)
 
 
 KOption = Annotated[
@@ -167,7 +163,7 @@ ListStrategiesOption = Annotated[
     bool,
     typer.Option(
         "--list-strategies",
-        callback=_list_strategies,
+        callback=options.listing(_strategies_table),
         is_eager=True,
         show_envvar=False,
         help="Show all strategies with what they do, need and take, and exit.",

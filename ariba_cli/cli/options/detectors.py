@@ -1,22 +1,20 @@
 """The options of `audit` that choose a detector."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ariba_cli.cli.options import choices
-from ariba_cli.cli.options.shared import MESSAGES
+from ariba_cli.cli.options.shared import listing
+
+if TYPE_CHECKING:
+    from ariba_cli.reports.text import Paper
 
 
-def _list_detectors(context: typer.Context, wanted: bool) -> None:
-    # Not while a shell completes what follows.
-    if wanted and not context.resilient_parsing:
-        from ariba_cli.reports.detectors_table import detectors_table
+def _detectors_table(paper: "Paper") -> str:
+    from ariba_cli.reports.detectors_table import detectors_table
 
-        console = MESSAGES.console()
-        paper = console.paper(for_file=False)
-        console.data(paper.encode(detectors_table(paper)))
-        raise typer.Exit
+    return detectors_table(paper)
 
 
 DetectorOption = Annotated[
@@ -63,7 +61,7 @@ ListDetectorsOption = Annotated[
     bool,
     typer.Option(
         "--list-detectors",
-        callback=_list_detectors,
+        callback=listing(_detectors_table),
         is_eager=True,
         show_envvar=False,
         help="Show all detectors with what they look at and need, and exit.",

@@ -1,22 +1,20 @@
 """The options that choose the aggregation rule of a server."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ariba_cli.cli.options import choices
-from ariba_cli.cli.options.shared import MESSAGES
+from ariba_cli.cli.options.shared import listing
+
+if TYPE_CHECKING:
+    from ariba_cli.reports.text import Paper
 
 
-def _list_rules(context: typer.Context, wanted: bool) -> None:
-    # Not while a shell completes what follows.
-    if wanted and not context.resilient_parsing:
-        from ariba_cli.reports.rules_table import rules_table
+def _rules_table(paper: "Paper") -> str:
+    from ariba_cli.reports.rules_table import rules_table
 
-        console = MESSAGES.console()
-        paper = console.paper(for_file=False)
-        console.data(paper.encode(rules_table(paper)))
-        raise typer.Exit
+    return rules_table(paper)
 
 
 RuleOption = Annotated[
@@ -41,7 +39,7 @@ ListRulesOption = Annotated[
     bool,
     typer.Option(
         "--list-rules",
-        callback=_list_rules,
+        callback=listing(_rules_table),
         is_eager=True,
         show_envvar=False,
         help="Show all rules with what they do and take, and exit.",

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,7 @@ from ariba_cli.files.limits import Limits
 
 if TYPE_CHECKING:
     from ariba_cli.formats.model import ReadOptions
+    from ariba_cli.reports.text import Paper
 
 LIMITS = Limits()
 
@@ -230,3 +232,17 @@ MESSAGES = Messages()
 def paths(*given: Path | None) -> tuple[Path, ...]:
     """Return those that were given."""
     return tuple(path for path in given if path is not None)
+
+
+def listing(table: "Callable[[Paper], str]") -> Callable[[typer.Context, bool], None]:
+    """Return the callback of an option that shows a table and ends the command."""
+
+    def show(context: typer.Context, wanted: bool) -> None:
+        # Not while a shell completes what follows.
+        if wanted and not context.resilient_parsing:
+            console = MESSAGES.console()
+            paper = console.paper(for_file=False)
+            console.data(paper.encode(table(paper)))
+            raise typer.Exit
+
+    return show
