@@ -97,10 +97,10 @@ def _strategy(strategy: type[Strategy]) -> str:
         f"- For: {declared.purpose}.\n- Source: {declared.source}.\n- Works on: {declared.stage}. "
         f"Must know: {needs}.",
     ]
-    if declared.options:
+    if declared.arguments:
         rows = [
             f"| `{key}` | {one.meaning} | {one.said_default} | {one.said_range} |"
-            for key, one in declared.options.items()
+            for key, one in declared.arguments.items()
         ]
         head = "| argument | what it is | by default | takes |\n| --- | --- | --- | --- |\n"
         lines.append(head + "\n".join(rows))
@@ -120,7 +120,7 @@ def _rule(declared: Declaration) -> str:
     ]
     if declared.arguments:
         rows = [
-            f"| `{key}` | {one.meaning} | {one.default} | {one.range} |"
+            f"| `{key}` | {one.meaning} | {one.said_default} | {one.said_range} |"
             for key, one in declared.arguments.items()
         ]
         head = "| argument | what it is | by default | takes |\n| --- | --- | --- | --- |\n"

@@ -14,7 +14,7 @@ from ariba_cli.aggregation.in_memory import next_model
 from ariba_cli.attacks.attacker import Attacker
 from ariba_cli.attacks.outcome import Forged
 from ariba_cli.attacks.settings import AttackSettings
-from ariba_cli.attacks.strategies import STRATEGIES, HonestUpdates, options_of, update_norm
+from ariba_cli.attacks.strategies import STRATEGIES, HonestUpdates, arguments_of, update_norm
 from ariba_cli.attacks.strategies.honest import moved
 from ariba_cli.attacks.triggers import TRIGGERS, Aim
 from ariba_cli.attacks.triggers.distributed import PARTS, with_bars
@@ -181,7 +181,7 @@ def test_a_run_is_attacked_in_all_ways(tmp_path: Path, names: tuple[str, ...]) -
     (path,) = simulate(plan, tmp_path / "run").rounds
     assert read_run(path).attack == attack
     known = read_truth(path).attack["arguments"]
-    assert set(known) == set(options_of(names))
+    assert set(known) == set(arguments_of(names))
 
 
 @pytest.mark.parametrize("name", list(TRIGGERS))

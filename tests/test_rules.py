@@ -118,7 +118,7 @@ def test_a_rule_declares_what_there_is_to_know(name: str) -> None:
     declared = make_rule(name).declaration
     assert declared.name == name
     assert all((declared.summary, declared.equation, declared.source, declared.fails))
-    assert all(one.meaning and one.default for one in declared.arguments.values())
+    assert all(one.meaning and one.said_default for one in declared.arguments.values())
 
 
 def test_the_page_of_rules_has_what_they_declare() -> None:

@@ -17,8 +17,8 @@ from ariba_cli.attacks.strategies import (
     Held,
     HonestUpdates,
     Situation,
+    arguments_of,
     combined,
-    options_of,
     settled,
     update_norm,
 )
@@ -46,14 +46,14 @@ def test_a_strategy_declares_what_there_is_to_know(name: str) -> None:
         assert text.strip()
         assert not text.endswith(".")
     assert set(declared.undoes) <= set(STRATEGIES)
-    for key, option in declared.options.items():
+    for key, argument in declared.arguments.items():
         assert key.isidentifier()
-        assert option.meaning
+        assert argument.meaning
         # What is found from the round is said in words, and what is not fits its own bounds.
-        if option.default is None:
-            assert option.otherwise
+        if argument.default is None:
+            assert argument.otherwise
         else:
-            option.check(key, name, option.default)
+            argument.check(key, name, argument.default)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_the_list_has_every_strategy_and_argument(ariba: Ariba) -> None:
     lines = [line.split()[:2] for line in shown.splitlines() if line.split()]
     for name, strategy in STRATEGIES.items():
         assert [name, strategy.declaration.stage] in lines
-    for key, (name, _) in options_of(tuple(STRATEGIES)).items():
+    for key, (name, _) in arguments_of(tuple(STRATEGIES)).items():
         assert [key, name] in lines
 
 

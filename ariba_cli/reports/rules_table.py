@@ -20,7 +20,7 @@ def rules_table(paper: Paper) -> str:
         table.add_row(name, Text(declared.summary), ", ".join(needs))
         for key, one in declared.arguments.items():
             arguments.add_row(
-                key, name, Text(f"{one.meaning}; by default {one.default}"), one.range
+                key, name, Text(f"{one.meaning}; by default {one.said_default}"), one.said_range
             )
     return render(
         [table, "", sentence("Arguments are given by --rule-arg KEY=VALUE."), "", arguments], paper

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from ariba_cli.attacks.strategies import STRATEGIES, Option
+from ariba_cli.attacks.strategies import STRATEGIES
+from ariba_cli.base.declared import Argument
 from ariba_cli.reports.text import Paper, plain_table, render, sentence
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ def strategies_table(paper: Paper) -> str:
         declared = strategy.declaration
         needs = ", ".join(need.value.replace("-", " ") for need in sorted(declared.needs))
         table.add_row(name, declared.stage, Text(declared.summary), needs)
-        for key, option in declared.options.items():
-            arguments.add_row(key, name, Text(_in_words(option)))
+        for key, one in declared.arguments.items():
+            arguments.add_row(key, name, Text(_in_words(one)))
     parts: list[RenderableType] = [
         table,
         "",
@@ -38,7 +39,7 @@ def strategies_table(paper: Paper) -> str:
     return render(parts, paper)
 
 
-def _in_words(option: Option) -> str:
+def _in_words(argument: Argument) -> str:
     """Return the meaning of an argument, and its default."""
-    among = f" ({', '.join(option.choices)})" if option.choices else ""
-    return f"{option.meaning}{among}; by default {option.said_default}"
+    among = f" ({', '.join(argument.choices)})" if argument.choices else ""
+    return f"{argument.meaning}{among}; by default {argument.said_default}"

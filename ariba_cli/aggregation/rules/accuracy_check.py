@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.aggregation.rules.declaration import (
-    Argument,
     Arguments,
     Choice,
     Declaration,
@@ -16,8 +15,11 @@ from ariba_cli.aggregation.rules.declaration import (
     keep,
 )
 from ariba_cli.aggregation.updates import Indices, RoundUpdates
+from ariba_cli.base.declared import Argument
 
 Float32 = npt.NDArray[np.float32]
+
+_GAMMA = 0.1
 
 DECLARATION = Declaration(
     name="accuracy-check",
@@ -30,10 +32,10 @@ DECLARATION = Declaration(
     needs=frozenset({Need.GLOBAL_MODEL, Need.DATA}),
     fewest=2,
     by_samples=True,
-    arguments={"gamma": Argument("γ, the loss of accuracy that is pardoned", "0.1", 0, 1, False)},
+    arguments={
+        "gamma": Argument("γ, the loss of accuracy that is pardoned", default=_GAMMA, most=1.0)
+    },
 )
-
-_GAMMA = 0.1
 
 
 def settle(given: Arguments, _: int) -> Settled:

@@ -1,7 +1,6 @@
 """The pruning that follows an audit: the mean of those whom the panel does not flag."""
 
 from ariba_cli.aggregation.rules.declaration import (
-    Argument,
     Arguments,
     Choice,
     Declaration,
@@ -12,6 +11,7 @@ from ariba_cli.aggregation.rules.declaration import (
 from ariba_cli.aggregation.updates import RoundUpdates
 from ariba_cli.auditing.audit import audit_sent
 from ariba_cli.auditing.settings import DEFAULT_LEVEL, AuditSettings
+from ariba_cli.base.declared import Argument
 from ariba_cli.detectors import DEFAULT, make_detectors
 
 DECLARATION = Declaration(
@@ -25,7 +25,7 @@ DECLARATION = Declaration(
     by_samples=True,
     arguments={
         "level": Argument(
-            "the false-discovery level", f"{DEFAULT_LEVEL:g}", 0.000001, 0.999999, whole=False
+            "the false-discovery level", default=DEFAULT_LEVEL, least=0.000001, most=0.999999
         )
     },
 )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.aggregation.updates import RoundUpdates
+from ariba_cli.base.declared import Argument
 from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.suggestions import nearest
@@ -23,43 +24,6 @@ class Need(StrEnum):
 
     GLOBAL_MODEL = "global-model"
     DATA = "data"
-
-
-@dataclass(frozen=True)
-class Argument:
-    """An argument of a rule.
-
-    Attributes
-    ----------
-    meaning : str
-        The meaning of the argument, with its unit.
-    default : str
-        The default value, in words.
-    least, most : float
-        The least and the greatest value that it takes.
-    whole : bool
-        True if it is an integer.
-    """
-
-    meaning: str
-    default: str
-    least: float = 0
-    most: float = math.inf
-    whole: bool = True
-
-    @property
-    def range(self) -> str:
-        """The range of its values, in words."""
-        kind = "an integer" if self.whole else "a number"
-        if self.most == math.inf:
-            return f"{kind} from {self.least:g} on"
-        return f"{kind} from {self.least:g} to {self.most:g}"
-
-    def takes(self, value: Parameter) -> bool:
-        """Return whether a value is of its kind and in its range."""
-        if type(value) is not int and (self.whole or type(value) is not float):
-            return False
-        return math.isfinite(value) and self.least <= value <= self.most
 
 
 @dataclass(frozen=True)
@@ -184,10 +148,7 @@ class Rule:
                 known = f"it takes {', '.join(takes)}" if takes else "it takes none"
                 hint = known if near is None else f"did you mean '{near}'?"
                 raise UsageError(f"{self.declaration.name} takes no argument '{key}'; {hint}")
-            if not takes[key].takes(value):
-                raise UsageError(
-                    f"{key} of {self.declaration.name} is '{value}'; it must be {takes[key].range}"
-                )
+            takes[key].check(key, self.declaration.name, value)
         return replace(self, given=given)
 
     def settled(self, participants: int) -> Settled:
@@ -249,5 +210,7 @@ def settle_f(given: Arguments, n: int, most: int, rule: str) -> Settled:
 
 
 F = Argument(
-    "how many participants may be compromised", "a fifth of all, or as many as the rule allows"
+    "how many participants may be compromised",
+    otherwise="a fifth of all, or as many as the rule allows",
+    integer=True,
 )

@@ -3,7 +3,6 @@
 import numpy as np
 
 from ariba_cli.aggregation.rules.declaration import (
-    Argument,
     Arguments,
     Choice,
     Declaration,
@@ -12,6 +11,7 @@ from ariba_cli.aggregation.rules.declaration import (
     Settled,
 )
 from ariba_cli.aggregation.updates import RoundUpdates
+from ariba_cli.base.declared import Argument
 
 DECLARATION = Declaration(
     name="norm-clip",
@@ -23,8 +23,10 @@ DECLARATION = Declaration(
     needs=frozenset({Need.GLOBAL_MODEL}),
     by_samples=True,
     arguments={
-        "norm": Argument("M, the largest norm", "the median of all norms", 1e-12, whole=False),
-        "noise": Argument("s, the standard deviation of the noise", "0, no noise", whole=False),
+        "norm": Argument("M, the largest norm", otherwise="the median of all norms", least=1e-12),
+        "noise": Argument(
+            "s, the standard deviation of the noise", default=0.0, otherwise="0, no noise"
+        ),
     },
 )
 

@@ -10,7 +10,7 @@ from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.attacks.strategies.alie import LittleIsEnough
 from ariba_cli.attacks.strategies.alternating import Alternating
 from ariba_cli.attacks.strategies.anomalous import ANOMALIES, Anomalous
-from ariba_cli.attacks.strategies.declaration import Need, Option
+from ariba_cli.attacks.strategies.declaration import Need
 from ariba_cli.attacks.strategies.dormant import DormantUnit
 from ariba_cli.attacks.strategies.honest import HonestUpdates, update_norm
 from ariba_cli.attacks.strategies.inner_product import InnerProduct
@@ -25,6 +25,7 @@ from ariba_cli.attacks.strategies.projected import Projected
 from ariba_cli.attacks.strategies.replacement import Replacement
 from ariba_cli.attacks.strategies.sign_flip import SignFlip
 from ariba_cli.attacks.strategies.strategy import Held, Situation, Strategy
+from ariba_cli.base.declared import Argument
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.registry import registered
@@ -36,11 +37,10 @@ __all__ = [
     "Held",
     "HonestUpdates",
     "Need",
-    "Option",
     "Situation",
     "Strategy",
+    "arguments_of",
     "combined",
-    "options_of",
     "settled",
     "update_norm",
 ]
@@ -86,30 +86,30 @@ def combined(settings: AttackSettings) -> Sequence[Strategy]:
             raise UsageError(
                 f"the strategy {other.name} leaves nothing of {one.name}; use one of the two"
             )
-    known = options_of(settings.strategies)
+    known = arguments_of(settings.strategies)
     for key, value in settings.arguments.items():
         if key not in known:
             raise UsageError(_unknown(key, settings.strategies))
-        name, option = known[key]
-        option.check(key, name, value)
+        name, argument = known[key]
+        argument.check(key, name, value)
     return [make(settings) for make in chosen]
 
 
-def options_of(strategies: Sequence[str]) -> dict[str, tuple[str, Option]]:
+def arguments_of(strategies: Sequence[str]) -> dict[str, tuple[str, Argument]]:
     """Return the arguments that some strategies take, each with the first that takes it."""
-    found: dict[str, tuple[str, Option]] = {}
+    found: dict[str, tuple[str, Argument]] = {}
     for name in STRATEGIES:
         if name in strategies:
-            for key, option in STRATEGIES[name].declaration.options.items():
-                found.setdefault(key, (name, option))
+            for key, argument in STRATEGIES[name].declaration.arguments.items():
+                found.setdefault(key, (name, argument))
     return found
 
 
 def settled(settings: AttackSettings) -> dict[str, Parameter]:
     """Return all arguments of the strategies: as they were given, else their defaults."""
-    options = options_of(settings.strategies)
     return {
-        key: settings.arguments.get(key, option.default) for key, (_, option) in options.items()
+        key: settings.arguments.get(key, argument.default)
+        for key, (_, argument) in arguments_of(settings.strategies).items()
     }
 
 
@@ -117,10 +117,10 @@ def _unknown(key: str, strategies: Sequence[str]) -> str:
     """Return the message that no strategy takes an argument, with others that may be meant."""
     named = " or ".join(sorted(strategies)) or "an attack without a strategy"
     for name, make in STRATEGIES.items():
-        if key in make.declaration.options:
+        if key in make.declaration.arguments:
             return f"{key} is of --strategy {name}; name that, or leave {key} out"
-    meant = nearest(key, options_of(strategies))
-    takes = ", ".join(options_of(strategies)) or "none"
+    meant = nearest(key, arguments_of(strategies))
+    takes = ", ".join(arguments_of(strategies)) or "none"
     return f"{named} takes no argument '{key}'; " + (
         f"did you mean {meant}?" if meant else f"it takes {takes}"
     )

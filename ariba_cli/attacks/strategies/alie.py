@@ -2,10 +2,11 @@
 
 from statistics import NormalDist
 
-from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
+from ariba_cli.attacks.strategies.declaration import Declaration, Need, Stage
 from ariba_cli.attacks.strategies.forging import Forging, check_spread
 from ariba_cli.attacks.strategies.honest import Deltas
 from ariba_cli.attacks.strategies.strategy import Situation
+from ariba_cli.base.declared import Argument
 from ariba_cli.base.errors import UsageError
 from ariba_cli.federated.models import Architecture
 
@@ -22,8 +23,8 @@ class LittleIsEnough(Forging):
         source="Baruch et al., A little is enough, 2019",
         purpose="an untargeted loss of accuracy within the spread of the honest",
         needs=frozenset({Need.HONEST_UPDATES}),
-        options={
-            "z": Option(
+        arguments={
+            "z": Argument(
                 "z, how many standard deviations",
                 otherwise="what leaves s honest participants farther out",
             )

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
+from ariba_cli.attacks.strategies.declaration import Declaration, Need, Stage
 from ariba_cli.attacks.strategies.strategy import Situation, Strategy
+from ariba_cli.base.declared import Argument
 from ariba_cli.federated.training import Task
 
 if TYPE_CHECKING:
@@ -118,12 +119,12 @@ class Alternating(Strategy):
         source="Bhagoji et al., Analyzing federated learning through an adversarial lens, 2019",
         purpose="a backdoor that keeps the accuracy",
         needs=frozenset({Need.LAST_STEP}),
-        options={
-            "benign_steps": Option(
+        arguments={
+            "benign_steps": Argument(
                 "how many steps on clean samples a turn has", default=10, least=1, integer=True
             ),
-            "boost": Option("K, how many times as long a poisoned step is", default=10.0),
-            "distance": Option("ρ, the weight of the distance in the objective", default=1e-4),
+            "boost": Argument("K, how many times as long a poisoned step is", default=10.0),
+            "distance": Argument("ρ, the weight of the distance in the objective", default=1e-4),
         },
         undoes=("anomalous",),
     )

@@ -1,12 +1,10 @@
 """The declaration of a strategy, from which lists, help texts and run records are made."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ariba_cli.base.errors import UsageError
-from ariba_cli.base.parameters import Parameter
+from ariba_cli.base.declared import Argument
 
 
 class Stage(StrEnum):
@@ -35,66 +33,6 @@ class Need(StrEnum):
 
 
 @dataclass(frozen=True)
-class Option:
-    """An argument of a strategy.
-
-    Attributes
-    ----------
-    meaning : str
-        The meaning, with its unit.
-    default : Parameter
-        The value unless one is given, whose type is that of the argument; None if the value is
-        computed from the round.
-    otherwise : str
-        That computed value, in words.
-    least, most : float
-        The bounds of a number; `most` itself is allowed.
-    integer : bool
-        True for a whole number.
-    choices : tuple of str
-        The words that are allowed; empty for numbers.
-    """
-
-    meaning: str
-    default: Parameter = None
-    otherwise: str = ""
-    least: float = 0.0
-    most: float = math.inf
-    integer: bool = False
-    choices: tuple[str, ...] = ()
-
-    @property
-    def said_default(self) -> str:
-        """Return the default in words."""
-        return self.otherwise or f"{self.default}"
-
-    @property
-    def said_range(self) -> str:
-        """Return the allowed values in words."""
-        if self.choices:
-            return ", ".join(self.choices)
-        end = "on" if self.most == math.inf else f"to {self.most:g}"
-        return f"{'an integer' if self.integer else 'a number'} from {self.least:g} {end}"
-
-    def check(self, key: str, name: str, value: Parameter) -> None:
-        """Refuse a value that the argument cannot have.
-
-        Raises
-        ------
-        UsageError
-            Says what it must be.
-        """
-        if self.choices:
-            fits = value in self.choices
-        elif type(value) is int or (type(value) is float and not self.integer):
-            fits = self.least <= value <= self.most
-        else:
-            fits = False
-        if not fits:
-            raise UsageError(f"{key} of {name} is '{value}'; it must be {self.said_range}")
-
-
-@dataclass(frozen=True)
 class Declaration:
     """A description of a strategy, without the means to run it.
 
@@ -114,7 +52,7 @@ class Declaration:
         The purpose of the strategy.
     needs : frozenset of Need
         The knowledge that the compromised need.
-    options : dict of str to Option
+    arguments : dict of str to Argument
         The arguments that it takes.
     undoes : tuple of str
         The strategies of whose work it leaves nothing, beside those that its stage excludes.
@@ -127,7 +65,7 @@ class Declaration:
     source: str
     purpose: str
     needs: frozenset[Need] = frozenset()
-    options: Mapping[str, Option] = field(default_factory=dict)
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
     undoes: tuple[str, ...] = ()
 
     @property

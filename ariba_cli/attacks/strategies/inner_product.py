@@ -1,9 +1,10 @@
 """Inner-product manipulation: the average is turned against the step of the honest."""
 
-from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
+from ariba_cli.attacks.strategies.declaration import Declaration, Need, Stage
 from ariba_cli.attacks.strategies.forging import Forging, scaled
 from ariba_cli.attacks.strategies.honest import Deltas
 from ariba_cli.attacks.strategies.strategy import Situation
+from ariba_cli.base.declared import Argument
 
 
 class InnerProduct(Forging):
@@ -17,7 +18,7 @@ class InnerProduct(Forging):
         source="Xie et al., Fall of empires: breaking Byzantine-tolerant SGD, 2019",
         purpose="an untargeted loss of accuracy; with a small τ it passes Krum",
         needs=frozenset({Need.HONEST_UPDATES}),
-        options={"tau": Option("τ, how many times as long; 0.1 against Krum", default=2.0)},
+        arguments={"tau": Argument("τ, how many times as long; 0.1 against Krum", default=2.0)},
     )
 
     def forged(self, situation: Situation) -> Deltas:

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
+from ariba_cli.attacks.strategies.declaration import Declaration, Need, Stage
 from ariba_cli.attacks.strategies.strategy import Situation, Strategy
+from ariba_cli.base.declared import Argument
 from ariba_cli.base.errors import UsageError
 from ariba_cli.federated.models import Architecture, Weights
 from ariba_cli.federated.quality import agreement
@@ -21,8 +22,8 @@ class CriticalLayers(Strategy):
         source="Zhuang et al., Backdoor FL by poisoning backdoor-critical layers, 2024",
         purpose="a backdoor in few layers, the others bit for bit honest",
         needs=frozenset({Need.TWIN}),
-        options={
-            "tau": Option(
+        arguments={
+            "tau": Argument(
                 "τ, the share of the success of all layers that is enough", default=0.95, most=1.0
             )
         },

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
+from ariba_cli.attacks.strategies.declaration import Declaration, Need, Stage
 from ariba_cli.attacks.strategies.forging import Forging
 from ariba_cli.attacks.strategies.honest import Deltas, HonestUpdates
 from ariba_cli.attacks.strategies.strategy import Situation
+from ariba_cli.base.declared import Argument
 from ariba_cli.base.errors import UsageError
 from ariba_cli.federated.models import Architecture
 
@@ -21,8 +22,8 @@ class Mimic(Forging):
         source="Karimireddy et al., Byzantine-robust learning on heterogeneous datasets, 2022",
         purpose="a bias towards one participant where data differ",
         needs=frozenset({Need.HONEST_UPDATES}),
-        options={
-            "copied": Option(
+        arguments={
+            "copied": Argument(
                 "who is copied: which of the honest in id order, from 0 on",
                 otherwise="whoever is farthest out along the direction in which they differ most",
                 integer=True,

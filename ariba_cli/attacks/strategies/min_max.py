@@ -5,15 +5,16 @@ from abc import abstractmethod
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
+from ariba_cli.attacks.strategies.declaration import Declaration, Need, Stage
 from ariba_cli.attacks.strategies.forging import Forging, check_spread
 from ariba_cli.attacks.strategies.honest import Deltas, HonestUpdates
 from ariba_cli.attacks.strategies.strategy import Situation
+from ariba_cli.base.declared import Argument
 from ariba_cli.federated.models import Architecture
 
 _SOURCE = "Shejwalkar and Houmansadr, Manipulating the Byzantine, 2021"
-_OPTIONS = {
-    "along": Option(
+_ARGUMENTS = {
+    "along": Argument(
         "p, against which the mean is moved", default="std", choices=("unit", "std", "sign")
     )
 }
@@ -74,7 +75,7 @@ class MinMax(Bounded):
         source=_SOURCE,
         purpose="an untargeted loss of accuracy that distances do not show",
         needs=frozenset({Need.HONEST_UPDATES}),
-        options=_OPTIONS,
+        arguments=_ARGUMENTS,
     )
 
     def largest(
@@ -99,7 +100,7 @@ class MinSum(Bounded):
         source=_SOURCE,
         purpose="an untargeted loss of accuracy that sums of distances do not show",
         needs=frozenset({Need.HONEST_UPDATES}),
-        options=_OPTIONS,
+        arguments=_ARGUMENTS,
     )
 
     def largest(

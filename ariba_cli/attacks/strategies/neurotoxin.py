@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
+from ariba_cli.attacks.strategies.declaration import Declaration, Need, Stage
 from ariba_cli.attacks.strategies.honest import Deltas
 from ariba_cli.attacks.strategies.strategy import Situation, Strategy
+from ariba_cli.base.declared import Argument
 from ariba_cli.federated.training import Task
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ class Neurotoxin(Strategy):
         source="Zhang et al., Neurotoxin: durable backdoors in federated learning, 2022",
         purpose="a backdoor that lasts when the attack has ended",
         needs=frozenset({Need.LAST_STEP}),
-        options={
-            "share": Option("the share of coordinates that are trained", default=0.95, most=1.0)
+        arguments={
+            "share": Argument("the share of coordinates that are trained", default=0.95, most=1.0)
         },
     )
 

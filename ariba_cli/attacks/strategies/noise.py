@@ -3,9 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
+from ariba_cli.attacks.strategies.declaration import Declaration, Need, Stage
 from ariba_cli.attacks.strategies.honest import moved, update_norm
 from ariba_cli.attacks.strategies.strategy import Situation, Strategy
+from ariba_cli.base.declared import Argument
 from ariba_cli.federated.models import Weights
 from ariba_cli.federated.randomness import derived_seed
 from ariba_cli.rounds.names import statistics_among
@@ -22,8 +23,8 @@ class Noise(Strategy):
         source="Blanchard et al., Machine learning with adversaries, 2017",
         purpose="an untargeted loss of accuracy",
         needs=frozenset({Need.HONEST_UPDATES}),
-        options={
-            "deviation": Option(
+        arguments={
+            "deviation": Argument(
                 "s, the standard deviation of each coordinate",
                 otherwise="what makes δ as long as the median honest update",
             )

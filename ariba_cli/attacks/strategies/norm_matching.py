@@ -1,8 +1,9 @@
 """Norm matching: an update as long as the honest ones, or as a bound allows."""
 
-from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
+from ariba_cli.attacks.strategies.declaration import Declaration, Need, Stage
 from ariba_cli.attacks.strategies.honest import moved, update_norm
 from ariba_cli.attacks.strategies.strategy import Situation, Strategy
+from ariba_cli.base.declared import Argument
 from ariba_cli.federated.models import Weights
 
 
@@ -18,8 +19,8 @@ class NormMatching(Strategy):
         source="Bagdasaryan et al., How to backdoor federated learning, 2020",
         purpose="hiding from a look at norms",
         needs=frozenset({Need.HONEST_UPDATES}),
-        options={
-            "bound": Option(
+        arguments={
+            "bound": Argument(
                 "S, the norm that the update gets", otherwise="the median norm of the honest"
             )
         },

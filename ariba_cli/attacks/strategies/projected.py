@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ariba_cli.attacks.strategies.declaration import Declaration, Need, Option, Stage
+from ariba_cli.attacks.strategies.declaration import Declaration, Need, Stage
 from ariba_cli.attacks.strategies.strategy import Situation, Strategy
+from ariba_cli.base.declared import Argument
 from ariba_cli.federated.training import Task
 
 if TYPE_CHECKING:
@@ -54,11 +55,11 @@ class Projected(Strategy):
         "of the tails, 2020",
         purpose="a backdoor within a bound on norms",
         needs=frozenset({Need.HONEST_UPDATES}),
-        options={
-            "epsilon": Option(
+        arguments={
+            "epsilon": Argument(
                 "ε, the radius of the ball", otherwise="the median norm of the honest"
             ),
-            "every": Option(
+            "every": Argument(
                 "after how many steps it is projected", default=10, least=1, integer=True
             ),
         },

@@ -87,7 +87,7 @@ class Strategy:
 
     def argument(self, key: str) -> Parameter:
         """Return an argument as it was given, else its default."""
-        return self.settings.arguments.get(key, self.declaration.options[key].default)
+        return self.settings.arguments.get(key, self.declaration.arguments[key].default)
 
     def number(self, key: str) -> float:
         """Return an argument that is a number and has a default."""

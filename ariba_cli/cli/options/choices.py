@@ -47,9 +47,9 @@ def strategies() -> list[str]:
 
 def strategy_arguments() -> list[str]:
     """Return every argument of a strategy; a value follows the equals sign."""
-    from ariba_cli.attacks.strategies import STRATEGIES, options_of
+    from ariba_cli.attacks.strategies import STRATEGIES, arguments_of
 
-    return [f"{key}=" for key in options_of(tuple(STRATEGIES))]
+    return [f"{key}=" for key in arguments_of(tuple(STRATEGIES))]
 
 
 def auditors() -> list[str]:
