@@ -9,23 +9,11 @@ import typer
 
 from ariba_cli.base.errors import AribaError
 from ariba_cli.base.version import VERSION
-from ariba_cli.cli.aggregate import aggregate
-from ariba_cli.cli.arena import arena
-from ariba_cli.cli.attack import attack
-from ariba_cli.cli.audit import audit
-from ariba_cli.cli.completion import completion, heed_shells
+from ariba_cli.cli.commands import HELP_OPTIONS, Commands
+from ariba_cli.cli.completion import heed_shells
 from ariba_cli.cli.console import give_up, say
-from ariba_cli.cli.convert import convert
-from ariba_cli.cli.diff import diff
-from ariba_cli.cli.evaluate import evaluate
 from ariba_cli.cli.exits import Exit
-from ariba_cli.cli.help import ENVIRONMENT, EXIT_CODES, exit_codes, help_text
-from ariba_cli.cli.inspect import inspect
-from ariba_cli.cli.report import report
-from ariba_cli.cli.schema import schema
-from ariba_cli.cli.simulate import simulate
-from ariba_cli.cli.verify import verify
-from ariba_cli.cli.watch import watch
+from ariba_cli.cli.help import ENVIRONMENT, EXIT_CODES
 from ariba_cli.native.levels import AUTO, use
 
 # What any usage error is. Typer brings Click's exceptions along without naming this one.
@@ -33,40 +21,14 @@ _CommandLineError = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
 
-_HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
-
 app = typer.Typer(
     name="ariba",
+    cls=Commands,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings=_HELP_OPTIONS,
+    context_settings=HELP_OPTIONS,
 )
-for _command, _short_help in (
-    (simulate, "Train a federation and write its rounds."),
-    (attack, "Compromise participants of a saved round."),
-    (convert, "Write any directory of updates again as a sealed round."),
-    (inspect, "Show what is in a file or a round."),
-    (audit, "Say who in a round stands out, and why."),
-    (watch, "Audit each round of a running federation."),
-    (report, "Write a report of an audit in another format."),
-    (verify, "Audit a round again and compare it with its report."),
-    (diff, "Show who moved between two reports."),
-    (aggregate, "Average the updates of a round, without its suspects."),
-    (evaluate, "Measure accuracy and backdoors of a model."),
-    (arena, "Hold attacks against defences, all against all."),
-    (schema, "Print the JSON Schema of a report."),
-    (completion, "Print a script that completes commands in a shell."),
-):
-    # Every option of `ariba audit` has its default in a variable ARIBA_AUDIT_…
-    _variables = {"auto_envvar_prefix": f"ARIBA_{_command.__name__.upper()}"}
-    app.command(
-        help=help_text(_command),
-        short_help=_short_help,
-        epilog=exit_codes(_command),
-        context_settings=_HELP_OPTIONS | _variables,
-    )(_command)
-
 
 # What is said, and the exit code, when a signal ends a command.
 _ENDS = {

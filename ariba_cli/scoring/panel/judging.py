@@ -206,7 +206,9 @@ def first_null(groups: Groups, by: Calibration) -> Kept:
 def _together(several: Sequence[npt.NDArray[np.intp]], n: int) -> Iterator[npt.NDArray[np.intp]]:
     """Yield the first two groups, and all, as one, of half of n at most: decoys hide others."""
     for number in range(2, len(several) + 1):
-        found = np.unique(np.concatenate(several[:number]))
+        together = np.zeros(n, dtype=bool)
+        together[np.concatenate(several[:number])] = True
+        found = np.flatnonzero(together)
         if 2 * len(found) <= n:
             yield found
 

@@ -1,0 +1,66 @@
+"""The commands of `ariba`, each of which is imported when it is asked for."""
+
+from collections import UserDict
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from ariba_cli.cli.help import exit_codes, help_text
+
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
+# By the name of the command, of its module and of its function, in the order of the help.
+_SHORT_HELPS = {
+    "simulate": "Train a federation and write its rounds.",
+    "attack": "Compromise participants of a saved round.",
+    "convert": "Write any directory of updates again as a sealed round.",
+    "inspect": "Show what is in a file or a round.",
+    "audit": "Say who in a round stands out, and why.",
+    "watch": "Audit each round of a running federation.",
+    "report": "Write a report of an audit in another format.",
+    "verify": "Audit a round again and compare it with its report.",
+    "diff": "Show who moved between two reports.",
+    "aggregate": "Average the updates of a round, without its suspects.",
+    "evaluate": "Measure accuracy and backdoors of a model.",
+    "arena": "Hold attacks against defences, all against all.",
+    "schema": "Print the JSON Schema of a report.",
+    "completion": "Print a script that completes commands in a shell.",
+}
+
+
+class Commands(TyperGroup):
+    """The group of all commands."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = _Imported()
+
+
+class _Imported(UserDict[str, Any]):
+    """The commands by name; one that is taken is imported then, and no other."""
+
+    def __init__(self) -> None:
+        super().__init__(dict.fromkeys(_SHORT_HELPS))
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a command of Typer's."""
+        if self.data[name] is None:
+            self.data[name] = _made(name)
+        return self.data[name]
+
+
+def _made(name: str) -> Any:
+    """Return the command of a module."""
+    function = getattr(import_module(f"ariba_cli.cli.{name}"), name)
+    lone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    lone.command(
+        name,
+        help=help_text(function),
+        short_help=_SHORT_HELPS[name],
+        epilog=exit_codes(function),
+        # Every option of `ariba audit` has its default in a variable ARIBA_AUDIT_…
+        context_settings=HELP_OPTIONS | {"auto_envvar_prefix": f"ARIBA_{name.upper()}"},
+    )(function)
+    return typer.main.get_command(lone)
