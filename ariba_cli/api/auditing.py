@@ -27,6 +27,7 @@ from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.base.ids import id_order
 from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.progress import Progress, no_progress
+from ariba_cli.files.objects import located
 from ariba_cli.formats.memory import model_in_memory
 from ariba_cli.formats.model import ReadOptions
 from ariba_cli.reports.audit_json import result_digest
@@ -159,7 +160,7 @@ def audit(
         evidence=evidence,
         explained=tuple(explain),
     )
-    root = Path(path)
+    root = located(path)
     try:
         round_ = directory.open_round(
             root,

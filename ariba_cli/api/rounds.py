@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ariba_cli.api.arguments import PathText, Tensors, named_tensors
 from ariba_cli.files.limits import Limits
+from ariba_cli.files.objects import located
 from ariba_cli.formats.model import ReadOptions
 from ariba_cli.rounds import directory
 from ariba_cli.rounds.directory import Round
@@ -38,7 +39,7 @@ def open_round(
     20
     """
     return directory.open_round(
-        Path(path),
+        located(path),
         ReadOptions(Limits(), None if names is None else tuple(names)),
         global_path=None if global_model is None else Path(global_model),
     )
@@ -72,8 +73,8 @@ def save_round(
     OutputError
         When the directory exists or cannot be written; then nothing is left of it.
     """
-    layers: dict[str, None] = {}
-    with new_directory(Path(path)) as partial:
+    place, layers = located(path), dict[str, None]()
+    with new_directory(place) as partial:
         writer = RoundWriter(partial)
         if global_model is not None:
             writer.write_global(named_tensors(global_model))
@@ -82,4 +83,4 @@ def save_round(
             layers |= dict.fromkeys(own)
             writer.write_participant(name, own)
         writer.seal(round_number=number, kind=kind, layers=list(layers))
-    return open_round(path)
+    return open_round(place)

@@ -36,13 +36,18 @@ def map_workers(
         return [done.result() for done in [pool.submit(work, taken) for _ in range(count)]]
 
 
-def thread_map(function: Callable[..., Result], *items: Iterable[Any]) -> Iterator[Result]:
-    """Yield the results of a function for all items in their order, like `map`."""
+def thread_map(
+    function: Callable[..., Result], *items: Iterable[Any], workers: int | None = None
+) -> Iterator[Result]:
+    """Yield the results of a function for all items in their order, like `map`.
+
+    There is one worker per core, or as many as are given.
+    """
     listed = list(zip(*items, strict=True))
-    if len(listed) == 1:
-        yield function(*listed[0])
+    if len(listed) == 1 or workers == 1:
+        yield from (function(*one) for one in listed)
         return
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(workers or cores()) as pool:
         yield from pool.map(lambda arguments: function(*arguments), listed)
 
 

@@ -32,8 +32,9 @@ def audit(
         list[Path] | None,
         typer.Argument(
             metavar="ROUND...",
-            help="The directory of a round, or of a run with its rounds; of several, one is "
-            "audited after the other, and then all together.",
+            help="The directory of a round, or of a run with its rounds, on disk or in an object "
+            "store (s3://…, gs://…, az://…); of several, one is audited after the other, and then "
+            "all together.",
             show_default=False,
         ),
     ] = None,

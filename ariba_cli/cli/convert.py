@@ -62,12 +62,14 @@ def convert(
     Example: ariba convert server/round_7 --out round_0007 --names layers.txt
     """
     with defer_signals():
+        from ariba_cli.files.objects import located
         from ariba_cli.files.partial import check_free
         from ariba_cli.reports.finding_words import findings_in_words
         from ariba_cli.rounds.conversion import convert as run_conversion
         from ariba_cli.rounds.directory import open_round
 
     console = messages.console()
+    out = located(out)
     check_free(out)
     terms = files.read_options(names, console, trust_pickles=trust_pickles)
     round_ = open_round(source, terms, global_path=global_model, not_models=options.paths(names))

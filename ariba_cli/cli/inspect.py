@@ -59,6 +59,7 @@ def inspect(
     """
     with defer_signals():
         from ariba_cli.cli.output import Stopwatch, deliver
+        from ariba_cli.files.objects import located
         from ariba_cli.reports.sha256sums import sha256sums as list_hashes
         from ariba_cli.rounds.directory import check_apart, is_one_model, open_round
         from ariba_cli.rounds.inspection import (
@@ -71,6 +72,7 @@ def inspect(
     stopwatch = Stopwatch()
     console = messages.console()
     terms = files.read_options(names, console)
+    path = located(path)
     console.detail(f"reading {path}")
     if output is not None:
         check_apart(path, output)

@@ -100,6 +100,7 @@ def watch(
     """
     with defer_signals():
         from ariba_cli.cli.watching import Watching
+        from ariba_cli.files.objects import located
         from ariba_cli.rounds.arriving import ArrivingRounds
 
     console = messages.console()
@@ -118,6 +119,8 @@ def watch(
         command=exec_,
         console=console,
     )
+    # Stores have no way to wait: it is an error there.
+    root = located(root)
     arriving = ArrivingRounds(root, terms.limits)
     if not root.is_dir():
         console.note(f"there is no directory '{root}' yet; waiting for it")

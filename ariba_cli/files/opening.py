@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ariba_cli.base.errors import RefusedFileError
+from ariba_cli.files import objects
 from ariba_cli.files.clock import check_time
 from ariba_cli.files.limits import Limits
+from ariba_cli.files.objects import BLOCK_BYTES, StoredObject
+from ariba_cli.files.stores import RemotePath
 
 _HEAD_BYTES = 16
+# A multiple of the size of every type, and less than what a processor's own cache holds.
+_PIECE_BYTES = 2**18
+_REMOTE_PIECE_BYTES = 2**22
 # By which the size of a file on disk is counted, whatever the disk has.
 _BLOCK_BYTES = 512
 
@@ -31,6 +37,8 @@ class Stamp(NamedTuple):
     modified: int
     # Its owner can set the time at which it was modified, and this one not.
     changed: int
+    # What an object store says instead of the others.
+    etag: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,11 @@ class OpenFile:
     descriptor: int
     stamp: Stamp
     limits: Limits
+
+    @property
+    def piece_bytes(self) -> int:
+        """Return the number of bytes of a long stretch that are best read at a time."""
+        return _PIECE_BYTES
 
     @property
     def size(self) -> int:
@@ -122,17 +135,16 @@ def open_file(
         When it is not a regular file, is too large, cannot be read, changes while it is open, or
         has changed since it was listed.
     """
+    if isinstance(path, RemotePath):
+        yield _opened_remotely(path, limits, most_bytes, expected)
+        return
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         raise RefusedFileError(_why_not_opened(path, error)) from error
     try:
         stamp = _stamp(descriptor)
-        most = limits.file_bytes if most_bytes is None else most_bytes
-        if stamp.size > most:
-            raise RefusedFileError(f"has {stamp.size:,} bytes, more than {most:,}")
-        if expected is not None and stamp != expected:
-            raise RefusedFileError("changed while it was read")
+        _check(stamp, limits.file_bytes if most_bytes is None else most_bytes, expected)
         yield OpenFile(path, descriptor, stamp, limits)
         if _stamp(descriptor) != stamp:
             raise RefusedFileError("changed while it was read")
@@ -164,6 +176,60 @@ class _HandedOn(OpenFile):
             offset += len(data)
 
 
+@dataclass(frozen=True)
+class RemoteFile(OpenFile):
+    """An object in a store, of which each stretch that is read is a request.
+
+    Attributes
+    ----------
+    stored : StoredObject
+        The object as it was listed.
+    blocks : dict of int to memoryview, optional
+        The blocks that were read so far, by their positions: while contents are listed, small
+        stretches are read in blocks. None to read nothing but what is asked for.
+    """
+
+    stored: StoredObject
+    blocks: dict[int, memoryview] | None
+
+    @property
+    def piece_bytes(self) -> int:
+        """Return more than for a file on disk: an answer takes long to come."""
+        return _REMOTE_PIECE_BYTES
+
+    @property
+    def disk_bytes(self) -> int:
+        """Return its size: an object has no holes."""
+        return self.size
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        """Fill a buffer by as many requests as it takes; see `OpenFile.read`."""
+        stop = offset + len(buffer)
+        if stop > self.size:
+            raise _ended(self.size)
+        while buffer:
+            check_time()
+            found = self._from(offset, stop)
+            if not found:
+                raise _ended(offset)
+            buffer[: len(found)] = found
+            buffer = buffer[len(found) :]
+            offset += len(found)
+
+    def _from(self, start: int, stop: int) -> memoryview:
+        """Return bytes from a position, as many as one request gives."""
+        if self.blocks is None or stop - start > BLOCK_BYTES:
+            return self._read(start, min(stop, start + _REMOTE_PIECE_BYTES))
+        first = start - start % BLOCK_BYTES
+        if first not in self.blocks:
+            self.blocks[first] = self._read(first, min(first + BLOCK_BYTES, self.size))
+        return self.blocks[first][start - first : stop - first]
+
+    def _read(self, start: int, stop: int) -> memoryview:
+        assert isinstance(self.path, RemotePath)
+        return objects.read_range(self.path, self.stored, start, stop)
+
+
 @contextmanager
 def enough_memory() -> Iterator[None]:
     """Refuse one file when memory runs out, instead of ending the work on all files.
@@ -187,11 +253,14 @@ def open_folder(path: Path, limits: Limits) -> OpenFolder:
     RefusedFileError
         When it is a link, cannot be listed, or holds too many files.
     """
-    if path.is_symlink():
-        raise RefusedFileError(_LINK)
     try:
-        with os.scandir(path) as entries:
-            names = frozenset(entry.name for entry in islice(entries, limits.folder_files + 1))
+        if isinstance(path, RemotePath):
+            names = frozenset(objects.entries(path) or ())
+        elif path.is_symlink():
+            raise RefusedFileError(_LINK)
+        else:
+            with os.scandir(path) as entries:
+                names = frozenset(entry.name for entry in islice(entries, limits.folder_files + 1))
     except OSError as error:
         raise RefusedFileError(f"cannot be listed: {error.strerror}") from error
     if len(names) > limits.folder_files:
@@ -229,6 +298,24 @@ def read_own(path: Path, most_bytes: int) -> bytes:
         except UnicodeError as error:
             raise RefusedFileError("is no sound UTF-16") from error
     return data.removeprefix(codecs.BOM_UTF8)
+
+
+def _opened_remotely(
+    path: RemotePath, limits: Limits, most_bytes: int | None, expected: Stamp | None
+) -> RemoteFile:
+    one = objects.find(path)
+    if one is None:
+        raise RefusedFileError("cannot be opened: there is no such object in the store")
+    stamp = Stamp(0, 0, one.size, 0, int(one.modified.timestamp()), one.etag)
+    _check(stamp, limits.file_bytes if most_bytes is None else most_bytes, expected)
+    return RemoteFile(path, -1, stamp, limits, one, {} if expected is None else None)
+
+
+def _check(stamp: Stamp, most_bytes: int, expected: Stamp | None) -> None:
+    if stamp.size > most_bytes:
+        raise RefusedFileError(f"has {stamp.size:,} bytes, more than {most_bytes:,}")
+    if expected is not None and stamp != expected:
+        raise RefusedFileError("changed while it was read")
 
 
 def _ended(offset: int) -> RefusedFileError:

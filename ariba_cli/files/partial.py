@@ -15,7 +15,10 @@ from pathlib import Path
 
 from ariba_cli.base.errors import OutputError
 from ariba_cli.base.interrupts import defer_signals
+from ariba_cli.files import objects
 from ariba_cli.files.atomic import is_at
+from ariba_cli.files.places import exists
+from ariba_cli.files.stores import RemotePath
 
 PARTIAL_SUFFIX = ".partial"
 
@@ -93,7 +96,12 @@ def check_contents(directory: Path, ours: str) -> None:
     OutputError
         When a path is not known, or is neither a regular file nor a directory.
     """
-    for path in _paths(directory, ""):
+    found = (
+        objects.keys_under(directory)
+        if isinstance(directory, RemotePath)
+        else _paths(directory, "")
+    )
+    for path in found:
         if not re.fullmatch(ours, path):
             raise OutputError(
                 f"'{directory / path.rstrip(_SPECIAL)}' is nothing that ariba wrote there; "
@@ -122,12 +130,14 @@ def check_free(path: Path) -> None:
             f"'{path}' is no name for what is finished; name one that does not end in "
             f"{PARTIAL_SUFFIX} or .."
         )
-    if os.path.lexists(path):
+    if exists(path):
         raise OutputError(f"'{path}' exists; name another directory, or remove it first")
 
 
 def sync_directory(path: Path) -> None:
     """Flush the list of a directory's entries to the disk."""
+    if isinstance(path, RemotePath):
+        return
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

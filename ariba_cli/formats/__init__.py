@@ -6,7 +6,6 @@ that covers all of them.
 """
 
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.opening import OpenFile, OpenFolder, open_file, open_folder
+from ariba_cli.files.places import is_folder_itself
 from ariba_cli.formats import (
     adapter_config,
     foreign,
@@ -83,7 +83,7 @@ def open_model(path: Path, terms: ReadOptions) -> Model:
         When anything about it is not expressly allowed.
     """
     with terms.isolation.clock.turn((path, "/"), terms.limits.seconds):
-        if _is_folder(path):
+        if is_folder_itself(path):
             return _open_folder(open_folder(path, terms.limits), terms)
         with open_file(path, terms.limits) as file:
             return _open_file(file, terms)
@@ -134,13 +134,6 @@ def holds_model(path: Path, terms: ReadOptions) -> bool:
         return True
     steps, adapters = _folders_inside(folder, terms)
     return bool(steps or adapters)
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return stat.S_ISDIR(path.lstat().st_mode)
-    except (OSError, ValueError):
-        return False
 
 
 def _open_file(file: OpenFile, terms: ReadOptions) -> Model:
@@ -210,7 +203,7 @@ def _open_inside(folder: OpenFolder, terms: ReadOptions) -> Model:
 
 def _folders_inside(folder: OpenFolder, terms: ReadOptions) -> tuple[dict[int, str], list[str]]:
     """Return the checkpoints in a folder by their steps, and the adapters."""
-    inside = [name for name in sorted(folder.names) if _is_folder(folder.path / name)]
+    inside = [name for name in sorted(folder.names) if is_folder_itself(folder.path / name)]
     steps = {int(match[1]): name for name in inside if (match := _CHECKPOINT.fullmatch(name))}
     return steps, [name for name in inside if _is_adapter(folder.path / name, terms)]
 

@@ -13,12 +13,10 @@ from ariba_cli.base.aligned import aligned
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import OpenFile, Stamp, open_file
+from ariba_cli.files.places import readers
 from ariba_cli.formats.isolation.parent import Isolation
 from ariba_cli.formats.lowrank import LowRank
 from ariba_cli.formats.tensors import TensorSpec, to_array, to_row_order
-
-# A multiple of the size of every type, and less than what a processor's own cache holds.
-_PIECE_BYTES = 2**18
 
 # Values that are reckoned with at a time.
 _BLOCK = 2**18
@@ -119,6 +117,11 @@ class Model:
         """Return the size of its files."""
         return sum(file.stamp.size for file in self.files)
 
+    @property
+    def readers(self) -> int | None:
+        """Return the number of threads that best read such models; None for one per core."""
+        return readers(self.files[0].path) if self.files else None
+
     @contextmanager
     def reading(self) -> Iterator["Reading"]:
         """Open its files again, each once and not before it is needed.
@@ -186,20 +189,26 @@ class Reading:
         tensor.read_into(self, buffer)
         return buffer
 
-    def pieces(self, name: str, memory: "Memory") -> Iterator[memoryview]:
+    def pieces(
+        self, name: str, memory: "Memory", first_bytes: int | None = None
+    ) -> Iterator[memoryview]:
         """Yield the bytes of one tensor, a piece at a time where that is possible; see `read`.
 
         A tensor that lies in its file in one piece may be larger than memory, and a file with
-        holes costs nothing to send.
+        holes costs nothing to send. `first_bytes` makes the first piece smaller, where it is likely
+        to be the last that is needed.
         """
         tensor = self.model.tensors[name]
         if not in_one_piece(tensor):
             yield self.read(name, memory)
             return
-        for start in range(0, tensor.raw_bytes, _PIECE_BYTES):
-            piece = memory.take(min(_PIECE_BYTES, tensor.raw_bytes - start))
-            self.file(tensor.file).read_into(piece, tensor.offset + start)
+        file = self.file(tensor.file)
+        start, most = 0, first_bytes or file.piece_bytes
+        while start < tensor.raw_bytes:
+            piece = memory.take(min(most, tensor.raw_bytes - start))
+            file.read_into(piece, tensor.offset + start)
             yield piece
+            start, most = start + most, file.piece_bytes
 
 
 class Memory(Protocol):

@@ -1,6 +1,5 @@
 """The verification of a report: every input hashed again, and the round audited again."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replace_fields
@@ -17,6 +16,7 @@ from ariba_cli.base.progress import Progress, no_progress, part_of
 from ariba_cli.detectors import make_detector
 from ariba_cli.files.hashing import file_sha256
 from ariba_cli.files.opening import open_file
+from ariba_cli.files.places import exists, is_folder, readers
 from ariba_cli.formats.model import ReadOptions
 from ariba_cli.replay.report_differences import Key, ReportDifferences, key_of, report_differences
 from ariba_cli.reports.audit_json import audit_json
@@ -96,7 +96,7 @@ def open_reported_round(
             f"the global model of the report is '{reported}', outside the round; name it with "
             "--global"
         )
-    if not os.path.lexists(round_.root / inside):
+    if not exists(round_.root / inside):
         raise InputError(f"'{round_.root / inside}' is missing: the report has it as global model")
     return open_round(path, terms, global_path=round_.root / inside, not_models=not_models)
 
@@ -213,7 +213,7 @@ def _changed_files(
 
     changed = {}
     for done, (one, difference) in enumerate(
-        zip(inputs, thread_map(compare, inputs), strict=True), 1
+        zip(inputs, thread_map(compare, inputs, workers=readers(round_.root)), strict=True), 1
     ):
         progress("hashing", done, len(inputs))
         if difference:
@@ -224,7 +224,7 @@ def _changed_files(
 def _changed_file(one: Input, path: str, round_: Round) -> str:
     """Return a description of a file's change; empty if none is known."""
     where = round_.root / path
-    if one.file_sha256 is None and (one.bytes is None or os.path.isdir(where)):
+    if one.file_sha256 is None and (one.bytes is None or is_folder(where)):
         return ""
     try:
         # Without a hash, too, it has to be a file that can be read.

@@ -1,11 +1,11 @@
 """The contents of a round's directory, by name alone: nothing is opened here."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ariba_cli.base.errors import InputError, RefusedFileError
+from ariba_cli.files import places
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import open_folder
 from ariba_cli.files.partial import PARTIAL_SUFFIX
@@ -64,29 +64,29 @@ def list_contents(path: Path, limits: Limits, *, flat: bool = False) -> Contents
         When there is no such directory, it was never finished, or it holds too many files.
     """
     _check_directory(path)
-    entries, folders, files = [], set(), []
+    found, folders, files = [], set(), []
     for name, is_folder in _scan(path) if flat else _entries(path):
-        entries.append(name)
+        found.append(name)
         if is_folder:
             folders.add(name)
             files += [f"{name}/{inside}" for inside in _names_inside(path / name, limits)]
         else:
             files.append(name)
-        if len(entries) > limits.files:
+        if len(found) > limits.files:
             raise InputError(f"'{path}' holds more than {limits.files:,} files; give one round")
-    return Contents(tuple(sorted(entries)), frozenset(folders), tuple(sorted(files)))
+    return Contents(tuple(sorted(found)), frozenset(folders), tuple(sorted(files)))
 
 
 def _check_directory(path: Path) -> None:
     if path.name.endswith(PARTIAL_SUFFIX):
         raise InputError(f"'{path}' was never finished; audit a round that was sealed")
-    if not os.path.isdir(path):
+    if not places.is_folder(path):
         raise InputError(f"there is no directory '{path}'; give the directory of one round")
 
 
 def rounds_inside(path: Path) -> list[str]:
     """Return the folders in a directory that have a seal."""
-    sealed = [name for name, _ in _scan(path) if os.path.isfile(path / name / manifests.NAME)]
+    sealed = [name for name, _ in _scan(path) if places.is_file(path / name / manifests.NAME)]
     return sorted(name for name in sealed if name != PARTICIPANTS)
 
 
@@ -112,7 +112,6 @@ def _names_inside(folder: Path, limits: Limits) -> frozenset[str]:
 
 def _scan(path: Path) -> list[tuple[str, bool]]:
     try:
-        with os.scandir(path) as entries:
-            return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        return places.entries(path)
     except OSError as error:
         raise InputError(f"'{path}' cannot be listed: {error.strerror}") from error

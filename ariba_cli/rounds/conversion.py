@@ -14,6 +14,7 @@ from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.files.atomic import check_space
 from ariba_cli.files.hashing import file_sha256
 from ariba_cli.files.opening import read_small
+from ariba_cli.files.places import own_name
 from ariba_cli.formats import open_model, peft, safetensors
 from ariba_cli.formats.model import Model, Scratch
 from ariba_cli.formats.tensors import SIZES
@@ -103,7 +104,7 @@ def convert(
             conversion.take(member, model, conversion.new_stem(member.id))
             progress("converting", done, len(round_.participants))
         conversion.finish(
-            number=manifest.round if manifest else _number_in(round_.root.resolve().name),
+            number=manifest.round if manifest else _number_in(own_name(round_.root)),
             kind=manifest.kind if manifest else kind,
         )
     return Converted(

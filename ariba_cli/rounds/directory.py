@@ -1,6 +1,5 @@
 """A directory of updates: its participants, and the contents of its seal."""
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -11,7 +10,9 @@ from typing import TypeVar
 from ariba_cli.base.errors import InputError, OutputError, RefusedFileError
 from ariba_cli.base.findings import Finding, FindingKind
 from ariba_cli.base.progress import Progress, no_progress
+from ariba_cli.files import places
 from ariba_cli.files.limits import Limits
+from ariba_cli.files.objects import located, read_starts
 from ariba_cli.files.opening import enough_memory, open_folder
 from ariba_cli.formats import is_model_folder, open_model, open_part
 from ariba_cli.formats.model import Model, ReadOptions
@@ -145,6 +146,7 @@ class Round:
             # It is read within the limits of all.
             return replace(within.open(member), terms=self.terms)
 
+        read_starts(self.root / member.path for member in members)
         found = open_fairly(open_with, members, self.terms.limits, progress)
         for member, model in zip(members, found, strict=True):
             if isinstance(model, RefusedFileError):
@@ -184,7 +186,7 @@ class Round:
     def _changed_since(self, seal: VerifiedSeal, model: Model) -> str | None:
         """Return the name of a model's file that changed since the seal was verified, or None."""
         for path, stamp in model.files:
-            name = _within(self.root, path)
+            name = places.relative(path, self.root)
             # The seal says nothing of a global model that lies elsewhere.
             if not name.startswith("../") and seal.has_changed(name, stamp):
                 return name
@@ -208,8 +210,7 @@ def check_apart(root: Path, out: Path) -> None:
     OutputError
         When `out` would lie in it, and it is a directory.
     """
-    inside, within = os.path.realpath(out.parent), os.path.realpath(root)
-    if os.path.isdir(root) and (inside == within or inside.startswith(f"{within}{os.sep}")):
+    if places.lies_in(out, root):
         raise OutputError(
             f"'{out}' would lie among the updates of the round and be taken for one; name "
             "another place"
@@ -242,10 +243,17 @@ def open_round(
         When there is no such directory, it is unfinished, or it holds no updates.
     """
     terms = terms or ReadOptions()
-    if os.path.isfile(path):
+    path = located(path)
+    global_path = None if global_path is None else located(global_path)
+    if places.is_file(path):
         return _open_round_file(path, terms, global_path)
     contents = list_contents(path, terms.limits)
-    set_apart = {_within(path, other) for other in (global_path, *not_models) if other is not None}
+    beside = [other for other in (global_path, *not_models) if other is not None]
+    set_apart = {
+        places.relative(other, path)
+        for other in beside
+        if places.is_remote(other) == places.is_remote(path)
+    }
     models = _models(path, contents, set_apart, terms)
     if _is_flat(path, models, terms):
         contents = list_contents(path, terms.limits, flat=True)
@@ -302,10 +310,10 @@ def _several_globals(
 
 def is_one_model(path: Path, terms: ReadOptions) -> bool:
     """Return whether a path is that of one model, and not of a round."""
-    if os.path.isdir(path):
-        is_model = not os.path.islink(path) and is_model_folder(path, terms)
+    if places.is_folder(path):
+        is_model = places.is_folder_itself(path) and is_model_folder(path, terms)
         return is_model and not _holds_updates(path, terms)
-    return os.path.lexists(path) and members_of_file(path.parent, path.name, terms) is None
+    return places.exists(path) and members_of_file(path.parent, path.name, terms) is None
 
 
 def _holds_updates(path: Path, terms: ReadOptions) -> bool:
@@ -341,14 +349,9 @@ def _open_round_file(path: Path, terms: ReadOptions, global_path: Path | None) -
 def _named_global(root: Path, global_path: Path | None) -> Member | None:
     if global_path is None:
         return None
-    if not os.path.lexists(global_path):
+    if not places.exists(global_path):
         raise InputError(f"there is no '{global_path}'; --global names the model that was sent out")
-    return Member(GLOBAL_STEM, _within(root, global_path))
-
-
-def _within(root: Path, path: Path) -> str:
-    """Return a path relative to the round, by names alone."""
-    return Path(os.path.relpath(path, root)).as_posix()
+    return Member(GLOBAL_STEM, places.relative(global_path, root))
 
 
 def _models(path: Path, contents: Contents, set_apart: set[str], terms: ReadOptions) -> list[str]:

@@ -14,6 +14,7 @@ from ariba_cli.base.findings import BROKEN_SEAL, Finding, FindingKind
 from ariba_cli.base.parallel import thread_map
 from ariba_cli.base.progress import Progress, no_progress
 from ariba_cli.files.hashing import file_sha256
+from ariba_cli.files.places import own_name
 from ariba_cli.formats import open_model
 from ariba_cli.formats.model import Model, Reading, ReadOptions, Scratch, sum_of_squares
 from ariba_cli.rounds.beside import not_scored
@@ -151,7 +152,7 @@ def inspect_file(path: Path, terms: ReadOptions | None = None) -> InspectedFile:
         raise InputError(f"'{path}' {error}") from error
     statistics = statistics_among({layer.name: layer.shape for layer in listed})
     return InspectedFile(
-        path=path.resolve().name,
+        path=own_name(path),
         format=model.format,
         bytes=model.bytes,
         sha256=files[0].sha256 if len(files) == 1 else None,
@@ -173,7 +174,7 @@ def inspect_round(round_: Round, progress: Progress = no_progress) -> InspectedR
     layers = agreed_layers(catalogs.values(), manifest.layers if manifest else ())
     findings += [*chosen_models(models), *differences_from_most(catalogs, layers)]
     return InspectedRound(
-        path=round_.root.resolve().name,
+        path=own_name(round_.root),
         seal=_seal(round_, findings),
         round=manifest.round if manifest else None,
         kind=manifest.kind if manifest else None,

@@ -9,6 +9,7 @@ from ariba_cli.base.errors import InputError, RefusedFileError
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import read_small
 from ariba_cli.files.partial import PARTIAL_SUFFIX
+from ariba_cli.files.places import entries, is_folder
 from ariba_cli.formats import open_model
 from ariba_cli.formats.model import ReadOptions
 from ariba_cli.rounds import manifest as manifests
@@ -37,13 +38,13 @@ def contents_of_run(path: Path, terms: ReadOptions | None = None) -> RunContents
     A directory of updates is not one, though a participant may have put a manifest into a folder.
     """
     terms = terms or ReadOptions()
-    if path.name.endswith(PARTIAL_SUFFIX) or not os.path.isdir(path):
+    if path.name.endswith(PARTIAL_SUFFIX) or not is_folder(path):
         return None
     sealed = rounds_inside(path)
     if not sealed or _holds_models(path, sealed, terms):
         return None
     rounds = sorted((path / name for name in sealed), key=by_number(terms.limits))
-    names = sorted(entry.name for entry in os.scandir(path) if entry.is_dir())
+    names = sorted(name for name, is_inside in entries(path) if is_inside)
     unfinished = tuple(path / name for name in names if name.endswith(PARTIAL_SUFFIX))
     return RunContents(
         tuple(one for one in rounds if not one.name.endswith(PARTIAL_SUFFIX)), unfinished

@@ -1,6 +1,5 @@
 """The check of a round's seal against its directory."""
 
-import os
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from ariba_cli.base.progress import Progress
 from ariba_cli.files.hashing import BUFFER_BYTES, file_sha256
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import Stamp, open_file, read_small
+from ariba_cli.files.places import readers, size_of
 from ariba_cli.rounds import manifest as manifests
 from ariba_cli.rounds.manifest import Manifest
 
@@ -113,7 +113,7 @@ def verify_seal(
 
     findings = []
     stamps: dict[str, Stamp | None] = dict.fromkeys(listed)
-    for done, (finding, stamp) in enumerate(thread_map(check, names), 1):
+    for done, (finding, stamp) in enumerate(thread_map(check, names, workers=readers(root)), 1):
         progress("verifying the seal", done, len(names))
         stamps[names[done - 1]] = stamp
         if finding is not None:
@@ -136,7 +136,7 @@ def _difference(root: Path, name: str, manifest: Manifest) -> Finding | None:
     if sealed is None:
         return Finding(FindingKind.UNLISTED_FILE, f"{name} is not in {manifests.NAME}")
     try:
-        actual = os.lstat(root / name).st_size
+        actual = size_of(root / name)
     except OSError:
         # It was there a moment ago.
         return _missing(name)

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.base.errors import OutputError
 from ariba_cli.base.ids import PLAIN_STEM, file_stem
 from ariba_cli.files.atomic import FileDigest, write_atomically
+from ariba_cli.files.objects import keys_under, remove_object
 from ariba_cli.files.partial import (
     TEMPORARY,
     check_contents,
@@ -19,6 +21,7 @@ from ariba_cli.files.partial import (
     remove,
     sync_directory,
 )
+from ariba_cli.files.stores import RemotePath
 from ariba_cli.formats import ENCODERS, peft
 from ariba_cli.formats.adapter_config import CONFIG
 from ariba_cli.rounds import manifest as manifests
@@ -43,7 +46,8 @@ Tensors = Mapping[str, npt.NDArray[np.floating]]
 def new_directory(path: Path, *, resume: bool = False) -> Iterator[Path]:
     """Make a round that gets its name when the block completes; leave nothing when it fails.
 
-    The path to fill is `NAME.partial` until then.
+    The path to fill is `NAME.partial` until then; in a store it has its name from the start, and
+    is a sealed round only with its manifest, which is written last.
 
     Parameters
     ----------
@@ -57,6 +61,10 @@ def new_directory(path: Path, *, resume: bool = False) -> Iterator[Path]:
     OutputError
         When the path exists or cannot be made, or when `NAME.partial` is there: see `hold`.
     """
+    if isinstance(path, RemotePath):
+        with _in_store(path, resume=resume):
+            yield path
+        return
     with hold(path, resume=resume) as partial:
         check_contents(partial, ROUND_CONTENTS)
         try:
@@ -67,6 +75,31 @@ def new_directory(path: Path, *, resume: bool = False) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
+
+
+@contextmanager
+def _in_store(path: RemotePath, *, resume: bool) -> Iterator[None]:
+    """Make a round in a store, where nothing can be renamed: its seal, written last, makes it one.
+
+    What is there of a round without a seal was left by a run that was killed.
+    """
+    there = keys_under(path)
+    if there and (manifests.NAME in there or not resume):
+        how = "name another" if manifests.NAME in there else "finish it with --resume"
+        raise OutputError(f"'{path}' exists; {how}, or remove it first")
+    check_contents(path, ROUND_CONTENTS)
+    _clear(path)
+    try:
+        yield
+    except BaseException:
+        _clear(path)
+        raise
+
+
+def _clear(path: RemotePath) -> None:
+    for name in keys_under(path):
+        if re.fullmatch(ROUND_CONTENTS, name):
+            remove_object(path / name)
 
 
 class RoundWriter:

@@ -155,7 +155,15 @@ class TensorValues(Protocol):
 
 @runtime_checkable
 class Written(Protocol):
-    """Values that can be written directly to their destination."""
+    """Values that can be written directly to their destination.
+
+    Attributes
+    ----------
+    readers : int, optional
+        The number of threads that best do that; None for one per core.
+    """
+
+    readers: int | None
 
     def write_to(self, start: int, stop: int, out: npt.NDArray[np.floating], /) -> None:
         """Write the values from start to stop into an array."""
@@ -319,7 +327,9 @@ class Fragments:
                     rows[participant] = values[which]
 
         # An array is sooner copied than threads are started.
-        workers = 1 if isinstance(self._flat[0], np.ndarray) else None
+        first = self._flat[0]
+        workers = first.readers if isinstance(first, Written) else None
+        workers = 1 if isinstance(first, np.ndarray) else workers
         map_workers(fill, range(self.participants), workers)
         return rows
 

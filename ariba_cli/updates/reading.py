@@ -32,6 +32,7 @@ from ariba_cli.updates.factors import leave_out_large
 from ariba_cli.updates.fragments import Indices, TensorValues
 from ariba_cli.updates.intake import Submission, why_not_offered
 from ariba_cli.updates.nonfinite import NonFiniteCounter
+from ariba_cli.updates.positions import runs
 
 Array = npt.NDArray[np.floating]
 
@@ -41,8 +42,6 @@ _AS_STORED = {"F32": np.float32, "F64": np.float64}
 _BLOCK = 2**18
 # So few values of all participants are sooner read than threads are started.
 _FEW = 2**21
-# Values that are read, hashed and checked at a time, while they are in the processor's cache.
-_PIECE = 2**17
 # What is held of a layer, though there were room for more: beyond it, memory that the system
 # has to clear first takes longer than reading the files once more.
 _MOST_HELD = 2**25
@@ -83,7 +82,9 @@ class LayerValues:
     def read_to_the_end(self, progress: Progress) -> None:
         """Hash and check the values that were not needed yet, and leave out who is unusable."""
         in_files = [one for one in self.tensors if isinstance(one, LazyTensor)]
-        for done, _ in enumerate(thread_map(LazyTensor.read_to_the_end, in_files), 1):
+        readers = in_files[0].readers if in_files else None
+        read = thread_map(LazyTensor.read_to_the_end, in_files, workers=readers)
+        for done, _ in enumerate(read, 1):
             progress("checking the rest", done, len(in_files))
 
 
@@ -139,8 +140,9 @@ def _read(
     """Read several tensors at a time, and return None for those that are unusable."""
     values = []
     with one_blas_thread():
-        mapped = map if len(taken) * layer.spec.values < _FEW else thread_map
-        for done, found in enumerate(mapped(_Offered.read, taken, buffers), 1):
+        workers = _readers(taken) or (1 if len(taken) * layer.spec.values < _FEW else None)
+        read = thread_map(_Offered.read, taken, buffers, workers=workers)
+        for done, found in enumerate(read, 1):
             values.append(found)
             progress(f"reading {layer.name}", done, len(taken))
     return values
@@ -244,12 +246,14 @@ class LazyTensor:
 
     def __init__(self, offered: _Offered) -> None:
         self._offered = offered
-        self._spec = offered.tensor.spec
+        assert in_one_piece(offered.tensor)
+        self._extent, self._spec = offered.tensor, offered.tensor.spec
         self._sha256 = hashlib.sha256()
         self._unusable = NonFiniteCounter()
         self._settled = 0
         self._item = SIZES[self._spec.dtype]
         self.size = self._spec.values
+        self.readers = offered.model.readers
         self.dtype = offered.dtype
 
     def __getitem__(self, which: slice | Indices) -> Array:
@@ -267,7 +271,7 @@ class LazyTensor:
             return values
         with self._readable() as reading:
             raw, done = memoryview(bytearray(len(which) * self._item)), 0
-            for start, stop in _runs(which):
+            for start, stop in runs(which):
                 length = (stop - start) * self._item
                 self._read(reading, start, raw[done : done + length])
                 done += length
@@ -278,8 +282,9 @@ class LazyTensor:
         as_stored = _AS_STORED.get(self._spec.dtype) == out.dtype
         memory = None if as_stored else Scratch()
         with self._readable() as reading:
-            for first in range(start, stop, _PIECE):
-                part = out[first - start : min(first + _PIECE, stop) - start]
+            piece = reading.file(self._extent.file).piece_bytes // self._item
+            for first in range(start, stop, piece):
+                part = out[first - start : min(first + piece, stop) - start]
                 size = part.size * self._item
                 raw = part.view(np.uint8).data if memory is None else memory.take(size)
                 self._read(reading, first, raw)
@@ -321,9 +326,7 @@ class LazyTensor:
             raise LeftOutError
 
     def _read(self, reading: Reading, start: int, buffer: memoryview) -> None:
-        tensor = self._offered.tensor
-        assert in_one_piece(tensor)
-        reading.file(tensor.file).read_into(buffer, tensor.offset + start * self._item)
+        reading.file(self._extent.file).read_into(buffer, self._extent.offset + start * self._item)
 
     def _values(self, raw: memoryview) -> Array:
         return to_array(self._spec, raw).astype(self.dtype, copy=False)
@@ -375,7 +378,7 @@ def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int) -> bool
     size = len(whole) * layer.spec.values * _common_type(whole).itemsize
     size += sum(one.factors.held_bytes for one in taken if one.factors is not None)
     packed = [one for one in whole if not in_one_piece(one.tensor)]
-    if size <= (memory if packed else min(memory, _MOST_HELD)):
+    if size <= (memory if packed or _readers(taken) else min(memory, _MOST_HELD)):
         return False
     if packed:
         how = "has packed it; convert the round with ariba convert"
@@ -388,13 +391,10 @@ def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int) -> bool
     return True
 
 
+def _readers(taken: Sequence[_Offered]) -> int | None:
+    """Return the number of threads that best read; None for one per core, on a disk."""
+    return taken[0].model.readers if taken else None
+
+
 def _common_type(taken: Sequence[_Offered]) -> "np.dtype[np.floating]":
     return np.result_type(np.float32, *{one.dtype for one in taken})
-
-
-def _runs(positions: Indices) -> Iterator[tuple[int, int]]:
-    """Return each run of consecutive positions as its first one and the one after its last."""
-    breaks = np.flatnonzero(np.diff(positions) != 1)
-    starts = positions[np.append(0, breaks + 1)]
-    stops = positions[np.append(breaks, len(positions) - 1)] + 1
-    return zip(starts.tolist(), stops.tolist(), strict=True)

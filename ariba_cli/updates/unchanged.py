@@ -12,6 +12,9 @@ from ariba_cli.formats.model import Model, Reading, Scratch, in_one_piece, sum_o
 from ariba_cli.rounds.layers import Layer
 from ariba_cli.updates.intake import Sent, Submission, why_not_offered
 
+# Nearly always some of the first values tell.
+_FIRST = 2**12
+
 
 def unchanged(sent: Sent, layers: Sequence[Layer]) -> list[Submission]:
     """Return the submissions whose update is zero in every layer.
@@ -54,8 +57,10 @@ def unchanged(sent: Sent, layers: Sequence[Layer]) -> list[Submission]:
         with model.reading() as own, start.reading() as known:
             return all(_same_layer(own, known, layer) for layer in scored)
 
+    models = sent.models.values()
+    readers = next((one.readers for one in models), None)
     with one_blas_thread():
-        found = list(thread_map(is_unchanged, sent.submissions))
+        found = list(thread_map(is_unchanged, sent.submissions, workers=readers))
     return [one for one, same in zip(sent.submissions, found, strict=True) if same]
 
 
@@ -66,7 +71,9 @@ def _holds(model: Model, layers: Sequence[Layer]) -> bool:
 def _is_zero(model: Model, layers: Sequence[Layer]) -> bool:
     with model.reading() as reading:
         names = [str(layer.name_in(model.tensors)) for layer in layers]
-        pieces = ((name, piece) for name in names for piece in reading.pieces(name, Scratch()))
+        pieces = (
+            (name, piece) for name in names for piece in reading.pieces(name, Scratch(), _FIRST)
+        )
         return all(sum_of_squares(model.tensors[name].values(piece)) == 0 for name, piece in pieces)
 
 
@@ -81,7 +88,11 @@ def _same_layer(own: Reading, known: Reading, layer: Layer) -> bool:
         ]
         return seen[0] == seen[1] and own.read(name) == known.read(other)
     if in_one_piece(tensor) and in_one_piece(start) and tensor.spec == start.spec:
-        pieces = zip(own.pieces(name, Scratch()), known.pieces(other, Scratch()), strict=True)
+        pieces = zip(
+            own.pieces(name, Scratch(), _FIRST),
+            known.pieces(other, Scratch(), _FIRST),
+            strict=True,
+        )
     else:
         pieces = zip([own.read(name)], [known.read(other)], strict=True)
     return all(

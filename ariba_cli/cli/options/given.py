@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ariba_cli.base.errors import InputError, UsageError
+from ariba_cli.files.objects import located
 
 STDIN = Path("-")
 
@@ -66,11 +67,12 @@ def rounds_to_audit(
     say : callable
         Called with a message about the parts of a run that are passed over.
     """
-    given = given_rounds(arguments, files0_from)
+    places = list(map(located, arguments))
+    given = given_rounds(places, files0_from)
     if files0_from is not None:
         return Given(_of_runs(given, say), None, several=True)
     rounds = list(_of_runs(given, say))
-    return Given(iter(rounds), len(rounds), several=rounds != list(arguments[:1]))
+    return Given(iter(rounds), len(rounds), several=rounds != places[:1])
 
 
 def _of_runs(paths: Iterable[Path], say: Callable[[str], None]) -> Iterator[Path]:
@@ -101,7 +103,7 @@ def _listed_rounds(source: Path) -> Iterator[Path]:
         # As a path it would be the current directory.
         if not entry:
             raise InputError(f"entry {number} of --files0-from '{source}' is empty")
-        yield Path(os.fsdecode(entry))
+        yield located(os.fsdecode(entry))
     if not number:
         raise InputError(f"--files0-from '{source}' names no round")
 

@@ -14,7 +14,7 @@ from ariba_cli.base.errors import RefusedFileError, ResourceError
 from ariba_cli.base.progress import no_message
 from ariba_cli.files.clock import Clock, check_time, no_turn, seconds_left, took_too_long
 from ariba_cli.files.limits import Limits
-from ariba_cli.files.opening import OpenFile, Stamp
+from ariba_cli.files.opening import OpenFile, RemoteFile, Stamp
 from ariba_cli.formats.isolation import messages
 from ariba_cli.formats.isolation.processes import Child, Nursery, Wire
 from ariba_cli.formats.isolation.walls import Walls
@@ -138,6 +138,11 @@ class Parser:
         ResourceError
             When no child can be started.
         """
+        if isinstance(file, RemoteFile):
+            raise RefusedFileError(
+                "is of a format that a process of its own parses, which cannot read an object "
+                "store; copy the round to this machine first"
+            )
         subject = _Subject((file.path, arguments.get("group", "/")), file.stamp)
         request = {"question": question, "arguments": arguments}
         with self._lock, self._isolation.clock.turn(subject.part, file.limits.seconds):
