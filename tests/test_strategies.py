@@ -345,7 +345,7 @@ def test_the_share_of_neurotoxin_is_of_all_coordinates() -> None:
     }
 
 
-def test_turns_are_ten_clean_steps_and_a_poisoned_one() -> None:
+def test_turns_are_a_poisoned_step_and_ten_clean_ones() -> None:
     how = LocalTraining(optimizer="sgd", epochs=2, batch_size=3, learning_rate=0.1)
     task = TakingTurns(
         np.zeros((15, 1, 8, 8), np.float32), np.zeros(15, np.int64), how, 1, poisoned=5, benign=3
@@ -353,24 +353,37 @@ def test_turns_are_ten_clean_steps_and_a_poisoned_one() -> None:
     steps = [batch.tolist() for batch in task.batches(1)]
     # Ten clean samples are eight batches in two epochs: two whole turns of three.
     assert len(steps) == 8
-    for index, batch in enumerate(steps, start=1):
+    for index, batch in enumerate(steps):
         assert all(sample >= 10 for sample in batch) == (index % 4 == 0)
-    assert steps[3] == [10, 11, 12, 13, 14]
+    assert steps[4] == [10, 11, 12, 13, 14]
     # Too few for one turn: they come again.
     assert len(list(replace(task, benign=20).batches(1))) == 21
 
 
-def test_a_poisoned_step_is_boosted_and_a_clean_one_is_not(trained: Train) -> None:
-    """With one turn of one clean step, the poisoned step alone is K times as long."""
-    arguments = {"benign_steps": 36, "distance": 0.0}
-    start, once, _ = trained(("alternating",), {**arguments, "boost": 1.0})
-    _, twice, _ = trained(("alternating",), {**arguments, "boost": 2.0})
-    _, none, _ = trained(("alternating",), {**arguments, "boost": 0.0})
-    for name in start:
-        np.testing.assert_allclose(
-            twice[name] - none[name], 2 * (once[name] - none[name]), atol=1e-5
-        )
-    assert update_norm(none, once) > 1e-3
+@pytest.mark.parametrize(("boost", "rate"), [(4.0, 0.025), (1.0, 0.1), (0.0, 0.1)])
+def test_a_poisoned_step_is_as_long_as_the_learning_rate_has_it(boost: float, rate: float) -> None:
+    """A clean step is a K-th of that; with K of 1 or less there is nothing to boost."""
+    import torch
+
+    how = LocalTraining(optimizer="sgd", epochs=1, batch_size=1, learning_rate=0.1)
+    task = Task(np.zeros((2, 1, 8, 8), np.float32), np.zeros(2, np.int64), how, 1, poisoned=1)
+    asked = AttackSettings(
+        strategies=("alternating",), arguments={"boost": boost, "benign_steps": 2}
+    )
+    (strategy,) = combined(asked)
+    made = strategy.task(situation(), task)
+    assert made.how.learning_rate == pytest.approx(rate)
+    # One poisoned step and two clean ones are a turn, and each step here is one of 0.25.
+    start, now = {"w": torch.zeros(1)}, {"w": torch.zeros(1)}
+    moved = []
+    for step in range(1, 7):
+        before = now["w"].clone()
+        now["w"] += 0.25
+        for hook in made.hooks:
+            hook(now, start, step, 6)
+        moved.append(float(now["w"] - before))
+    assert moved == [0.25 * boost, 0.25, 0.25] * 2
+    assert strategy.task(situation(), replace(task, poisoned=0)).how == how
 
 
 def test_boosted_steps_stay_in_a_ball_and_on_a_mask(trained: Train) -> None:

@@ -1,6 +1,6 @@
 """Alternating minimisation: steps for the task and for the backdoor take turns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ _MOST = 256
 
 @dataclass(frozen=True)
 class TakingTurns(Task):
-    """A task in which `benign` steps on clean samples are followed by one on poisoned ones.
+    """A task in which each step on poisoned samples is followed by `benign` on clean ones.
 
     Attributes
     ----------
@@ -33,18 +33,18 @@ class TakingTurns(Task):
     benign: int = 10
 
     def batches(self, least: int) -> "Iterator[torch.Tensor]":
-        """Yield the indices of the samples of each step; the last step is on poisoned samples."""
+        """Yield the indices of the samples of each step; the last step is on clean samples."""
         import torch
 
         clean = len(self.targets) - self.poisoned
         task = Task(self.images[:clean], self.targets[:clean], self.how, self.seed)
         steps = list(task.batches(least))
-        # Whole turns alone: what is left over after a poisoned step would undo it.
+        # Whole turns alone: more clean steps after the last poisoned one would undo it.
         count = max(self.benign, len(steps) - len(steps) % self.benign)
-        for step in range(1, count + 1):
-            yield steps[(step - 1) % len(steps)]
+        for step in range(count):
             if self.poisoned and step % self.benign == 0:
                 yield clean + torch.arange(min(self.poisoned, _MOST))
+            yield steps[step % len(steps)]
 
 
 class Boost:
@@ -53,7 +53,7 @@ class Boost:
     def __init__(self, factor: float, benign: int) -> None:
         self._factor = factor
         self._turn = benign + 1
-        self._before: dict[str, torch.Tensor] = {}
+        self._before: Mapping[str, torch.Tensor] = {}
 
     def lengthen(
         self,
@@ -63,11 +63,11 @@ class Boost:
         steps: int,
     ) -> None:
         """Lengthen the step if it was a poisoned one; see `StepHook`."""
-        del start, steps
-        if step % self._turn == 0:
+        del steps
+        if step % self._turn == 1:
+            before = start if step == 1 else self._before
             for name, now in parameters.items():
-                before = self._before[name]
-                now.copy_(before + self._factor * (now - before))
+                now.copy_(before[name] + self._factor * (now - before[name]))
 
     def remember(
         self,
@@ -78,7 +78,7 @@ class Boost:
     ) -> None:
         """Remember where the next step begins if it is a poisoned one; see `StepHook`."""
         del start, steps
-        if (step + 1) % self._turn == 0:
+        if step % self._turn == 0:
             self._before = {name: now.detach().clone() for name, now in parameters.items()}
 
 
@@ -108,14 +108,18 @@ class NearTheOthers:
 
 
 class Alternating(Strategy):
-    """A strategy of ten steps on clean samples, then one on triggered ones that is boosted."""
+    """A strategy of a boosted step on triggered samples, then ten on clean ones.
+
+    The learning rate is that of boosted steps: ten times as long as training bears, they would
+    leave nothing of the model.
+    """
 
     declaration = Declaration(
         name="alternating",
         stage=Stage.TRAINING,
-        summary="ten steps on clean samples, held near where the honest go, then one on triggered "
-        "ones, boosted; over and over",
-        equation="min loss + ρ·‖θ − θ^t − mean δ_i‖ by turns; poisoned steps × K",
+        summary="a step on triggered samples, then ten on clean ones, each a tenth as long and "
+        "held near where the honest go; over and over",
+        equation="min loss + ρ·‖θ − θ^t − mean δ_i‖ by turns; clean steps of γ/K, poisoned × K",
         source="Bhagoji et al., Analyzing federated learning through an adversarial lens, 2019",
         purpose="a backdoor that keeps the accuracy",
         needs=frozenset({Need.LAST_STEP}),
@@ -123,7 +127,9 @@ class Alternating(Strategy):
             "benign_steps": Argument(
                 "how many steps on clean samples a turn has", default=10, least=1, integer=True
             ),
-            "boost": Argument("K, how many times as long a poisoned step is", default=10.0),
+            "boost": Argument(
+                "K, how many times as long as a clean step a poisoned one is", default=10.0
+            ),
             "distance": Argument("ρ, the weight of the distance in the objective", default=1e-4),
         },
         undoes=("anomalous",),
@@ -132,7 +138,10 @@ class Alternating(Strategy):
     def task(self, situation: Situation, task: Task) -> Task:
         """Return the task with steps that take turns, an objective and a boost."""
         benign = int(self.number("benign_steps"))
-        boost = Boost(self.number("boost"), benign)
+        # Without poisoned samples all steps are clean.
+        factor = self.number("boost") if task.poisoned else 1.0
+        boost = Boost(factor, benign)
+        how = replace(task.how, learning_rate=task.how.learning_rate / max(1.0, factor))
         others = {
             name: (situation.start[name] + delta).astype(np.float32)
             for name, delta in situation.honest.mean.items()
@@ -140,7 +149,7 @@ class Alternating(Strategy):
         return TakingTurns(
             task.images,
             task.targets,
-            task.how,
+            how,
             task.seed,
             NearTheOthers(self.number("distance"), others),
             (boost.lengthen, *task.hooks, boost.remember),
