@@ -7,6 +7,8 @@ SECONDS ?= 60
 SEED ?= 0
 JOBS ?= 1
 TOOLS := $(VENV)/tools
+PIN = $(TOOLS)/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate \
+	--python-version 3.11 --constraint constraints.txt --custom-compile-command 'make pins'
 RUN := $(VENV)/bin
 
 .PHONY: help demo test check docs golden fuzz sanitize bench
@@ -17,7 +19,7 @@ help:
 	@echo "make check   check format, lint and types"
 	@echo "make docs    write the pages again that are made, such as docs/commands.md"
 	@echo "make golden  make the golden reports of fixtures/ again"
-	@echo "make pins    write requirements.txt again: every dependency with its hashes"
+	@echo "make pins    write requirements.txt and requirements-all.txt again: each dependency with its hashes"
 	@echo "make sbom    write dist/sbom.cdx.json, what ariba is made of"
 	@echo "make fuzz    try hostile inputs; READER=npz for one reader, SECONDS=600 for each, SEED=1 for the same inputs"
 	@echo "make sanitize  test the compiled kernels under sanitizers; SECONDS=600 for longer"
@@ -48,13 +50,12 @@ golden: $(VENV)/.complete
 
 # hatchling builds the package, where nothing may be fetched for that.
 pins: $(TOOLS)/.complete
-	echo hatchling | $(TOOLS)/bin/uv pip compile --quiet --universal --generate-hashes \
-		--no-annotate --python-version 3.11 --constraint constraints.txt \
-		--custom-compile-command 'make pins' --output-file requirements.txt pyproject.toml -
+	echo hatchling | $(PIN) --output-file requirements.txt pyproject.toml -
+	echo hatchling | $(PIN) --extra all --output-file requirements-all.txt pyproject.toml -
 
 sbom: $(TOOLS)/.complete
 	mkdir -p dist
-	$(TOOLS)/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml \
+	$(TOOLS)/bin/cyclonedx-py requirements requirements-all.txt --pyproject pyproject.toml \
 		--output-reproducible --output-file dist/sbom.cdx.json
 
 fuzz: $(VENV)/.fuzz

@@ -13,7 +13,9 @@ PINNED = re.compile(
     r" {4}--hash=sha256:[0-9a-f]{64})+)\n",
     re.MULTILINE,
 )
-MAKE_AGAIN = "make pins writes requirements.txt again"
+MAKE_AGAIN = "make pins writes requirements.txt and requirements-all.txt again"
+EXTRAS = {"requirements.txt": (), "requirements-all.txt": ("simulate", "pyod", "remote")}
+FILES = pytest.mark.parametrize("file", EXTRAS)
 
 
 def plain(name: str) -> str:
@@ -22,9 +24,9 @@ def plain(name: str) -> str:
 
 
 @cache
-def pins() -> dict[str, str]:
+def pins(file: str) -> dict[str, str]:
     """Return the version of each distribution that has hashes."""
-    text = (REPOSITORY / "requirements.txt").read_text()
+    text = (REPOSITORY / file).read_text()
     body = "".join(line for line in text.splitlines(True) if not line.startswith("#"))
     found = list(PINNED.finditer(body))
     assert "".join(one[0] for one in found) == body
@@ -38,20 +40,23 @@ def constraints() -> dict[str, str]:
     return {plain(name): version for name, version in pairs}
 
 
-def asked_for() -> list[str]:
+def asked_for(file: str) -> list[str]:
     config = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
     asked = [*config["project"]["dependencies"], *config["build-system"]["requires"]]
+    for extra in EXTRAS[file]:
+        asked += config["project"]["optional-dependencies"][extra]
     return [plain(re.split(r"[^A-Za-z0-9._-]", one)[0]) for one in asked]
 
 
-@pytest.mark.parametrize("name", asked_for())
-def test_what_is_asked_for_is_pinned(name: str) -> None:
-    assert name in pins(), MAKE_AGAIN
-    assert name in constraints()
+@FILES
+def test_what_is_asked_for_is_pinned(file: str) -> None:
+    assert set(asked_for(file)) <= pins(file).keys(), MAKE_AGAIN
+    assert set(asked_for(file)) <= constraints().keys()
 
 
-def test_versions_are_those_that_are_tested() -> None:
-    both = pins().keys() & constraints().keys()
-    assert len(both) > len(asked_for())
-    differing = {name for name in both if pins()[name] != constraints()[name]}
+@FILES
+def test_versions_are_those_that_are_tested(file: str) -> None:
+    both = pins(file).keys() & constraints().keys()
+    assert len(both) > len(asked_for(file))
+    differing = {name for name in both if pins(file)[name] != constraints()[name]}
     assert not differing, MAKE_AGAIN

@@ -17,6 +17,7 @@ from ariba_cli.auditing.settings import (
     settled_level,
 )
 from ariba_cli.base.errors import UsageError
+from ariba_cli.base.extras import require_for_detector
 from ariba_cli.base.parameters import Parameter
 from ariba_cli.detectors import all_different, make_detector, make_detectors
 from ariba_cli.detectors.declaration import Detector
@@ -149,8 +150,11 @@ def _chosen_detectors(
     Raises
     ------
     UsageError
-        When there is none of that name, or it does not take its arguments.
+        When there is none of that name, its library is not installed, or it does not take its
+        arguments.
     """
+    for name in several(named) if isinstance(named, str) else named:
+        require_for_detector(name)
     if not isinstance(named, Mapping):
         return make_detectors(several(named), arguments, fit_sample, device, baseline)
     if arguments:

@@ -24,6 +24,7 @@ from ariba_cli.auditing.audit import audit_sent
 from ariba_cli.auditing.evaluation import truth_metrics
 from ariba_cli.auditing.history import AuditedRound, RunningHistory
 from ariba_cli.base.errors import InputError, UsageError
+from ariba_cli.base.extras import device_at_hand
 from ariba_cli.base.ids import id_order
 from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.progress import Progress, no_progress
@@ -139,6 +140,7 @@ def audit(
     ['p15', 'p18']
     """
     started, ticks = datetime.now(UTC), time.perf_counter()
+    device = device_at_hand(device)
     choice = DeviceChoice(device) if notice is None else DeviceChoice(device, notice)
     asked = Asked(
         layers=several(layers),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ariba_cli.base.extras import SIMULATE, require
 from ariba_cli.base.interrupts import defer_signals
 from ariba_cli.cli.options import shared as options
 from ariba_cli.cli.options import training as training_options
@@ -73,6 +74,7 @@ def arena(
     stopwatch = Stopwatch()
     console = messages.console()
     config = read_config(config_path, Commands(**_known(context)))
+    require(SIMULATE, "this command")
     out.mkdir(parents=True, exist_ok=True)
     settings = Settings(out, jobs or cores(), data_dir)
     with console.progress() as progress:

@@ -132,6 +132,7 @@ class _Verifying:
         AribaError
             When the comparison is not possible.
         """
+        from ariba_cli.base.extras import device_at_hand
         from ariba_cli.cli.output import Stopwatch
         from ariba_cli.replay.history import ReplayedHistory
         from ariba_cli.replay.verify import open_reported_round, verify
@@ -156,7 +157,7 @@ class _Verifying:
                     round_,
                     compromised=None if known is None else known.compromised,
                     max_memory=self.max_memory,
-                    device=DeviceChoice("auto", self.console.note),
+                    device=DeviceChoice(device_at_hand("auto"), self.console.note),
                     progress=progress,
                     watch=self._history.watch,
                 )

@@ -11,6 +11,7 @@ from ariba_cli.auditing.audit import Watch, audit
 from ariba_cli.auditing.evaluation import truth_metrics
 from ariba_cli.auditing.settings import DEFAULT_K_EST, AuditSettings, KEst
 from ariba_cli.base.errors import AribaError, InputError, RefusedFileError
+from ariba_cli.base.extras import require_for_detector
 from ariba_cli.base.parallel import thread_map
 from ariba_cli.base.progress import Progress, no_progress, part_of
 from ariba_cli.detectors import make_detector
@@ -161,6 +162,8 @@ def verify(
 def _settings(method: Method, max_memory: int | None, device: DeviceChoice) -> AuditSettings:
     """Return the settings that were requested when the report was made."""
     requested = method.requested
+    for one in requested.detectors:
+        require_for_detector(one.name)
     baseline = _baseline(requested.baseline)
     return AuditSettings(
         layers=requested.layers,
