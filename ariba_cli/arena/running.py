@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -136,8 +136,9 @@ def run(
         When a record cannot be written.
     """
     every = cells(config)
-    todo = _todo(every, settings.folder)
-    results = {cell: record for cell in every if (record := _read(settings.folder / cell.record))}
+    known = {cell: _read(settings.folder / cell.record) for cell in every}
+    todo = _todo(known, settings.folder)
+    results = {cell: record for cell, record in known.items() if record is not None}
     finished = len(every) - sum(isinstance(step, Cell) for step in todo)
     progress("cells", finished, len(every))
     for step, record in _run_all(todo, settings):
@@ -150,15 +151,24 @@ def run(
     return [results[cell] for cell in every]
 
 
-def _todo(every: Sequence[Cell], folder: Path) -> dict[Step, list[Step]]:
-    """Return the steps to run, each with those of them that come before it."""
+def _todo(known: Mapping[Cell, Record | None], folder: Path) -> dict[Step, list[Step]]:
+    """Return the steps to run, each with those of them that come before it.
+
+    Parameters
+    ----------
+    known : mapping
+        The record of every cell; None where there is none.
+    folder : path
+        The folder of all results.
+    """
+    needed = dict.fromkeys(step for cell in known for step in cell.needs)
+    missing = {step for step in needed if _is_missing(step, folder)}
     todo: dict[Step, list[Step]] = {}
-    for cell in every:
-        made: list[Step] = [step for step in cell.needs if _is_missing(step, folder)]
+    for cell, record in known.items():
+        made: list[Step] = [step for step in cell.needs if step in missing]
         for place, step in enumerate(made):
             todo[step] = made[:place]
-        known = _read(folder / cell.record)
-        if made or known is None or known["status"] == FAILED or _is_old(cell, known, folder):
+        if made or record is None or record["status"] == FAILED or _is_old(cell, record, folder):
             todo[cell] = made
     return todo
 
