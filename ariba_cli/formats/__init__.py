@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.base.errors import RefusedFileError
-from ariba_cli.files.opening import OpenFile, OpenFolder, open_file, open_folder
+from ariba_cli.files.opening import OpenFile, OpenFolder, enough_memory, open_file, open_folder
 from ariba_cli.files.places import is_folder_itself
 from ariba_cli.formats import (
     adapter_config,
@@ -134,6 +134,16 @@ def holds_model(path: Path, terms: ReadOptions) -> bool:
         return True
     steps, adapters = _folders_inside(folder, terms)
     return bool(steps or adapters)
+
+
+def is_model(path: Path, terms: ReadOptions) -> bool:
+    """Return whether a file or folder can be opened as a model."""
+    try:
+        with enough_memory():
+            open_model(path, terms)
+    except RefusedFileError:
+        return False
+    return True
 
 
 def _open_file(file: OpenFile, terms: ReadOptions) -> Model:

@@ -14,11 +14,10 @@ from ariba_cli.files import places
 from ariba_cli.files.limits import Limits
 from ariba_cli.files.objects import located, read_starts
 from ariba_cli.files.opening import enough_memory, open_folder
-from ariba_cli.formats import is_model_folder, open_model, open_part
+from ariba_cli.formats import is_model, is_model_folder, open_model, open_part
 from ariba_cli.formats.model import Model, ReadOptions
 from ariba_cli.rounds import manifest as manifests
 from ariba_cli.rounds.contents import (
-    BASE_NAME,
     CONVERSION_NAME,
     HOST_NAME,
     RUN_NAME,
@@ -38,6 +37,7 @@ from ariba_cli.rounds.members import (
     members_of_file,
     renamed,
 )
+from ariba_cli.rounds.of_run import holds_models_beside
 from ariba_cli.rounds.planted import is_believed, planted_files, planted_finding
 from ariba_cli.rounds.sealing import NOT_VERIFIED, VerifiedSeal, read_seal, verify_seal
 from ariba_cli.rounds.strays import check_no_cache, litter_in, litter_in_words, several_rounds
@@ -363,18 +363,14 @@ def _models(path: Path, contents: Contents, set_apart: set[str], terms: ReadOpti
     return [
         entry
         for entry in contents.entries
-        if entry not in set_apart and (entry not in ours or _is_model(path / entry, terms))
+        if entry not in set_apart and (entry not in ours or is_model(path / entry, terms))
     ]
 
 
 def _check_no_run(path: Path, models: list[str], terms: ReadOptions) -> None:
-    """Refuse the directory of a run, which holds rounds and no models.
-
-    A manifest in one participant's folder does not turn a round into a run.
-    """
+    """Refuse the directory of a run, which holds rounds and no models."""
     rounds = rounds_inside(path)
-    others = (entry for entry in models if entry not in (*rounds, BASE_NAME))
-    if rounds and not any(_is_model(path / entry, terms) for entry in others):
+    if rounds and not holds_models_beside(path, rounds, models, terms):
         raise InputError(f"'{path}' holds rounds and is not one; try {path / rounds[-1]}")
 
 
@@ -387,13 +383,4 @@ def _is_flat(path: Path, models: list[str], terms: ReadOptions) -> bool:
     beside = [entry for entry in models if "/" not in entry]
     if len(beside) == len(models):
         return False
-    return sum(_is_model(path / entry, terms) for entry in beside) > _MOST_BESIDE
-
-
-def _is_model(path: Path, terms: ReadOptions) -> bool:
-    try:
-        with enough_memory():
-            open_model(path, terms)
-    except RefusedFileError:
-        return False
-    return True
+    return sum(is_model(path / entry, terms) for entry in beside) > _MOST_BESIDE

@@ -1,7 +1,7 @@
 """The directory of a run: the rounds in it, in order."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from ariba_cli.files.limits import Limits
 from ariba_cli.files.opening import read_small
 from ariba_cli.files.partial import PARTIAL_SUFFIX
 from ariba_cli.files.places import entries, is_folder
-from ariba_cli.formats import open_model
+from ariba_cli.formats import is_model
 from ariba_cli.formats.model import ReadOptions
 from ariba_cli.rounds import manifest as manifests
 from ariba_cli.rounds.contents import BASE_NAME, list_contents, rounds_inside
@@ -41,7 +41,7 @@ def contents_of_run(path: Path, terms: ReadOptions | None = None) -> RunContents
     if path.name.endswith(PARTIAL_SUFFIX) or not is_folder(path):
         return None
     sealed = rounds_inside(path)
-    if not sealed or _holds_models(path, sealed, terms):
+    if not sealed or holds_models_beside(path, sealed, _entries(path, terms), terms):
         return None
     rounds = sorted((path / name for name in sealed), key=by_number(terms.limits))
     names = sorted(name for name, is_inside in entries(path) if is_inside)
@@ -49,6 +49,28 @@ def contents_of_run(path: Path, terms: ReadOptions | None = None) -> RunContents
     return RunContents(
         tuple(one for one in rounds if not one.name.endswith(PARTIAL_SUFFIX)), unfinished
     )
+
+
+def holds_models_beside(
+    path: Path, rounds: Sequence[str], names: Iterable[str], terms: ReadOptions
+) -> bool:
+    """Return whether a directory holds models beside its rounds, which makes it a round itself.
+
+    A manifest in one participant's folder does not turn a round into a run.
+
+    Parameters
+    ----------
+    path : Path
+        The directory.
+    rounds : sequence of str
+        The folders in it that have a seal.
+    names : iterable of str
+        The entries that may be models; those of rounds among them are left out.
+    terms : ReadOptions
+        The terms under which files are opened.
+    """
+    known = {*rounds, BASE_NAME}
+    return any(is_model(path / entry, terms) for entry in names if entry not in known)
 
 
 def number_of(path: Path, limits: Limits) -> int | None:
@@ -69,19 +91,10 @@ def by_number(limits: Limits) -> Callable[[Path], tuple[bool, int, bytes]]:
     return key
 
 
-def _holds_models(path: Path, rounds: list[str], terms: ReadOptions) -> bool:
-    """Return whether a directory holds models beside its rounds."""
+def _entries(path: Path, terms: ReadOptions) -> list[str]:
+    """Return what a directory holds itself; nothing where it cannot be listed."""
     try:
-        entries = list_contents(path, terms.limits).entries
+        found = list_contents(path, terms.limits).entries
     except InputError:
-        return False
-    others = [one for one in entries if one not in (*rounds, BASE_NAME) and "/" not in one]
-    return any(_is_model(path / one, terms) for one in others)
-
-
-def _is_model(path: Path, terms: ReadOptions) -> bool:
-    try:
-        open_model(path, terms)
-    except RefusedFileError:
-        return False
-    return True
+        return []
+    return [entry for entry in found if "/" not in entry]
