@@ -1,7 +1,6 @@
 """The conversion of plain Python values into paths, names, tensors and detectors."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,57 +48,28 @@ def named_tensors(tensors: Tensors) -> dict[str, npt.NDArray[np.floating]]:
     return {_ONLY: np.asarray(tensors)}
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The options given to an audit, independent of the source of the updates.
-
-    Attributes
-    ----------
-    layers : tuple of str
-        Names, patterns or `all`; none for all that hold weights.
-    fragment : str, optional
-        The fragment into which they are cut.
-    level : float, optional
-        The false-discovery level.
-    k_est : int or str, optional
-        The number of suspects to name.
-    detectors : str, sequence of str, or dict, optional
-        The names of detectors; the first decides.
-    arguments : dict, optional
-        The arguments, each for all detectors that take it.
-    excluded : tuple of str
-        The ids of participants to leave out.
-    baseline : sequence of paths
-        The reports on clean rounds of one's own.
-    layout : str, optional
-        The order of the axes of weights.
-    by_order : bool
-        True to match tensors by their order and shapes.
-    """
-
-    layers: tuple[str, ...]
-    fragment: str | None
-    level: float | None
-    k_est: int | str | None
-    detectors: Detectors | None
-    arguments: Mapping[str, Parameter] | None
-    excluded: tuple[str, ...]
-    baseline: Sequence[PathText] = ()
-    layout: str | None = None
-    by_order: bool = False
-
-
 def settings_for(
-    asked: Asked, fit_sample: int | None = None, device: DeviceChoice = AUTO
+    *,
+    layers: str | Sequence[str] = (),
+    fragment: str | None = None,
+    level: float | None = None,
+    k_est: int | str | None = None,
+    detectors: Detectors | None = None,
+    detector_arguments: Mapping[str, Parameter] | None = None,
+    exclude: str | Sequence[str] = (),
+    baseline: Sequence[PathText] = (),
+    layout: str | None = None,
+    by_order: bool = False,
+    fit_sample: int | None = None,
+    device: DeviceChoice = AUTO,
 ) -> AuditSettings:
     """Return the settings of an audit, with the default for each option that was not given.
 
     Parameters
     ----------
-    asked : Asked
-        The given options.
-    fit_sample : int, optional
-        The largest number of fragments on which a detector of PyOD is fitted.
+    layers, fragment, level, k_est, detectors, detector_arguments, exclude, baseline, layout, \
+by_order, fit_sample : optional
+        The same as for `audit`.
     device : DeviceChoice, optional
         The device on which detectors work.
 
@@ -108,33 +78,32 @@ def settings_for(
     UsageError
         When it does not fit together, or there is no such detector.
     """
-    k_est = asked.k_est is not None
-    named = asked.detectors
-    if named is None:
-        named = default_detector(k_est=k_est, layers=asked.layers, fragment=asked.fragment)
-    baseline = None
-    if asked.baseline:
+    named = several(layers)
+    if detectors is None:
+        detectors = default_detector(k_est=k_est is not None, layers=named, fragment=fragment)
+    measure = None
+    if baseline:
         from ariba_cli.reports.baseline import read_baseline
 
-        baseline = read_baseline(tuple(map(Path, asked.baseline)))
-    detectors = _chosen_detectors(named, asked.arguments, fit_sample, device, baseline)
-    if baseline is not None and not detectors[0].declaration.gives_p_values:
+        measure = read_baseline(tuple(map(Path, baseline)))
+    chosen = _chosen_detectors(detectors, detector_arguments, fit_sample, device, measure)
+    if measure is not None and not chosen[0].declaration.gives_p_values:
         raise UsageError(
-            f"a baseline is for p-values, and {detectors[0].declaration.name} gives none; take "
+            f"a baseline is for p-values, and {chosen[0].declaration.name} gives none; take "
             "--detector panel, or leave out the baseline"
         )
-    if asked.layout is not None and asked.layout not in LAYOUTS:
-        raise UsageError(f"there is no layout '{asked.layout}'; use {', '.join(LAYOUTS)}")
+    if layout is not None and layout not in LAYOUTS:
+        raise UsageError(f"there is no layout '{layout}'; use {', '.join(LAYOUTS)}")
     return AuditSettings(
-        layers=asked.layers,
-        fragment=asked.fragment,
-        k_est=KEst.parse(DEFAULT_K_EST if asked.k_est is None else asked.k_est),
-        level=settled_level(asked.level, k_est=k_est, decides=detectors[0]),
-        detectors=detectors,
-        baseline=baseline,
-        excluded=asked.excluded,
-        layout=asked.layout,
-        by_order=asked.by_order,
+        layers=named,
+        fragment=fragment,
+        k_est=KEst.parse(DEFAULT_K_EST if k_est is None else k_est),
+        level=settled_level(level, k_est=k_est is not None, decides=chosen[0]),
+        detectors=chosen,
+        baseline=measure,
+        excluded=several(exclude),
+        layout=layout,
+        by_order=by_order,
     )
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from ariba_cli.api.arguments import (
-    Asked,
     Detectors,
     PathText,
     Tensors,
@@ -142,20 +141,21 @@ def audit(
     started, ticks = datetime.now(UTC), time.perf_counter()
     device = device_at_hand(device)
     choice = DeviceChoice(device) if notice is None else DeviceChoice(device, notice)
-    asked = Asked(
-        layers=several(layers),
-        fragment=fragment,
-        level=level,
-        k_est=k_est,
-        detectors=detectors,
-        arguments=detector_arguments,
-        excluded=several(exclude),
-        baseline=baseline,
-        layout=layout,
-        by_order=by_order,
-    )
     settings = replace_fields(
-        settings_for(asked, fit_sample, choice),
+        settings_for(
+            layers=layers,
+            fragment=fragment,
+            level=level,
+            k_est=k_est,
+            detectors=detectors,
+            detector_arguments=detector_arguments,
+            exclude=exclude,
+            baseline=baseline,
+            layout=layout,
+            by_order=by_order,
+            fit_sample=fit_sample,
+            device=choice,
+        ),
         verify_seal=verify_seal,
         strict=strict,
         max_memory=max_memory,
@@ -230,18 +230,6 @@ by_order, progress : optional
     """
     started, ticks = datetime.now(UTC), time.perf_counter()
     excluded = several(exclude)
-    asked = Asked(
-        layers=several(layers),
-        fragment=fragment,
-        level=level,
-        k_est=k_est,
-        detectors=detectors,
-        arguments=detector_arguments,
-        excluded=excluded,
-        baseline=baseline,
-        layout=layout,
-        by_order=by_order,
-    )
     unknown = [name for name in excluded if name not in updates]
     if unknown:
         raise UsageError(f"there is no participant '{unknown[0]}' to exclude")
@@ -261,7 +249,18 @@ by_order, progress : optional
             model_order=list(named_tensors(next(iter(updates.values()), {}))),
             updates_are_deltas=deltas,
         ),
-        settings_for(asked),
+        settings_for(
+            layers=layers,
+            fragment=fragment,
+            level=level,
+            k_est=k_est,
+            detectors=detectors,
+            detector_arguments=detector_arguments,
+            exclude=excluded,
+            baseline=baseline,
+            layout=layout,
+            by_order=by_order,
+        ),
         progress,
         where="the keys of the updates",
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from inspect import signature
 from typing import Any
 
-from ariba_cli.api.arguments import Asked, settings_for, several
+from ariba_cli.api.arguments import settings_for
 from ariba_cli.api.auditing import score
 from ariba_cli.auditing.audit import audit_sent
 from ariba_cli.auditing.settings import AuditSettings
@@ -40,20 +40,7 @@ def audit_settings(asked: Mapping[str, Any]) -> AuditSettings:
             near = nearest(name, known)
             hint = "" if near is None else f"; did you mean '{near}'?"
             raise UsageError(f"audit has no '{name}'; use {', '.join(known)}{hint}")
-    return settings_for(
-        Asked(
-            layers=several(asked.get("layers", ())),
-            fragment=asked.get("fragment"),
-            level=asked.get("level"),
-            k_est=asked.get("k_est"),
-            detectors=asked.get("detectors"),
-            arguments=asked.get("detector_arguments"),
-            excluded=(),
-            baseline=asked.get("baseline", ()),
-            layout=asked.get("layout"),
-            by_order=asked.get("by_order", False),
-        )
-    )
+    return settings_for(**asked)
 
 
 def audit_replies(
