@@ -3,7 +3,7 @@
 import torch
 from nvflare import client
 
-from examples.nvflare.network import trained
+from examples.nvflare.sites import trained
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from examples.nvflare.network import SITES, Network, accuracies
+from examples.digits import Network, accuracies
+from examples.nvflare.sites import SEED, SITES
 
 _REPOSITORY = Path(__file__).parents[2]
 
@@ -66,7 +67,8 @@ def curve(out: Path) -> list[tuple[float, float]]:
         round_ = open_round(path)
         if round_.global_model is not None:
             state = dict(round_.open(round_.global_model).floats())
-            found.append(accuracies({name: torch.tensor(one) for name, one in state.items()}))
+            model = {name: torch.tensor(one) for name, one in state.items()}
+            found.append(accuracies(model, SEED))
     return found
 
 
