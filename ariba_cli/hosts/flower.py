@@ -1,32 +1,26 @@
 """Flower: `AribaStrategy` around any strategy of `flwr.serverapp.strategy`."""
 
-import logging
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from os import PathLike
 from typing import Any
 
-import flwr
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Result, Strategy
 
 from ariba_cli.base.errors import RefusedFileError, UsageError
 from ariba_cli.formats.model import Model
-from ariba_cli.hosts.gate import DEFAULT_AUDIT, Fail, Gate
+from ariba_cli.hosts.flower_gate import GatedStrategy
 from ariba_cli.hosts.node_ids import participant_id
 from ariba_cli.hosts.npy_arrays import model_of
 from ariba_cli.hosts.replies import Reply
-from ariba_cli.hosts.trees import refuse_trees
 from ariba_cli.rounds.host import whole_samples
 
 _STYPE = "numpy.ndarray"
-# A child of Flower's own logger, so that its lines stand among those of the run.
-_LOGGER = logging.getLogger("flwr.ariba")
 
 
-class AribaStrategy(Strategy):  # type: ignore[misc, unused-ignore]
+class AribaStrategy(GatedStrategy, Strategy):  # type: ignore[misc, unused-ignore]
     """A strategy around another that saves and audits the replies of clients, and prunes some.
 
     Replies that cannot be averaged are kept from the inner strategy under every policy: other
@@ -54,54 +48,27 @@ class AribaStrategy(Strategy):  # type: ignore[misc, unused-ignore]
         When these do not fit together, or `out` has rounds of another run.
     """
 
-    def __init__(
-        self,
-        inner: Strategy,
-        *,
-        out: str | PathLike[str] | None,
-        audit: Mapping[str, Any] | None = DEFAULT_AUDIT,
-        policy: str = "watch",
-        fail: Fail = "open",
-    ) -> None:
-        refuse_trees(inner)
+    def check_inner(self, inner: Any) -> None:
+        """Refuse to wrap a strategy that has a start of its own; see `GatedStrategy`."""
+        super().check_inner(inner)
         if type(inner).start is not Strategy.start:
             raise UsageError(
                 f"{type(inner).__name__} runs its rounds by a start of its own, which ariba would "
                 "replace; wrap a strategy that has Flower's"
             )
-        self.inner = inner
-        self._sent_out: tuple[int, Model | None] = (0, None)
-        self.gate = Gate(
-            f"flower {flwr.__version__}",
-            out=out,
-            audit=audit,
-            policy=policy,
-            fail=fail,
-            logger=_LOGGER,
-        )
-
-    def __getattr__(self, name: str) -> Any:
-        """Return an attribute of the inner strategy, for callers that look at its settings."""
-        if name == "inner":
-            raise AttributeError(name)
-        return getattr(self.inner, name)
 
     def start(self, *args: Any, **kwargs: Any) -> Result:
         """Run the federation; see `Strategy.start`. Every round is saved when it returns."""
         try:
             return super().start(*args, **kwargs)
         finally:
-            self.gate.close()
+            self.close()
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """Let the inner strategy configure a round, and keep the model that is sent out."""
-        try:
-            self._sent_out = server_round, _model_of(arrays)
-        except RefusedFileError as error:
-            _LOGGER.warning("ariba: the global model is not kept: %s", error)
-            self._sent_out = server_round, None
+        self.keep_sent_out(server_round, lambda: _model_of(arrays))
         found: Iterable[Message] = self.inner.configure_train(server_round, arrays, config, grid)
         return found
 
@@ -120,13 +87,8 @@ class AribaStrategy(Strategy):  # type: ignore[misc, unused-ignore]
             for one in all_replies
             if one.has_error()
         ]
-        number, sent_out = self._sent_out
-        kept = self.gate.judge(
-            server_round,
-            sent_out if number == server_round else None,
-            self._replies({name: answered[name] for name in sorted(answered)}),
-            failures,
-        ).kept
+        sent_back = self._replies({name: answered[name] for name in sorted(answered)})
+        kept = self.let_through(server_round, sent_back, failures)
         if answered and not kept:
             return None, None
         passed_on = [

@@ -1,11 +1,9 @@
 """Flower's older API: `AribaServerStrategy` around any strategy of `flwr.server.strategy`."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
-import flwr
 from flwr.common import EvaluateIns, EvaluateRes, FitIns, FitRes, Parameters, Scalar
 from flwr.server.client_manager import ClientManager
 from flwr.server.client_proxy import ClientProxy
@@ -13,20 +11,19 @@ from flwr.server.strategy import Strategy
 
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.formats.model import Model
-from ariba_cli.hosts.gate import DEFAULT_AUDIT, Fail, Gate
+from ariba_cli.hosts.flower_gate import GatedStrategy
+from ariba_cli.hosts.gate import DEFAULT_AUDIT, Fail
 from ariba_cli.hosts.node_ids import participant_id
 from ariba_cli.hosts.npy_arrays import model_of
 from ariba_cli.hosts.replies import Reply
-from ariba_cli.hosts.trees import refuse_trees
 from ariba_cli.rounds.host import whole_samples
 
 _TENSOR_TYPE = "numpy.ndarray"
-_LOGGER = logging.getLogger("flwr.ariba")
 
 Failure = tuple[ClientProxy, FitRes] | BaseException
 
 
-class AribaServerStrategy(Strategy):  # type: ignore[misc, unused-ignore]
+class AribaServerStrategy(GatedStrategy, Strategy):  # type: ignore[misc, unused-ignore]
     """A strategy around another that saves and audits the results of clients, and prunes some.
 
     Flower's older servers do not say when a run ends: call `close`, or leave it to the end of
@@ -58,28 +55,8 @@ class AribaServerStrategy(Strategy):  # type: ignore[misc, unused-ignore]
         fail: Fail = "open",
         names: Sequence[str] | None = None,
     ) -> None:
-        refuse_trees(inner)
-        self.inner = inner
+        super().__init__(inner, out=out, audit=audit, policy=policy, fail=fail)
         self._names = names
-        self._sent_out: tuple[int, Model | None] = (0, None)
-        self.gate = Gate(
-            f"flower {flwr.__version__}",
-            out=out,
-            audit=audit,
-            policy=policy,
-            fail=fail,
-            logger=_LOGGER,
-        )
-
-    def __getattr__(self, name: str) -> Any:
-        """Return an attribute of the inner strategy, for callers that look at its settings."""
-        if name == "inner":
-            raise AttributeError(name)
-        return getattr(self.inner, name)
-
-    def close(self) -> None:
-        """Wait until every round is saved."""
-        self.gate.close()
 
     def initialize_parameters(self, client_manager: ClientManager) -> Parameters | None:
         """Let the inner strategy give the first parameters."""
@@ -89,11 +66,7 @@ class AribaServerStrategy(Strategy):  # type: ignore[misc, unused-ignore]
         self, server_round: int, parameters: Parameters, client_manager: ClientManager
     ) -> list[tuple[ClientProxy, FitIns]]:
         """Let the inner strategy configure a round, and keep the model that is sent out."""
-        try:
-            self._sent_out = server_round, self._model(parameters)
-        except RefusedFileError as error:
-            _LOGGER.warning("ariba: the global model is not kept: %s", error)
-            self._sent_out = server_round, None
+        self.keep_sent_out(server_round, lambda: self._model(parameters))
         found: list[tuple[ClientProxy, FitIns]]
         found = self.inner.configure_fit(server_round, parameters, client_manager)
         return found
@@ -106,13 +79,8 @@ class AribaServerStrategy(Strategy):  # type: ignore[misc, unused-ignore]
     ) -> tuple[Parameters | None, dict[str, Scalar]]:
         """Let the inner strategy aggregate the results that are passed on, if there are any."""
         by_id = {_id(proxy): (proxy, answer) for proxy, answer in results}
-        number, sent_out = self._sent_out
-        kept = self.gate.judge(
-            server_round,
-            sent_out if number == server_round else None,
-            [self._reply(name, *by_id[name]) for name in sorted(by_id)],
-            [_failure(one) for one in failures],
-        ).kept
+        replies = [self._reply(name, *by_id[name]) for name in sorted(by_id)]
+        kept = self.let_through(server_round, replies, [_failure(one) for one in failures])
         if results and not kept:
             return None, {}
         passed_on = [(proxy, answer) for proxy, answer in results if _id(proxy) in kept]
