@@ -47,7 +47,6 @@ def aggregate(
             metavar="FILE",
             parser=options.new_file,
             help="The model file to make.",
-            show_default=False,
         ),
     ],
     rule: rule_options.RuleOption = "fedavg",
@@ -58,7 +57,6 @@ def aggregate(
             metavar="ID|REPORT.json",
             help="Leave out this participant, or those whom this report of ariba audit -f json "
             "names. What names a file is a report. Repeatable.",
-            show_default=False,
         ),
     ] = None,
     weighting: Annotated[
@@ -78,7 +76,6 @@ def aggregate(
             callback=options.finite,
             help="η, the server's learning rate. [default: that of the run.json beside the "
             "round, or 1]",
-            show_default=False,
         ),
     ] = None,
     seed: Annotated[
@@ -88,7 +85,6 @@ def aggregate(
             min=0,
             help="Where the noise of a rule comes from. [default: that of the run.json beside the "
             "round, or 0]",
-            show_default=False,
         ),
     ] = None,
     max_memory: options.MaxMemoryOption = None,
@@ -99,7 +95,6 @@ def aggregate(
             metavar="RUN.json",
             help="Says of which network and data the round is, for what needs to know. [default: "
             "the run.json beside the round]",
-            show_default=False,
         ),
     ] = None,
     data_dir: training_options.DataDirOption = None,

@@ -23,7 +23,6 @@ def arena(
         typer.Argument(
             metavar="CONFIG.toml",
             help="Names federations, attacks and defences; docs/arena.md says how.",
-            show_default=False,
         ),
     ],
     out: Annotated[
@@ -32,7 +31,6 @@ def arena(
             "--out",
             metavar="DIR",
             help="Where rounds and results are kept; it may hold those of a run that was stopped.",
-            show_default=False,
         ),
     ],
     jobs: Annotated[
@@ -41,7 +39,6 @@ def arena(
             metavar="N",
             min=1,
             help="How many commands run at a time. [default: one for each core]",
-            show_default=False,
         ),
     ] = None,
     data_dir: training_options.DataDirOption = None,

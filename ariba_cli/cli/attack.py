@@ -20,7 +20,7 @@ def attack(
     round_path: options.RoundArgument,
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="DIR", help="The round to make.", show_default=False),
+        typer.Option("--out", metavar="DIR", help="The round to make."),
     ],
     attacker: attack_options.AttackOptions = attack_options.ATTACK,
     training: training_options.TrainingOptions = training_options.TRAINING,

@@ -35,7 +35,6 @@ def audit(
             help="The directory of a round, or of a run with its rounds, on disk or in an object "
             "store (s3://…, gs://…, az://…); of several, one is audited after the other, and then "
             "all together.",
-            show_default=False,
         ),
     ] = None,
     layer: Annotated[
@@ -45,7 +44,6 @@ def audit(
             help="A layer to examine, as layer3.0.conv1; a pattern, as 'layer3.*.conv?'; or all. "
             "Repeatable: each is scored by itself, and the ranking is by the mean share. "
             "[default: all layers that hold weights]",
-            show_default=False,
             autocompletion=choices.layers,
         ),
     ] = None,
@@ -55,7 +53,6 @@ def audit(
             metavar="ALPHA",
             help="The false-discovery level: of all who are flagged, about so large a share is "
             "honest. [default: 0.05]",
-            show_default=False,
         ),
     ] = None,
     k_est: Annotated[
@@ -65,7 +62,6 @@ def audit(
             help="Name so many suspects instead, whether they stand out or not: a generous "
             "estimate of how many are compromised, as a number or a percentage (rounded up). "
             "[default: 20% where the detector gives no p-values]",
-            show_default=False,
         ),
     ] = None,
     fragment: Annotated[
@@ -74,7 +70,6 @@ def audit(
             metavar="KIND",
             help="How to cut the layers: kernel, filter, row, or block:D for D values. "
             "[default: kernel for convolutions, else row; block:64 where these are too wide]",
-            show_default=False,
             autocompletion=choices.fragments,
         ),
     ] = None,
@@ -98,7 +93,6 @@ def audit(
             parser=options.new_file,
             help="Write the report as one HTML page, too, with pictures: of one round, or of "
             "several together.",
-            show_default=False,
         ),
     ] = None,
     explain: Annotated[
@@ -107,7 +101,6 @@ def audit(
             metavar="ID",
             help="Show why this participant is where it is: every sign with its chance, or where "
             "fragments are marked the most distant ones, beside typical ones. Repeatable.",
-            show_default=False,
         ),
     ] = None,
     top: Annotated[
@@ -116,7 +109,6 @@ def audit(
             metavar="N|all",
             help="How many participants the table shows. [default: those who are named and the "
             "next ten]",
-            show_default=False,
         ),
     ] = None,
     evidence: Annotated[
@@ -135,7 +127,6 @@ def audit(
             help="Exit with 1 when it holds in any round, or in all together, with X from 0 to 1 "
             "and in quotes for "
             f"the shell: {conditions_in_words()}. Repeatable.",
-            show_default=False,
             autocompletion=choices.conditions,
         ),
     ] = None,
@@ -145,7 +136,6 @@ def audit(
             metavar="FILE",
             help="Audit the rounds that FILE lists, a NUL after each, as find -print0 writes them; "
             "- is stdin. JSON is then always one line a round.",
-            show_default=False,
         ),
     ] = None,
     baseline: Annotated[
@@ -154,7 +144,6 @@ def audit(
             metavar="REPORT.json",
             help="Find p-values by clean rounds of your own, of which this is a report of ariba "
             "audit -f json. Repeatable: together they need 100 participants.",
-            show_default=False,
         ),
     ] = None,
     exclude: Annotated[
@@ -162,7 +151,6 @@ def audit(
         typer.Option(
             metavar="ID",
             help="Leave this participant out, as if it had sent nothing. Repeatable.",
-            show_default=False,
         ),
     ] = None,
     names: options.NamesOption = None,

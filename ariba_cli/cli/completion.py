@@ -32,9 +32,7 @@ class Shell(StrEnum):
 
 
 def completion(
-    shell: Annotated[
-        Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.", show_default=False)
-    ],
+    shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
 ) -> None:
     """Print a script that lets a shell complete commands, options, their values and files.
 

@@ -25,12 +25,11 @@ def convert(
         typer.Argument(
             metavar="SRC",
             help="A directory with the updates of one round, or an HDF5 file that holds them all.",
-            show_default=False,
         ),
     ],
     out: Annotated[
         Path,
-        typer.Option(metavar="DIR", help="The directory to make.", show_default=False),
+        typer.Option(metavar="DIR", help="The directory to make."),
     ],
     trust_pickles: Annotated[
         bool,

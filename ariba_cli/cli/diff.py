@@ -28,13 +28,9 @@ class DiffFormat(StrEnum):
 def diff(
     first_path: Annotated[
         Path,
-        typer.Argument(
-            metavar="A.json", help="A report of ariba audit -f json.", show_default=False
-        ),
+        typer.Argument(metavar="A.json", help="A report of ariba audit -f json."),
     ],
-    second_path: Annotated[
-        Path, typer.Argument(metavar="B.json", help="Another one.", show_default=False)
-    ],
+    second_path: Annotated[Path, typer.Argument(metavar="B.json", help="Another one.")],
     format_: Annotated[
         DiffFormat,
         typer.Option(

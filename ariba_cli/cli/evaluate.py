@@ -29,7 +29,6 @@ def evaluate(
         typer.Argument(
             metavar="MODEL",
             help="A model: a file in any format that is read, or a folder of shards.",
-            show_default=False,
         ),
     ],
     run_path: Annotated[
@@ -40,7 +39,6 @@ def evaluate(
             envvar="ARIBA_EVALUATE_RUN",
             help="Says which network and data the model is of. [default: the run.json in the "
             "nearest folder above MODEL]",
-            show_default=False,
         ),
     ] = None,
     trigger: Annotated[
@@ -49,7 +47,6 @@ def evaluate(
             metavar="NAME",
             help="A backdoor to test for: pattern, targeted or semantic; repeat it for several. "
             "[default: all that apply to the data]",
-            show_default=False,
             autocompletion=choices.triggers,
         ),
     ] = None,
@@ -60,7 +57,6 @@ def evaluate(
             min=0,
             help="The class that triggered images are taken for. [default: as the run was "
             "attacked, or 0]",
-            show_default=False,
         ),
     ] = None,
     backdoor_images: Annotated[
@@ -70,7 +66,6 @@ def evaluate(
             min=1,
             help="Test each backdoor on so many images, drawn by the seed. [default: as the run "
             "was attacked, or all]",
-            show_default=False,
         ),
     ] = None,
     seed: Annotated[
@@ -79,7 +74,6 @@ def evaluate(
             metavar="N",
             min=0,
             help="The seed of the attack. [default: as the run was attacked, or 0]",
-            show_default=False,
         ),
     ] = None,
     device: training_options.DeviceOption = "auto",

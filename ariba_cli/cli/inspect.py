@@ -26,7 +26,6 @@ def inspect(
             metavar="PATH",
             help="A model (a file, or a folder of shards or with an adapter), or the directory "
             "of one round.",
-            show_default=False,
         ),
     ],
     format_: Annotated[

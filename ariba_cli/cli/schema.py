@@ -15,7 +15,6 @@ def schema(
             metavar="NAME",
             help="The command whose report it describes. [default: list all, a line for each "
             "with a tab and its version]",
-            show_default=False,
             autocompletion=choices.schemas,
         ),
     ] = None,

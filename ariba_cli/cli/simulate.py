@@ -40,7 +40,7 @@ def simulate(
     context: typer.Context,
     out: Annotated[
         Path,
-        typer.Argument(metavar="OUT", help="The directory to make.", show_default=False),
+        typer.Argument(metavar="OUT", help="The directory to make."),
     ],
     dataset: Annotated[
         str,
@@ -68,7 +68,6 @@ def simulate(
             metavar="NAME",
             help="cnn, wide-cnn, mlp, resnet8 or resnet18, both also with -gn for group "
             "normalisation, or transformer. [default: by data set]",
-            show_default=False,
             autocompletion=choices.models,
         ),
     ] = None,
@@ -80,7 +79,6 @@ def simulate(
             help="Train nothing but factors of this rank beside the linear layers of a "
             "transformer, and its head; the server pre-trains it on a fifth of the samples, "
             "and rounds hold PEFT adapters.",
-            show_default=False,
         ),
     ] = None,
     participants: Annotated[
@@ -92,7 +90,6 @@ def simulate(
             metavar="N",
             min=1,
             help="How many rounds to train. [default: by data set]",
-            show_default=False,
         ),
     ] = None,
     eta: Annotated[
@@ -113,7 +110,6 @@ def simulate(
             min=3,
             help="How many participants the server asks in a round, drawn anew by the seed; the "
             "round holds what these send. [default: all]",
-            show_default=False,
         ),
     ] = None,
     failing: Annotated[
@@ -136,7 +132,6 @@ def simulate(
             metavar="ROUND",
             min=1,
             help="Compromise participants from this round on, with the options below.",
-            show_default=False,
         ),
     ] = None,
     attacker: attack_options.AttackOptions = attack_options.ATTACK,

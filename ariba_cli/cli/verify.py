@@ -37,7 +37,6 @@ def verify(
             metavar="ROUND...",
             help="The directory of the round; for the JSON lines of several rounds, all of them in "
             "that order, or their run.",
-            show_default=False,
         ),
     ],
     names: options.NamesOption = None,

@@ -29,7 +29,6 @@ def watch(
         typer.Argument(
             metavar="DIR",
             help="The directory in which a server writes rounds; it need not be there yet.",
-            show_default=False,
         ),
     ],
     level: Annotated[
@@ -37,7 +36,6 @@ def watch(
         typer.Option(
             metavar="ALPHA",
             help="The false-discovery level, of each round and of all together. [default: 0.05]",
-            show_default=False,
         ),
     ] = None,
     interval: Annotated[
@@ -65,7 +63,6 @@ def watch(
             metavar="CONDITION",
             help="End with 1 when it holds in a round, or in all together, with X from 0 to 1 and "
             f"in quotes for the shell: {conditions_in_words()}. Repeatable.",
-            show_default=False,
             autocompletion=choices.conditions,
         ),
     ] = None,
@@ -77,7 +74,6 @@ def watch(
             help="Do not end when a condition of --fail-on holds, but run this in a shell, with "
             "the report as one line of JSON on its stdin, and ARIBA_ROUND and ARIBA_CONDITIONS in "
             "its environment. What it prints goes to stderr.",
-            show_default=False,
         ),
     ] = None,
     files: options.FileLimits = options.FILE_LIMITS,

@@ -32,12 +32,11 @@ KOption = Annotated[
         metavar="N",
         min=1,
         help="How many participants to compromise, drawn by the seed. [default: a tenth]",
-        show_default=False,
     ),
 ]
 CompromisedOption = Annotated[
     str | None,
-    typer.Option(metavar="IDS", help="Compromise these instead, as p03,p17.", show_default=False),
+    typer.Option(metavar="IDS", help="Compromise these instead, as p03,p17."),
 ]
 TriggerOption = Annotated[
     str,
@@ -65,7 +64,6 @@ StrategyArgOption = Annotated[
         metavar="KEY=VALUE",
         help="An argument for whichever strategy takes it, such as deviation=1; "
         "--list-strategies shows them. Repeatable.",
-        show_default=False,
         autocompletion=choices.strategy_arguments,
     ),
 ]
@@ -81,7 +79,6 @@ SourceClassOption = Annotated[
         metavar="CLASS",
         min=0,
         help="label-flipping: whose labels are flipped. [default: the class after the target]",
-        show_default=False,
     ),
 ]
 PoisonRatioOption = Annotated[
@@ -93,7 +90,6 @@ PoisonRatioOption = Annotated[
         callback=options.finite,
         help="How many triggered samples a participant adds for each of its own of other "
         "classes. [default: by trigger]",
-        show_default=False,
     ),
 ]
 SigmaOption = Annotated[
@@ -103,7 +99,6 @@ SigmaOption = Annotated[
         min=0.0,
         callback=options.finite,
         help="replacement: σ, the sum of the σ_i by which updates are scaled. [default: n/η]",
-        show_default=False,
     ),
 ]
 RhoOption = Annotated[
@@ -130,7 +125,6 @@ BackdoorImagesOption = Annotated[
         metavar="N",
         min=1,
         help="Measure the backdoor on so many test images, drawn by the seed. [default: all]",
-        show_default=False,
     ),
 ]
 
@@ -140,7 +134,6 @@ AgainstOption = Annotated[
         metavar="AUDITOR",
         help="Look for the updates that an audit by the panel finds the least unusual while the "
         "backdoor stays: by scale, layers, noise, and what is honest.",
-        show_default=False,
         autocompletion=choices.auditors,
     ),
 ]

@@ -25,7 +25,6 @@ DetectorOption = Annotated[
         "the paper's; norm, krum and others; or pyod:NAME for a detector of PyOD, such as "
         "pyod:ECOD. --list-detectors shows all. Repeatable: the first decides, and the others "
         "stand beside it. [default: panel; mahalanobis with --k-est, --layer or --fragment]",
-        show_default=False,
         autocompletion=choices.detectors,
     ),
 ]
@@ -35,7 +34,6 @@ DetectorArgOption = Annotated[
         "--detector-arg",
         metavar="KEY=VALUE",
         help="An argument for whichever detector takes it, as f=10 or n_neighbors=10. Repeatable.",
-        show_default=False,
     ),
 ]
 FitSampleOption = Annotated[
@@ -45,7 +43,6 @@ FitSampleOption = Annotated[
         min=2,
         help="On how many fragments, at most, the detector of PyOD is fitted. "
         "[default: by detector]",
-        show_default=False,
     ),
 ]
 DeviceOption = Annotated[

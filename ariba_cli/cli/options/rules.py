@@ -32,7 +32,6 @@ RuleArgOption = Annotated[
         "--rule-arg",
         metavar="KEY=VALUE",
         help="An argument of the rule, as f=10. Repeatable.",
-        show_default=False,
     ),
 ]
 ListRulesOption = Annotated[

@@ -44,14 +44,10 @@ class Layout(StrEnum):
     MLX = "mlx"
 
 
-RoundArgument = Annotated[
-    Path, typer.Argument(metavar="ROUND", help="The directory of one round.", show_default=False)
-]
+RoundArgument = Annotated[Path, typer.Argument(metavar="ROUND", help="The directory of one round.")]
 ReportArgument = Annotated[
     Path,
-    typer.Argument(
-        metavar="REPORT.json", help="A report of ariba audit -f json.", show_default=False
-    ),
+    typer.Argument(metavar="REPORT.json", help="A report of ariba audit -f json."),
 ]
 NamesOption = Annotated[
     Path | None,
@@ -59,7 +55,6 @@ NamesOption = Annotated[
         metavar="FILE",
         help="What arrays without names are called (.npz, .npy, a pickled list): one name a line, "
         "in the order of the model.",
-        show_default=False,
     ),
 ]
 LayoutOption = Annotated[
@@ -67,7 +62,6 @@ LayoutOption = Annotated[
     typer.Option(
         help="In which order the axes of weights lie in the files: torch (out, in, …), keras, "
         "and Flax too, (…, in, out), or mlx (out, …, in). [default: what names and files say]",
-        show_default=False,
     ),
 ]
 ByOrderOption = Annotated[
@@ -83,7 +77,6 @@ GlobalOption = Annotated[
         "--global",
         metavar="PATH",
         help="The model that the server sent out. [default: what is called global in the round]",
-        show_default=False,
     ),
 ]
 StrictOption = Annotated[
@@ -96,7 +89,6 @@ MaxMemoryOption = Annotated[
         metavar="SIZE",
         help="How much of a layer to hold in memory, as 512MB or 4GiB; a larger one is read "
         "two or three times, with the same result. [default: a quarter of the machine's memory]",
-        show_default=False,
     ),
 ]
 MaxFileBytesOption = Annotated[
@@ -150,7 +142,6 @@ OutputOption = Annotated[
         metavar="FILE",
         parser=output_file,
         help="Write to FILE, whole or not at all, instead of to stdout; - is stdout.",
-        show_default=False,
     ),
 ]
 ReproducibleOption = Annotated[

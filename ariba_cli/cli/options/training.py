@@ -38,7 +38,6 @@ DataDirOption = Annotated[
         metavar="DIR",
         envvar="ARIBA_DATA_DIR",
         help="The folder of data sets, with one folder for each. [default: ~/.cache/ariba]",
-        show_default=False,
     ),
 ]
 DownloadOption = Annotated[
@@ -62,7 +61,7 @@ DeviceOption = Annotated[
 ]
 OptimizerOption = Annotated[
     OptimizerName | None,
-    typer.Option(help="How losses are minimised. [default: by data set]", show_default=False),
+    typer.Option(help="How losses are minimised. [default: by data set]"),
 ]
 EpochsOption = Annotated[
     int | None,
@@ -70,14 +69,11 @@ EpochsOption = Annotated[
         metavar="N",
         min=1,
         help="Passes over its samples in a round. [default: by data set]",
-        show_default=False,
     ),
 ]
 BatchSizeOption = Annotated[
     int | None,
-    typer.Option(
-        metavar="N", min=1, help="Samples in a step. [default: by data set]", show_default=False
-    ),
+    typer.Option(metavar="N", min=1, help="Samples in a step. [default: by data set]"),
 ]
 LearningRateOption = Annotated[
     float | None,
@@ -86,7 +82,6 @@ LearningRateOption = Annotated[
         min=1e-12,
         callback=options.finite,
         help="The size of a step. [default: by data set]",
-        show_default=False,
     ),
 ]
 
