@@ -28,10 +28,12 @@ class ModelFormat(StrEnum):
 
 
 # Options that say nothing without --attack.
-_OF_AN_ATTACK = tuple(
-    one.name
-    for group in (attack_options.AttackOptions, training_options.AttackTrainingOptions)
-    for one in fields(group)
+_OF_AN_ATTACK = (
+    *(one.name for one in fields(attack_options.AttackOptions)),
+    *(
+        training_options.ATTACK_PREFIX + one.name
+        for one in fields(training_options.TrainingOptions)
+    ),
 )
 
 
@@ -135,7 +137,7 @@ def simulate(
         ),
     ] = None,
     attacker: attack_options.AttackOptions = attack_options.ATTACK,
-    attack_training: training_options.AttackTrainingOptions = training_options.ATTACK_TRAINING,
+    attack_training: training_options.AttackTrainingOptions = training_options.TRAINING,
     keep: Annotated[
         str,
         typer.Option(

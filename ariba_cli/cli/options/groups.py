@@ -4,7 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
@@ -14,6 +14,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     ----------
     command : callable
         The command. A parameter whose type is a dataclass is a group; it is called with one.
+        If the type is annotated with a text, the names of its options begin with that.
 
     Returns
     -------
@@ -21,20 +22,21 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
         The same command with the fields in the place of the group, as Typer reads them.
     """
     hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, Any] = {}
+    groups: dict[str, tuple[Any, str]] = {}
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command).parameters.values():
-        kind = hints[parameter.name]
+        hint = hints[parameter.name]
+        kind, prefix = get_args(hint)[:2] if get_origin(hint) is Annotated else (hint, "")
         if is_dataclass(kind):
-            groups[parameter.name] = kind
-            parameters += _options(kind)
+            groups[parameter.name] = kind, prefix
+            parameters += _options(kind, prefix)
         else:
-            parameters.append(parameter.replace(annotation=kind))
+            parameters.append(parameter.replace(annotation=hint))
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
-        for name, kind in groups.items():
-            own = {one.name: given.pop(one.name) for one in fields(kind)}
+        for name, (kind, prefix) in groups.items():
+            own = {one.name: given.pop(prefix + one.name) for one in fields(kind)}
             given[name] = kind(**own)
         command(**given)
 
@@ -44,12 +46,12 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _options(kind: Any) -> list[inspect.Parameter]:
+def _options(kind: Any, prefix: str) -> list[inspect.Parameter]:
     """Return a parameter for each field of a group."""
     hints = get_type_hints(kind, include_extras=True)
     return [
         inspect.Parameter(
-            one.name,
+            prefix + one.name,
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
             default=_default(one),
             annotation=hints[one.name],

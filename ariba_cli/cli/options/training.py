@@ -131,32 +131,12 @@ class TrainingOptions:
         )
 
 
-@dataclass(frozen=True)
-class AttackTrainingOptions:
-    """The options for the training of a compromised participant, where the honest have theirs."""
-
-    attack_optimizer: OptimizerOption = None
-    attack_epochs: EpochsOption = None
-    attack_batch_size: BatchSizeOption = None
-    attack_learning_rate: LearningRateOption = None
-    attack_momentum: MomentumOption = 0.0
-    attack_weight_decay: WeightDecayOption = 0.0
-
-    def training(self, default: "LocalTraining") -> "LocalTraining":
-        """Return a training, with the given options in the place of the default."""
-        return TrainingOptions(
-            optimizer=self.attack_optimizer,
-            epochs=self.attack_epochs,
-            batch_size=self.attack_batch_size,
-            learning_rate=self.attack_learning_rate,
-            momentum=self.attack_momentum,
-            weight_decay=self.attack_weight_decay,
-        ).training(default)
-
+# Those of a compromised participant, where the honest have theirs.
+ATTACK_PREFIX = "attack_"
+AttackTrainingOptions = Annotated[TrainingOptions, ATTACK_PREFIX]
 
 # What a command takes where none of them is given.
 TRAINING = TrainingOptions()
-ATTACK_TRAINING = AttackTrainingOptions()
 
 
 def place(
