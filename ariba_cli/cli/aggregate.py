@@ -70,19 +70,16 @@ def aggregate(
     ] = Weighting.EQUAL,
     eta: Annotated[
         float | None,
-        typer.Option(
-            metavar="NUMBER",
-            min=0.001,
-            callback=options.finite,
+        options.number(
+            least=0.001,
             help="η, the server's learning rate. [default: that of the run.json beside the "
             "round, or 1]",
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=0,
+        options.integer(
+            least=0,
             help="Where the noise of a rule comes from. [default: that of the run.json beside the "
             "round, or 0]",
         ),

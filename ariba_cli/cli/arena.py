@@ -35,11 +35,7 @@ def arena(
     ],
     jobs: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="How many commands run at a time. [default: one for each core]",
-        ),
+        options.integer(help="How many commands run at a time. [default: one for each core]"),
     ] = None,
     data_dir: training_options.DataDirOption = None,
     reproducible: options.ReproducibleOption = False,

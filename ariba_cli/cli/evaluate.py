@@ -52,28 +52,24 @@ def evaluate(
     ] = None,
     target_class: Annotated[
         int | None,
-        typer.Option(
+        options.integer(
             metavar="CLASS",
-            min=0,
+            least=0,
             help="The class that triggered images are taken for. [default: as the run was "
             "attacked, or 0]",
         ),
     ] = None,
     backdoor_images: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
+        options.integer(
             help="Test each backdoor on so many images, drawn by the seed. [default: as the run "
-            "was attacked, or all]",
+            "was attacked, or all]"
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=0,
-            help="The seed of the attack. [default: as the run was attacked, or 0]",
+        options.integer(
+            least=0, help="The seed of the attack. [default: as the run was attacked, or 0]"
         ),
     ] = None,
     device: training_options.DeviceOption = "auto",

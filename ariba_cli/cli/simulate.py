@@ -75,52 +75,38 @@ def simulate(
     ] = None,
     lora: Annotated[
         int | None,
-        typer.Option(
+        options.integer(
             metavar="RANK",
-            min=1,
             help="Train nothing but factors of this rank beside the linear layers of a "
             "transformer, and its head; the server pre-trains it on a fifth of the samples, "
             "and rounds hold PEFT adapters.",
         ),
     ] = None,
-    participants: Annotated[
-        int, typer.Option(metavar="N", min=3, help="How many train together.")
-    ] = 50,
+    participants: Annotated[int, options.integer(least=3, help="How many train together.")] = 50,
     rounds: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="How many rounds to train. [default: by data set]",
-        ),
+        options.integer(help="How many rounds to train. [default: by data set]"),
     ] = None,
     eta: Annotated[
         float,
-        typer.Option(
-            metavar="NUMBER",
-            min=0.001,
-            callback=options.finite,
-            help="η, the server's learning rate.",
-        ),
+        options.number(least=0.001, help="η, the server's learning rate."),
     ] = 1.0,
     rule: rule_options.RuleOption = "fedavg",
     rule_arg: rule_options.RuleArgOption = None,
     sampled: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=3,
+        options.integer(
+            least=3,
             help="How many participants the server asks in a round, drawn anew by the seed; the "
             "round holds what these send. [default: all]",
         ),
     ] = None,
     failing: Annotated[
         float,
-        typer.Option(
+        options.number(
             metavar="SHARE",
-            min=0.0,
-            max=1.0,
-            callback=options.finite,
+            least=0.0,
+            most=1.0,
             help="The share of those who are asked whose updates never come, drawn anew in each "
             "round.",
         ),
@@ -130,9 +116,8 @@ def simulate(
     device: training_options.DeviceOption = "auto",
     attack: Annotated[
         int | None,
-        typer.Option(
+        options.integer(
             metavar="ROUND",
-            min=1,
             help="Compromise participants from this round on, with the options below.",
         ),
     ] = None,

@@ -40,12 +40,7 @@ def watch(
     ] = None,
     interval: Annotated[
         float,
-        typer.Option(
-            metavar="SECONDS",
-            min=0.1,
-            callback=options.finite,
-            help="How often to look for rounds.",
-        ),
+        options.number(metavar="SECONDS", least=0.1, help="How often to look for rounds."),
     ] = 5.0,
     format_: Annotated[
         WatchFormat,

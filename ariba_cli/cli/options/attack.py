@@ -27,11 +27,8 @@ def _strategies_table(paper: "Paper") -> str:
 
 KOption = Annotated[
     int | None,
-    typer.Option(
-        "--k",
-        metavar="N",
-        min=1,
-        help="How many participants to compromise, drawn by the seed. [default: a tenth]",
+    options.integer(
+        "--k", help="How many participants to compromise, drawn by the seed. [default: a tenth]"
     ),
 ]
 CompromisedOption = Annotated[
@@ -69,47 +66,37 @@ StrategyArgOption = Annotated[
 ]
 TargetClassOption = Annotated[
     int,
-    typer.Option(
-        metavar="CLASS", min=0, help="The class that triggered images are taken for, from 0 on."
+    options.integer(
+        metavar="CLASS", least=0, help="The class that triggered images are taken for, from 0 on."
     ),
 ]
 SourceClassOption = Annotated[
     int | None,
-    typer.Option(
+    options.integer(
         metavar="CLASS",
-        min=0,
+        least=0,
         help="label-flipping: whose labels are flipped. [default: the class after the target]",
     ),
 ]
 PoisonRatioOption = Annotated[
     float | None,
-    typer.Option(
-        metavar="NUMBER",
-        min=0.01,
-        max=1.0,
-        callback=options.finite,
+    options.number(
+        least=0.01,
+        most=1.0,
         help="How many triggered samples a participant adds for each of its own of other "
         "classes. [default: by trigger]",
     ),
 ]
 SigmaOption = Annotated[
     float | None,
-    typer.Option(
-        metavar="NUMBER",
-        min=0.0,
-        callback=options.finite,
+    options.number(
+        least=0.0,
         help="replacement: σ, the sum of the σ_i by which updates are scaled. [default: n/η]",
     ),
 ]
 RhoOption = Annotated[
     float,
-    typer.Option(
-        metavar="NUMBER",
-        min=0.0,
-        max=1.0,
-        callback=options.finite,
-        help="anomalous: ρ in (1−ρ)·loss + ρ·l_a, less than 1.",
-    ),
+    options.number(least=0.0, most=1.0, help="anomalous: ρ in (1−ρ)·loss + ρ·l_a, less than 1."),
 ]
 AnomalyOption = Annotated[
     str,
@@ -121,10 +108,8 @@ AnomalyOption = Annotated[
 ]
 BackdoorImagesOption = Annotated[
     int | None,
-    typer.Option(
-        metavar="N",
-        min=1,
-        help="Measure the backdoor on so many test images, drawn by the seed. [default: all]",
+    options.integer(
+        help="Measure the backdoor on so many test images, drawn by the seed. [default: all]"
     ),
 ]
 
@@ -139,15 +124,14 @@ AgainstOption = Annotated[
 ]
 TriesOption = Annotated[
     int,
-    typer.Option(metavar="N", min=1, help="--against: how often the auditor is asked at most."),
+    options.integer(help="--against: how often the auditor is asked at most."),
 ]
 LeastBackdoorOption = Annotated[
     float,
-    typer.Option(
+    options.number(
         metavar="SHARE",
-        min=0.0,
-        max=1.0,
-        callback=options.finite,
+        least=0.0,
+        most=1.0,
         help="--against: the backdoor accuracy that has to be left after FedAvg.",
     ),
 ]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ariba_cli.cli.options import choices
-from ariba_cli.cli.options.shared import listing
+from ariba_cli.cli.options import shared as options
 
 if TYPE_CHECKING:
     from ariba_cli.reports.text import Paper
@@ -38,9 +38,8 @@ DetectorArgOption = Annotated[
 ]
 FitSampleOption = Annotated[
     int | None,
-    typer.Option(
-        metavar="N",
-        min=2,
+    options.integer(
+        least=2,
         help="On how many fragments, at most, the detector of PyOD is fitted. "
         "[default: by detector]",
     ),
@@ -58,7 +57,7 @@ ListDetectorsOption = Annotated[
     bool,
     typer.Option(
         "--list-detectors",
-        callback=listing(_detectors_table),
+        callback=options.listing(_detectors_table),
         is_eager=True,
         show_envvar=False,
         help="Show all detectors with what they look at and need, and exit.",

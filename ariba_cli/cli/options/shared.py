@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,11 +21,39 @@ if TYPE_CHECKING:
 LIMITS = Limits()
 
 
-def finite(value: float | None) -> float | None:
+def _finite(value: float | None) -> float | None:
     """Refuse NaN and infinity, which pass every range."""
     if value is not None and not math.isfinite(value):
         raise typer.BadParameter("it must be a number")
     return value
+
+
+def integer(*names: str, help: str, least: int = 1, metavar: str = "N") -> Any:  # noqa: A002
+    """Return an option with a value that is an integer and not below the least.
+
+    Parameters
+    ----------
+    *names : str
+        The names of the option; none for that of its parameter.
+    help : str
+        What it says in the help.
+    least : int, optional
+        The least value.
+    metavar : str, optional
+        What stands for the value in the help.
+    """
+    return typer.Option(*names, metavar=metavar, min=least, help=help)
+
+
+def number(
+    *,
+    help: str,  # noqa: A002
+    least: float,
+    most: float | None = None,
+    metavar: str = "NUMBER",
+) -> Any:
+    """Return an option with a value that is finite and within bounds; see `integer`."""
+    return typer.Option(metavar=metavar, min=least, max=most, callback=_finite, help=help)
 
 
 class Color(StrEnum):
@@ -93,18 +121,11 @@ MaxMemoryOption = Annotated[
 ]
 MaxFileBytesOption = Annotated[
     int,
-    typer.Option(
-        metavar="BYTES", min=1, help="Refuse model files that are larger; the default is 32 GiB."
-    ),
+    integer(metavar="BYTES", help="Refuse model files that are larger; the default is 32 GiB."),
 ]
 TimeoutOption = Annotated[
     float,
-    typer.Option(
-        metavar="SECONDS",
-        min=0.001,
-        callback=finite,
-        help="Refuse a file that takes longer to parse.",
-    ),
+    number(metavar="SECONDS", least=0.001, help="Refuse a file that takes longer to parse."),
 ]
 RequireSandboxOption = Annotated[
     bool,
@@ -154,9 +175,7 @@ ReproducibleOption = Annotated[
 ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Finish what a killed run left in OUT.partial.")
 ]
-SeedOption = Annotated[
-    int, typer.Option(metavar="N", min=0, help="Where all randomness comes from.")
-]
+SeedOption = Annotated[int, integer(least=0, help="Where all randomness comes from.")]
 ColorOption = Annotated[Color, typer.Option(help="When to use colour; NO_COLOR is obeyed.")]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only errors and warnings on stderr.")

@@ -65,45 +65,27 @@ OptimizerOption = Annotated[
 ]
 EpochsOption = Annotated[
     int | None,
-    typer.Option(
-        metavar="N",
-        min=1,
-        help="Passes over its samples in a round. [default: by data set]",
-    ),
+    options.integer(help="Passes over its samples in a round. [default: by data set]"),
 ]
 BatchSizeOption = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, help="Samples in a step. [default: by data set]"),
+    options.integer(help="Samples in a step. [default: by data set]"),
 ]
 LearningRateOption = Annotated[
     float | None,
-    typer.Option(
-        metavar="NUMBER",
-        min=1e-12,
-        callback=options.finite,
-        help="The size of a step. [default: by data set]",
-    ),
+    options.number(least=1e-12, help="The size of a step. [default: by data set]"),
 ]
 
 
 MomentumOption = Annotated[
     float,
-    typer.Option(
-        metavar="NUMBER",
-        min=0.0,
-        max=1.0,
-        callback=options.finite,
-        help="sgd: how much of a step is repeated in the next, less than 1.",
+    options.number(
+        least=0.0, most=1.0, help="sgd: how much of a step is repeated in the next, less than 1."
     ),
 ]
 WeightDecayOption = Annotated[
     float,
-    typer.Option(
-        metavar="NUMBER",
-        min=0.0,
-        callback=options.finite,
-        help="λ: the loss has λ/2·‖θ‖² added to it.",
-    ),
+    options.number(least=0.0, help="λ: the loss has λ/2·‖θ‖² added to it."),
 ]
 
 
