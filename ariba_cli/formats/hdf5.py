@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.opening import OpenFile
+from ariba_cli.formats.answers import told, told_tensor
 from ariba_cli.formats.model import (
     Extent,
     ListedFile,
@@ -22,15 +23,11 @@ from ariba_cli.formats.model import (
     ReadOptions,
     Tensor,
     check_disjoint,
-    told,
 )
 from ariba_cli.formats.tensors import (
-    SIZES,
     TensorSpec,
     check_count,
     check_expanded,
-    check_name,
-    check_shape,
     to_array,
 )
 
@@ -117,15 +114,5 @@ def _listed(found: Any, terms: ReadOptions) -> list[Any]:
 
 def _tensor(entry: Any, group: str, terms: ReadOptions) -> tuple[str, Tensor]:
     """Return the name of a tensor, and the tensor as the child describes it."""
-    match entry:
-        case [str(name), str(dtype), list(shape), int() | None as offset] if dtype in SIZES and all(
-            type(extent) is int and extent >= 0 for extent in shape
-        ):
-            check_name(name, terms.limits)
-            check_shape(shape, terms.limits)
-            spec = TensorSpec(dtype, tuple(shape))
-            if offset is None:
-                return name, _Packed(spec, group, name)
-            return name, Extent(spec, offset)
-        case _:
-            raise RefusedFileError(_UNSOUND)
+    name, spec, offset = told_tensor(entry, _UNSOUND, terms.limits)
+    return name, _Packed(spec, group, name) if offset is None else Extent(spec, offset)

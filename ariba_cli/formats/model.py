@@ -281,21 +281,6 @@ class Extent:
         return to_array(self.spec, raw)
 
 
-def told(entry: object, unsound: str) -> tuple[str, str]:
-    """Return the name and kind of an entry that a child has skipped, as the child reports them.
-
-    Raises
-    ------
-    RefusedFileError
-        When the report is malformed; `unsound` is then the error message about the file.
-    """
-    match entry:
-        case [str(name), str(what)] if what.isprintable():
-            return name, what
-        case _:
-            raise RefusedFileError(unsound)
-
-
 def in_one_piece(tensor: Tensor) -> TypeGuard[Extent]:
     """Return whether any part of a tensor can be read without the rest."""
     return isinstance(tensor, Extent) and not tensor.column_order

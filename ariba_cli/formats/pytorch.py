@@ -14,14 +14,12 @@ import numpy.typing as npt
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.files.archive import MAGIC, open_archive
 from ariba_cli.files.opening import OpenFile
-from ariba_cli.formats.model import Extent, ListedFile, Model, Reading, ReadOptions, Tensor, told
+from ariba_cli.formats.answers import told, told_tensor
+from ariba_cli.formats.model import Extent, ListedFile, Model, Reading, ReadOptions, Tensor
 from ariba_cli.formats.tensors import (
-    SIZES,
     TensorSpec,
     check_count,
     check_expanded,
-    check_name,
-    check_shape,
     to_array,
 )
 from ariba_cli.formats.unnamed import named
@@ -94,21 +92,13 @@ def in_file(tensor: Tensor, number: int) -> Tensor:
 
 
 def _tensor(entry: Any, source: OpenFile, terms: ReadOptions) -> tuple[str, Tensor]:
-    """Return a tensor as the child describes it, which is trusted as little as the file."""
-    match entry:
-        case [str(name), str(dtype), list(shape), int() | None as place] if dtype in SIZES and all(
-            type(extent) is int and extent >= 0 for extent in shape
-        ):
-            check_name(name, terms.limits)
-            check_shape(shape, terms.limits)
-            spec = TensorSpec(dtype, tuple(shape))
-            if place is None:
-                return name, _Pickled(spec, name)
-            if not 0 <= place <= source.size - spec.bytes:
-                raise RefusedFileError(_UNSOUND)
-            return name, Extent(spec, place)
-        case _:
-            raise RefusedFileError(_UNSOUND)
+    """Return the name of a tensor, and the tensor as the child describes it."""
+    name, spec, place = told_tensor(entry, _UNSOUND, terms.limits)
+    if place is None:
+        return name, _Pickled(spec, name)
+    if not 0 <= place <= source.size - spec.bytes:
+        raise RefusedFileError(_UNSOUND)
+    return name, Extent(spec, place)
 
 
 def _check_size(tensors: Mapping[str, Tensor], source: OpenFile, terms: ReadOptions) -> None:
