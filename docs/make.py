@@ -4,6 +4,7 @@ python -m docs.make
 """
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import typer.main
@@ -11,6 +12,7 @@ import typer.main
 from ariba_cli.aggregation.rules import RULES, make_rule
 from ariba_cli.aggregation.rules.declaration import Declaration
 from ariba_cli.attacks.strategies import STRATEGIES, Strategy
+from ariba_cli.base.declared import Argument
 from ariba_cli.cli.app import app
 from benchmarks.detection import page as detection
 from benchmarks.history import page as history
@@ -87,6 +89,17 @@ def _with_made(page: Path, sections: list[str]) -> str:
     return "".join([before, _MADE, "\n", *sections, _END, after])
 
 
+def _arguments(declared: Mapping[str, Argument]) -> Iterator[str]:
+    """Yield the table of the arguments, if there are any."""
+    if declared:
+        rows = [
+            f"| `{key}` | {one.meaning} | {one.said_default} | {one.said_range} |"
+            for key, one in declared.items()
+        ]
+        head = "| argument | what it is | by default | takes |\n| --- | --- | --- | --- |\n"
+        yield head + "\n".join(rows)
+
+
 def _strategy(strategy: type[Strategy]) -> str:
     declared = strategy.declaration
     needs = ", ".join(need.value.replace("-", " ") for need in sorted(declared.needs)) or "nothing"
@@ -97,13 +110,7 @@ def _strategy(strategy: type[Strategy]) -> str:
         f"- For: {declared.purpose}.\n- Source: {declared.source}.\n- Works on: {declared.stage}. "
         f"Must know: {needs}.",
     ]
-    if declared.arguments:
-        rows = [
-            f"| `{key}` | {one.meaning} | {one.said_default} | {one.said_range} |"
-            for key, one in declared.arguments.items()
-        ]
-        head = "| argument | what it is | by default | takes |\n| --- | --- | --- | --- |\n"
-        lines.append(head + "\n".join(rows))
+    lines += _arguments(declared.arguments)
     return "\n\n".join(lines) + "\n\n"
 
 
@@ -118,13 +125,7 @@ def _rule(declared: Declaration) -> str:
         f"- Source: {declared.source}.\n- Needs: {', '.join(needs)}. Participants count {counts}."
         f"\n- When it fails: {declared.fails}.",
     ]
-    if declared.arguments:
-        rows = [
-            f"| `{key}` | {one.meaning} | {one.said_default} | {one.said_range} |"
-            for key, one in declared.arguments.items()
-        ]
-        head = "| argument | what it is | by default | takes |\n| --- | --- | --- | --- |\n"
-        lines.append(head + "\n".join(rows))
+    lines += _arguments(declared.arguments)
     return "\n\n".join(lines) + "\n\n"
 
 
