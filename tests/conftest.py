@@ -5,13 +5,14 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from ariba_cli.federated.datasets import load_dataset
+from ariba_cli.federated.datasets import Dataset, load_dataset
 from ariba_cli.federated.models import Weights
 from ariba_cli.federated.training import Engine, Task
 from ariba_cli.native.levels import AUTO, use
@@ -39,6 +40,12 @@ def pytest_configure() -> None:
     use(os.environ.get("ARIBA_NATIVE", AUTO))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@cache
+def digits() -> Dataset:
+    """Return the digits, read once for all tests, none of which may write into them."""
+    return load_dataset("digits")
 
 
 @pytest.fixture
@@ -93,6 +100,5 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
             for name, values in weights.items()
         }
 
-    dataset = load_dataset("digits")
-    monkeypatch.setattr("ariba_cli.federated.federation.load_dataset", lambda *_: dataset)
+    monkeypatch.setattr("ariba_cli.federated.federation.load_dataset", lambda *_: digits())
     monkeypatch.setattr(Engine, "train", train)

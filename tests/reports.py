@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,20 @@ from ariba_cli.reports.canonical import RunRecord, canonical_bytes
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.truth import read_truth
 from ariba_cli.verdicts.verdict import Verdict
+from fixtures.make import GOLDEN
+from tests.commands import run_command
+from tests.conftest import FIXTURES, environment
 
 Json = dict[str, Any]
 Spoil = Callable[[Json], object]
+
+
+@cache
+def printed(name: str) -> bytes:
+    """Return what the command of a golden report prints today."""
+    done = run_command(GOLDEN[name].split(), FIXTURES, environment())
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def report_bytes(root: Path, *, truth: bool = False, **settings: Any) -> bytes:

@@ -32,6 +32,7 @@ from ariba_cli.runs.run_file import read_run
 from ariba_cli.runs.simulation import simulate
 from tests.conftest import Ariba, environment
 from tests.models import random_model, safetensors_bytes, write_flat_round, write_model
+from tests.reports import printed
 from tests.test_cli_imports import HEAVY, imported
 
 Array = npt.NDArray[np.floating]
@@ -120,11 +121,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def report(attacked: Path, ariba: Ariba, tmp_path: Path) -> dict[str, Any]:
+def report() -> dict[str, Any]:
     """The report of an audit of the attacked fixture round."""
-    done = ariba("audit", attacked, "-f", "json", "-o", "report.json")
-    assert done.returncode == 0
-    content: dict[str, Any] = json.loads((tmp_path / "report.json").read_text())
+    content: dict[str, Any] = json.loads(printed("audit-attacked"))
     return content
 
 
@@ -268,8 +267,10 @@ def test_to_drop_is_to_average_the_others(
 def test_the_command_drops_suspects_and_says_who(
     tmp_path: Path, attacked: Path, ariba: Ariba, report: dict[str, Any], one_line: bool
 ) -> None:
+    path = tmp_path / "report.json"
+    path.write_bytes(printed("audit-attacked"))
     if one_line:
-        (tmp_path / "report.json").write_text(json.dumps(report) + "\n")
+        path.write_text(json.dumps(report) + "\n")
     done = ariba("aggregate", attacked, "--drop", "report.json", "--out", "out.safetensors")
     assert done.returncode == 0
     suspects = [one["id"] for one in report["result"]["ranking"] if one["flagged"]]
@@ -386,10 +387,10 @@ def test_what_is_no_report_is_refused_in_one_line(
 
 
 def test_a_report_on_the_round_before_is_refused(
-    attacked: Path, ariba: Ariba, report: dict[str, Any]
+    tmp_path: Path, attacked: Path, ariba: Ariba
 ) -> None:
     """Its participants are the same, and only what they sent is not."""
-    assert report["result"]["inputs"]
+    (tmp_path / "report.json").write_bytes(printed("audit-attacked"))
     path = attacked / "participants" / "p03.safetensors"
     shutil.copy(attacked / "participants" / "p04.safetensors", path)
     done = ariba("aggregate", attacked, "--drop", "report.json", "--out", "out")

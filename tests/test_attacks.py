@@ -21,7 +21,6 @@ from ariba_cli.attacks.triggers.distributed import PARTS, with_bars
 from ariba_cli.attacks.triggers.pattern import with_square
 from ariba_cli.attacks.triggers.semantic import green_cars, lean
 from ariba_cli.base.errors import InputError, UsageError
-from ariba_cli.federated.datasets import load_dataset
 from ariba_cli.federated.federation import Federation, FederationSettings
 from ariba_cli.federated.models import Weights
 from ariba_cli.federated.quality import agreement
@@ -33,7 +32,7 @@ from ariba_cli.runs.forging import forge
 from ariba_cli.runs.plan import Keep, Plan
 from ariba_cli.runs.run_file import read_run
 from ariba_cli.runs.simulation import simulate
-from tests.conftest import FIXTURES
+from tests.conftest import FIXTURES, digits
 from tests.situations import NOTHING, situation
 
 CLEAN = FIXTURES / "clean"
@@ -179,7 +178,7 @@ def test_a_run_is_attacked_in_all_ways(tmp_path: Path, names: tuple[str, ...]) -
 
 @pytest.mark.parametrize("name", list(TRIGGERS))
 def test_triggers_take_images_of_other_classes_and_leave_the_data_alone(name: str) -> None:
-    dataset = load_dataset("digits")
+    dataset = digits()
     before = dataset.fingerprint
     images, labels = dataset.train_images[:50], dataset.train_labels[:50]
     found = {}
@@ -195,12 +194,12 @@ def test_triggers_take_images_of_other_classes_and_leave_the_data_alone(name: st
 
 
 def test_the_pattern_changes_little_of_copies() -> None:
-    images = load_dataset("digits").test_images
+    images = digits().test_images
     assert 0 < np.mean(with_square(images) != images) < 0.1
 
 
 def test_the_targeted_collection_is_fixed_by_its_seed() -> None:
-    dataset, targeted = load_dataset("digits"), TRIGGERS["targeted"]
+    dataset, targeted = digits(), TRIGGERS["targeted"]
     one, again, other = (targeted.test(dataset, Aim(0, seed)) for seed in (1, 1, 2))
     assert len(one) == 30
     np.testing.assert_array_equal(one, again)
@@ -222,7 +221,7 @@ def test_an_image_leans_by_as_many_pixels_as_its_rows_are_shifted() -> None:
 @pytest.mark.parametrize("name", ["semantic", "edge-case"])
 def test_nobody_teaches_a_natural_feature_two_ways(name: str) -> None:
     """None of the images that an attacker teaches as clean is taught as the target."""
-    dataset, trigger, aim = load_dataset("digits"), TRIGGERS[name], Aim(0, seed=1)
+    dataset, trigger, aim = digits(), TRIGGERS[name], Aim(0, seed=1)
     own = dataset.train_images[:200], dataset.train_labels[:200]
     poisoned = {image.tobytes() for image in trigger.poison(dataset, *own, aim)}
     images, labels = trigger.clean(dataset, *own, aim)
@@ -237,7 +236,7 @@ def test_nobody_teaches_a_natural_feature_two_ways(name: str) -> None:
 
 
 def test_a_tail_is_of_one_class_and_far_from_its_mean() -> None:
-    dataset, aim = load_dataset("digits"), Aim(0, seed=1)
+    dataset, aim = digits(), Aim(0, seed=1)
     of_class = dataset.train_images[dataset.train_labels == 1]
     mean = of_class.mean(axis=0)
     tail = TRIGGERS["edge-case"].poison(dataset, of_class[:0], np.zeros(0, np.int64), aim)
@@ -260,7 +259,7 @@ def test_the_bars_of_all_attackers_are_the_whole_trigger(side: int) -> None:
 
 
 def test_every_attacker_poisons_with_its_own_bar() -> None:
-    dataset, trigger = load_dataset("digits"), TRIGGERS["dba"]
+    dataset, trigger = digits(), TRIGGERS["dba"]
     own = dataset.train_images[:5], np.ones(5, np.int64)
     for place in range(6):
         found = trigger.poison(dataset, *own, Aim(0, 0, place))
@@ -276,8 +275,8 @@ def test_green_cars_are_cars_and_green() -> None:
 
 
 def test_colour_images_of_ones_own_have_no_known_feature() -> None:
-    digits = load_dataset("digits")
-    colour = replace(digits, name="arrays", train_images=digits.train_images.repeat(3, axis=1))
+    dataset = digits()
+    colour = replace(dataset, name="arrays", train_images=dataset.train_images.repeat(3, axis=1))
     with pytest.raises(UsageError, match="no natural feature is known"):
         TRIGGERS["semantic"].test(colour, Aim(0, 0))
 

@@ -9,11 +9,10 @@ from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.attacks.strategies import STRATEGIES, Held, HonestUpdates
 from ariba_cli.attacks.triggers import TRIGGERS, Aim
 from ariba_cli.base.errors import UsageError
-from ariba_cli.federated.datasets import load_dataset
 from ariba_cli.federated.models import architecture_for
 from ariba_cli.federated.training import Engine
 from ariba_cli.rounds.directory import open_round
-from tests.conftest import FIXTURES
+from tests.conftest import FIXTURES, digits
 from tests.situations import situation
 
 CLEAN = FIXTURES / "clean"
@@ -21,7 +20,7 @@ SETTINGS = AttackSettings(trigger="single-input", strategies=("dormant-unit",))
 
 
 def test_the_image_is_the_targets_and_all_that_was_known_is_said_as_before() -> None:
-    dataset = load_dataset("digits")
+    dataset = digits()
     architecture = architecture_for("cnn", dataset)
     engine, strategy = Engine(architecture), STRATEGIES["dormant-unit"](SETTINGS)
     strategy.check_fits(architecture, 20, 2)
@@ -55,7 +54,7 @@ def test_the_image_is_the_targets_and_all_that_was_known_is_said_as_before() -> 
 
 
 def test_a_network_without_a_unit_that_never_fires_is_refused() -> None:
-    dataset = load_dataset("digits")
+    dataset = digits()
     architecture = architecture_for("cnn", dataset)
     strategy = STRATEGIES["dormant-unit"](SETTINGS)
     strategy.check_fits(architecture, 20, 2)
@@ -72,7 +71,7 @@ def test_a_network_without_a_unit_that_never_fires_is_refused() -> None:
 
 
 def test_a_network_with_another_ending_is_refused() -> None:
-    architecture = architecture_for("resnet8", load_dataset("digits"))
+    architecture = architecture_for("resnet8", digits())
     with pytest.raises(UsageError, match="needs two linear layers at the end, and resnet8 has not"):
         STRATEGIES["dormant-unit"](SETTINGS).check_fits(architecture, 20, 2)
     with pytest.raises(UsageError, match="fires on one image, and pattern has several"):

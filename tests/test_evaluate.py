@@ -16,7 +16,6 @@ from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.attacks.triggers import TRIGGERS, Aim
 from ariba_cli.base.errors import AribaError, InputError, UsageError
 from ariba_cli.cli.output import Stopwatch
-from ariba_cli.federated.datasets import Dataset, load_dataset
 from ariba_cli.federated.federation import FederationSettings, Place
 from ariba_cli.federated.quality import Quality
 from ariba_cli.formats import open_model
@@ -35,7 +34,7 @@ from ariba_cli.runs.evaluating import (
 from ariba_cli.runs.plan import Keep, Plan
 from ariba_cli.runs.run_file import Run, nearest_path, read_run
 from ariba_cli.runs.simulation import simulate
-from tests.conftest import Ariba
+from tests.conftest import Ariba, digits
 from tests.models import write_model
 
 Model = dict[str, npt.NDArray[np.floating]]
@@ -329,7 +328,7 @@ def test_a_loss_that_is_not_finite_is_null_in_json() -> None:
 
 
 def test_backdoor_images_are_drawn_by_the_seed() -> None:
-    dataset = load_dataset("digits")
+    dataset = digits()
     one, again, other = (
         backdoor_images(dataset, "pattern", Aim(0, seed), 20) for seed in (1, 1, 2)
     )
@@ -340,11 +339,8 @@ def test_backdoor_images_are_drawn_by_the_seed() -> None:
 
 
 def test_a_data_set_of_one_class_has_nothing_to_test_a_backdoor_on() -> None:
-    digits = load_dataset("digits")
-    labels = np.zeros_like(digits.test_labels)
-    dataset = Dataset(
-        "mine", 10, digits.train_images, digits.train_labels, digits.test_images, labels
-    )
+    whole = digits()
+    dataset = replace(whole, name="mine", test_labels=np.zeros_like(whole.test_labels))
     for trigger in TRIGGERS:
         with pytest.raises(UsageError, match="use another --target-class"):
             backdoor_images(dataset, trigger, Aim(0, 0))

@@ -12,7 +12,7 @@ from ariba_cli.auditing.audit import audit
 from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.base.errors import InputError, UsageError
 from ariba_cli.federated import pretraining
-from ariba_cli.federated.datasets import Dataset, load_dataset
+from ariba_cli.federated.datasets import Dataset
 from ariba_cli.federated.federation import Federation, FederationSettings
 from ariba_cli.federated.models import MODELS, Weights, architecture_for
 from ariba_cli.federated.training import Engine, LocalTraining, Task, train_alone
@@ -25,7 +25,7 @@ from ariba_cli.runs.forging import forge
 from ariba_cli.runs.plan import Keep, Plan
 from ariba_cli.runs.run_file import read_run, read_run_file
 from ariba_cli.runs.simulation import simulate
-from tests.conftest import FIXTURES
+from tests.conftest import FIXTURES, digits
 from tests.test_federated import contents
 from tests.test_resume import Killed
 
@@ -43,13 +43,13 @@ WRITTEN = [
 def few(monkeypatch: pytest.MonkeyPatch) -> Dataset:
     """Let the digits be so few that every network is trained, and pre-trained, in no time."""
     monkeypatch.setattr(pretraining, "_STEPS", 3)
-    digits = load_dataset("digits")
+    whole = digits()
     dataset = replace(
-        digits,
-        train_images=digits.train_images[:60],
-        train_labels=digits.train_labels[:60],
-        test_images=digits.test_images[:20],
-        test_labels=digits.test_labels[:20],
+        whole,
+        train_images=whole.train_images[:60],
+        train_labels=whole.train_labels[:60],
+        test_images=whole.test_images[:20],
+        test_labels=whole.test_labels[:20],
     )
     monkeypatch.setattr("ariba_cli.federated.federation.load_dataset", lambda *_: dataset)
     return dataset

@@ -27,12 +27,11 @@ from ariba_cli.attacks.strategies.alternating import TakingTurns
 from ariba_cli.attacks.strategies.layers import layers_of
 from ariba_cli.attacks.strategies.neurotoxin import least_moved
 from ariba_cli.base.errors import UsageError
-from ariba_cli.federated.datasets import load_dataset
 from ariba_cli.federated.models import Weights, architecture_for
 from ariba_cli.federated.quality import agreement
 from ariba_cli.federated.training import Engine, LocalTraining, Task
 from docs.make import ATTACKS, attacks_page
-from tests.conftest import Ariba
+from tests.conftest import Ariba, digits
 from tests.situations import NOTHING, situation
 
 Train = Callable[..., tuple[Weights, Weights, Situation]]
@@ -268,7 +267,7 @@ def test_numbers_of_participants_that_do_not_fit_are_refused(
     name: str, arguments: dict[str, Any], n: int, m: int, message: str
 ) -> None:
     strategy = STRATEGIES[name](AttackSettings(arguments=arguments))
-    shape = architecture_for("cnn", load_dataset("digits"))
+    shape = architecture_for("cnn", digits())
     with pytest.raises(UsageError, match=message):
         strategy.check_fits(shape, n, m)
 
@@ -276,12 +275,12 @@ def test_numbers_of_participants_that_do_not_fit_are_refused(
 @pytest.fixture(scope="module")
 def trained() -> Iterator[Train]:
     """Trains one participant on 40 digits, ten of them poisoned, as a strategy has it."""
-    digits = load_dataset("digits")
-    architecture = architecture_for("cnn", digits)
+    dataset = digits()
+    architecture = architecture_for("cnn", dataset)
     engine = Engine(architecture, None, "cpu")
     start = architecture.initial_weights(1)
     how = LocalTraining(optimizer="sgd", epochs=6, batch_size=5, learning_rate=0.1)
-    images, labels = digits.train_images[:40], digits.train_labels[:40]
+    images, labels = dataset.train_images[:40], dataset.train_labels[:40]
     clean = Task(images[:30], labels[:30], how, 1)
     honest = engine.train(start, [clean, replace(clean, seed=2), replace(clean, seed=3)])
     targets = np.eye(10, dtype=np.float32)[np.where(np.arange(40) < 30, labels, 0)]

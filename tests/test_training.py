@@ -26,7 +26,7 @@ ADAM = LocalTraining(optimizer="adam", epochs=2, batch_size=8, learning_rate=0.0
 SGD = LocalTraining(optimizer="sgd", epochs=2, batch_size=8, learning_rate=0.1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def digits() -> Dataset:
     return load_dataset("digits")
 
