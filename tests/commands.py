@@ -12,7 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ariba_cli.cli.app import main
+from typer.main import get_command
+
+from ariba_cli.cli.app import app, main
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
@@ -22,8 +24,14 @@ _CONTEXT.set_forkserver_preload(
         "sklearn.datasets",
         "h5py",
         "rich.console",
+        # What commands import when they are asked for.
+        *(f"ariba_cli.cli.{name}" for name in getattr(get_command(app), "commands", {})),
+        "ariba_cli.aggregation.aggregate",
+        "ariba_cli.api.auditing",
         "ariba_cli.auditing.audit",
-        "ariba_cli.cli.app",
+        "ariba_cli.cli.auditing",
+        "ariba_cli.detectors.panel",
+        "ariba_cli.replay.suspects",
         "ariba_cli.reports.report",
         "ariba_cli.runs.evaluating",
         "ariba_cli.runs.forging",
