@@ -46,7 +46,7 @@ def aggregate(
             "--out",
             metavar="FILE",
             parser=options.new_file,
-            help="The model file to make.",
+            help="The model file to write.",
         ),
     ],
     rule: rule_options.RuleOption = "fedavg",
@@ -55,8 +55,8 @@ def aggregate(
         list[str] | None,
         typer.Option(
             metavar="ID|REPORT.json",
-            help="Leave out this participant, or those whom this report of ariba audit -f json "
-            "names. What names a file is a report. Repeatable.",
+            help="Leave out this participant, or everybody whom a report of ariba audit -f json "
+            "names. If there is a file of this name, it is read as a report. Repeatable.",
         ),
     ] = None,
     weighting: Annotated[
@@ -64,15 +64,15 @@ def aggregate(
         typer.Option(
             "--weights",
             envvar="ARIBA_AGGREGATE_WEIGHTS",
-            help="How much a participant counts: all the same, or by its samples as the host.json "
-            "of the round or the run.json beside it has them.",
+            help="How much each participant counts: equally, or by its number of samples, which "
+            "the round's host.json or the run's run.json gives.",
         ),
     ] = Weighting.EQUAL,
     eta: Annotated[
         float | None,
         options.number(
             least=0.001,
-            help="η, the server's learning rate. [default: that of the run.json beside the "
+            help="The server's learning rate η. [default: the one in the run.json beside the "
             "round, or 1]",
         ),
     ] = None,
@@ -80,8 +80,8 @@ def aggregate(
         int | None,
         options.integer(
             least=0,
-            help="Where the noise of a rule comes from. [default: that of the run.json beside the "
-            "round, or 0]",
+            help="The seed for a rule that adds noise. [default: the one in the run.json beside "
+            "the round, or 0]",
         ),
     ] = None,
     max_memory: options.MaxMemoryOption = None,
@@ -90,8 +90,8 @@ def aggregate(
         typer.Option(
             "--run",
             metavar="RUN.json",
-            help="Says of which network and data the round is, for what needs to know. [default: "
-            "the run.json beside the round]",
+            help="The run.json that describes the network and the data, for rules that need them. "
+            "[default: the run.json beside the round]",
         ),
     ] = None,
     data_dir: training_options.DataDirOption = None,
@@ -104,19 +104,19 @@ def aggregate(
 ) -> None:
     """Aggregate the updates of a round into the next global model, by FedAvg or another rule.
 
-    Writes θ + η Δ as safetensors, where Δ is what the rule makes of all θ_i − θ: by default
-    their mean. Without a global model that is the mean of the weights. An update that cannot be
-    used as a whole, or is not finite, is left out. Prints who was left out, a line for each with
-    a tab and why: named, for those whom a report names, dropped, the kind of finding, or the
-    name of the rule. With -v it says how much each of the others counts.
+    Writes θ + η Δ as safetensors. The rule computes Δ from all θ_i − θ; by default it is their
+    mean. Without a global model, only the mean of the weights can be written. An update that is
+    not finite, or cannot be used as a whole, is left out. The command prints who was left out, one
+    line each, with a tab before the reason: "named" by a report, "dropped", the kind of finding,
+    or the name of the rule. With -v it says how much each of the others counts.
 
     Example: ariba audit runs/demo/attacked -f json -o report.json
 
-    Example: ariba aggregate runs/demo/attacked --drop report.json
-    --out runs/demo/pruned.safetensors
+    Example: ariba aggregate runs/demo/attacked --drop report.json --out
+    runs/demo/pruned.safetensors
 
-    Example: ariba aggregate runs/demo/attacked --rule multi-krum --rule-arg f=5
-    --out runs/demo/krum.safetensors
+    Example: ariba aggregate runs/demo/attacked --rule multi-krum --rule-arg f=5 --out
+    runs/demo/krum.safetensors
     """
     with defer_signals():
         from ariba_cli.aggregation.aggregate import aggregate_round

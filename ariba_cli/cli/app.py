@@ -57,13 +57,17 @@ def _ariba(
         typer.Option(
             "-v",
             "--verbose",
-            help="With --version: show what computes, and the sandbox that this machine gives.",
+            help="With --version: also show the compiled kernels and the sandbox that this machine "
+            "offers.",
         ),
     ] = False,
 ) -> None:
     """Find the participants of a federated-learning round whose updates look backdoored.
 
-    Data go to stdout, and everything else to stderr. ariba COMMAND --help says more of each.
+    Results go to stdout; messages go to stderr. Run ariba COMMAND --help for the details of a
+    command.
+
+    Example: ariba audit round_42/
 
     Example: ariba audit round_42/ --layer layer3.0.conv1 --k-est 10
     """

@@ -22,7 +22,7 @@ def arena(
         Path,
         typer.Argument(
             metavar="CONFIG.toml",
-            help="Names federations, attacks and defences; docs/arena.md says how.",
+            help="The config: federations, attacks and defences. docs/arena.md describes it.",
         ),
     ],
     out: Annotated[
@@ -30,29 +30,29 @@ def arena(
         typer.Option(
             "--out",
             metavar="DIR",
-            help="Where rounds and results are kept; it may hold those of a run that was stopped.",
+            help="The directory for rounds and results; that of a stopped run continues it.",
         ),
     ],
     jobs: Annotated[
         int | None,
-        options.integer(help="How many commands run at a time. [default: one for each core]"),
+        options.integer(help="How many commands run at the same time. [default: one per core]"),
     ] = None,
     data_dir: training_options.DataDirOption = None,
     reproducible: options.ReproducibleOption = False,
     messages: options.Messages = options.MESSAGES,
 ) -> None:
-    """Hold attacks against defences: every one against every other, on the same rounds.
+    """Test every attack against every defence, on the same rounds.
 
-    Each federation of the config is trained, its last round is attacked in every way, and every
-    defence is held against each of these rounds and against the clean one. All of it is done by
-    the commands simulate, attack, audit, aggregate and evaluate; each cell has a file
-    that names them. Writes DIR/results.json and the page DIR/index.html, and prints their
-    paths. A cell that fails is warned about, and the others go on; the same command goes on
-    where a run was stopped, and tries again what failed.
+    The arena trains each federation of the config, attacks its last round in every way, and runs
+    every defence on each attacked round and on the clean one. It uses the commands simulate,
+    attack, audit, aggregate and evaluate, and records them in a file for each cell. It writes
+    DIR/results.json and the page DIR/index.html, and prints both paths. If a cell fails, there is
+    a warning, and the other cells go on. Run the same command again to continue a run that was
+    stopped and to retry what failed.
 
     Example: ariba arena examples/arena/tiny.toml --out runs/arena
 
-    Exit codes: 0 done; 1 done, and a cell has failed; 2 it could not be done, and stderr says why
+    Exit codes: 0 done; 1 done, but a cell failed; 2 not done, and stderr says why
     """
     with defer_signals():
         from ariba_cli.arena.arena_json import arena_json, result

@@ -20,7 +20,7 @@ def attack(
     round_path: options.RoundArgument,
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="DIR", help="The round to make."),
+        typer.Option("--out", metavar="DIR", help="The directory for the attacked round."),
     ],
     attacker: attack_options.AttackOptions = attack_options.ATTACK,
     training: training_options.TrainingOptions = training_options.TRAINING,
@@ -33,16 +33,17 @@ def attack(
     _list_strategies: attack_options.ListStrategiesOption = False,
     messages: options.Messages = options.MESSAGES,
 ) -> None:
-    """Take a saved honest round and write it again with participants compromised.
+    """Compromise participants of a saved honest round, and write the attacked round.
 
-    They are retrained from the round's global model on their own samples and triggered
-    ones, and scaled so that averaging replaces the global model. Prints how the global
-    model does before and after the server has aggregated the attacked round.
+    The compromised participants start from the round's global model and train on their own samples
+    and on samples with a trigger. Their updates are scaled so that averaging replaces the global
+    model. The command prints how accurate the global model is, and how well the backdoor works,
+    before and after aggregation.
 
     Example: ariba attack runs/demo/round_0040 --out runs/demo/attacked --k 5
 
-    Example: ariba attack runs/demo/round_0040 --out runs/demo/hidden --trigger semantic
-    --strategy anomalous --rho 0.3 --strategy norm-matching
+    Example: ariba attack runs/demo/round_0040 --out runs/demo/hidden --trigger semantic --strategy
+    anomalous --rho 0.3 --strategy norm-matching
     """
     with defer_signals():
         from ariba_cli.federated.defaults import DEFAULTS

@@ -41,9 +41,9 @@ def audit(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A layer to examine, as layer3.0.conv1; a pattern, as 'layer3.*.conv?'; or all. "
-            "Repeatable: each is scored by itself, and the ranking is by the mean share. "
-            "[default: all layers that hold weights]",
+            help="A layer to examine: a name such as layer3.0.conv1, a pattern such as "
+            "'layer3.*.conv?', or all. Repeatable: each layer is scored separately, and the "
+            "ranking uses the mean share. [default: all layers that hold weights]",
             autocompletion=choices.layers,
         ),
     ] = None,
@@ -51,25 +51,26 @@ def audit(
         float | None,
         typer.Option(
             metavar="ALPHA",
-            help="The false-discovery level: of all who are flagged, about so large a share is "
-            "honest. [default: 0.05]",
+            help="The false-discovery level: the share of honest participants to expect among all "
+            "who are flagged. [default: 0.05]",
         ),
     ] = None,
     k_est: Annotated[
         str | None,
         typer.Option(
             metavar="N|P%",
-            help="Name so many suspects instead, whether they stand out or not: a generous "
-            "estimate of how many are compromised, as a number or a percentage (rounded up). "
-            "[default: 20% where the detector gives no p-values]",
+            help="Name this many suspects, whether they stand out or not. Give a number or a "
+            "percentage (rounded up); choose it larger than the number of attackers that you "
+            "expect. [default: 20% where the detector gives no p-values]",
         ),
     ] = None,
     fragment: Annotated[
         str | None,
         typer.Option(
             metavar="KIND",
-            help="How to cut the layers: kernel, filter, row, or block:D for D values. "
-            "[default: kernel for convolutions, else row; block:64 where these are too wide]",
+            help="How to cut the layers into fragments: kernel, filter, row, or block:D for D "
+            "values. [default: kernel for convolutions and row for other layers; block:64 "
+            "where these are too wide]",
             autocompletion=choices.fragments,
         ),
     ] = None,
@@ -81,7 +82,7 @@ def audit(
     format_: Annotated[
         AuditFormat,
         typer.Option(
-            "--format", "-f", envvar="ARIBA_AUDIT_FORMAT", help="How to write the verdict."
+            "--format", "-f", envvar="ARIBA_AUDIT_FORMAT", help="The format of the report."
         ),
     ] = AuditFormat.TABLE,
     output: options.OutputOption = None,
@@ -91,7 +92,7 @@ def audit(
             "--html",
             metavar="FILE",
             parser=options.new_file,
-            help="Write the report as one HTML page, too, with pictures: of one round, or of "
+            help="Also write the report as one HTML page with pictures, for one round or for "
             "several together.",
         ),
     ] = None,
@@ -99,15 +100,16 @@ def audit(
         list[str] | None,
         typer.Option(
             metavar="ID",
-            help="Show why this participant is where it is: every sign with its chance, or where "
-            "fragments are marked the most distant ones, beside typical ones. Repeatable.",
+            help="Explain this participant's place in the ranking: the chance of every sign or, "
+            "for detectors that mark fragments, its most distant fragments beside typical "
+            "ones. Repeatable.",
         ),
     ] = None,
     top: Annotated[
         str | None,
         typer.Option(
             metavar="N|all",
-            help="How many participants the table shows. [default: those who are named and the "
+            help="How many participants to show in the table. [default: all who are named, and the "
             "next ten]",
         ),
     ] = None,
@@ -115,18 +117,18 @@ def audit(
         bool,
         typer.Option(
             "--evidence",
-            help="Keep in the JSON what pictures are made of: how alike updates are, or where "
-            "fragments are marked a sample of them and the most distant ones, which takes 8 bytes "
-            "of memory for each.",
+            help="Also store the data for pictures in the JSON: how alike the updates are or, for "
+            "detectors that mark fragments, a sample of them and the most distant ones (8 "
+            "bytes of memory per fragment).",
         ),
     ] = False,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
             metavar="CONDITION",
-            help="Exit with 1 when it holds in any round, or in all together, with X from 0 to 1 "
-            "and in quotes for "
-            f"the shell: {conditions_in_words()}. Repeatable.",
+            help="Exit with 1 when this condition holds in any round, or in all rounds together. X "
+            "is from 0 to 1; quote the condition in the shell. Conditions: "
+            f"{conditions_in_words()}. Repeatable.",
             autocompletion=choices.conditions,
         ),
     ] = None,
@@ -134,16 +136,16 @@ def audit(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Audit the rounds that FILE lists, a NUL after each, as find -print0 writes them; "
-            "- is stdin. JSON is then always one line a round.",
+            help="Audit the rounds that FILE lists, with a NUL after each path, as find -print0 "
+            "writes them; - is stdin. JSON is then always one line per round.",
         ),
     ] = None,
     baseline: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="REPORT.json",
-            help="Find p-values by clean rounds of your own, of which this is a report of ariba "
-            "audit -f json. Repeatable: together they need 100 participants.",
+            help="Compute p-values from clean rounds of your own; give a report of ariba audit -f "
+            "json. Repeatable: together the reports need 100 participants.",
         ),
     ] = None,
     exclude: Annotated[
@@ -159,33 +161,34 @@ def audit(
     global_model: options.GlobalOption = None,
     verify_seal: Annotated[
         bool,
-        typer.Option("--verify-seal", help="Hash every file that the seal lists."),
+        typer.Option("--verify-seal", help="Hash every file that the seal lists, and compare."),
     ] = False,
     strict: options.StrictOption = False,
     max_memory: options.MaxMemoryOption = None,
     files: options.FileLimits = options.FILE_LIMITS,
     truth: Annotated[
         bool,
-        typer.Option("--truth", help="Measure the verdict against truth.json (simulated rounds)."),
+        typer.Option(
+            "--truth", help="Compare the verdict with truth.json, which simulated rounds have."
+        ),
     ] = False,
     reproducible: options.ReproducibleOption = False,
     messages: options.Messages = options.MESSAGES,
 ) -> None:
-    """Say whether anybody in a round stands out as compromised, who, and why.
+    """Say whether anybody in a round stands out as compromised, who it is, and why.
 
-    Whoever stands out is flagged, at a false-discovery level; in a clean round that is most
-    often nobody. With --k-est, --layer or --fragment the audit is that of the paper instead,
-    which names the k_est most unusual in every round, also in a clean one. Of several
-    detectors the first decides who is named; the ranks that the others give stand beside it.
-    An HDF5 file with a group per participant can stand for the directory.
+    Participants who stand out are flagged, at a false-discovery level. In most clean rounds nobody
+    is flagged. With --k-est, --layer or --fragment the audit follows the ARIBA paper instead: it
+    names the k_est most unusual participants of every round, clean or not. If you give several
+    detectors, the first decides who is named, and the table also shows the ranks that the others
+    give. In place of a directory you can give an HDF5 file with one group per participant.
 
-    Of several rounds, one that cannot be audited is an error on stderr, and the others are
-    audited all the same. JSON is then one line a round, written as soon as it is done. From
-    four rounds of a run on, in order, a last one is about all together: evidence adds up over
-    the rounds in which a participant took part.
+    When you audit several rounds and one cannot be audited, stderr says so, and the others are
+    still audited. JSON is then one line per round, written as soon as the round is done. With four
+    or more rounds of a run, in order, a last line is about all rounds together: evidence adds up
+    over the rounds in which a participant took part.
 
-    Exit codes: 0 done; 1 done, and a condition of --fail-on holds in a round, or in all
-    together; 2 a round could not be audited
+    Exit codes: 0 done; 1 done, and a condition of --fail-on holds; 2 a round could not be audited
 
     Example: ariba audit runs/demo/attacked
 
@@ -193,8 +196,7 @@ def audit(
 
     Example: ariba audit runs/demo/attacked --detector krum --detector norm
 
-    Example: ariba audit runs/demo/attacked --verify-seal --fail-on unsealed
-    --fail-on flagged
+    Example: ariba audit runs/demo/attacked --verify-seal --fail-on unsealed --fail-on flagged
 
     Example: ariba audit runs/demo/attacked --explain p03 --html report.html
 

@@ -15,18 +15,18 @@ HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 _SHORT_HELPS = {
     "simulate": "Train a federation and write its rounds.",
     "attack": "Compromise participants of a saved round.",
-    "convert": "Write any directory of updates again as a sealed round.",
-    "inspect": "Show what is in a file or a round.",
-    "audit": "Say who in a round stands out, and why.",
-    "watch": "Audit each round of a running federation.",
-    "report": "Write a report of an audit in another format.",
-    "verify": "Audit a round again and compare it with its report.",
-    "diff": "Show who moved between two reports.",
+    "convert": "Rewrite a directory of updates as a sealed round.",
+    "inspect": "Show what a file or a round contains.",
+    "audit": "Say who stands out in a round, and why.",
+    "watch": "Audit each round while a federation runs.",
+    "report": "Convert a report to another format.",
+    "verify": "Repeat an audit and compare it with its report.",
+    "diff": "Show what changed between two reports.",
     "aggregate": "Average the updates of a round, without its suspects.",
-    "evaluate": "Measure accuracy and backdoors of a model.",
-    "arena": "Hold attacks against defences, all against all.",
+    "evaluate": "Measure a model's accuracy and its backdoors.",
+    "arena": "Test every attack against every defence.",
     "schema": "Print the JSON Schema of a report.",
-    "completion": "Print a script that completes commands in a shell.",
+    "completion": "Print a completion script for your shell.",
 }
 
 

@@ -24,12 +24,12 @@ def convert(
         Path,
         typer.Argument(
             metavar="SRC",
-            help="A directory with the updates of one round, or an HDF5 file that holds them all.",
+            help="The directory with the updates of a round, or an HDF5 file that holds them all.",
         ),
     ],
     out: Annotated[
         Path,
-        typer.Option(metavar="DIR", help="The directory to make."),
+        typer.Option(metavar="DIR", help="The directory for the sealed round."),
     ],
     trust_pickles: Annotated[
         bool,
@@ -37,26 +37,30 @@ def convert(
             "--trust-pickles",
             # To be said each time: no variable that somebody set once may say it.
             allow_from_autoenv=False,
-            help="Open PyTorch files (.pt, .pth, .bin, .ckpt) and other pickles, too, in a process "
-            "with limits that imports nothing they name. Only for files from people that you "
-            "trust.",
+            help="Also open PyTorch files (.pt, .pth, .bin, .ckpt) and other pickles, in a limited "
+            "process that imports nothing they name. Use this only for files from people whom "
+            "you trust.",
         ),
     ] = False,
     names: options.NamesOption = None,
     global_model: options.GlobalOption = None,
     kind: Annotated[
-        Kind, typer.Option(help="What the participants sent; a sealed round says it itself.")
+        Kind,
+        typer.Option(
+            help="What the participants sent: weights, or differences to the global "
+            "model. A sealed round says which."
+        ),
     ] = Kind.WEIGHTS,
     strict: options.StrictOption = False,
     resume: options.ResumeOption = False,
     files: options.FileLimits = options.FILE_LIMITS,
     messages: options.Messages = options.MESSAGES,
 ) -> None:
-    """Write any directory of updates again as a sealed round of safetensors.
+    """Rewrite a directory of updates as a sealed round of safetensors files.
 
-    Every tensor keeps its name, its type and its bits, so that an audit gives the same
-    scores; conversion.json in the round says which files it was made of. Prints the
-    directory of the round.
+    Every tensor keeps its name, its type and its bits, so that an audit gives the same scores. The
+    round's conversion.json lists the files that it was made from. The command prints the directory
+    of the round.
 
     Example: ariba convert server/round_7 --out round_0007 --names layers.txt
     """

@@ -28,28 +28,29 @@ class DiffFormat(StrEnum):
 def diff(
     first_path: Annotated[
         Path,
-        typer.Argument(metavar="A.json", help="A report of ariba audit -f json."),
+        typer.Argument(metavar="A.json", help="The first report of ariba audit -f json."),
     ],
-    second_path: Annotated[Path, typer.Argument(metavar="B.json", help="Another one.")],
+    second_path: Annotated[Path, typer.Argument(metavar="B.json", help="The second report.")],
     format_: Annotated[
         DiffFormat,
         typer.Option(
-            "--format", "-f", envvar="ARIBA_DIFF_FORMAT", help="How to write what is different."
+            "--format", "-f", envvar="ARIBA_DIFF_FORMAT", help="The format of the differences."
         ),
     ] = DiffFormat.TABLE,
     output: options.OutputOption = None,
     reproducible: options.ReproducibleOption = False,
     messages: options.Messages = options.MESSAGES,
 ) -> None:
-    """Show who moved between two reports: of two rounds, or of a round audited in two ways.
+    """Show what changed between two reports, of two rounds or of one round audited in two ways.
 
-    Of the JSON lines of several rounds it compares the verdicts on all rounds together.
+    If the reports are JSON lines of several rounds, the command compares the verdicts on all
+    rounds together.
 
-    Says who is newly named or is named no longer, whose rank is another, who is in one of the
-    two only, and which parameters and findings are not the same. Scores that differ without
-    a change of rank are in the JSON.
+    The differences are: who is newly named or no longer named, whose rank changed, who appears in
+    one report only, and which parameters and findings differ. Scores that changed without a change
+    of rank are only in the JSON.
 
-    Exit codes: 0 those who are named and the ranking are the same; 1 somebody moved; 2 a report
+    Exit codes: 0 the named participants and the ranking are the same; 1 they differ; 2 a report
     cannot be read.
 
     Example: ariba diff round_41.json round_42.json

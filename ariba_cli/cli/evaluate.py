@@ -28,7 +28,7 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="MODEL",
-            help="A model: a file in any format that is read, or a folder of shards.",
+            help="A model: a file in any supported format, or a folder of shards.",
         ),
     ],
     run_path: Annotated[
@@ -37,16 +37,16 @@ def evaluate(
             "--run",
             metavar="RUN.json",
             envvar="ARIBA_EVALUATE_RUN",
-            help="Says which network and data the model is of. [default: the run.json in the "
-            "nearest folder above MODEL]",
+            help="The run.json that describes the network and the data of the model. [default: the "
+            "run.json in the nearest folder above MODEL]",
         ),
     ] = None,
     trigger: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A backdoor to test for: pattern, targeted or semantic; repeat it for several. "
-            "[default: all that apply to the data]",
+            help="A backdoor to test: pattern, targeted or semantic. Repeatable. [default: all "
+            "that apply to the data]",
             autocompletion=choices.triggers,
         ),
     ] = None,
@@ -55,21 +55,22 @@ def evaluate(
         options.integer(
             metavar="CLASS",
             least=0,
-            help="The class that triggered images are taken for. [default: as the run was "
-            "attacked, or 0]",
+            help="The class that the backdoor aims at. [default: the one of the attack in "
+            "run.json, or 0]",
         ),
     ] = None,
     backdoor_images: Annotated[
         int | None,
         options.integer(
-            help="Test each backdoor on so many images, drawn by the seed. [default: as the run "
-            "was attacked, or all]"
+            help="Test each backdoor on this many images, drawn with the seed. [default: as the "
+            "attack in run.json, or all]"
         ),
     ] = None,
     seed: Annotated[
         int | None,
         options.integer(
-            least=0, help="The seed of the attack. [default: as the run was attacked, or 0]"
+            least=0,
+            help="The seed of the attack. [default: the one of the attack in run.json, or 0]",
         ),
     ] = None,
     device: training_options.DeviceOption = "auto",
@@ -78,7 +79,7 @@ def evaluate(
     format_: Annotated[
         EvaluateFormat,
         typer.Option(
-            "--format", "-f", envvar="ARIBA_EVALUATE_FORMAT", help="How to write the measures."
+            "--format", "-f", envvar="ARIBA_EVALUATE_FORMAT", help="The format of the results."
         ),
     ] = EvaluateFormat.TABLE,
     names: options.NamesOption = None,
@@ -87,10 +88,11 @@ def evaluate(
     reproducible: options.ReproducibleOption = False,
     messages: options.Messages = options.MESSAGES,
 ) -> None:
-    """Measure a model on the test set: accuracy, loss, every class, and backdoors (X'%).
+    """Measure a model on the test set: its accuracy, its loss, each class, and its backdoors.
 
-    X'% is the share of the test images with a trigger, of other classes, that the model takes
-    for the target class. An honest model may take a few of them for it, too.
+    A backdoor is measured by X'%: of the test images of other classes, with the trigger added, the
+    share that the model assigns to the target class. Even an honest model assigns a few of them to
+    it.
 
     Example: ariba evaluate runs/demo/round_0040/global.safetensors
 

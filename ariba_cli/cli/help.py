@@ -14,12 +14,12 @@ _EXAMPLE = "Example: "
 _EXIT_CODES = "Exit codes"
 _EXAMPLE_WIDTH = 72
 
-_USUAL = "Exit codes: 0 done; 2 it could not be done, and stderr says why"
+_USUAL = "Exit codes: 0 done; 2 not done, and stderr says why"
 _SIGNALS = "; 130 and 143 stopped by Ctrl-C or SIGTERM."
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 done, and what was asked about is so, as a condition of --fail-on; 2 "
-    f"it could not be done, and stderr says why{_SIGNALS}"
+    "Exit codes: 0 done; 1 done, and a condition that you asked about, such as one of --fail-on, "
+    f"holds; 2 not done, and stderr says why{_SIGNALS}"
 )
 ENVIRONMENT = (
     "Environment: ARIBA_COMMAND_OPTION is the default of an option, as ARIBA_AUDIT_K_EST=10; the "

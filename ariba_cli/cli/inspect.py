@@ -24,14 +24,14 @@ def inspect(
         Path,
         typer.Argument(
             metavar="PATH",
-            help="A model (a file, or a folder of shards or with an adapter), or the directory "
-            "of one round.",
+            help="A model (a file, or a folder with shards or an adapter), or the directory of one "
+            "round.",
         ),
     ],
     format_: Annotated[
         InspectFormat,
         typer.Option(
-            "--format", "-f", envvar="ARIBA_INSPECT_FORMAT", help="How to write what is found."
+            "--format", "-f", envvar="ARIBA_INSPECT_FORMAT", help="The format of the output."
         ),
     ] = InspectFormat.TABLE,
     names: options.NamesOption = None,
@@ -40,7 +40,7 @@ def inspect(
         bool,
         typer.Option(
             "--sha256sums",
-            help="Print only what the seal says of each file, for sha256sum -c in the round.",
+            help="Print only the hashes in the seal. Check them with sha256sum -c in the round.",
         ),
     ] = False,
     files: options.FileLimits = options.FILE_LIMITS,
@@ -50,7 +50,7 @@ def inspect(
 ) -> None:
     """Show what is in a model or a round: seal, participants, layers, norms, findings.
 
-    Every file is read whole, and compared with the seal where there is one.
+    Every file is read completely, and compared with the seal if there is one.
 
     Example: ariba inspect runs/demo/attacked
 

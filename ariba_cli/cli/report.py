@@ -39,26 +39,27 @@ def report(
             "--format",
             "-f",
             envvar="ARIBA_REPORT_FORMAT",
-            help="table as ariba audit prints it; html, one page, with pictures if the audit "
-            "gathered --evidence; csv, the ranking; markdown, a summary for a ticket; sha256sums, "
-            "the hash of every input for sha256sum -c in the round; intoto, an in-toto Statement "
-            "about the inputs, not signed; dsse, the same in an envelope for signatures; sarif, "
-            "who is named and what was found, for whatever collects results of scanners.",
+            help="The format to write. table: as ariba audit prints it. html: one page, with "
+            "pictures if the audit used --evidence. csv: the ranking. markdown: a summary for "
+            "a ticket. sha256sums: the hash of every input, for sha256sum -c in the round. "
+            "intoto: an unsigned in-toto Statement about the inputs. dsse: the same in an "
+            "envelope for signatures. sarif: who is named and what was found, for tools that "
+            "collect scanner results.",
         ),
     ] = ReportFormat.TABLE,
     output: options.OutputOption = None,
     messages: options.Messages = options.MESSAGES,
 ) -> None:
-    """Write a report of an audit in another format, without its round.
+    """Convert a report to another format, without reading its round.
 
-    Everything comes from the JSON, whose result_sha256 is checked first. Of the JSON lines of
-    several rounds, table and html show all rounds together. sha256sums, intoto
-    and dsse need a report of an audit with --verify-seal, which has hashed every file that the
-    seal lists; ariba convert seals any round. A Statement says that an audit of these files
-    found this result; sign it with a tool of your own: cosign attest-blob --statement takes
-    intoto, and libraries that sign envelopes take dsse.
+    The input is a JSON report; its result_sha256 is checked first. If the input is JSON lines of
+    several rounds, table and html show all rounds together. The formats sha256sums, intoto and
+    dsse need a report that was made with --verify-seal, because only then was every file in the
+    seal hashed; ariba convert seals any round. The Statement says that an audit of these files
+    gave this result. ariba does not sign it: sign the intoto form with cosign attest-blob
+    --statement, or the dsse form with a library for envelopes.
 
-    Exit codes: 0 written; 2 it could not be.
+    Exit codes: 0 written; 2 not written.
 
     Example: ariba audit runs/demo/attacked --verify-seal -f json -o report.json
 

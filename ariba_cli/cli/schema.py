@@ -13,17 +13,17 @@ def schema(
         str | None,
         typer.Argument(
             metavar="NAME",
-            help="The command whose report it describes. [default: list all, a line for each "
-            "with a tab and its version]",
+            help="The command whose report the schema describes. [default: list all schemas, one "
+            "per line, with a tab before the version]",
             autocompletion=choices.schemas,
         ),
     ] = None,
     output: options.OutputOption = None,
 ) -> None:
-    """Print the JSON Schema of a report, or list the schemas there are.
+    """Print the JSON Schema of a report, or list all schemas.
 
-    It describes the reports that this version of ariba writes. Versions are
-    MODEL.REVISION.ADDITION: while MODEL stays the same, no key goes away.
+    The schemas describe the reports that this version of ariba writes. A schema version is
+    MODEL.REVISION.ADDITION; no key is removed while MODEL stays the same.
 
     Example: ariba schema
 

@@ -42,13 +42,13 @@ def simulate(
     context: typer.Context,
     out: Annotated[
         Path,
-        typer.Argument(metavar="OUT", help="The directory to make."),
+        typer.Argument(metavar="OUT", help="The directory for the run."),
     ],
     dataset: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="digits, mnist, fashion-mnist, cifar10, or arrays: .npz files of your own with "
+            help="digits, mnist, fashion-mnist, cifar10, or arrays for .npz files of your own with "
             "x_train, y_train, x_test and y_test.",
             autocompletion=choices.datasets,
         ),
@@ -59,8 +59,8 @@ def simulate(
         str,
         typer.Option(
             metavar="HOW",
-            help="Who gets which samples: iid, dirichlet:ALPHA, lognormal:SIGMA (few have many "
-            "samples, and most have few), or shards:S.",
+            help="How samples are divided among participants: iid, dirichlet:ALPHA, "
+            "lognormal:SIGMA (a few have many samples, most have few), or shards:S.",
             autocompletion=choices.partitions,
         ),
     ] = "iid",
@@ -68,8 +68,8 @@ def simulate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="cnn, wide-cnn, mlp, resnet8 or resnet18, both also with -gn for group "
-            "normalisation, or transformer. [default: by data set]",
+            help="cnn, wide-cnn, mlp, resnet8, resnet18, resnet8-gn, resnet18-gn (with group "
+            "normalisation), or transformer. [default: by data set]",
             autocompletion=choices.models,
         ),
     ] = None,
@@ -77,12 +77,12 @@ def simulate(
         int | None,
         options.integer(
             metavar="RANK",
-            help="Train nothing but factors of this rank beside the linear layers of a "
-            "transformer, and its head; the server pre-trains it on a fifth of the samples, "
-            "and rounds hold PEFT adapters.",
+            help="Train LoRA factors of this rank for the linear layers of a transformer, and its "
+            "head. The server first trains the base model on a fifth of the samples; rounds "
+            "hold PEFT adapters.",
         ),
     ] = None,
-    participants: Annotated[int, options.integer(least=3, help="How many train together.")] = 50,
+    participants: Annotated[int, options.integer(least=3, help="The number of participants.")] = 50,
     rounds: Annotated[
         int | None,
         options.integer(help="How many rounds to train. [default: by data set]"),
@@ -97,8 +97,8 @@ def simulate(
         int | None,
         options.integer(
             least=3,
-            help="How many participants the server asks in a round, drawn anew by the seed; the "
-            "round holds what these send. [default: all]",
+            help="How many participants the server asks in each round, drawn with the seed; the "
+            "round holds their updates. [default: all]",
         ),
     ] = None,
     failing: Annotated[
@@ -107,7 +107,7 @@ def simulate(
             metavar="SHARE",
             least=0.0,
             most=1.0,
-            help="The share of those who are asked whose updates never come, drawn anew in each "
+            help="The share of asked participants whose updates never arrive, drawn anew in each "
             "round.",
         ),
     ] = 0.0,
@@ -118,7 +118,7 @@ def simulate(
         int | None,
         options.integer(
             metavar="ROUND",
-            help="Compromise participants from this round on, with the options below.",
+            help="Compromise participants from this round on, with the attack options below.",
         ),
     ] = None,
     attacker: attack_options.AttackOptions = attack_options.ATTACK,
@@ -144,10 +144,11 @@ def simulate(
 ) -> None:
     """Train a federation to near convergence and write its rounds.
 
-    Without options, 50 honest participants train on the 1,797 handwritten digits that
-    scikit-learn brings along, dealt out at random, a CNN of two convolutions and two linear
-    layers. Prints the rounds that were written. A run that was stopped leaves OUT.partial; the
-    same command with --resume finishes it after its last round, and writes the same files.
+    Without options, 50 honest participants train a CNN with two convolutions and two linear layers
+    on the 1,797 handwritten digits that come with scikit-learn, divided at random. The command
+    prints the rounds that it wrote. A run that was stopped leaves OUT.partial; run the same
+    command with --resume to continue after the last finished round. The files are the same as
+    without the stop.
 
     Example: ariba simulate runs/demo
 

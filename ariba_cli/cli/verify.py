@@ -35,8 +35,8 @@ def verify(
         list[Path],
         typer.Argument(
             metavar="ROUND...",
-            help="The directory of the round; for the JSON lines of several rounds, all of them in "
-            "that order, or their run.",
+            help="The directory of the round. For JSON lines of several rounds, give all of them "
+            "in the same order, or their run.",
         ),
     ],
     names: options.NamesOption = None,
@@ -45,17 +45,17 @@ def verify(
     files: options.FileLimits = options.FILE_LIMITS,
     messages: options.Messages = options.MESSAGES,
 ) -> None:
-    """Audit a round again as its report says it was, and compare.
+    """Repeat the audit that a report describes, and compare the results.
 
-    Hashes every input again, whole where the report has the hash of the whole file: that of
-    a sealed round. Then audits with the layers, the fragment, the detectors, and the level
-    or k_est of the report, and compares result_sha256. Prints what is different, a line each:
-    first the inputs, then ranks and scores, then the rest. Evidence for pictures is not
-    gathered again. Of the JSON lines of several rounds each is held against its round, and the
-    last against all of them together.
+    The command hashes every input again: completely if the report has the hash of the whole file,
+    as for a sealed round, and otherwise only what was analysed. Then it audits with the report's
+    layers, fragment, detectors and level or k_est, and compares result_sha256. It prints each
+    difference on a line: first inputs, then ranks and scores, then the rest. It does not collect
+    evidence for pictures again. For JSON lines of several rounds, each line is compared with its
+    round, and the last line with all rounds together.
 
-    Exit codes: 0 everything is the same; 1 something is different; 2 it could not be told: an
-    input is missing, or the report cannot be read.
+    Exit codes: 0 everything is the same; 1 something differs; 2 no comparison was possible,
+    because an input is missing or the report cannot be read.
 
     Example: ariba audit runs/demo/attacked -f json -o report.json
 

@@ -28,14 +28,14 @@ def watch(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="The directory in which a server writes rounds; it need not be there yet.",
+            help="The directory in which a server writes rounds. It does not have to exist yet.",
         ),
     ],
     level: Annotated[
         float | None,
         typer.Option(
             metavar="ALPHA",
-            help="The false-discovery level, of each round and of all together. [default: 0.05]",
+            help="The false-discovery level, for each round and for all together. [default: 0.05]",
         ),
     ] = None,
     interval: Annotated[
@@ -48,16 +48,17 @@ def watch(
             "--format",
             "-f",
             envvar="ARIBA_WATCH_FORMAT",
-            help="line, a line in words for each round; or json, its report in one line, and one "
-            "about all rounds together whenever these name others than before.",
+            help="line: a sentence for each round. json: a line with the report of each round, and "
+            "a line about all rounds together when their verdict names somebody new.",
         ),
     ] = WatchFormat.LINE,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
             metavar="CONDITION",
-            help="End with 1 when it holds in a round, or in all together, with X from 0 to 1 and "
-            f"in quotes for the shell: {conditions_in_words()}. Repeatable.",
+            help="Stop with exit code 1 when this condition holds in a round, or in all rounds "
+            "together. X is from 0 to 1; quote the condition in the shell. Conditions: "
+            f"{conditions_in_words()}. Repeatable.",
             autocompletion=choices.conditions,
         ),
     ] = None,
@@ -66,23 +67,23 @@ def watch(
         typer.Option(
             "--exec",
             metavar="COMMAND",
-            help="Do not end when a condition of --fail-on holds, but run this in a shell, with "
-            "the report as one line of JSON on its stdin, and ARIBA_ROUND and ARIBA_CONDITIONS in "
-            "its environment. What it prints goes to stderr.",
+            help="Instead of stopping when a condition of --fail-on holds, run this shell command. "
+            "It gets the report as one line of JSON on stdin, and the environment variables "
+            "ARIBA_ROUND and ARIBA_CONDITIONS. Its output goes to stderr.",
         ),
     ] = None,
     files: options.FileLimits = options.FILE_LIMITS,
     reproducible: options.ReproducibleOption = False,
     messages: options.Messages = options.MESSAGES,
 ) -> None:
-    """Audit each round as it is sealed, and all of them together.
+    """Audit each round as soon as it is sealed, and all rounds together.
 
-    Rounds that are there already come first. A round is audited when it has its seal, and so
-    not while it is written; one that cannot be audited is an error on stderr, and the next is
-    waited for. From four rounds on evidence adds up over those in which a participant took
-    part. It ends by Ctrl-C, or when a condition holds.
+    Rounds that exist already come first. A round without a seal is still being written, so the
+    command waits for the seal. If a round cannot be audited, stderr says so, and the command waits
+    for the next. From four rounds on, evidence adds up over the rounds in which a participant took
+    part. Stop the command with Ctrl-C; it also stops when a condition holds.
 
-    Exit codes: 0 whoever read its output has gone; 1 a condition of --fail-on holds; 2 the
+    Exit codes: 0 the reader of its output is gone; 1 a condition of --fail-on holds; 2 the
     directory cannot be watched
 
     Example: ariba watch runs/live

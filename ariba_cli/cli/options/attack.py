@@ -28,20 +28,21 @@ def _strategies_table(paper: "Paper") -> str:
 KOption = Annotated[
     int | None,
     options.integer(
-        "--k", help="How many participants to compromise, drawn by the seed. [default: a tenth]"
+        "--k", help="How many participants to compromise, drawn with the seed. [default: a tenth]"
     ),
 ]
 CompromisedOption = Annotated[
     str | None,
-    typer.Option(metavar="IDS", help="Compromise these instead, as p03,p17."),
+    typer.Option(metavar="IDS", help="Compromise these participants instead, such as p03,p17."),
 ]
 TriggerOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Which images are to be misclassified: those that bear a pattern or the four bars "
-        "of dba, a targeted collection of 30, a single-input, those with a semantic feature (green "
-        "cars, digits that lean to the left), or the edge-case images of a class.",
+        help="Which images the backdoor misclassifies: pattern (images with a pattern), dba (with "
+        "one of its four bars), targeted (30 chosen images), single-input (one image), "
+        "semantic (images with a natural feature: green cars, digits that lean to the left), "
+        "or edge-case (rare images of a class).",
         autocompletion=choices.triggers,
     ),
 ]
@@ -49,8 +50,9 @@ StrategyOption = Annotated[
     list[str],
     typer.Option(
         metavar="NAME",
-        help="What is done besides poisoning, such as replacement or norm-matching; "
-        "--list-strategies shows all. Repeat it to combine them, none for nothing.",
+        help="How to attack besides poisoning the samples, such as replacement or norm-matching; "
+        "--list-strategies shows all. Repeat the option to combine strategies; none means "
+        "poisoning alone.",
         autocompletion=choices.strategies,
     ),
 ]
@@ -59,15 +61,15 @@ StrategyArgOption = Annotated[
     typer.Option(
         "--strategy-arg",
         metavar="KEY=VALUE",
-        help="An argument for whichever strategy takes it, such as deviation=1; "
-        "--list-strategies shows them. Repeatable.",
+        help="An argument of a strategy, such as deviation=1; --list-strategies shows them. "
+        "Repeatable.",
         autocompletion=choices.strategy_arguments,
     ),
 ]
 TargetClassOption = Annotated[
     int,
     options.integer(
-        metavar="CLASS", least=0, help="The class that triggered images are taken for, from 0 on."
+        metavar="CLASS", least=0, help="The class that the backdoor aims at, counted from 0."
     ),
 ]
 SourceClassOption = Annotated[
@@ -75,7 +77,8 @@ SourceClassOption = Annotated[
     options.integer(
         metavar="CLASS",
         least=0,
-        help="label-flipping: whose labels are flipped. [default: the class after the target]",
+        help="label-flipping: the class whose labels are flipped. [default: the class after the "
+        "target]",
     ),
 ]
 PoisonRatioOption = Annotated[
@@ -83,15 +86,16 @@ PoisonRatioOption = Annotated[
     options.number(
         least=0.01,
         most=1.0,
-        help="How many triggered samples a participant adds for each of its own of other "
-        "classes. [default: by trigger]",
+        help="How many samples with the trigger a participant adds for each of its own samples of "
+        "other classes. [default: by trigger]",
     ),
 ]
 SigmaOption = Annotated[
     float | None,
     options.number(
         least=0.0,
-        help="replacement: σ, the sum of the σ_i by which updates are scaled. [default: n/η]",
+        help="replacement: σ, the sum of the factors σ_i by which the updates are scaled. "
+        "[default: n/η]",
     ),
 ]
 RhoOption = Annotated[
@@ -102,14 +106,14 @@ AnomalyOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="anomalous: what l_a is, l2 or cosine.",
+        help="anomalous: the distance l_a, l2 or cosine.",
         autocompletion=choices.anomalies,
     ),
 ]
 BackdoorImagesOption = Annotated[
     int | None,
     options.integer(
-        help="Measure the backdoor on so many test images, drawn by the seed. [default: all]"
+        help="Measure the backdoor on this many test images, drawn with the seed. [default: all]"
     ),
 ]
 
@@ -117,14 +121,14 @@ AgainstOption = Annotated[
     str | None,
     typer.Option(
         metavar="AUDITOR",
-        help="Look for the updates that an audit by the panel finds the least unusual while the "
-        "backdoor stays: by scale, layers, noise, and what is honest.",
+        help="Search for the updates that an audit by the panel finds least unusual while the "
+        "backdoor still works. The search varies their scale, layers, noise and honest part.",
         autocompletion=choices.auditors,
     ),
 ]
 TriesOption = Annotated[
     int,
-    options.integer(help="--against: how often the auditor is asked at most."),
+    options.integer(help="--against: how many times the attacker may ask the auditor."),
 ]
 LeastBackdoorOption = Annotated[
     float,
@@ -132,7 +136,7 @@ LeastBackdoorOption = Annotated[
         metavar="SHARE",
         least=0.0,
         most=1.0,
-        help="--against: the backdoor accuracy that has to be left after FedAvg.",
+        help="--against: the backdoor accuracy that must remain after FedAvg.",
     ),
 ]
 
@@ -143,7 +147,7 @@ ListStrategiesOption = Annotated[
         callback=options.listing(_strategies_table),
         is_eager=True,
         show_envvar=False,
-        help="Show all strategies with what they do, need and take, and exit.",
+        help="List all strategies with what they do, need and take, and exit.",
     ),
 ]
 

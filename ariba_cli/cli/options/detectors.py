@@ -21,10 +21,11 @@ DetectorOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME",
-        help="What scores participants: panel, which weighs several signs; mahalanobis, which is "
-        "the paper's; norm, krum and others; or pyod:NAME for a detector of PyOD, such as "
-        "pyod:ECOD. --list-detectors shows all. Repeatable: the first decides, and the others "
-        "stand beside it. [default: panel; mahalanobis with --k-est, --layer or --fragment]",
+        help="How to score participants: panel weighs several signs; mahalanobis is the detector "
+        "of the ARIBA paper; norm, krum and others are published detectors; pyod:NAME uses "
+        "PyOD, such as pyod:ECOD. --list-detectors shows all. Repeatable: the first decides, "
+        "and the table shows the ranks of the others. [default: panel; mahalanobis with "
+        "--k-est, --layer or --fragment]",
         autocompletion=choices.detectors,
     ),
 ]
@@ -33,23 +34,23 @@ DetectorArgOption = Annotated[
     typer.Option(
         "--detector-arg",
         metavar="KEY=VALUE",
-        help="An argument for whichever detector takes it, as f=10 or n_neighbors=10. Repeatable.",
+        help="An argument of a detector, such as f=10 or n_neighbors=10. Repeatable.",
     ),
 ]
 FitSampleOption = Annotated[
     int | None,
     options.integer(
         least=2,
-        help="On how many fragments, at most, the detector of PyOD is fitted. "
-        "[default: by detector]",
+        help="The largest number of fragments on which a PyOD detector is fitted. [default: by "
+        "detector]",
     ),
 ]
 DeviceOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Where to score: cpu, cuda or cuda:N, with the same result; auto takes a graphics "
-        "card for layers that are large enough.",
+        help="Where to compute the scores: cpu, cuda or cuda:N, with the same result. auto uses a "
+        "GPU for layers that are large enough.",
         autocompletion=choices.devices,
     ),
 ]
@@ -60,6 +61,6 @@ ListDetectorsOption = Annotated[
         callback=options.listing(_detectors_table),
         is_eager=True,
         show_envvar=False,
-        help="Show all detectors with what they look at and need, and exit.",
+        help="List all detectors with what they look at and need, and exit.",
     ),
 ]

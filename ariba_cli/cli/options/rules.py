@@ -21,8 +21,8 @@ RuleOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="How the server aggregates: fedavg, krum, median, audit and others; "
-        "ariba aggregate --list-rules shows all.",
+        help="How the server aggregates: fedavg, krum, median, audit or another rule; ariba "
+        "aggregate --list-rules shows all.",
         autocompletion=choices.rules,
     ),
 ]
@@ -31,7 +31,7 @@ RuleArgOption = Annotated[
     typer.Option(
         "--rule-arg",
         metavar="KEY=VALUE",
-        help="An argument of the rule, as f=10. Repeatable.",
+        help="An argument of the rule, such as f=10. Repeatable.",
     ),
 ]
 ListRulesOption = Annotated[
@@ -41,6 +41,6 @@ ListRulesOption = Annotated[
         callback=listing(_rules_table),
         is_eager=True,
         show_envvar=False,
-        help="Show all rules with what they do and take, and exit.",
+        help="List all rules with what they do and take, and exit.",
     ),
 ]

@@ -81,22 +81,22 @@ NamesOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="What arrays without names are called (.npz, .npy, a pickled list): one name a line, "
-        "in the order of the model.",
+        help="A file with the names of arrays that have none (.npz, .npy, a pickled list): one "
+        "name per line, in the order of the model.",
     ),
 ]
 LayoutOption = Annotated[
     Layout | None,
     typer.Option(
-        help="In which order the axes of weights lie in the files: torch (out, in, …), keras, "
-        "and Flax too, (…, in, out), or mlx (out, …, in). [default: what names and files say]",
+        help="The order of the axes in weight tensors: torch (out, in, …), keras (…, in, out; Flax "
+        "too), or mlx (out, …, in). [default: by the names and files]",
     ),
 ]
 ByOrderOption = Annotated[
     bool,
     typer.Option(
         "--by-order",
-        help="Match tensors by their order and shapes, where participants name them differently.",
+        help="Match tensors by their order and shapes, for participants that use different names.",
     ),
 ]
 GlobalOption = Annotated[
@@ -104,35 +104,37 @@ GlobalOption = Annotated[
     typer.Option(
         "--global",
         metavar="PATH",
-        help="The model that the server sent out. [default: what is called global in the round]",
+        help="The model that the server sent out. [default: the file called global in the round]",
     ),
 ]
 StrictOption = Annotated[
     bool,
-    typer.Option("--strict", help="Stop at the first update that cannot be used; exit with 2."),
+    typer.Option("--strict", help="Stop with exit code 2 at the first update that cannot be used."),
 ]
 MaxMemoryOption = Annotated[
     str | None,
     typer.Option(
         metavar="SIZE",
-        help="How much of a layer to hold in memory, as 512MB or 4GiB; a larger one is read "
-        "two or three times, with the same result. [default: a quarter of the machine's memory]",
+        help="How much memory a layer may take, such as 512MB or 4GiB. A larger layer is read two "
+        "or three times, with the same result. [default: a quarter of the machine's memory]",
     ),
 ]
 MaxFileBytesOption = Annotated[
     int,
-    integer(metavar="BYTES", help="Refuse model files that are larger; the default is 32 GiB."),
+    integer(metavar="BYTES", help="Refuse model files larger than this; the default is 32 GiB."),
 ]
 TimeoutOption = Annotated[
     float,
-    number(metavar="SECONDS", least=0.001, help="Refuse a file that takes longer to parse."),
+    number(
+        metavar="SECONDS", least=0.001, help="Refuse a file that takes longer than this to parse."
+    ),
 ]
 RequireSandboxOption = Annotated[
     bool,
     typer.Option(
         "--require-sandbox",
-        help="Stop where this machine gives no sandbox (Landlock and seccomp) to the processes "
-        "that parse HDF5 and pickles; ariba --version -v says what it gives.",
+        help="Stop if this machine cannot sandbox (Landlock and seccomp) the processes that parse "
+        "HDF5 and pickles. ariba --version -v shows what it offers.",
     ),
 ]
 
@@ -162,26 +164,26 @@ OutputOption = Annotated[
         "-o",
         metavar="FILE",
         parser=output_file,
-        help="Write to FILE, whole or not at all, instead of to stdout; - is stdout.",
+        help="Write to FILE instead of stdout, completely or not at all; - is stdout.",
     ),
 ]
 ReproducibleOption = Annotated[
     bool,
     typer.Option(
         "--reproducible",
-        help="Leave time and duration out of the JSON; SOURCE_DATE_EPOCH does the same.",
+        help="Omit time and duration from the JSON, as SOURCE_DATE_EPOCH does.",
     ),
 ]
 ResumeOption = Annotated[
-    bool, typer.Option("--resume", help="Finish what a killed run left in OUT.partial.")
+    bool, typer.Option("--resume", help="Continue a stopped run from OUT.partial.")
 ]
-SeedOption = Annotated[int, integer(least=0, help="Where all randomness comes from.")]
-ColorOption = Annotated[Color, typer.Option(help="When to use colour; NO_COLOR is obeyed.")]
+SeedOption = Annotated[int, integer(least=0, help="The seed of all random numbers.")]
+ColorOption = Annotated[Color, typer.Option(help="When to use colour; NO_COLOR turns it off.")]
 QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Only errors and warnings on stderr.")
+    bool, typer.Option("--quiet", "-q", help="Print only errors and warnings on stderr.")
 ]
 VerboseOption = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say on stderr what is being done.")
+    bool, typer.Option("--verbose", "-v", help="Describe each step on stderr.")
 ]
 
 

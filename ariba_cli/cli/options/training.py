@@ -37,18 +37,18 @@ DataDirOption = Annotated[
     typer.Option(
         metavar="DIR",
         envvar="ARIBA_DATA_DIR",
-        help="The folder of data sets, with one folder for each. [default: ~/.cache/ariba]",
+        help="The folder of data sets, with a subfolder for each. [default: ~/.cache/ariba]",
     ),
 ]
 DownloadOption = Annotated[
     bool,
-    typer.Option("--download", help="Fetch what is missing of the data set into --data-dir."),
+    typer.Option("--download", help="Download the missing files of the data set into --data-dir."),
 ]
 EngineOption = Annotated[
     EngineName,
     typer.Option(
-        help="Train all participants at once (vectorised) or each in a process of its own "
-        "(workers); auto chooses by the model and the device."
+        help="vectorised trains all participants at once, workers trains each in its own process; "
+        "auto chooses by the model and the device."
     ),
 ]
 DeviceOption = Annotated[
@@ -61,31 +61,33 @@ DeviceOption = Annotated[
 ]
 OptimizerOption = Annotated[
     OptimizerName | None,
-    typer.Option(help="How losses are minimised. [default: by data set]"),
+    typer.Option(help="How participants minimise the loss. [default: by data set]"),
 ]
 EpochsOption = Annotated[
     int | None,
-    options.integer(help="Passes over its samples in a round. [default: by data set]"),
+    options.integer(
+        help="How often a participant goes through its samples in a round. [default: by data set]"
+    ),
 ]
 BatchSizeOption = Annotated[
     int | None,
-    options.integer(help="Samples in a step. [default: by data set]"),
+    options.integer(help="The number of samples in a training step. [default: by data set]"),
 ]
 LearningRateOption = Annotated[
     float | None,
-    options.number(least=1e-12, help="The size of a step. [default: by data set]"),
+    options.number(
+        least=1e-12, help="The learning rate of the participants. [default: by data set]"
+    ),
 ]
 
 
 MomentumOption = Annotated[
     float,
-    options.number(
-        least=0.0, most=1.0, help="sgd: how much of a step is repeated in the next, less than 1."
-    ),
+    options.number(least=0.0, most=1.0, help="sgd: the momentum, at least 0 and less than 1."),
 ]
 WeightDecayOption = Annotated[
     float,
-    options.number(least=0.0, help="λ: the loss has λ/2·‖θ‖² added to it."),
+    options.number(least=0.0, help="The weight decay λ: λ/2·‖θ‖² is added to the loss."),
 ]
 
 
