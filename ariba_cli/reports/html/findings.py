@@ -18,7 +18,7 @@ def findings_section(verdict: Verdict) -> Element:
     """Return the findings one by one: a few of them if there are many, and more on request."""
     findings = verdict.findings
     if not findings:
-        return section("findings", "Findings", paragraph("Nothing is wrong with any input."))
+        return section("findings", "Findings", paragraph("No findings."))
     kinds = Counter(str(finding.kind) for finding in findings)
     counts = ", ".join(f"{number:,} {visible(kind)}" for kind, number in sorted(kinds.items()))
     children = [

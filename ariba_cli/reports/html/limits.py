@@ -7,11 +7,12 @@ from ariba_cli.reports.words import marks_fragments
 from ariba_cli.verdicts.verdict import Verdict
 
 _ALWAYS = (
-    "It always names k̃ participants. A clean round has suspects too, and nothing in their scores "
-    "alone says that it is clean."
+    "It always names k_est participants. A clean round has suspects too, and their scores alone "
+    "cannot show that it is clean."
 )
 _ESTIMATE = (
-    "k̃ is an estimate. If more are compromised than k̃, some of them are not among the suspects."
+    "k_est is an estimate. If more participants than that are compromised, some of them are not "
+    "among the suspects."
 )
 _OF_MARKS = (
     _ALWAYS,
@@ -19,14 +20,14 @@ _OF_MARKS = (
     "linear layers and took their convolutions from an honest update: the convolutions showed "
     "nothing, and the backdoor worked every time.",
     "It sees updates that are larger than others or shaped unlike them. Updates that were boosted "
-    "to replace the global model always ranked first. Where honest participants had like data, "
-    "attackers who scaled their updates down to an honest size still ranked high (AUC 0.97 to "
-    "0.98). Where honest data were unlike, such attackers were barely told from the honest (AUC "
-    "0.56 to 0.70).",
-    "It takes the compromised to be few. With 10 to 20 of 50 participants compromised and hiding "
+    "to replace the global model ranked first in every measured round. Where honest participants "
+    "had similar data, attackers who scaled their updates down to an honest size still ranked high "
+    "(AUC 0.97 to 0.98). Where their data differed, such attackers could hardly be told from the "
+    "honest (AUC 0.56 to 0.70).",
+    "It assumes that few are compromised. With 10 to 20 of 50 participants compromised and hiding "
     "their size, honest participants ranked above them (AUC 0.10 to 0.33).",
-    "It says who, and not what: an odd update may come from rare data, a fault, or another "
-    "number of training steps as well as from a backdoor.",
+    "It says who stands out, and not why: rare data, a fault or another number of training steps "
+    "can make an update unusual, just as a backdoor can.",
     _ESTIMATE,
 )
 _OF_UPDATES = (
@@ -36,13 +37,13 @@ _OF_UPDATES = (
     "It does not see attackers whose updates are as long as honest ones and point the same way.",
     "Honest participants with unusual data look like attackers: their updates are unlike those of "
     "the others, too.",
-    "It says who, and not what: an odd update may come from rare data, a fault, or another "
-    "number of training steps as well as from a backdoor.",
+    "It says who stands out, and not why: rare data, a fault or another number of training steps "
+    "can make an update unusual, just as a backdoor can.",
     _ESTIMATE,
 )
 _OF_LEVELS = (
-    "Nobody who stands out is no proof of a clean round. An attacker who trains as the honest do, "
-    "or knows these signs, can stay among them.",
+    "If nobody stands out, that does not prove the round clean. An attacker who trains as the "
+    "honest do, or knows these signs, can stay among them.",
     "An honest participant whose data are rare, or who trains otherwise than the rest, can stand "
     "out. The reasons say what is unusual, and not that it was meant.",
     "The p-values speak for rounds such as those of the calibration. Rounds of other kinds of "
