@@ -5,6 +5,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 
 from tests.conftest import FIXTURES, Ariba
 from tests.models import random_model, write_flat_round, write_model
@@ -132,3 +133,17 @@ def test_nothing_is_written_among_the_updates_that_are_read(attacked: Path, arib
         assert done.returncode == 2
         assert b"would lie among the updates" in done.stderr
     assert sorted(path.name for path in attacked.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [("a.html", "--html a.html"), ("a.json", "-f json -o a.json"), ("a.CSV", "-f csv -o a.CSV")],
+)
+def test_a_table_is_not_written_to_a_file_of_another_kind(
+    ariba: Ariba, tmp_path: Path, name: str, way_out: str
+) -> None:
+    done = ariba("audit", FIXTURES / "attacked", "-o", name)
+    assert done.returncode == 2
+    assert f"would hold a text table; write {way_out}, or name it .txt" in done.stderr.decode()
+    assert not (tmp_path / name).exists()
+    assert ariba("audit", FIXTURES / "attacked", "-o", "a.txt").returncode == 0
