@@ -4,11 +4,12 @@ from importlib.util import find_spec
 
 from ariba_cli.base.errors import UsageError
 
-SIMULATE, PYOD = "simulate", "pyod"
+SIMULATE, PYOD, REMOTE = "simulate", "pyod", "remote"
 # The modules of each extra of pyproject.toml.
 _MODULES = {
     SIMULATE: ("torch", "sklearn", "scipy", "pooch", "requests"),
     PYOD: ("pyod",),
+    REMOTE: ("obstore",),
 }
 
 

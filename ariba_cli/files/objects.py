@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ariba_cli.base.errors import InputError, OutputError, RefusedFileError, UsageError
+from ariba_cli.base.extras import REMOTE, require
 from ariba_cli.files.clock import no_turn
 from ariba_cli.files.stores import (
     CREDENTIALS,
     RemotePath,
     answered,
-    import_obstore,
     no_bucket,
     store_of,
 )
@@ -272,7 +272,7 @@ def _listing_of(path: RemotePath) -> _Listing:
 
 
 def _listed(root: RemotePath) -> _Listing:
-    import_obstore()
+    require(REMOTE, f"'{root}'")
     import obstore
     from obstore.exceptions import BaseError
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import PosixPath
 from typing import TYPE_CHECKING, Any
 
-from ariba_cli.base.errors import InputError, UsageError
+from ariba_cli.base.errors import InputError
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -67,16 +67,6 @@ class RemotePath(PosixPath):
     def key(self) -> str:
         """Return the name in the store."""
         return "/".join(self.parts[2:])
-
-
-def import_obstore() -> None:
-    """Refuse paths into stores where the library for them is missing."""
-    try:
-        import obstore  # noqa: F401
-    except ImportError as error:
-        raise UsageError(
-            "object stores need obstore; install it with pip install 'ariba-cli[remote]'"
-        ) from error
 
 
 @cache

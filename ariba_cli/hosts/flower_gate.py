@@ -1,4 +1,4 @@
-"""What the strategies for both APIs of Flower share: a gate around an inner strategy."""
+"""The gate around an inner strategy, which the strategies for both APIs of Flower share."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
