@@ -343,7 +343,7 @@ def test_factors_without_a_configuration_are_multiplied_all_by_one_scale(tmp_pat
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({f"{PREFIX}.weight": np.ones((8, 6), "f4")}, "beside the factors of its change"),
+        ({f"{PREFIX}.weight": np.ones((8, 6), "f4")}, "and also the factors of its change"),
         ({f"{PREFIX}.lora_magnitude_vector": np.ones(8, "f4")}, "more than the factors of LoRA"),
         ({"x.lora_A.weight": A}, "only one of the two"),
         ({f"{PREFIX}.lora_A.other.weight": A}, "twice"),

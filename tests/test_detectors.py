@@ -198,9 +198,9 @@ def test_f_is_an_argument_that_must_fit_n(name: str) -> None:
     weight, bias = draw(7)
     result = scored(weight, bias, name, detector_arguments={"f": 1})
     assert result.parameters == {"f": 1}
-    with pytest.raises(UsageError, match=r"f is 10; with 11 participants \w+ takes at most"):
+    with pytest.raises(UsageError, match=r"f is 10; with 11 participants \S+ can allow for"):
         scored(weight, bias, name, detector_arguments={"f": 10})
-    with pytest.raises(UsageError, match="must be an integer from 0 on"):
+    with pytest.raises(UsageError, match="must be an integer of at least 0"):
         scored(weight, bias, name, detector_arguments={"f": 1.5})
 
 

@@ -354,7 +354,7 @@ def test_too_little_memory_on_a_card_is_said_and_gone_round(
     marks = engine.score(layer.fragments(), layer.k_est, Gpu("cpu", said.append))
     assert found(marks) == expected
     assert said
-    assert all("too little memory; going on with" in line for line in said)
+    assert all("short of memory; continuing with" in line for line in said)
 
 
 def test_a_fragment_that_no_card_can_hold_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

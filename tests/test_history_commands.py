@@ -184,7 +184,7 @@ def test_few_rounds_have_a_line_each_and_none_together(run: Path, ariba: Ariba) 
     some = [run / f"round_{number:04d}" for number in (1, 2, 3)]
     done = ariba("audit", *some, "-f", "json", "-v")
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 3)
-    assert b"3 of them can be taken together, and it takes 4" in done.stderr
+    assert b"it takes 4 rounds that were audited at a level, and 3 can be used" in done.stderr
     done = ariba("audit", *some, "--html", "page.html")
     assert done.returncode == 2
     assert b"error: there is no verdict on all rounds together" in done.stderr

@@ -198,7 +198,7 @@ def test_policies_that_do_not_fit(policy: str, audited: dict[str, Any] | None, w
 def test_arguments_of_audits_are_checked_before_the_first_round() -> None:
     with pytest.raises(UsageError, match="did you mean 'layers'"):
         gate(None, audit={"layer": "conv2"})
-    with pytest.raises(UsageError, match="there is no detector"):
+    with pytest.raises(UsageError, match="unknown detector"):
         gate(None, audit={"detectors": "no-such"})
     with pytest.raises(UsageError, match="fail is 'open' or 'closed'"):
         gate(None, fail="maybe")

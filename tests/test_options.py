@@ -107,7 +107,7 @@ def test_whoever_is_excluded_is_in_the_report_and_in_no_ranking(ariba: Ariba) ->
     wrong = ariba("audit", FIXTURES / "attacked", "--exclude", "p99")
     assert (wrong.returncode, wrong.stderr.decode()) == (
         2,
-        "error: there is no participant 'p99' in the round to exclude\n",
+        "error: cannot exclude 'p99': the round has no such participant\n",
     )
 
 

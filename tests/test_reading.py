@@ -118,7 +118,9 @@ def test_what_is_packed_has_to_fit(tmp_path: Path) -> None:
             with archive.open(f"{name}.npy", "w") as stream:
                 np.save(stream, model[name])
     assert len(run(tmp_path, None).ranking) == 6
-    with pytest.raises(InputError, match=r"more than --max-memory, and p5 has packed it; convert"):
+    with pytest.raises(
+        InputError, match=r"more than --max-memory, and p5 stores it packed; convert"
+    ):
         run(tmp_path, IN_FILES)
 
 
@@ -160,9 +162,9 @@ def test_memory_and_device_are_options(ariba: Ariba) -> None:
     assert done.stdout == ariba("audit", FIXTURES / "attacked").stdout
     done = ariba("audit", FIXTURES / "attacked", "--device", "tpu")
     assert done.returncode == 2
-    assert done.stderr == b"error: there is no device 'tpu'; use auto, cpu, cuda or cuda:N\n"
+    assert done.stderr == b"error: unknown device 'tpu'; use auto, cpu, cuda or cuda:N\n"
     done = ariba("audit", FIXTURES / "attacked", "--device", "cuda", "--detector", "pyod:ECOD")
-    assert done.stderr == b"error: pyod:ECOD takes no --device; it is for mahalanobis\n"
+    assert done.stderr == b"error: pyod:ECOD does not take --device; only mahalanobis does\n"
 
 
 def test_every_item_goes_to_one_worker() -> None:

@@ -111,8 +111,8 @@ def test_which_layers_are_meant(root: Path, asked: list[str], found: list[str], 
         ("wide*", "row", "2,501 values.*try --fragment block:64"),
         ("bn1.running*", None, "matches 'bn1.running"),
         ("head*", "kernel", "no kernel fragments; use --fragment row"),
-        ("all", "nothing", "there is no fragment 'nothing'"),
-        ("all", "block:x", "names no block size"),
+        ("all", "nothing", "unknown fragment 'nothing'"),
+        ("all", "block:x", "lacks a block size"),
         ("head.bias", None, "use --fragment block:D"),
         ("wide", "row", "try --fragment block:64"),
         ("conv[", None, r"no layer 'conv\[' is in most"),
@@ -392,7 +392,7 @@ def test_a_layer_that_is_equal_for_all_counts_for_nobody(tmp_path: Path) -> None
         one["conv1.weight"] = models[0]["conv1.weight"]
     verdict = run(write_round(tmp_path, models), "conv?")
     assert [one.detail for one in verdict.findings if one.kind == "degenerate"] == [
-        "all 5 updates are equal in conv1.weight: it ranks nobody"
+        "all 5 updates are equal in conv1.weight, so it ranks nobody"
     ]
     assert verdict.ranking == run(tmp_path, "conv2").ranking
     assert [layer.layer for layer in verdict.layers] == ["conv1.weight", "conv2.weight"]

@@ -138,7 +138,7 @@ def test_too_many_to_compare_in_pairs_are_refused_before_anything_is_read(tmp_pa
     audit: list[object] = [*ARIBA, "audit", "round", "--max-memory", "1MiB"]
     done = run(tmp_path, audit)
     assert_one_line(done)
-    assert b"800 participants are compared in pairs" in done.stderr
+    assert b"comparing 800 participants in pairs" in done.stderr
     assert b"--k-est" in done.stderr
     # Nobody is compared in pairs here, and so it is the files that are wrong.
     done = run(tmp_path, [*audit, "--k-est", "10"])

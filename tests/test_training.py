@@ -163,7 +163,7 @@ def test_the_engine_is_chosen_by_the_model_and_can_be_forced(
 @pytest.mark.parametrize(
     ("device", "error", "message"),
     [
-        ("tpu", UsageError, "there is no device 'tpu'; use auto, cpu, cuda or cuda:N"),
+        ("tpu", UsageError, "unknown device 'tpu'; use auto, cpu, cuda or cuda:N"),
         ("cuda:99", ResourceError, "no cuda:99; use cpu"),
         ("cuda:x", ResourceError, "no cuda:x; use cpu"),
     ],

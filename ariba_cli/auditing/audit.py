@@ -177,7 +177,7 @@ def audit_sent(
         detectors=tuple(one.result for one in detected),
         ranking=ranking,
         coverage=_coverage(layers, choice, known, decides.result.scope),
-        # What is wrong with a file, or with k̃, is found anew in every layer.
+        # What is wrong with a file, or with k_est, is found anew in every layer.
         findings=tuple(dict.fromkeys(findings)),
         calibration=calibration_of(decides),
         rescored=again,
@@ -192,7 +192,7 @@ def _check_known(ids: Collection[str], named: Sequence[str], what: str) -> None:
     """Raise InputError when somebody is named who sent nothing."""
     unknown_ids = set(named) - set(ids)
     if unknown_ids:
-        raise InputError(f"there is no participant '{min(unknown_ids)}' in the round to {what}")
+        raise InputError(f"cannot {what} '{min(unknown_ids)}': the round has no such participant")
 
 
 def _requested(settings: AuditSettings) -> RequestedOptions:

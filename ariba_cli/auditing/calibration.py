@@ -38,15 +38,15 @@ def uncalibrated(decides: Detected) -> list[Finding]:
     findings = []
     if found.normalised:
         detail = (
-            "the model has normalisation layers, and the p-values come from rounds of models "
-            "without: take them for a guide, and look at who ranks first"
+            "the model has normalisation layers, and the p-values come from models without any: "
+            "treat them as a guide, and look at who ranks first"
         )
         findings.append(Finding(FindingKind.UNCALIBRATED, detail, facts={"normalised": 1}))
     if len(decides.ids) >= _FEWEST and found.departure > _MOST_DEPARTURE:
         detail = (
-            f"{found.departure:.0%} of the participants who look usual show more of a sign than "
-            "5% of the honest did in the rounds of the calibration: take the p-values for a guide, "
-            "and look at who ranks first"
+            f"{found.departure:.0%} of the participants who look usual show a sign more strongly "
+            "than 95% of the honest did in the rounds of the calibration: treat the p-values as a "
+            "guide, and look at who ranks first"
         )
         share = float(f"{found.departure:.6g}")
         findings.append(Finding(FindingKind.UNCALIBRATED, detail, facts={"departure": share}))

@@ -128,8 +128,8 @@ def _few_fragments(chosen: ChosenLayer) -> Finding | None:
         return None
     return Finding(
         FindingKind.FEW_FRAGMENTS,
-        f"{chosen.layer.name} is read as {kernels:,} kernels of {values:,} values each, too few to "
-        "tell much; if its channels come last, say so by --layout",
+        f"{chosen.layer.name} is read as {kernels:,} kernels of {values:,} values each, which are "
+        "too few to tell much; if its channels come last, say so with --layout",
         layer=chosen.layer.name,
         facts={"fragments": kernels, "dimension": values},
     )

@@ -25,9 +25,9 @@ def decide(
     decides : Detected
         The result of the detector that decides.
     alpha : float, optional
-        The false-discovery level; None to name the k̃ first.
+        The false-discovery level; None to name the k_est first.
     k_est : int
-        The number k̃ of suspected participants.
+        The number k_est of suspected participants.
     """
     name, scores = decides.result.name, decides.result.scores
     if alpha is None:
@@ -45,7 +45,7 @@ def decide(
 def top_k(
     detector: str, scores: Sequence[Score], k_est: int, margin: float
 ) -> tuple[Decision, tuple[Ranked, ...]]:
-    """Name the k̃ participants of highest score.
+    """Name the k_est participants of highest score.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ def top_k(
     scores : sequence of Score
         The scores, the most suspicious first; none when nobody can be told apart.
     k_est : int
-        The number k̃ of suspected participants.
+        The number k_est of suspected participants.
     margin : float
-        The excess of the k̃-th value over the next.
+        The excess of the k_est-th value over the next.
     """
     decision = Decision(
         rule="top-k",
@@ -102,8 +102,8 @@ def few_participants(participants: int) -> list[Finding]:
     if participants >= FEWEST_TO_FLAG:
         return []
     detail = (
-        f"{participants} participants are too few to tell who is unusual: nobody is flagged below "
-        f"{FEWEST_TO_FLAG}, and the ranking stands"
+        f"{participants} participants are too few to tell who is unusual: with fewer than "
+        f"{FEWEST_TO_FLAG}, ariba ranks everybody and flags nobody"
     )
     facts: dict[str, Fact] = {"participants": participants, "needed": FEWEST_TO_FLAG}
     return [Finding(FindingKind.FEW_PARTICIPANTS, detail, facts=facts)]

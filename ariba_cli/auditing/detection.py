@@ -47,9 +47,9 @@ def check_room(participants: int, memory: int) -> None:
     needed, allowed = _BYTES_OF_PAIR * participants**2, max(memory, _LEAST_MEMORY)
     if needed > allowed:
         raise InputError(
-            f"{participants:,} participants are compared in pairs, which takes at least "
-            f"{needed >> 20:,} MiB, and {allowed >> 20:,} MiB may be held; allow more with "
-            "--max-memory, or take --k-est, which compares everybody with the mean"
+            f"comparing {participants:,} participants in pairs takes at least "
+            f"{needed >> 20:,} MiB, and {allowed >> 20:,} MiB are allowed; allow more with "
+            "--max-memory, or use --k-est, which compares everybody with the mean"
         )
 
 
@@ -77,8 +77,8 @@ def update_plan(
     if needy and output is None:
         raise UsageError(
             f"{needy[0].declaration.name} needs the output layer, a weight matrix with its bias, "
-            "and it is not among the layers that are examined; leave out --layer, or take another "
-            f"detector ({_LISTED})"
+            "which is not among the examined layers; leave out --layer, or use another detector "
+            f"({_LISTED})"
         )
     return UpdatePlan(
         gathers=gathers,
@@ -92,11 +92,11 @@ def _check_global(name: str, sent: Sent) -> None:
     if sent.global_model is None:
         raise InputError(
             f"{name} needs the global model, and the round has none; name it with --global, or "
-            f"take another detector ({_LISTED})"
+            f"use another detector ({_LISTED})"
         )
     if sent.global_model.finding is not None:
         raise InputError(
-            f"{name} needs the global model, and '{sent.global_model.member.path}' "
+            f"{name} needs the global model, but '{sent.global_model.member.path}' "
             f"{sent.global_model.finding.detail}"
         )
 
@@ -110,7 +110,7 @@ class Detected:
     result : DetectorResult
         The result for the report.
     margin : float
-        The excess of its k̃-th value over the next.
+        The excess of its k_est-th value over the next.
     ids : tuple of str
         The participants that were scored as a whole, in id order; empty where layers were.
     scores : Scores, optional
@@ -197,8 +197,9 @@ def _gathered(
     ids = tuple(sorted(common, key=id_order))
     if len(ids) < FEWEST_PARTICIPANTS:
         raise InputError(
-            f"{len(ids)} participants can be scored in all {len(layers)} layers, and whole updates "
-            f"need at least {FEWEST_PARTICIPANTS}; name layers that more of them hold with --layer"
+            f"{len(ids)} participants can be scored in all {len(layers)} layers, and an audit of "
+            f"whole updates needs at least {FEWEST_PARTICIPANTS}; use --layer to name layers that "
+            "more of them have"
         )
     why_not = why_no_k_est(k_est, len(ids), "all layers")
     if why_not:
@@ -264,11 +265,11 @@ def _check_fed(detector: UpdateDetector, updates: Updates) -> None:
     needs, name = detector.declaration.needs, detector.declaration.name
     if Need.GLOBAL_MODEL in needs and not updates.total.from_global:
         raise InputError(
-            f"{name} needs the global model in every layer that is examined, and it is of no use "
-            f"in one; name another with --global, or take another detector ({_LISTED})"
+            f"{name} needs the global model in every examined layer, and one of them cannot be "
+            f"used; name another model with --global, or use another detector ({_LISTED})"
         )
     if Need.OUTPUT_LAYER in needs and updates.output is None:
         raise InputError(
-            f"{name} needs the output layer, and it tells nobody apart; take another detector "
+            f"{name} needs the output layer, which tells nobody apart here; use another detector "
             f"({_LISTED})"
         )

@@ -30,7 +30,7 @@ def truth_metrics(verdict: Verdict, compromised: Sequence[str]) -> Truth:
 
 
 def _named_by(found: DetectorResult, verdict: Verdict) -> tuple[str, ...]:
-    """Return those whom the decision names, or the k̃ first of another detector."""
+    """Return those whom the decision names, or the k_est first of another detector."""
     if found is verdict.deciding or verdict.method.k_est is None:
         return tuple(one.id for one in verdict.suspects)
     return found.ids[: verdict.method.k_est]

@@ -104,7 +104,7 @@ class _Gathering:
     ids : sequence of str
         The n participants, in id order.
     less_marked : int array
-        The indices of those who are not among the k̃ most marked, in id order.
+        The indices of those who are not among the k_est most marked, in id order.
     median : float
         The median of all distances.
     inputs : int, optional
@@ -135,7 +135,7 @@ class _Gathering:
         distances = self.distances[:, index]
         others = self.less_marked[self.less_marked != participant]
         if not len(others):
-            # With a k̃ of n − 1 there is nobody else.
+            # With a k_est of n − 1 there is nobody else.
             others = self.less_marked
         by_distance = others[np.argsort(distances[others], kind="stable")]
         typical = int(by_distance[(len(by_distance) - 1) // 2])

@@ -77,7 +77,7 @@ class Marked:
     device : str
         The device on which it was run.
     counts : LayerCounts, optional
-        Its marks for every k̃; None when nobody can be told apart.
+        Its marks for every k_est; None when nobody can be told apart.
     """
 
     result: MarkedLayer
@@ -117,7 +117,7 @@ class Examined:
     layer : ExaminedLayer, optional
         The layer; None when too few could be scored.
     k_est : int
-        The number k̃; 0 while nothing was scored.
+        The number k_est; 0 while nothing was scored.
     left_out : dict of str to Finding
         The reason for each participant that is left out.
     findings : tuple of Finding
@@ -152,7 +152,7 @@ def examine_all(
     plan: UpdatePlan | None,
     progress: Progress,
 ) -> list[Examined]:
-    """Examine one layer after the other, with the same k̃ in all of them.
+    """Examine one layer after the other, with the same k_est in all of them.
 
     Raises
     ------
@@ -190,7 +190,7 @@ class _Examination:
     Attributes
     ----------
     elsewhere : frozenset of str
-        The participants who may be scored in another layer: k̃ has to leave some of all of them,
+        The participants who may be scored in another layer: k_est has to leave some of all of them,
         and a percentage is of all of them.
     """
 

@@ -155,29 +155,29 @@ class RunningHistory:
             number = 1 if last is None else last + 1
             self._find(
                 FindingKind.UNNUMBERED,
-                f"a round has no manifest, and no number; it is taken for round {number}",
+                f"a round has no manifest, and so no number; it counts as round {number}",
                 number,
             )
         earlier = {own.result_sha256: own.number for own in self._rounds}.get(one.result_sha256)
         if earlier is not None or number in {own.number for own in self._rounds}:
             same = f"the same as round {earlier}" if earlier is not None else "there twice"
-            words = f"round {number} is {same}, and counts once"
+            words = f"round {number} is {same} and counts once"
             self._find(FindingKind.ROUND_REPEATED, words, number)
             return None
         if last is not None and number < last:
-            words = f"round {number} comes after round {last}, and is left out of the history"
+            words = f"round {number} comes after round {last} and is left out of the history"
             self._find(FindingKind.ROUND_ORDER, words, number)
             return None
         if last is not None and number > last + 1:
-            words = f"between rounds {last} and {number} there are {number - last - 1} missing"
+            words = f"rounds missing between rounds {last} and {number}: {number - last - 1}"
             self._find(FindingKind.ROUNDS_MISSING, words, number)
         return number
 
     def _check_known(self, number: int, ids: Sequence[str], known: int) -> None:
         if self._rounds and known < _LEAST_KNOWN * len(ids):
             words = (
-                f"of the {len(ids)} participants of round {number}, {known} are in an earlier one: "
-                "have their ids changed?"
+                f"only {known} of the {len(ids)} participants of round {number} were in an earlier "
+                "one: have their ids changed?"
             )
             self._find(FindingKind.OTHER_PARTICIPANTS, words, number)
 
@@ -221,8 +221,8 @@ def why_too_few(history: RunningHistory) -> str:
     """Return the reason why there is no verdict on all rounds together."""
     findings = "; ".join(one.detail for one in history.findings)
     return (
-        f"there is no verdict on all rounds together: {history.rounds} of them can be taken "
-        f"together, and it takes {FEWEST_ROUNDS} that were audited at a level"
+        f"there is no verdict on all rounds together: it takes {FEWEST_ROUNDS} rounds that were "
+        f"audited at a level, and {history.rounds} can be used"
         + (f" ({findings})" if findings else "")
     )
 

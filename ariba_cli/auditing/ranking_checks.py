@@ -81,7 +81,7 @@ def left_out_unchanged(idle: Sequence[Submission], participants: int) -> list[Fi
     return [
         Finding(
             FindingKind.UNCHANGED,
-            f"{detail}, and are left out: there is nothing to judge",
+            f"{detail}: left out, since there is nothing to judge",
             group=ids,
         )
     ]
@@ -123,7 +123,7 @@ def dominant(
         Finding(
             FindingKind.DOMINANT,
             f"is {distance / typical:.0e} times as far from the others in {layer} as they are "
-            "from each other, and hides what they differ in",
+            "from each other, which hides how they differ",
             one.member.id,
             layer,
             facts={"times": float(f"{distance / typical:.0e}")},
@@ -157,7 +157,7 @@ def equal_everywhere(layer: str, participants: int) -> Finding:
     """Return the finding that a layer tells nobody apart, since all sent the same."""
     return Finding(
         FindingKind.DEGENERATE,
-        f"all {participants} updates are equal in {layer}: it ranks nobody",
+        f"all {participants} updates are equal in {layer}, so it ranks nobody",
         layer=layer,
         facts={"participants": participants},
     )
@@ -170,20 +170,20 @@ def degenerate(detector: str, result: MarkedLayer) -> list[Finding]:
     if result.covariance_rank == 0:
         return [equal_everywhere(result.layer, result.participants)]
     if result.covariance_rank is None:
-        detail = f"{detector} scores all fragments of {result.layer} alike: nobody is ranked"
+        detail = f"{detector} scores all fragments of {result.layer} alike, so it ranks nobody"
     else:
         detail = (
             f"fragments of {result.dimension} values are too wide for {result.participants} "
-            f"updates of {result.layer}: all are equally distant, and it ranks nobody"
+            f"updates of {result.layer}: all lie equally far apart, so it ranks nobody"
         )
     facts: dict[str, Fact] = {"detector": detector, "dimension": result.dimension}
     return [Finding(FindingKind.DEGENERATE, detail, layer=result.layer, facts=facts)]
 
 
 def large_k_est(k_est: int, participants: int) -> list[Finding]:
-    """Return the finding that k̃ leaves no honest majority, where that is so."""
+    """Return the finding that k_est leaves no honest majority, where that is so."""
     if 2 * k_est < participants:
         return []
-    detail = f"k_est is {k_est} of {participants}: ARIBA assumes an honest majority"
+    detail = f"k_est is {k_est} of {participants}, and the method assumes an honest majority"
     facts: dict[str, Fact] = {"k_est": k_est, "participants": participants}
     return [Finding(FindingKind.LARGE_K_EST, detail, facts=facts)]

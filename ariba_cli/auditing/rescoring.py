@@ -97,11 +97,13 @@ def far_out_in_words(found: Rescored, ranking: Sequence[Ranked]) -> Finding:
     one = len(found.left_out) == 1
     detail = (
         f"{first_few(found.left_out, _MOST_LISTED)} {'is' if one else 'are'} so far from all "
-        f"others that somebody may hide; these were scored again without {'it' if one else 'them'}"
+        "others that an attacker may hide behind "
+        f"{'it' if one else 'them'}; the others were scored again without {'it' if one else 'them'}"
     )
     if hidden:
         one = len(hidden) == 1
-        detail += f", and {first_few(hidden, _MOST_LISTED)} {'is' if one else 'are'} suspect then"
+        suspects = "is a suspect" if one else "are suspects"
+        detail += f", and then {first_few(hidden, _MOST_LISTED)} {suspects}"
     return Finding(FindingKind.FAR_OUT, detail, group=found.left_out)
 
 

@@ -21,7 +21,7 @@ DEFAULT_LEVEL = 0.05
 
 @dataclass(frozen=True)
 class KEst:
-    """The number k̃: a number of participants, or a percentage of them, which is rounded up.
+    """The number k_est: a number of participants, or a percentage of them, which is rounded up.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class KEst:
 
     @classmethod
     def parse(cls, value: int | str) -> Self:
-        """Return the k̃ that is written as `10` or `20%`; the default is the paper's 10 of 50.
+        """Return the k_est that is written as `10` or `20%`; the default is the paper's 10 of 50.
 
         Raises
         ------
@@ -51,10 +51,12 @@ class KEst:
             return cls(text, number=int(text))
         if re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,9})?%", text):
             return cls(text, percent=Fraction(text.removesuffix("%")))
-        raise UsageError(f"'{text}' is no k_est; write a number, as 10, or a percentage, as 20%")
+        raise UsageError(
+            f"--k-est must be a number or a percentage, such as 10 or 20%, not '{text}'"
+        )
 
     def resolve(self, participants: int, where: str) -> int:
-        """Return k̃ for that number of scored participants; `where` is for the error.
+        """Return k_est for that number of scored participants; `where` is for the error.
 
         Raises
         ------
@@ -72,7 +74,7 @@ class KEst:
 
 
 def why_no_k_est(k_est: int, participants: int, where: str) -> str:
-    """Return the reason why k̃ is not in 1 … n − 1; the empty string if it is."""
+    """Return the reason why k_est is not in 1 … n − 1; the empty string if it is."""
     if 1 <= k_est < participants:
         return ""
     return (
@@ -94,7 +96,7 @@ class AuditSettings:
     k_est : KEst
         The number of suspected participants, for the detectors that count with it.
     level : float, optional
-        The false-discovery level by which participants are named; None to name the k̃ first.
+        The false-discovery level by which participants are named; None to name the k_est first.
     detectors : tuple of Detector
         The detectors; the first decides.
     baseline : Baseline, optional
@@ -136,7 +138,7 @@ class AuditSettings:
 
     @property
     def counts_with_k_est(self) -> bool:
-        """True if k̃ decides, or a detector counts with it."""
+        """True if k_est decides, or a detector counts with it."""
         return self.level is None or len(self.detectors) > 1
 
     @property
@@ -163,7 +165,7 @@ def default_detector(*, k_est: bool, layers: Sequence[str], fragment: str | None
     Parameters
     ----------
     k_est : bool
-        True if k̃ was asked for.
+        True if k_est was asked for.
     layers : sequence of str
         The layers that were asked for.
     fragment : str, optional
@@ -173,16 +175,16 @@ def default_detector(*, k_est: bool, layers: Sequence[str], fragment: str | None
 
 
 def settled_level(level: float | None, *, k_est: bool, decides: Detector) -> float | None:
-    """Return the false-discovery level by which participants are named; None for the k̃ first.
+    """Return the false-discovery level by which participants are named; None for the k_est first.
 
     Parameters
     ----------
     level : float, optional
         The level that was asked for.
     k_est : bool
-        True if k̃ was asked for.
+        True if k_est was asked for.
     decides : Detector
-        The detector that decides: without a level or k̃, by its p-values if it gives them.
+        The detector that decides: without a level or k_est, by its p-values if it gives them.
 
     Raises
     ------
@@ -194,13 +196,14 @@ def settled_level(level: float | None, *, k_est: bool, decides: Detector) -> flo
         return DEFAULT_LEVEL if gives_p_values and not k_est else None
     if k_est:
         raise UsageError(
-            "k_est names a number of participants and level names those who stand out; give one"
+            "--k-est says how many participants to name, and --level names those who stand out; "
+            "give one of them"
         )
     if not 0 < level < 1:
-        raise UsageError(f"the level is {level:g}; it must be between 0 and 1, such as 0.05")
+        raise UsageError(f"--level must be between 0 and 1, such as 0.05, not {level:g}")
     if not gives_p_values:
         raise UsageError(
-            f"{decides.declaration.name} gives no p-values, and the level is about these; take "
-            "--detector panel, or k_est instead of the level"
+            f"{decides.declaration.name} gives no p-values, and --level needs them; use "
+            "--detector panel, or --k-est instead of --level"
         )
     return level

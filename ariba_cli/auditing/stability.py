@@ -1,4 +1,4 @@
-"""The dependence of the suspects on k̃ and on each layer: distances stay, only counts change."""
+"""The dependence of the suspects on k_est and on each layer: distances stay, only counts change."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _MOST_INT64 = 2**62
 
 @dataclass(frozen=True)
 class LayerCounts:
-    """The marks of one layer for every k̃ that was counted.
+    """The marks of one layer for every k_est that was counted.
 
     Attributes
     ----------
@@ -29,8 +29,8 @@ class LayerCounts:
         The number of fragments of each participant, m.
     ids : tuple of str
         The n scored participants, in id order.
-    by_k_est : int array of shape (k̃s, n)
-        S_i for every k̃ from 1.
+    by_k_est : int array of shape (k_ests, n)
+        S_i for every k_est from 1.
     """
 
     layer: str
@@ -55,12 +55,12 @@ class _Shares:
         self._weights = common // scored.astype(self._exact)
 
     def suspects(self, k_est: int) -> list[str]:
-        """Return the k̃ participants of highest mean share, by (−share, id)."""
+        """Return the k_est participants of highest mean share, by (−share, id)."""
         order = np.argsort(-self._numerators(k_est), kind="stable")
         return [self._ids[index] for index in order[:k_est]]
 
     def margin(self, k_est: int) -> float:
-        """Return the excess of the k̃-th share over the next."""
+        """Return the excess of the k_est-th share over the next."""
         ordered = np.sort(self._numerators(k_est))[::-1]
         difference = int(ordered[k_est - 1]) - int(ordered[k_est])
         return float(Fraction(difference, self._denominator))
@@ -84,16 +84,16 @@ def stability_of(
     layers : sequence of LayerCounts
         The layers in which participants can be told apart; at least one.
     suspects : sequence of str
-        The k̃ participants of highest mean share over these layers.
+        The k_est participants of highest mean share over these layers.
     k_est : int
-        The number k̃ of suspected participants.
+        The number k_est of suspected participants.
 
     Returns
     -------
     stability : Stability
-        The changes by k̃ and by layer.
+        The changes by k_est and by layer.
     margin : float
-        The excess of the k̃-th mean share over the next.
+        The excess of the k_est-th mean share over the next.
     """
     shares = _Shares(layers)
     found = Stability(

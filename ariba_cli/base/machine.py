@@ -19,7 +19,7 @@ def is_gpu(device: str) -> bool:
         When its name is not `cpu`, `cuda` or `cuda:N`.
     """
     if device != "cpu" and device.partition(":")[0] != "cuda":
-        raise UsageError(f"there is no device '{device}'; use auto, cpu, cuda or cuda:N")
+        raise UsageError(f"unknown device '{device}'; use auto, cpu, cuda or cuda:N")
     return device != "cpu"
 
 

@@ -77,7 +77,7 @@ def family(name: str) -> Family:
         if near is None:
             plain = [one for one in DETECTORS if one not in WITH_VARIANTS]
             hint = f"use one of {', '.join(plain)}, or pyod:NAME, such as pyod:ECOD"
-        raise UsageError(f"there is no detector '{name}'; {hint} ({LISTED})")
+        raise UsageError(f"unknown detector '{name}'; {hint} ({LISTED})")
     found: Family = importlib.import_module(f"{__name__}.{DETECTORS[name]}").FAMILY
     return found
 
@@ -118,7 +118,7 @@ def make_detector(
     first, colon, variant = name.partition(":")
     made = family(first)
     if colon and first not in WITH_VARIANTS:
-        raise UsageError(f"there is no detector '{name}'; use {first}")
+        raise UsageError(f"unknown detector '{name}'; use {first}")
     return made.make(variant, Setting(arguments or {}, fit_sample, device, baseline))
 
 
@@ -143,10 +143,10 @@ def make_detectors(
     takes = {name: [key for key in given if _takes(name, key)] for name in names}
     unknown = [key for key in given if not any(key in keys for keys in takes.values())]
     if unknown:
-        raise UsageError(f"none of {', '.join(names)} takes an argument '{unknown[0]}'")
+        raise UsageError(f"none of {', '.join(names)} takes an argument '{unknown[0]}' ({LISTED})")
     fitted = [name for name in names if name.partition(":")[0] in WITH_VARIANTS]
     if fit_sample is not None and not fitted:
-        raise UsageError("--fit-sample is for --detector pyod:NAME, and there is none")
+        raise UsageError("--fit-sample needs a detector of PyOD, such as --detector pyod:ECOD")
     return all_different(
         make_detector(
             name,
@@ -169,9 +169,9 @@ def all_different(detectors: Iterable[Detector]) -> tuple[Detector, ...]:
     """
     found = tuple(detectors)
     if not found:
-        raise UsageError(f"no detector is named; name one ({LISTED})")
+        raise UsageError(f"name at least one detector ({LISTED})")
     if len({one.declaration.name for one in found}) < len(found):
-        raise UsageError("a detector is named twice; name each once")
+        raise UsageError("a detector is given twice; give each one once")
     return found
 
 

@@ -9,9 +9,9 @@ from ariba_cli.scoring.update_statistics import Float64, UpdateStatistics, squar
 DECLARATION = Declaration(
     name="bulyan",
     scope=Scope.UPDATE,
-    summary="at which step repeated Krum selects an update",
-    equation="the step, from 1 to n, at which Krum takes it from those that are left, over the "
-    "n − 2f steps that select; above 1 it is not selected",
+    summary="the step at which repeated Krum selects an update",
+    equation="the step, from 1 to n, at which Krum takes it from the rest, over the n − 2f steps "
+    "that select; above 1 it is not selected",
     source="El Mhamdi et al., The hidden vulnerability of distributed learning, 2018",
     score="step over n - 2f",
     options={"f": F_OPTION},

@@ -11,13 +11,13 @@ _NEIGHBOURS = 3
 DECLARATION = Declaration(
     name="cosine",
     scope=Scope.UPDATE,
-    summary="the likeness to the nearest updates beyond what all have in common",
+    summary="how similar an update is to the nearest ones, beyond what all have in common",
     equation="the mean of the largest cosines of δ_i − μ to others; μ is the coordinate median",
     source="after Fung et al., 2020, with the median taken away",
     score="mean cosine",
     gathers=frozenset({Statistic.MEDIAN}),
     options={
-        "neighbours": Option("to how many others", str(_NEIGHBOURS), least=1),
+        "neighbours": Option("the number of nearest updates", str(_NEIGHBOURS), least=1),
     },
 )
 
@@ -27,7 +27,9 @@ def settle(given: Arguments, n: int, _k_est: int) -> dict[str, int]:
     neighbours = given.get("neighbours", min(_NEIGHBOURS, n - 1))
     assert isinstance(neighbours, int)
     if neighbours >= n:
-        raise UsageError(f"neighbours is {neighbours}; with {n} participants it is at most {n - 1}")
+        raise UsageError(
+            f"neighbours is {neighbours}; with {n} participants it can be at most {n - 1}"
+        )
     return {"neighbours": neighbours}
 
 

@@ -160,7 +160,7 @@ class Scores:
 
 
 class Mark(Protocol):
-    """A function that marks fragments; k_est is k̃."""
+    """A function that marks fragments."""
 
     def __call__(
         self, fragments: "Fragments", k_est: int, progress: Progress, /, *, keep_distances: bool
@@ -181,7 +181,7 @@ class LayerDetector:
 
 @dataclass(frozen=True)
 class UpdateDetector:
-    """A detector of scope *update* with its arguments; `score` is given k̃, too."""
+    """A detector of scope *update* with its arguments; `score` is given k_est, too."""
 
     declaration: Declaration
     score: "Callable[[Updates, int], Scores]"
@@ -235,8 +235,8 @@ class UpdateFamily:
     function : callable
         The function that is called with `UpdateStatistics` and the arguments.
     settle : callable, optional
-        The function that is called with the given arguments, n and k̃, and returns all arguments.
-        It raises UsageError when they do not fit.
+        The function that is called with the given arguments, n and k_est, and returns all
+        arguments. It raises UsageError when they do not fit.
     """
 
     declaration: Declaration
@@ -276,12 +276,13 @@ def check_arguments(declaration: Declaration, setting: Setting) -> None:
     """
     name, options = declaration.name, declaration.options or {}
     if setting.fit_sample is not None:
-        raise UsageError(f"{name} takes no --fit-sample; it is for --detector pyod:NAME")
+        raise UsageError(f"{name} does not take --fit-sample; only --detector pyod:NAME does")
     for key, value in setting.arguments.items():
         if key not in options:
             takes = f"it takes {', '.join(options)}" if options else "it takes none"
             raise UsageError(f"{name} takes no argument '{key}'; {takes}")
         if type(value) is not int or value < options[key].least:
             raise UsageError(
-                f"{key} of {name} is '{value}'; it must be an integer from {options[key].least} on"
+                f"{key} of {name} must be an integer of at least {options[key].least}, not "
+                f"'{value}'"
             )

@@ -8,7 +8,7 @@ from ariba_cli.scoring.update_statistics import Float64, UpdateStatistics, cosin
 DECLARATION = Declaration(
     name="foolsgold",
     scope=Scope.UPDATE,
-    summary="the cosine to the most similar update; those of one mind point the same way",
+    summary="the cosine to the most similar update; attackers who collude point the same way",
     equation="max_j cs_ij, times v_i/v_j where v_j > v_i and v_j > 0; v_i = max_j cs_ij",
     source="Fung et al., The limitations of federated learning in Sybil settings, 2020",
     score="pardoned cosine",

@@ -9,7 +9,7 @@ from ariba_cli.scoring.over_rounds import OverRounds
 DECLARATION = Declaration(
     name="foolsgold-memory",
     scope=Scope.HISTORY,
-    summary="the cosine to whoever sent the most similar updates over all rounds",
+    summary="the cosine to the participant with the most similar updates over all rounds",
     equation="as foolsgold, with cs_ij the cosine of what i and j sent in their common rounds, "
     "one round behind the other",
     source="Fung et al., The limitations of federated learning in Sybil settings, 2020",

@@ -6,7 +6,7 @@ from ariba_cli.base.errors import UsageError
 from ariba_cli.detectors.declaration import Arguments, Declaration, Option, Scope, UpdateFamily
 from ariba_cli.scoring.update_statistics import Float64, UpdateStatistics, squared_distances
 
-F_OPTION = Option("how many participants may be compromised", "k_est, or as many as fit n")
+F_OPTION = Option("the number of attackers to allow for", "k_est, or as many as fit n")
 
 DECLARATION = Declaration(
     name="krum",
@@ -20,7 +20,7 @@ DECLARATION = Declaration(
 
 
 def settle_f(given: Arguments, n: int, k_est: int, *, most: int, rule: str) -> dict[str, int]:
-    """Return f: the given one, or else k̃ or the most that fits n participants.
+    """Return f: the given one, or else k_est or the most that fits n participants.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def settle_f(given: Arguments, n: int, k_est: int, *, most: int, rule: str) -> d
     assert isinstance(f, int)
     if f > most:
         raise UsageError(
-            f"f is {f}; with {n} participants {rule} takes at most {max(0, most)} compromised ones"
+            f"f is {f}; with {n} participants {rule} can allow for {max(0, most)} attackers at most"
         )
     return {"f": f}
 

@@ -16,7 +16,7 @@ from ariba_cli.scoring.update_statistics import Float64, Statistic, Updates
 DECLARATION = Declaration(
     name="last-bias",
     scope=Scope.UPDATE,
-    summary="how unlike the others an update moves the bias and the row of a class",
+    summary="how differently from the others an update moves the bias and weights of a class",
     equation="max over classes c and over x ∈ {Δb_c, ‖ΔW_c‖} of |x_i − median x| / (1.4826·MAD x)",
     source="after Rieger et al., DeepSight, 2022, and Jeong et al., FedCC, 2023",
     score="deviations",

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 DECLARATION = Declaration(
     name="mahalanobis",
     scope=Scope.LAYER,
-    summary="the part of an update's fragments that are far from all others",
-    equation="S_i/m, the share of the k̃·m marks; marked are the fragments x of largest xᵀΣ⁻¹x",
+    summary="the share of an update's fragments that lie far from all others",
+    equation="S_i/m, the share of the k_est·m marks; the fragments x of largest xᵀΣ⁻¹x are marked",
     source="Mi et al., Identifying backdoor attacks in federated learning (ARIBA), 2022",
     score="share",
 )

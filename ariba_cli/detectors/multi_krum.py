@@ -9,7 +9,7 @@ from ariba_cli.scoring.update_statistics import Float64, UpdateStatistics, squar
 DECLARATION = Declaration(
     name="multi-krum",
     scope=Scope.UPDATE,
-    summary="the Krum score, against the largest that Multi-Krum still averages",
+    summary="the Krum score, compared with the largest that Multi-Krum still averages",
     equation="Krum score / its (n − f)-th least; above 1 the rule leaves the update out",
     source="Blanchard et al., Machine learning with adversaries, 2017",
     score="times the last that is kept",

@@ -24,7 +24,7 @@ from ariba_cli.scoring.update_statistics import Float64, Statistic, Updates
 DECLARATION = Declaration(
     name="panel",
     scope=Scope.UPDATE,
-    summary="several signs of an attacker, weighed by their chance among the honest",
+    summary="several signs of an attacker, weighed by how often honest participants show them",
     equation="Σ over signs s of 2·w_s·max(0, ln(c_s/p_s)), with p_s the chance of an honest "
     "participant to show as much of it",
     source="ariba",

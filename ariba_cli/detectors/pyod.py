@@ -24,8 +24,8 @@ _MOST_SEED = 2**32 - 1
 DECLARATION = Declaration(
     name="pyod",
     scope=Scope.LAYER,
-    summary="the part of an update's fragments that a detector of PyOD finds most unusual",
-    equation="S_i/m, the share of the k̃·m marks; marked are fragments of highest decision score",
+    summary="the share of an update's fragments that a detector of PyOD finds most unusual",
+    equation="S_i/m, the share of the k_est·m marks; those of highest decision score are marked",
     source="Zhao et al., PyOD, 2019",
     score="share",
     same_on_every_machine=False,
@@ -49,7 +49,7 @@ class Pyod:
         label = find(variant)
         name = f"pyod:{label}"
         if setting.device.device not in ("auto", "cpu"):
-            raise UsageError(f"{name} takes no --device; it is for mahalanobis")
+            raise UsageError(f"{name} does not take --device; only mahalanobis does")
         kind = _imported(name, CATALOGUE[label], label)
         taken = _arguments_of(kind)
         unknown = [key for key in setting.arguments if key not in taken]
@@ -115,7 +115,7 @@ class _Marking:
         dimension = fragments.cut.dimension
         if self.known.one_value and dimension != 1:
             raise UsageError(
-                f"{self.name} takes fragments of one value and these have {dimension}; "
+                f"{self.name} takes fragments of one value, and these have {dimension}; "
                 "try --fragment block:1, or another detector (ariba audit --list-detectors)"
             )
         given = self._estimator_arguments(dimension, k_est / fragments.participants)
@@ -138,7 +138,7 @@ class _Marking:
         seed = self.arguments.get("random_state", _DEFAULT_SEED)
         if type(seed) is not int or not 0 <= seed <= _MOST_SEED:
             raise UsageError(
-                f"random_state is '{seed}'; it must be an integer from 0 to {_MOST_SEED}"
+                f"random_state must be an integer from 0 to {_MOST_SEED}, not '{seed}'"
             )
         return seed
 
@@ -162,11 +162,11 @@ def _imported(name: str, known: Known, label: str) -> Callable[..., engine.Estim
         missing = (error.name or "pyod").partition(".")[0]
         if missing == "pyod" and error.name != "pyod":
             raise UsageError(
-                f"the installed version of PyOD has no {label}; install a newer one, or take "
+                f"the installed version of PyOD has no {label}; install a newer one, or use "
                 "another detector (ariba audit --list-detectors)"
             ) from error
         raise UsageError(
-            f"{name} needs the package '{missing}', which is not installed; install it, or take "
+            f"{name} needs the package '{missing}', which is not installed; install it, or use "
             "another detector (ariba audit --list-detectors)"
         ) from error
     kind: Callable[..., Any] = getattr(module, label)

@@ -8,7 +8,7 @@ from ariba_cli.scoring.update_statistics import Float64, Statistic, UpdateStatis
 DECLARATION = Declaration(
     name="sign",
     scope=Scope.UPDATE,
-    summary="how unusually often an update has the sign of the majority, or how seldom",
+    summary="how unusually often, or seldom, an update has the sign of the majority",
     equation="|a_i − median a|, a_i = |{p : sign δ_ip = s_p ≠ 0}| / |{p : s_p ≠ 0}|, with s_p the "
     "sign of Σ_j sign δ_jp",
     source="after Bernstein et al., signSGD with majority vote, 2019",

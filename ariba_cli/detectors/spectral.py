@@ -9,7 +9,7 @@ from ariba_cli.scoring.update_statistics import Float64, UpdateStatistics, centr
 DECLARATION = Declaration(
     name="spectral",
     scope=Scope.UPDATE,
-    summary="the part of an update along the direction in which all vary most",
+    summary="the share of an update along the direction in which updates vary most",
     equation="⟨δ_i − mean δ, v⟩² over the sum of all, with v the first right singular vector",
     source="Shejwalkar and Houmansadr, Manipulating the Byzantine (DnC), 2021",
     score="share of the variance",

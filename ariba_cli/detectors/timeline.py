@@ -30,7 +30,7 @@ _DECIMALS = 6
 DECLARATION = Declaration(
     name="timeline",
     scope=Scope.HISTORY,
-    summary="evidence that adds up over rounds, and updates that are long or short in many",
+    summary="evidence that adds up over rounds, and updates that are long or short in many of them",
     equation="−ln p, p the smaller chance by two signs: the mean over rounds t of Φ⁻¹(1 − p_t), "
     "and of |ln(‖δ_t‖/median)|, by what others exceed their median by; the largest over windows",
     source="ariba",

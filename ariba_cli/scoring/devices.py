@@ -44,7 +44,7 @@ class DeviceChoice:
             When it does not name a device.
         """
         if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", self.device):
-            raise UsageError(f"there is no device '{self.device}'; use auto, cpu, cuda or cuda:N")
+            raise UsageError(f"unknown device '{self.device}'; use auto, cpu, cuda or cuda:N")
 
     def processor(self, fragments: "Fragments") -> "Processor":
         """Return the processor to score these fragments on.

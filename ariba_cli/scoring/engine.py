@@ -24,9 +24,9 @@ def score(
     *,
     keep_distances: bool = False,
 ) -> Marks:
-    """Mark the k̃·m most distant fragments (Eq. 7); k_est is k̃, 1 ≤ k̃ < n.
+    """Mark the k_est·m most distant fragments (Eq. 7); 1 ≤ k_est < n.
 
-    The marks for every other k̃ up to twice that come along: only the cut is another.
+    The marks for every other k_est up to twice that come along: only the cut is another.
 
     The products that make up the covariance are first added up in whatever order the
     processor likes. Only where the rounding of that could change a mark or a digit of the
@@ -37,7 +37,7 @@ def score(
     fragments : Fragments
         The fragments of n participants, m each.
     k_est : int
-        The number k̃ of suspected participants.
+        The number k_est of suspected participants.
     processor : Processor, optional
         The processor to score on; None for the CPU.
     keep_distances : bool

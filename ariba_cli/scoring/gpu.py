@@ -122,7 +122,7 @@ class Gpu:
                 self._piece_bytes = width // dimension * fragment_bytes // 2
                 torch.cuda.empty_cache()
                 self._notice(
-                    f"{self.name} has too little memory; going on with {self._piece_bytes:,} "
+                    f"{self.name} is short of memory; continuing with {self._piece_bytes:,} "
                     "bytes at a time"
                 )
 
@@ -195,12 +195,15 @@ def _device(name: str) -> "torch.device":
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UsageError(f"there is no device '{name}'; use auto, cpu, cuda or cuda:N") from error
+        raise UsageError(f"unknown device '{name}'; use auto, cpu, cuda or cuda:N") from error
     if device.type == "cpu":
         return device
     count = torch.cuda.device_count()
     if device.type != "cuda" or (device.index or 0) >= count:
-        raise UsageError(f"torch finds no device '{name}' ({count} CUDA devices); use --device cpu")
+        raise UsageError(
+            f"PyTorch does not find the device '{name}' (it sees {count} CUDA devices); use "
+            "--device cpu"
+        )
     return device
 
 

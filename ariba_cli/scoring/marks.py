@@ -1,4 +1,4 @@
-"""The marks on fragments: exactly k̃·m of them, whatever ties there are."""
+"""The marks on fragments: exactly k_est·m of them, whatever ties there are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,12 +61,12 @@ class Marks:
 
     Attributes
     ----------
-    by_k_est : int64 array of shape (k̃s, n)
-        S_i for every k̃ from 1 to `last_k_est`.
+    by_k_est : int64 array of shape (k_ests, n)
+        S_i for every k_est from 1 to `last_k_est`.
     scores : int64 array of shape (n,)
-        S_i = Σ_j s_ij (Eq. 7) for the k̃ that was asked for.
+        S_i = Σ_j s_ij (Eq. 7) for the k_est that was asked for.
     marked : int
-        Σ_i S_i, which is k̃·m; 0 when no participants could be told apart.
+        Σ_i S_i, which is k_est·m; 0 when no participants could be told apart.
     covariance_rank : int, optional
         The number of the d dimensions that the fragments fill; None for an engine without a
         covariance.
@@ -98,7 +98,7 @@ class Marks:
 
 
 def last_k_est(k_est: int, participants: int) -> int:
-    """Return the largest k̃ for which marks are counted: twice the given one, or n − 1."""
+    """Return the largest k_est for which marks are counted: twice the given one, or n − 1."""
     return min(2 * k_est, participants - 1)
 
 
@@ -120,7 +120,7 @@ def marks_of(
     end: Cutoff,
     from_reference: npt.NDArray[np.float64],
 ) -> Marks:
-    """Return the marks of a layer, which end at `end` for the k̃ that was asked for."""
+    """Return the marks of a layer, which end at `end` for the k_est that was asked for."""
     scores = by_k_est[k_est - 1]
     return Marks(
         by_k_est=by_k_est,
@@ -146,7 +146,7 @@ def can_tell_apart(covariance_rank: int, participants: int, fragments: int) -> b
 def marks_by_k_est(
     distances: npt.NDArray[np.float64], k_est: int
 ) -> tuple[Counts, tuple[Cutoff, ...]]:
-    """Count the marks of each participant for every k̃ up to `last_k_est`, and find their ends.
+    """Count the marks of each participant for every k_est up to `last_k_est`, and find their ends.
 
     Ties are broken by participant, then by fragment.
 
@@ -155,7 +155,7 @@ def marks_by_k_est(
     distances : float64 array of shape (n, m)
         The distances of the fragments, participants in id order; finite.
     k_est : int
-        The number k̃ that was asked for.
+        The number k_est that was asked for.
     """
     n, m = distances.shape
     cuts = m * np.arange(1, last_k_est(k_est, n) + 1)

@@ -77,7 +77,7 @@ class Moments:
         if self._rows > MOST_ROWS:
             raise UsageError(
                 f"the layer has more than {MOST_ROWS:,} fragments; "
-                "try a larger one, as --fragment filter"
+                "try larger ones, such as --fragment filter"
             )
 
     def _integers(self, rows: Float64) -> Float64:

@@ -76,7 +76,7 @@ def score(
     *,
     keep_distances: bool = False,
 ) -> Marks:
-    """Mark the k̃·m fragments of highest decision score; k_est is k̃, 1 ≤ k̃ < n.
+    """Mark the k_est·m fragments of highest decision score; 1 ≤ k_est < n.
 
     All fragments are scaled by one power of two, which changes no digit, so that the sample
     has a root mean square in [0.5, 1): the defaults of many detectors, such as the widths of
@@ -190,11 +190,11 @@ def _check_finite(scores: Float64, name: str, varying: int, dimension: int) -> N
     hint = "try another --fit-sample"
     if varying < dimension:
         hint = (
-            f"{dimension - varying} of the {dimension} values of a fragment never differ: try "
-            f"--detector-arg n_components={varying} where it takes that"
+            f"{dimension - varying} of the {dimension} values of a fragment are the same "
+            f"everywhere: try --detector-arg n_components={varying} if it takes that"
         )
     raise UsageError(
-        f"{name} gives {bad:,} of {scores.size:,} fragments a score that is no finite number; "
+        f"{name} gives {bad:,} of {scores.size:,} fragments a score that is not finite; "
         f"{hint}, or another detector (ariba audit --list-detectors)"
     )
 

@@ -68,14 +68,14 @@ def find(name: str) -> str:
         When there is none, or when it is of no use for an audit.
     """
     if not name:
-        raise UsageError(f"name the detector, as in pyod:ECOD ({_LISTED})")
+        raise UsageError(f"name a detector of PyOD, such as pyod:ECOD ({_LISTED})")
     labels = {label.lower(): label for label in (*CATALOGUE, *OF_NO_USE)}
     label = labels.get(name.lower())
     if label is None:
         near = difflib.get_close_matches(name.lower(), labels, n=3, cutoff=0.5)
         meant = " or ".join(f"'pyod:{labels[one]}'" for one in near if labels[one] in CATALOGUE)
         hint = f"; did you mean {meant}?" if meant else ""
-        raise UsageError(f"PyOD is not known to have a detector '{name}'{hint} ({_LISTED})")
+        raise UsageError(f"unknown detector of PyOD '{name}'{hint} ({_LISTED})")
     if label in OF_NO_USE:
         raise UsageError(f"pyod:{label} cannot be used: it {OF_NO_USE[label]} ({_LISTED})")
     return label
@@ -126,7 +126,7 @@ CATALOGUE = {
 }
 
 _LABELS = "learns from labels, and an audit has none"
-_ENSEMBLE = "puts other detectors together, which have to be given as objects"
+_ENSEMBLE = "combines other detectors, which can only be given as Python objects"
 _SERIES = "is for time series"
 _GRAPHS = "is for graphs"
 _MEDIA = "is for text, images or sound"

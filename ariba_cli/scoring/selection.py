@@ -30,14 +30,14 @@ _CLOSE_VALUES = 2**20
 
 @dataclass(frozen=True)
 class Selected:
-    """The number of marked fragments and the ends of the marks, for every k̃ up to `last_k_est`.
+    """The number of marked fragments and the ends of the marks, for every k_est up to `last_k_est`.
 
     Attributes
     ----------
-    by_k_est : int64 array of shape (k̃s, n)
+    by_k_est : int64 array of shape (k_ests, n)
         The number of marked fragments of each participant.
     ends : tuple of Cutoff
-        The two distances between which the marks end; exact for the k̃ that was asked for.
+        The two distances between which the marks end; exact for the k_est that was asked for.
     roughness : float
         The largest relative error of the other ends.
     largest : float
@@ -61,7 +61,7 @@ def most_distant(
     *,
     keep_distances: bool = False,
 ) -> Selected:
-    """Mark k·m fragments of largest distance for every k up to `last_k_est` of k̃.
+    """Mark k·m fragments of largest distance for every k up to `last_k_est` of k_est.
 
     Ties are broken by participant, then by fragment.
 
@@ -72,7 +72,7 @@ def most_distant(
     factored : Whitening
         The factored covariance of the fragments.
     k_est : int
-        The number k̃ of suspected participants.
+        The number k_est of suspected participants.
     processor : Processor
         The processor that finds approximate distances.
     keep_distances : bool

@@ -74,7 +74,7 @@ def _other_layouts(
             says, most = own or TORCH, usual or TORCH
             yield Finding(
                 FindingKind.WRONG_LAYOUT,
-                f"says that its kernels lie like those of {says}, and most files like those of "
+                f"says that its kernels are laid out as in {says}, and most files say as in "
                 f"{most}; it is read like most",
                 one.member.id,
                 facts={"layout": says, "usual": most},
@@ -146,7 +146,7 @@ def _multiplied(model: Model) -> Mapping[str, Tensor]:
     for one in found:
         name = f"{one.module}.weight"
         if name in tensors:
-            raise RefusedFileError(f"gives {name!r} beside the factors of its change")
+            raise RefusedFileError(f"has {name!r} and also the factors of its change")
         tensors[name] = one.change(model.tensors, lambda *_: 1.0, model.terms.limits)
     return tensors
 

@@ -46,12 +46,12 @@ def leave_out_large(factors: Sequence[tuple[Submission, Change]], layer: str, me
             total -= change.held_bytes
             submission.reject(
                 FindingKind.REFUSED,
-                f"has factors of {layer} that take {change.held_bytes:,} bytes, and half of the "
-                f"participants at most {usual:,}; they do not fit in --max-memory together",
+                f"has factors of {layer} that take {change.held_bytes:,} bytes, and those of half "
+                f"of the participants at most {usual:,}; all together exceed --max-memory",
             )
     if total > allowed:
         raise InputError(
-            f"{layer} takes {total:,} bytes in the factors of all adapters, more than "
+            f"the factors of {layer} in all adapters take {total:,} bytes, more than "
             "--max-memory; allow more"
         )
     return True

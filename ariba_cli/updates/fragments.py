@@ -91,12 +91,12 @@ def layout_of(layer: str, shape: Sequence[int], fragment: str) -> FragmentLayout
     cut = _cut(layer, shape, fragment)
     if cut.fragments == 0 or cut.dimension == 0:
         raise UnfitLayerError(
-            f"layer '{layer}' of shape {_times(shape)} holds no {fragment} fragment"
+            f"layer '{layer}' of shape {_times(shape)} does not hold one whole {fragment} fragment"
         )
     if cut.dimension > WIDEST_FRAGMENT:
         raise TooWideError(
-            f"a {fragment} of layer '{layer}' has {cut.dimension:,} values, more than the "
-            f"{WIDEST_FRAGMENT:,} of a covariance that can be held; try --fragment block:64"
+            f"a {fragment} of layer '{layer}' has {cut.dimension:,} values, and a fragment can "
+            f"have at most {WIDEST_FRAGMENT:,}; try --fragment block:64"
         )
     return cut
 
@@ -108,7 +108,7 @@ def _cut(layer: str, shape: Sequence[int], fragment: str) -> FragmentLayout:
         return FragmentLayout(size // dimension, dimension, size % dimension)
     if fragment not in ("kernel", "filter", "row"):
         raise UsageError(
-            f"there is no fragment '{fragment}'; use kernel, filter, row or block:D (as block:64)"
+            f"unknown fragment '{fragment}'; use kernel, filter, row or block:D, such as block:64"
         )
     if fragment in ("kernel", "filter") and is_convolution(shape):
         taken = 2 if fragment == "kernel" else 1
@@ -127,7 +127,7 @@ def _cut(layer: str, shape: Sequence[int], fragment: str) -> FragmentLayout:
 def _block_size(fragment: str) -> int:
     size = re.fullmatch(r"block:([1-9][0-9]{0,8})", fragment)
     if size is None:
-        raise UsageError(f"'{fragment}' names no block size; write block:64 for 64 values")
+        raise UsageError(f"'{fragment}' lacks a block size; write block:64 for 64 values")
     return int(size[1])
 
 

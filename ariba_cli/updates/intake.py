@@ -190,7 +190,7 @@ def differing_changes(submissions: Sequence[Submission], layer: Layer) -> list[F
     findings = [
         Finding(
             FindingKind.WRONG_SCALE,
-            f"scales {layer.name} by {one.scale:g} and most by {scale:g}; it is scored as it says",
+            f"scales {layer.name} by {one.scale:g}, and most by {scale:g}; it is scored by its own",
             identifier,
             layer.name,
             facts={"scale": one.scale, "usual": scale},
@@ -202,7 +202,7 @@ def differing_changes(submissions: Sequence[Submission], layer: Layer) -> list[F
     findings += [
         Finding(
             FindingKind.WRONG_LAYOUT,
-            f"holds {layer.name} as {order[one.transposed]} by its own words, and most as "
+            f"says that it holds {layer.name} as {order[one.transposed]}, and most as "
             f"{order[bool(transposed)]}; it is scored as it says",
             identifier,
             layer.name,

@@ -381,11 +381,11 @@ def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int) -> bool
     if size <= (memory if packed or _readers(taken) else min(memory, _MOST_HELD)):
         return False
     if packed:
-        how = "has packed it; convert the round with ariba convert"
+        how = "stores it packed; convert the round with ariba convert"
         if isinstance(packed[0].tensor, Permuted):
-            how = "has its kernels channels-last, which are held as a whole; allow more memory"
+            how = "stores it channels-last, so it is held as a whole; allow more memory"
         raise InputError(
-            f"{layer.name} takes {size:,} bytes in all updates, more than --max-memory, and "
+            f"{layer.name} of all updates takes {size:,} bytes, more than --max-memory, and "
             f"{packed[0].submission.member.id} {how}"
         )
     return True
