@@ -282,6 +282,13 @@ def test_who_comes_back_as_a_suspect_has_two_bars() -> None:
     assert spans(steps) == {"a": [(1, 1), (3, 3)], "b": [(2, 3)], "c": [(2, 3)]}
 
 
+def test_a_bar_ends_at_the_last_k_est_that_was_counted() -> None:
+    from ariba_cli.reports.html.stability import spans
+
+    steps = (KEstStep(1, ("a",), ()), KEstStep(40, ("b",), ("a",)), KEstStep(80, (), ("b",)))
+    assert spans(steps) == {"a": [(1, 1)], "b": [(40, 40)]}
+
+
 def test_a_group_is_named_in_findings() -> None:
     text = words(Page(audit_html(full_report())))
     assert "duplicate p0003, p0004 they sent the same values" in text

@@ -162,10 +162,10 @@ def test_marks_are_the_first_in_order(
 ) -> None:
     distances = np.random.default_rng(seed).integers(-3, kinds, (n, m)).astype(np.float64)
     k_est = data.draw(st.integers(1, n - 1))
-    counts, ends = marks_by_k_est(distances, k_est)
-    assert len(counts) == len(ends) == min(2 * k_est, n - 1)
+    found = marks_by_k_est(distances, k_est)
+    assert len(found.by_k_est) == len(found.ends) == min(2 * k_est, n - 1)
     order = sorted((-value, place) for place, value in enumerate(distances.flat))
-    for k, (own, end) in enumerate(zip(counts, ends, strict=True), 1):
+    for k, (own, end) in enumerate(zip(found.by_k_est, found.ends, strict=True), 1):
         marked = [place // m for _, place in order[: k * m]]
         assert own.tolist() == [marked.count(participant) for participant in range(n)]
         assert (-end.last, -end.following) == (order[k * m - 1][0], order[k * m][0])

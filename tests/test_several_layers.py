@@ -248,7 +248,9 @@ def result(layer: str, fragments: int, scores: dict[str, int], *, marked: int = 
 
 
 def counts(layer: str, fragments: int, scores: dict[str, list[int]]) -> LayerCounts:
-    return LayerCounts(layer, fragments, tuple(scores), np.array(list(scores.values())).T)
+    by_k_est = np.array(list(scores.values())).T
+    k_ests = np.arange(1, 1 + len(by_k_est))
+    return LayerCounts(layer, fragments, tuple(scores), k_ests, by_k_est)
 
 
 def test_shares_that_are_equal_tie_though_their_floats_differ() -> None:

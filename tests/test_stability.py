@@ -17,7 +17,7 @@ from ariba_cli.detectors import make_detectors
 from ariba_cli.reports.words import stability_in_words
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.scoring import engine
-from ariba_cli.scoring.marks import last_k_est
+from ariba_cli.scoring.marks import counted_k_ests
 from ariba_cli.updates.fragments import FragmentLayout, Fragments
 from ariba_cli.verdicts.verdict import MarkedLayer, Stability, Verdict
 from tests.conftest import FIXTURES
@@ -31,8 +31,8 @@ from tests.test_several_layers import write_round
 def test_marks_for_every_k_est_are_those_of_the_oracle(layer: Layer) -> None:
     found = layer.score()
     assume(found.marked)
-    last = last_k_est(layer.k_est, len(layer.tensors))
-    assert found.by_k_est.shape == (last, len(layer.tensors))
+    last = min(2 * layer.k_est, len(layer.tensors) - 1)
+    assert found.k_ests.tolist() == list(range(1, last + 1))
     assert found.by_k_est.sum(axis=1).tolist() == [
         k_est * layer.cut.fragments for k_est in range(1, last + 1)
     ]
@@ -53,6 +53,40 @@ def test_a_k_est_of_its_own_gives_the_same_marks(seed: int) -> None:
         assert engine.score(fragments, k_est).scores.tolist() == counts.tolist()
 
 
+def test_of_many_participants_no_more_than_64_k_est_are_counted() -> None:
+    assert counted_k_ests(500, 1000).tolist() == [*range(1, 1000)]
+    for k_est in (1, 2, 30, 31, 200, 777, 999):
+        found = counted_k_ests(k_est, 1001).tolist()
+        assert found == sorted({*found})
+        assert {k_est - 1, k_est, k_est + 1} - {0} <= {*found}
+        assert found[0] == 1
+        assert found[-1] <= 2 * k_est
+        assert len(found) <= 64 or k_est < 32
+
+
+def test_what_is_counted_of_many_participants_is_what_a_k_est_of_its_own_gives() -> None:
+    random = np.random.default_rng(7)
+    values = random.standard_normal((1100, 90)) * random.uniform(1, 3, (1100, 1))
+    fragments = Fragments(values.astype(np.float32), FragmentLayout(10, 9))
+    marks = engine.score(fragments, 220)
+    assert 60 < len(marks.k_ests) <= 64
+    assert marks.marked == marks.scores.sum() == 2200
+    for k_est, counts in zip(marks.k_ests.tolist(), marks.by_k_est, strict=True):
+        if k_est % 9 == 0 or abs(k_est - 220) < 2:
+            assert engine.score(fragments, k_est).scores.tolist() == counts.tolist()
+    scored = tuple(f"p{index:04}" for index in range(1100))
+    counted = LayerCounts("one", 10, scored, marks.k_ests, marks.by_k_est)
+    # A layer that not so many hold has them all.
+    every = engine.score(Fragments(values[:999].astype(np.float32), fragments.cut), 220)
+    other = LayerCounts("other", 10, scored[:999], every.k_ests, every.by_k_est)
+    found, _ = stability_of([counted, other], named([counted, other], 220), 220)
+    assert [step.k_est for step in found.steps] == marks.k_ests.tolist()
+    suspects: set[str] = set()
+    for step in found.steps:
+        suspects = (suspects - set(step.leave)) | set(step.enter)
+        assert suspects == set(named([counted, other], step.k_est))
+
+
 def results(counted: list[LayerCounts], k_est: int) -> list[MarkedLayer]:
     return [
         MarkedLayer(
@@ -66,7 +100,7 @@ def results(counted: list[LayerCounts], k_est: int) -> list[MarkedLayer]:
             covariance_rank=9,
             cutoff_distance=1.0,
             cutoff_margin=0.1,
-            scores=dict(zip(one.ids, one.by_k_est[k_est - 1].tolist(), strict=True)),
+            scores=dict(zip(one.ids, one.by_k_est[one.k_ests == k_est][0].tolist(), strict=True)),
         )
         for one in counted
     ]
@@ -88,10 +122,11 @@ def counted_layers(draw: st.DrawFn) -> tuple[list[LayerCounts], int]:
         scored = tuple(name for name in ids if name != missing)
         # Sums of these leave what int64 holds.
         fragments = draw(st.sampled_from([2, 3, 7, 3**25, 5**17]))
-        shape = (last_k_est(k_est, len(scored)), len(scored))
+        k_ests = counted_k_ests(k_est, len(scored))
         seed = draw(st.integers(0, 9999))
+        shape = len(k_ests), len(scored)
         counts = np.random.default_rng(seed).integers(0, min(fragments, 4), shape)
-        found.append(LayerCounts(f"layer{number}", fragments, scored, counts))
+        found.append(LayerCounts(f"layer{number}", fragments, scored, k_ests, counts))
     return found, k_est
 
 
@@ -138,7 +173,7 @@ def test_who_stays_without_a_layer_is_as_if_it_was_not_there(
 def test_shares_that_no_float_tells_apart_are_told_apart() -> None:
     large = 3**30
     counts = np.array([[5, 4, 0], [5, 4, 0]])
-    counted = [LayerCounts("one", large, ("a", "b", "c"), counts)]
+    counted = [LayerCounts("one", large, ("a", "b", "c"), np.array([1, 2]), counts)]
     _, margin = stability_of(counted, ["a"], 1)
     assert margin == float(Fraction(1, large))
 

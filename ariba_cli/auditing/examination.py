@@ -362,7 +362,7 @@ class _Examination:
         )
         counts = None
         if marks.marked:
-            counts = LayerCounts(result.layer, result.fragments, ids, marks.by_k_est)
+            counts = LayerCounts(result.layer, result.fragments, ids, marks.k_ests, marks.by_k_est)
         return Marked(result, marks.parameters, marks.device, counts)
 
     def _evidence(

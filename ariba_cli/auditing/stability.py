@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
 from itertools import chain
 from typing import Any
 
@@ -19,7 +20,7 @@ _MOST_INT64 = 2**62
 
 @dataclass(frozen=True)
 class LayerCounts:
-    """The marks of one layer for every k_est that was counted.
+    """The marks of one layer for several k_est.
 
     Attributes
     ----------
@@ -29,13 +30,16 @@ class LayerCounts:
         The number of fragments of each participant, m.
     ids : tuple of str
         The n scored participants, in id order.
+    k_ests : int array of shape (k_ests,)
+        These k_est, in ascending order.
     by_k_est : int array of shape (k_ests, n)
-        S_i for every k_est from 1.
+        S_i for each of them.
     """
 
     layer: str
     fragments: int
     ids: tuple[str, ...]
+    k_ests: npt.NDArray[np.integer]
     by_k_est: npt.NDArray[np.integer]
 
 
@@ -68,7 +72,7 @@ class _Shares:
     def _numerators(self, k_est: int) -> npt.NDArray[Any]:
         numerators: npt.NDArray[Any] = np.zeros(len(self._ids), dtype=self._exact)
         for one, where in zip(self._layers, self._places, strict=True):
-            scores = one.by_k_est[k_est - 1].astype(self._exact)
+            scores = one.by_k_est[np.searchsorted(one.k_ests, k_est)].astype(self._exact)
             numerators[where] += scores * (self._fragments // one.fragments)
         numerators *= self._weights
         return numerators
@@ -97,16 +101,16 @@ def stability_of(
     """
     shares = _Shares(layers)
     found = Stability(
-        steps=_steps(shares, min(len(layer.by_k_est) for layer in layers)),
+        steps=_steps(shares, reduce(np.intersect1d, (one.k_ests for one in layers)).tolist()),
         without_layer=_without_layer(layers, suspects, k_est),
     )
     return found, shares.margin(k_est)
 
 
-def _steps(shares: _Shares, last: int) -> tuple[KEstStep, ...]:
+def _steps(shares: _Shares, k_ests: Sequence[int]) -> tuple[KEstStep, ...]:
     steps = []
     before: list[str] = []
-    for k_est in range(1, last + 1):
+    for k_est in k_ests:
         now = shares.suspects(k_est)
         old, new = set(before), set(now)
         steps.append(

@@ -10,7 +10,7 @@ from ariba_cli.scoring.covariance import (
     uncertainty,
 )
 from ariba_cli.scoring.cpu import Cpu
-from ariba_cli.scoring.marks import Marks, can_tell_apart, last_k_est, marks_of, nobody_marked
+from ariba_cli.scoring.marks import Marks, can_tell_apart, counted_k_ests, marks_of, nobody_marked
 from ariba_cli.scoring.processor import Float64, Processor, Sums
 from ariba_cli.scoring.selection import most_distant
 from ariba_cli.scoring.whitening import whitening
@@ -26,7 +26,7 @@ def score(
 ) -> Marks:
     """Mark the k_est·m most distant fragments (Eq. 7); 1 ≤ k_est < n.
 
-    The marks for every other k_est up to twice that come along: only the cut is another.
+    The marks for other k_est up to twice that come along: only the cut is another.
 
     The products that make up the covariance are first added up in whatever order the
     processor likes. Only where the rounding of that could change a mark or a digit of the
@@ -44,7 +44,7 @@ def score(
         True to find every distance exactly and keep it.
     """
     processor = processor or Cpu()
-    marks, cuts = None, last_k_est(k_est, fragments.participants)
+    marks, cuts = None, len(counted_k_ests(k_est, fragments.participants))
     if keep_distances or settles_nothing(fragments, cuts):
         from_reference = distances_from_reference(fragments, processor)
     else:
@@ -65,13 +65,13 @@ def _if_settled(sums: Sums, fragments: Fragments, k_est: int, processor: Process
         return None
     selected = most_distant(fragments, factored, k_est, processor)
     doubt = uncertainty(sums.additions, factored, selected.largest)
-    end = selected.ends[k_est - 1]
+    counted = selected.counted
     if not (
-        end.is_certain(doubt)
-        and all(one.marks_stay(doubt + selected.roughness) for one in selected.ends)
+        counted.end(k_est).is_certain(doubt)
+        and all(one.marks_stay(doubt + selected.roughness) for one in counted.ends)
     ):
         return None
-    return marks_of(selected.by_k_est, k_est, factored.rank, end, sums.from_reference)
+    return marks_of(counted, k_est, factored.rank, sums.from_reference)
 
 
 def _exactly(
@@ -86,6 +86,5 @@ def _exactly(
     if not can_tell_apart(factored.rank, fragments.participants, fragments.cut.fragments):
         return nobody_marked(k_est, fragments.participants, factored.rank, from_reference)
     selected = most_distant(fragments, factored, k_est, processor, keep_distances=keep_distances)
-    end = selected.ends[k_est - 1]
-    marks = marks_of(selected.by_k_est, k_est, factored.rank, end, from_reference)
+    marks = marks_of(selected.counted, k_est, factored.rank, from_reference)
     return replace(marks, distances=selected.distances)

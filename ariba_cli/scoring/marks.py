@@ -12,6 +12,10 @@ from ariba_cli.base.parameters import Parameter
 # nearly equal distances: a tenth of it is all that an unhurried reader can use.
 DISTANCE_DIGITS = 6
 MARGIN_DIGITS = 2
+# Of more participants, marks are counted for no more than 64 k_est: the numbers for all of them
+# would take more memory than the values of a small layer.
+_MOST_FOR_EVERY_K_EST = 1000
+_SPREAD = 61
 # By how many uncertainties of a distance a margin may be off, with what rounding adds to it.
 _DOUBT = 2.5
 
@@ -56,13 +60,42 @@ class Cutoff:
 
 
 @dataclass(frozen=True)
+class CountedMarks:
+    """The marks of a layer for several k_est.
+
+    Attributes
+    ----------
+    k_ests : int64 array of shape (k_ests,)
+        These k_est, in ascending order; see `counted_k_ests`.
+    by_k_est : int array of shape (k_ests, n)
+        The number of marked fragments of each participant.
+    ends : tuple of Cutoff
+        The ends of the marks.
+    """
+
+    k_ests: Counts
+    by_k_est: Counts
+    ends: tuple[Cutoff, ...]
+
+    def row(self, k_est: int) -> int:
+        """Return the place of a k_est among them."""
+        return int(np.searchsorted(self.k_ests, k_est))
+
+    def end(self, k_est: int) -> Cutoff:
+        """Return the end of the marks for one of them."""
+        return self.ends[self.row(k_est)]
+
+
+@dataclass(frozen=True)
 class Marks:
     """The result of an engine for one layer.
 
     Attributes
     ----------
+    k_ests : int64 array of shape (k_ests,)
+        The k_est for which marks are counted; see `counted_k_ests`.
     by_k_est : int64 array of shape (k_ests, n)
-        S_i for every k_est from 1 to `last_k_est`.
+        S_i for each of them.
     scores : int64 array of shape (n,)
         S_i = Σ_j s_ij (Eq. 7) for the k_est that was asked for.
     marked : int
@@ -85,6 +118,7 @@ class Marks:
         The distances of all fragments, or their other scores, where they were asked for.
     """
 
+    k_ests: Counts
     by_k_est: Counts
     scores: Counts
     marked: int
@@ -97,9 +131,18 @@ class Marks:
     distances: npt.NDArray[np.float64] | None = None
 
 
-def last_k_est(k_est: int, participants: int) -> int:
-    """Return the largest k_est for which marks are counted: twice the given one, or n − 1."""
-    return min(2 * k_est, participants - 1)
+def counted_k_ests(k_est: int, participants: int) -> Counts:
+    """Return the k_est for which marks are counted, in ascending order.
+
+    They are all up to twice the given one, or to n − 1. Of many participants they are the given
+    one, those beside it, and others at even distances.
+    """
+    last = min(2 * k_est, participants - 1)
+    if participants <= _MOST_FOR_EVERY_K_EST:
+        return np.arange(1, last + 1)
+    spread = 1 + np.arange(_SPREAD) * (2 * k_est - 1) // (_SPREAD - 1)
+    chosen = np.union1d(spread, (k_est - 1, k_est, k_est + 1))
+    return chosen[(chosen >= 1) & (chosen <= last)]
 
 
 def nobody_marked(
@@ -109,21 +152,23 @@ def nobody_marked(
     from_reference: npt.NDArray[np.float64],
 ) -> Marks:
     """Return the result of an engine when no fragment is further away than any other."""
-    nobody = np.zeros((last_k_est(k_est, participants), participants), dtype=np.int32)
-    return marks_of(nobody, k_est, covariance_rank, Cutoff(0.0, 0.0), from_reference)
+    k_ests = counted_k_ests(k_est, participants)
+    nobody = np.zeros((len(k_ests), participants), dtype=np.int32)
+    ends = (Cutoff(0.0, 0.0),) * len(k_ests)
+    return marks_of(CountedMarks(k_ests, nobody, ends), k_est, covariance_rank, from_reference)
 
 
 def marks_of(
-    by_k_est: Counts,
+    counted: CountedMarks,
     k_est: int,
     covariance_rank: int | None,
-    end: Cutoff,
     from_reference: npt.NDArray[np.float64],
 ) -> Marks:
-    """Return the marks of a layer, which end at `end` for the k_est that was asked for."""
-    scores = by_k_est[k_est - 1]
+    """Return the marks of a layer for the k_est that was asked for."""
+    end, scores = counted.end(k_est), counted.by_k_est[counted.row(k_est)]
     return Marks(
-        by_k_est=by_k_est,
+        k_ests=counted.k_ests,
+        by_k_est=counted.by_k_est,
         scores=scores,
         marked=int(scores.sum()),
         covariance_rank=covariance_rank,
@@ -143,10 +188,8 @@ def can_tell_apart(covariance_rank: int, participants: int, fragments: int) -> b
     return 0 < covariance_rank < (participants - 1) * fragments
 
 
-def marks_by_k_est(
-    distances: npt.NDArray[np.float64], k_est: int
-) -> tuple[Counts, tuple[Cutoff, ...]]:
-    """Count the marks of each participant for every k_est up to `last_k_est`, and find their ends.
+def marks_by_k_est(distances: npt.NDArray[np.float64], k_est: int) -> CountedMarks:
+    """Count the marks of each participant for the k_est of `counted_k_ests`, and find their ends.
 
     Ties are broken by participant, then by fragment.
 
@@ -158,7 +201,8 @@ def marks_by_k_est(
         The number k_est that was asked for.
     """
     n, m = distances.shape
-    cuts = m * np.arange(1, last_k_est(k_est, n) + 1)
+    k_ests = counted_k_ests(k_est, n)
+    cuts = m * k_ests
     last, following = distances.size - cuts, distances.size - cuts - 1
     # Only what is at a cut is put in its place: that takes no more than a copy.
     placed = np.partition(distances, np.union1d(last, following), axis=None)
@@ -175,7 +219,7 @@ def marks_by_k_est(
     before = np.cumsum(tied, axis=0) - tied
     counts = above + np.clip(cuts - above.sum(axis=0) - before, 0, tied)
     ends = map(Cutoff, placed[last].tolist(), placed[following].tolist())
-    return counts.T.astype(np.int32), tuple(ends)
+    return CountedMarks(k_ests, counts.T.astype(np.int32), tuple(ends))
 
 
 def _digits(number: float, digits: int) -> float:

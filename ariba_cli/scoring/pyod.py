@@ -103,8 +103,7 @@ def score(
     _check_finite(scores, plan.name, varying, fragments.cut.dimension)
     if scores.min() == scores.max():
         return nobody_marked(k_est, fragments.participants, None, from_reference)
-    by_k_est, found = marks_by_k_est(scores, k_est)
-    marks = marks_of(by_k_est, k_est, None, found[k_est - 1], from_reference)
+    marks = marks_of(marks_by_k_est(scores, k_est), k_est, None, from_reference)
     return replace(marks, distances=scores) if keep_distances else marks
 
 

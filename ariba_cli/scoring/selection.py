@@ -13,7 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ariba_cli.scoring.marks import Counts, Cutoff, last_k_est, marks_by_k_est
+from ariba_cli.scoring.marks import (
+    CountedMarks,
+    Counts,
+    Cutoff,
+    counted_k_ests,
+    marks_by_k_est,
+)
 from ariba_cli.scoring.near_cuts import Distances, Run, near
 from ariba_cli.scoring.processor import Processor
 from ariba_cli.scoring.sweep import sweep
@@ -30,14 +36,12 @@ _CLOSE_VALUES = 2**20
 
 @dataclass(frozen=True)
 class Selected:
-    """The number of marked fragments and the ends of the marks, for every k_est up to `last_k_est`.
+    """The marks for several k_est.
 
     Attributes
     ----------
-    by_k_est : int64 array of shape (k_ests, n)
-        The number of marked fragments of each participant.
-    ends : tuple of Cutoff
-        The two distances between which the marks end; exact for the k_est that was asked for.
+    counted : CountedMarks
+        The marks; their end is exact for the k_est that was asked for.
     roughness : float
         The largest relative error of the other ends.
     largest : float
@@ -46,8 +50,7 @@ class Selected:
         The exact distances of all fragments, where they were asked for.
     """
 
-    by_k_est: Counts
-    ends: tuple[Cutoff, ...]
+    counted: CountedMarks
     roughness: float
     largest: float
     distances: Float64 | None = None
@@ -61,7 +64,7 @@ def most_distant(
     *,
     keep_distances: bool = False,
 ) -> Selected:
-    """Mark k·m fragments of largest distance for every k up to `last_k_est` of k_est.
+    """Mark k·m fragments of largest distance for every k of `counted_k_ests`.
 
     Ties are broken by participant, then by fragment.
 
@@ -78,7 +81,8 @@ def most_distant(
     keep_distances : bool
         True to find every distance exactly and keep it.
     """
-    cuts = fragments.cut.fragments * np.arange(1, last_k_est(k_est, fragments.participants) + 1)
+    k_ests = counted_k_ests(k_est, fragments.participants)
+    cuts = fragments.cut.fragments * k_ests
     distances = Distances(fragments, factored, processor)
     roughness = _roughness(factored)
     # It may be no number.
@@ -87,14 +91,15 @@ def most_distant(
     if runs is None:
         exact = _exact_distances(fragments, factored)
         marks = marks_by_k_est(exact, k_est)
-        return Selected(*marks, 0.0, float(exact.max()), exact if keep_distances else None)
+        return Selected(marks, 0.0, float(exact.max()), exact if keep_distances else None)
     counts = np.empty((len(cuts), fragments.participants), dtype=np.int32)
     ends: list[Cutoff] = []
     for run in runs:
-        reported = k_est - 1 - run.cuts.start
+        reported = int(np.searchsorted(k_ests, k_est)) - run.cuts.start
         counts[run.cuts], here = _settled(fragments, factored, run, reported, roughness)
         ends += here
-    return Selected(counts, tuple(ends), roughness, math.sqrt(distances.largest))
+    counted = CountedMarks(k_ests, counts, tuple(ends))
+    return Selected(counted, roughness, math.sqrt(distances.largest))
 
 
 def _exact_distances(fragments: Fragments, factored: Whitening) -> Float64:

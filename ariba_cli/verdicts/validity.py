@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from msgspec.structs import replace
@@ -332,8 +333,10 @@ def _of_stability(
     stability: Stability, known: frozenset[str], layers: Collection[str]
 ) -> Iterator[str]:
     # Pictures count from the first to the last.
-    if any(step.k_est != k_est for k_est, step in enumerate(stability.steps, 1)):
-        yield "its stability does not go through k_est from 1 on, one by one"
+    k_ests = [step.k_est for step in stability.steps]
+    ascending = all(one < following for one, following in pairwise(k_ests))
+    if k_ests and not (ascending and k_ests[0] == 1 and k_ests[-1] < len(known)):
+        yield "its stability does not go up from a k_est of 1 to less than its participants"
     for step in stability.steps:
         yield from _unknown_ids((*step.enter, *step.leave), known)
     for suspects in stability.without_layer.values():

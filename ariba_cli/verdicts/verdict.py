@@ -147,7 +147,7 @@ class Score(Struct, frozen=True):
 
 
 class KEstStep(Struct, frozen=True):
-    """The difference between the suspects for one k̃ and those for a k̃ that is less by one.
+    """The difference between the suspects for one k̃ and those for the one of the step before.
 
     Attributes
     ----------
@@ -170,8 +170,9 @@ class Stability(Struct, frozen=True):
     Attributes
     ----------
     steps : tuple of KEstStep
-        The steps for every k̃ from 1 to twice that of the audit, or to n − 1: k̃·m fragments of
-        each layer are marked anew, and the k̃ participants of highest share are the suspects.
+        The steps for every k̃ from 1 to twice that of the audit, or to n − 1; of more than 1,000
+        participants for some of them. k̃·m fragments of each layer are marked anew, and the k̃
+        participants of highest share are the suspects.
     without_layer : dict of str to tuple of str
         The suspects who stay such, by the layer that is left out; where there are several.
     """

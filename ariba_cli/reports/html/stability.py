@@ -40,18 +40,22 @@ def stability_section(verdict: Verdict) -> Element | None:
 def spans(steps: Sequence[KEstStep]) -> dict[str, list[Span]]:
     """Return the ranges of k̃ in which each participant is a suspect who ever is.
 
+    Of k̃ for which no marks were counted, nothing is said: a range ends before them.
+
     >>> spans([KEstStep(1, ("a",), ()), KEstStep(2, ("b", "c"), ("a",))])
     {'a': [(1, 1)], 'b': [(2, 2)], 'c': [(2, 2)]}
     """
     found: dict[str, list[Span]] = {}
     since: dict[str, int] = {}
+    before = 0
     for step in steps:
         for name in step.leave:
             if name in since:
-                found[name].append((since.pop(name), step.k_est - 1))
+                found[name].append((since.pop(name), before))
         for name in step.enter:
             found.setdefault(name, [])
             since[name] = step.k_est
+        before = step.k_est
     for name, start in since.items():
         found[name].append((start, steps[-1].k_est))
     return {name: own for name, own in found.items() if own}
@@ -81,7 +85,7 @@ def _by_k_est(steps: Sequence[KEstStep], decides: int, verdict: Verdict) -> Elem
     parts.append(line(x, _TOP - 4, x, height + 4, "cut"))
     right = left + (last - first + 1) * step + _RIGHT
     picture = svg(right, height + 10, "From which k̃ on each participant is a suspect", *parts)
-    return figure(scrolling(picture), *_caption(len(shown), len(rows), verdict))
+    return figure(scrolling(picture), *_caption(len(shown), len(rows), steps, verdict))
 
 
 def _nearest_to_cutoff(
@@ -93,8 +97,10 @@ def _nearest_to_cutoff(
     return rows[start : start + _MOST_ROWS]
 
 
-def _caption(shown: int, all_: int, verdict: Verdict) -> list[Child]:
+def _caption(shown: int, all_: int, steps: Sequence[KEstStep], verdict: Verdict) -> list[Child]:
     text = "Left to right, k̃ grows from 1; a bar shows for which k̃ a participant is a suspect."
+    if len(steps) < steps[-1].k_est:
+        text += f" Marks were counted for {len(steps)} of these k̃."
     if shown < all_:
         text += f" Shown are the {shown} of {all_:,} who enter nearest to the cutoff."
     entries = legend(
