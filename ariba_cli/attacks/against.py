@@ -11,6 +11,7 @@ from ariba_cli.auditing.audit import audit_sent
 from ariba_cli.auditing.settings import DEFAULT_LEVEL, AuditSettings
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.ids import id_order
+from ariba_cli.base.medians import median_of
 from ariba_cli.detectors import make_detectors
 from ariba_cli.federated.models import Weights
 from ariba_cli.federated.randomness import derived_seed
@@ -212,7 +213,7 @@ class Search:
     ) -> Reached:
         together = self._round(updates)
         said = self.judge(together)
-        usual = float(np.median([update_norm(self.start, one) for one in self.honest.values()]))
+        usual = median_of([update_norm(self.start, one) for one in self.honest.values()])
         return Reached(
             tries=tries,
             disguise=disguise,

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.auditing.choice import ChosenLayer
+from ariba_cli.base.medians import median_of
 from ariba_cli.scoring.covariance import exact_covariance
 from ariba_cli.scoring.marks import Marks
 from ariba_cli.updates.fragments import Fragments
@@ -71,7 +72,7 @@ def layer_evidence(
     shown = dict.fromkeys(by_marks[:_SHOWN_PARTICIPANTS].tolist())
     shown |= {index: None for index, name in enumerate(ids) if name in wanted.explained}
     k_est = marks.marked // fragments.cut.fragments
-    median = float(np.median(marks.distances))
+    median = median_of(marks.distances)
     space = _SHOWN_VALUES // (2 * len(shown) * _SHOWN_FRAGMENTS * wanted.layers)
     gathering = _Gathering(
         fragments=fragments,

@@ -7,6 +7,7 @@ import numpy as np
 
 from ariba_cli.auditing.decisions import with_ids
 from ariba_cli.auditing.detection import Detected
+from ariba_cli.base.medians import median_of
 from ariba_cli.scoring.update_statistics import Float64, centred
 from ariba_cli.verdicts.ranked import Reason
 
@@ -48,7 +49,7 @@ def observe(decides: Detected) -> Observation | None:
     gram = total.gram if total.from_global else centred(total.gram)
     norms = np.sqrt(np.maximum(np.diagonal(gram), 0.0))
     # Where most sent nothing, there is no usual length.
-    usual = float(np.median(norms)) or float(norms.max()) or 1.0
+    usual = median_of(norms) or float(norms.max()) or 1.0
     unlikely = [place for place, p in enumerate(scores.p_values) if p <= _UNLIKELY]
     return Observation(
         ids=decides.ids,

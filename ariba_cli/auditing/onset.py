@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ariba_cli.base.medians import median_of
 from ariba_cli.detectors.timeline import terms_of
 from ariba_cli.scoring.over_rounds import OverRounds
 from ariba_cli.scoring.panel.robust import Kept
@@ -52,7 +53,7 @@ def _deviations(terms: Float64, place: int, usual: Kept) -> Float64:
     for index, row in enumerate(terms):
         others = row[usual & np.isfinite(row)]
         if len(others):
-            median = float(np.median(others))
-            spread = _MAD_TO_DEVIATION * float(np.median(np.abs(others - median)))
+            median = median_of(others)
+            spread = _MAD_TO_DEVIATION * median_of(np.abs(others - median))
             found[index] = (row[place] - median) / max(spread, _LEAST_SPREAD)
     return found

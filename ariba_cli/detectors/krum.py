@@ -3,6 +3,7 @@
 import numpy as np
 
 from ariba_cli.base.errors import UsageError
+from ariba_cli.base.medians import median_of
 from ariba_cli.detectors.declaration import Arguments, Declaration, Option, Scope, UpdateFamily
 from ariba_cli.scoring.update_statistics import Float64, UpdateStatistics, squared_distances
 
@@ -64,7 +65,7 @@ def krum_sums(distances: Float64, f: int) -> Float64:
 def krum_scores(statistics: UpdateStatistics, *, f: int) -> Float64:
     """Return the sums divided by their median; unchanged where that is zero."""
     sums = krum_sums(squared_distances(statistics.gram), f)
-    median = float(np.median(sums))
+    median = median_of(sums)
     found: Float64 = sums / median if median > 0 else sums
     return found
 

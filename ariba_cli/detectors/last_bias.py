@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ariba_cli.base.medians import median_of
 from ariba_cli.detectors.declaration import (
     Declaration,
     Need,
@@ -50,12 +51,16 @@ def _deviations(values: Float64) -> Float64:
 
     Where most agree to the last digits, the mean deviation stands in for the median one.
     """
-    moved = np.abs(values - np.median(values, axis=0))
+    moved = np.abs(values - _medians(values))
     least = _LEAST_SPREAD * np.abs(values).max(axis=0)
-    spread = _MAD_TO_DEVIATION * np.median(moved, axis=0)
+    spread = _MAD_TO_DEVIATION * _medians(moved)
     spread = np.where(spread > least, spread, moved.mean(axis=0))
     found: Float64 = np.divide(moved, spread, out=np.zeros_like(moved), where=spread > 0)
     return found
+
+
+def _medians(values: Float64) -> Float64:
+    return np.array([median_of(column) for column in values.T])
 
 
 class LastBias:

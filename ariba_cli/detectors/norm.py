@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ariba_cli.base.medians import median_of
 from ariba_cli.detectors.declaration import Declaration, Need, Scope, UpdateFamily
 from ariba_cli.scoring.update_statistics import Float64, UpdateStatistics
 
@@ -23,7 +24,7 @@ def norm_scores(statistics: UpdateStatistics) -> Float64:
 
 def by_median(lengths: Float64) -> Float64:
     """Return lengths as multiples of their median; unchanged where that is zero."""
-    median = float(np.median(lengths))
+    median = median_of(lengths)
     found: Float64 = lengths / median if median > 0 else lengths
     return found
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ariba_cli.base.medians import median_of
 from ariba_cli.detectors.declaration import Declaration, Need, Scope, UpdateFamily
 from ariba_cli.scoring.update_statistics import Float64, Statistic, UpdateStatistics
 
@@ -28,7 +29,7 @@ def sign_scores(statistics: UpdateStatistics) -> Float64:
     if not statistics.with_majority:
         return np.zeros(statistics.participants)
     agreement = statistics.agreement / statistics.with_majority
-    found: Float64 = np.abs(agreement - np.median(agreement))
+    found: Float64 = np.abs(agreement - median_of(agreement))
     return found
 
 

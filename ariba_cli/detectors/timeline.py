@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ariba_cli.base.medians import median_of
 from ariba_cli.base.parameters import OF_SIGN, Parameter
 from ariba_cli.detectors.declaration import Declaration, HistoryDetector, Scope, Scores
 from ariba_cli.scoring.over_rounds import OverRounds
@@ -136,7 +137,7 @@ def _standing(terms: Float64, floor: float) -> Float64:
     have the correlation r, so that those who took part in few can be compared with the others.
     """
     here = np.isfinite(terms)
-    usual = np.array([float(np.median(row[np.isfinite(row)])) for row in terms])
+    usual = np.array([median_of(row[np.isfinite(row)]) for row in terms])
     count = here.sum(axis=0)
     found = np.full(terms.shape[1], -np.inf)
     judged = count >= FEWEST_ROUNDS
@@ -162,7 +163,7 @@ def _against_usual(values: Float64, floor: float) -> Float64:
     kept = np.ones(len(values), dtype=bool)
     part = _FIRST_PART
     for _ in range(_REFITS):
-        median = float(np.median(values[kept]))
+        median = median_of(values[kept])
         scale = max(_mean_excess(values[kept] - median, part), floor)
         found: Float64 = np.round((values - median) / scale, _DECIMALS)
         usual = found <= _UNUSUAL

@@ -4,6 +4,7 @@ import numpy as np
 
 from ariba_cli.aggregation.rules.declaration import Choice, Declaration, Float64, Rule
 from ariba_cli.aggregation.updates import RoundUpdates
+from ariba_cli.base.medians import median_of
 from ariba_cli.scoring.update_statistics import squared_distances
 
 DECLARATION = Declaration(
@@ -40,7 +41,7 @@ def weiszfeld(gram: Float64) -> Float64:
     gram = gram - gram[midst] - gram[:, midst : midst + 1] + gram[midst, midst]
     squares = np.diagonal(gram)
     weights = np.full(len(gram), 1 / len(gram))
-    smoothing = _SMOOTHING * float(np.sqrt(max(float(np.median(squares)), 0.0)))
+    smoothing = _SMOOTHING * float(np.sqrt(max(median_of(squares), 0.0)))
     if smoothing == 0:
         # It is where half of all are.
         there = squares <= 0

@@ -12,6 +12,7 @@ from ariba_cli.aggregation.rules.declaration import (
 )
 from ariba_cli.aggregation.updates import RoundUpdates
 from ariba_cli.base.declared import Argument
+from ariba_cli.base.medians import median_of
 
 DECLARATION = Declaration(
     name="norm-clip",
@@ -39,7 +40,7 @@ def settle(given: Arguments, _: int) -> Settled:
 def choose(updates: RoundUpdates, *, norm: float | None = None, noise: float = 0.0) -> Choice:
     """Weigh everybody by the share of its update that is left."""
     norms = np.sqrt(np.maximum(np.diagonal(updates.whole.gram), 0.0))
-    most = float(np.median(norms)) if norm is None else norm
+    most = median_of(norms) if norm is None else norm
     kept = np.divide(most, norms, out=np.ones_like(norms), where=norms > most)
     return Choice(kept * updates.samples, float(sum(updates.samples)), noise=noise)
 

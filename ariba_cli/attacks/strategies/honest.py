@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.base.medians import median_of
 from ariba_cli.federated.models import Weights
 from ariba_cli.rounds.names import statistics_among
 
@@ -46,7 +47,7 @@ class HonestUpdates:
     @cached_property
     def median_norm(self) -> float:
         """Return the median of ‖δ_i‖₂; not finite where one of them is not."""
-        return float(np.median(self.norms))
+        return median_of(self.norms)
 
     @cached_property
     def norms(self) -> list[float]:

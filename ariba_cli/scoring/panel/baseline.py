@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ariba_cli.base.medians import median_of
 from ariba_cli.scoring.panel.fitting import fit_tail
 from ariba_cli.scoring.panel.judging import evidence
 from ariba_cli.scoring.panel.robust import excess_of
@@ -86,7 +87,7 @@ def unlikeliness(chances: Float64) -> Float64:
 def _standing(signs: Mapping[str, Float64]) -> Float64:
     """Return the distance by which everybody in a clean round stands out."""
     scores = evidence(signs)
-    found: Float64 = (scores - np.median(scores)) / excess_of(scores)
+    found: Float64 = (scores - median_of(scores)) / excess_of(scores)
     return found
 
 

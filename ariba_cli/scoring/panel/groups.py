@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.base.medians import median_of
 from ariba_cli.scoring.panel.clusters import CloseGroup, close_groups
 from ariba_cli.scoring.panel.pairs import pair_cosines
 from ariba_cli.scoring.panel.robust import spread_of_pairs
@@ -97,7 +98,7 @@ class Groups:
     def descent_is_plain(self) -> bool:
         """True if most updates of the output layer sum to nearly nothing over the classes."""
         return self.output is not None and bool(
-            np.median(relative_sums(self.output)) < _PLAIN_DESCENT
+            median_of(relative_sums(self.output)) < _PLAIN_DESCENT
         )
 
 
@@ -125,7 +126,7 @@ def groups_of(updates: Updates) -> Groups:
         elif name.endswith(".weight"):
             flat.add(group)
     output = updates.output
-    if output is not None and float(np.median(relative_sums(output))) >= _SOFTMAX:
+    if output is not None and median_of(relative_sums(output)) >= _SOFTMAX:
         output = None
     return Groups(
         deep={group: own for group, own in merged.items() if group in deep},

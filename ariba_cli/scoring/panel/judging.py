@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.base.medians import median_of
 from ariba_cli.scoring.panel.groups import Groups
-from ariba_cli.scoring.panel.robust import DECIMALS, Kept, excess_of, median_of
+from ariba_cli.scoring.panel.robust import DECIMALS, Kept, excess_of
 from ariba_cli.scoring.panel.signs import SIGNS, Reading
 from ariba_cli.scoring.panel.tails import BUILT_IN, Calibration, smallest_of
 from ariba_cli.scoring.update_statistics import Float64

@@ -6,6 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.base.medians import median_of
 from ariba_cli.scoring.update_statistics import Float64
 
 Kept = npt.NDArray[np.bool_]
@@ -26,16 +27,6 @@ _MOST_ABOVE = 3
 # scores exceed the median by 3 in the mean, have a say where there are few.
 _LOWER_PART = 0.8
 _OTHERS, _THEIR_EXCESS = 10.0, 3.0
-
-
-def median_of(values: Float64) -> float:
-    """Return the median, as `np.median` does, in a tenth of the time where there are few values."""
-    ordered, half = np.sort(values), len(values) // 2
-    if np.isnan(ordered[-1]):
-        return math.nan
-    if len(ordered) % 2:
-        return float(ordered[half])
-    return float((ordered[half - 1] + ordered[half]) / 2)
 
 
 def deviations(values: Float64, kept: Kept, floor: float = 0.0) -> Float64:

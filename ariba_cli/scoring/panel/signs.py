@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.base.medians import median_of
 from ariba_cli.scoring.panel.groups import Groups, norms, relative_sums
 from ariba_cli.scoring.panel.pairs import class_mix_residual, pair_cosines, residual_cosines
 from ariba_cli.scoring.panel.robust import (
@@ -14,7 +15,6 @@ from ariba_cli.scoring.panel.robust import (
     deviations,
     gap_evidence,
     likeness,
-    median_of,
     share_distance,
 )
 from ariba_cli.scoring.update_statistics import Float64
@@ -209,7 +209,7 @@ def _output_scale(groups: Groups) -> float:
     assert groups.output is not None
     name = groups.output.layer.rpartition(".")[0]
     squares = groups.output.row_squares.sum(axis=1)
-    usual = max(float(np.median(squares)), _TINY**2)
+    usual = max(median_of(squares), _TINY**2)
     return float(np.sqrt(groups.deep[name].global_square / usual))
 
 
