@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from ariba_cli.base.errors import UsageError
 from ariba_cli.scoring import moments as module
 from ariba_cli.scoring.moments import Moments, exponents_of
 
@@ -64,9 +63,29 @@ def test_the_largest_sums_are_exact() -> None:
     assert moments.sums(0)[0, 0] == pytest.approx(len(rows), rel=1e-15)
 
 
-def test_too_many_rows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_ROWS", 10)
+@pytest.mark.parametrize("most", [3, 5, 40])
+def test_carrying_changes_no_bit(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    rows = np.random.default_rng(most).standard_normal((90, 4))
+    exponents = exponents_of(np.abs(rows).max(axis=0))
+    without = Moments(exponents)
+    without.add(rows)
+    monkeypatch.setattr(module, "_MOST_ROWS", most)
+    parts = [Moments(exponents) for _ in range(3)]
+    for place, row in enumerate(rows):
+        parts[place % 3].add(row[None])
+    carried = Moments(exponents)
+    for part in parts:
+        carried.join(part)
+    assert any(part.any() for part in carried._high.values())
+    assert carried.sums(0).tobytes() == without.sums(0).tobytes()
+
+
+def test_more_rows_than_int64_holds_are_added_up() -> None:
+    """It doubles the sums of a few rows until they are those of 2^40."""
     moments = Moments(exponents_of(np.ones(1)))
-    moments.add(np.ones((10, 1)) / 2)
-    with pytest.raises(UsageError, match="more than 10 fragments"):
-        moments.add(np.ones((1, 1)) / 2)
+    moments.add(np.full((2**10, 1), 0.75))
+    for _ in range(30):
+        other = Moments(exponents_of(np.ones(1)))
+        other.join(moments)
+        moments.join(other)
+    assert moments.sums(0)[0, 0] == 0.75**2 * 2**40

@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from ariba_cli.auditing.ranking_checks import central_participant, dominant, duplicates
 from ariba_cli.rounds.members import Member
@@ -72,3 +73,14 @@ def test_the_central_one_is_like_most_others() -> None:
     values = np.random.default_rng(0).standard_normal((9, 500))
     values[[0, 1, 7, 8]] += 50
     assert central_participant(Fragments(values, FragmentLayout(500, 1))) in range(2, 7)
+
+
+@pytest.mark.parametrize(("participants", "places"), [(6, 64), (1024, 64), (3000, 21)])
+def test_of_many_participants_the_sample_is_taken_in_fewer_places(
+    participants: int, places: int
+) -> None:
+    """Each is a read of every file, while a few more values there cost nothing."""
+    values = np.random.default_rng(0).standard_normal((participants, 1000))
+    asked = np.array(sampled_places(np.repeat(values, 40, axis=1)))
+    assert 1 + np.count_nonzero(np.diff(asked) != 1) == pytest.approx(places, abs=4)
+    assert 300 < len(asked) <= 4096

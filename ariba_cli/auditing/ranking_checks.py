@@ -24,8 +24,10 @@ _FAR = 4.0
 _MOST_LISTED = 20
 _SAMPLED_VALUES = 4096
 _SAMPLED_OF_ALL = 2**20
-# A sample is taken in so many places: a file is read at each of them.
+# A sample is taken in so many places at most, and at each of so many values at least: a file is
+# read at each of them, and of thousands of participants that takes long.
 _SAMPLED_PLACES = 64
+_SAMPLED_RUN = 16
 
 
 def central_participant(fragments: Fragments) -> int:
@@ -37,20 +39,21 @@ def central_participant(fragments: Fragments) -> int:
     """
     size = fragments.values
     sampled = min(_SAMPLED_VALUES, _SAMPLED_OF_ALL // fragments.participants)
-    run = min(size, max(1, sampled // _SAMPLED_PLACES))
-    places = _drawn_places(fragments.entropy(), size - run + 1)
+    count = max(1, min(_SAMPLED_PLACES, sampled // _SAMPLED_RUN))
+    run = min(size, max(1, sampled // count))
+    places = _drawn_places(fragments.entropy(), count, size - run + 1)
     values = fragments.values_at((places[:, None] + np.arange(run)).reshape(-1))
     values = values.astype(np.float64)
     distances = np.square(values - medians(values)).sum(axis=1)
     return int(np.argsort(distances, kind="stable")[(len(distances) - 1) // 2])
 
 
-def _drawn_places(seed: bytes, limit: int) -> npt.NDArray[np.intp]:
-    """Return `_SAMPLED_PLACES` numbers below a limit, in order.
+def _drawn_places(seed: bytes, count: int, limit: int) -> npt.NDArray[np.intp]:
+    """Return some numbers below a limit, in order.
 
     They come from a hash: the import of NumPy's generators takes longer than all the rest.
     """
-    drawn = np.frombuffer(hashlib.shake_128(seed).digest(8 * _SAMPLED_PLACES), "<u8")
+    drawn = np.frombuffer(hashlib.shake_128(seed).digest(8 * count), "<u8")
     return np.sort(drawn % np.uint64(limit)).astype(np.intp)
 
 
