@@ -60,7 +60,19 @@ class Page(HTMLParser):
 
     @property
     def without_numbers(self) -> list[tuple[str, str, str]]:
-        return [(tag, name, re.sub(r"[0-9.]+", "0", value)) for tag, name, value in self.attributes]
+        # The hash of the style sheet follows what is printed at the foot.
+        attributes = [
+            (tag, name, re.sub(r"'sha256-[^']+'", "'sha256'", value))
+            for tag, name, value in self.attributes
+        ]
+        return [(tag, name, re.sub(r"[0-9.]+", "0", value)) for tag, name, value in attributes]
+
+    @property
+    def foot(self) -> str:
+        """What is printed at the foot of each page, with its escapes."""
+        (text,) = re.findall(r'@bottom-left \{ content: "([^"]*)"; \} \}\n$', self.sheet)
+        assert isinstance(text, str)
+        return text
 
     @property
     def sections(self) -> list[str]:

@@ -10,6 +10,7 @@ from functools import cache
 import pytest
 from msgspec.structs import replace
 
+from ariba_cli.reports.html.heat import heat_map
 from ariba_cli.reports.html.markup import element
 from ariba_cli.reports.html.page import audit_html
 from ariba_cli.reports.html.scores import axis_of_scores
@@ -87,7 +88,8 @@ def words(page: Page) -> str:
 def test_sections_stand_in_order_and_can_be_reached() -> None:
     page = Page(audit_html(full_report()))
     assert page.sections == SECTIONS
-    assert page.values("href") == [f"#{anchor}" for anchor in SECTIONS]
+    # The first screen leads to the findings, too.
+    assert page.values("href") == [*(f"#{anchor}" for anchor in SECTIONS), "#findings"]
 
 
 def test_the_same_report_gives_the_same_bytes() -> None:
@@ -102,7 +104,8 @@ def test_no_text_is_more_than_text(name: str, detectors: tuple[str, ...]) -> Non
     assert hostile.elements == harmless.elements
     # The room that names take is a number, and no more than that.
     assert hostile.without_numbers == harmless.without_numbers
-    assert hostile.sheet == harmless.sheet
+    assert re.fullmatch(r"([A-Za-z0-9]|\\[0-9a-f]{6})+", hostile.foot)
+    assert hostile.sheet.replace(hostile.foot, "") == harmless.sheet.replace(harmless.foot, "")
     for character in "".join(hostile.texts).replace("\n", ""):
         assert character == " " or unicodedata.category(character)[0] in "LMNPS"
 
@@ -172,8 +175,8 @@ def test_shares_are_bars_with_a_line_and_a_cutoff() -> None:
     page = Page(audit_html(html_report()))
     bars = [value for value in page.values("class") if value in ("bar suspect", "bar other")]
     assert bars.count("bar suspect") >= 3
-    assert "k̃/n = 0.25" in page.text
-    assert "cutoff at k̃ = 3" in page.text
+    assert "k_est/n = 0.25" in page.text
+    assert "cutoff at k_est = 3" in page.text
 
 
 def test_fragments_stand_beside_typical_ones_on_one_scale() -> None:
@@ -195,7 +198,7 @@ def test_stability_says_who_enters_and_who_leaves() -> None:
     assert "With k_est 2, p0002 would not be named." in text
     assert "With k_est 4, p0003 would be named too." in text
     assert "2 of the 3 suspects stay such whichever layer is left out." in text
-    assert "p0004: a suspect for k̃ from 5 to 6" in text
+    assert "p0004: a suspect for k_est from 5 to 6" in text
     assert text.count("○ leaves") == 3
 
 
@@ -248,10 +251,10 @@ def test_five_thousand_participants_make_a_page_that_can_be_read() -> None:
     assert time.perf_counter() - start < 5
     assert len(data) < 3_000_000
     text = data.decode()
-    assert "The first 50 of 1,000 suspects" in text
-    assert "and 970 more, in the ranking" in text
+    assert "The other 950 suspects" in text
+    assert "The other 3,970 participants" in text
     # Everybody is in the complete list.
-    assert "participant-p4999</th>" in text
+    assert "participant-p4999</span></th>" in text
     assert text.count('class="bar ') < 300
     assert "Shown are the 40 of 2,000 who enter nearest to the cutoff." in text
 
@@ -324,7 +327,7 @@ def test_whole_updates_are_drawn_without_shares() -> None:
     without = ("detectors", "plane", "kernels", "stability")
     assert page.sections == [one for one in SECTIONS if one not in without]
     assert "rank participant times the median norm" in text
-    assert "k̃/n" not in text
+    assert "k_est/n" not in text
     assert "Scores of 12 participants, with the cutoff" in text
     assert "1. p0000: times the median norm 7.5, suspect" in text
     assert "A score below zero has an empty bar." not in text
@@ -372,3 +375,33 @@ def test_what_was_asked_for_is_listed() -> None:
     assert 'neighbours of norm "5" fit sample of norm 100' in text
     assert "k_est 20% layers conv1.weight, conv2.weight, fc1.weight fragment kernel" in text
     assert "excluded p9999 names of arrays 3 given" in text
+
+
+def test_everybody_is_in_one_list() -> None:
+    report = html_report(50, 10, evidence=False, stability=False)
+    text = words(Page(audit_html(report)))
+    lists = text[text.index("always named") : text.index("What is known")]
+    lists += text[text.rindex("Everybody else") : text.rindex("Scores")]
+    for ranked in report.verdict.ranking:
+        assert len(re.findall(rf"\b{ranked.rank} {ranked.id} ", lists)) == 1
+
+
+def test_findings_are_counted_before_anybody_is_named() -> None:
+    text = words(Page(audit_html(full_report())))
+    line = "3 findings : 1 duplicate, 1 nonfinite, 1 unsealed."
+    assert text.index(line) < text.index("always named") < text.index("p0000")
+    assert "finding :" not in words(Page(audit_html(html_report())))
+
+
+def test_title_and_hash_are_printed_on_each_page() -> None:
+    foot = Page(audit_html(full_report())).foot
+    text = re.sub(r"\\([0-9a-f]{6})", lambda found: chr(int(found[1], 16)), foot)
+    assert text == f"Audit of round_0030\nresult_sha256 {'ab' * 32}"
+    assert "counter(page)" in Page(audit_html(full_report())).sheet
+
+
+@pytest.mark.parametrize(("values", "shape"), [(128, (8, 16)), (32, (2, 16)), (9, (3, 3))])
+def test_rows_are_drawn_as_large_as_kernels(values: int, shape: tuple[int, int]) -> None:
+    picture = heat_map((1.0,) * values, shape, 1.0, "a fragment")
+    assert float(picture.get("width") or 0) / shape[1] >= 6
+    assert 75 <= float(picture.get("width") or 0) <= 200

@@ -64,7 +64,7 @@ def _body(result: Mapping[str, Any], sections: Sequence[Element]) -> Element:
     return element(
         "body",
         {"class": "arena"},
-        header("ariba arena", result["title"], facts),
+        header("ariba arena", result["title"], (facts,)),
         navigation(sections),
         element("main", {}, *sections),
     )

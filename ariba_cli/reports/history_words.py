@@ -20,18 +20,23 @@ def headline_in_words(history: History, shown: Callable[[str], str] = visible) -
     shown : callable, optional
         The function that makes a name safe for its place.
     """
-    named, n, alpha = history.suspects, len(history.ranking), history.decision.alpha
+    names = names_in_words([one.id for one in history.suspects], shown, most=_MOST_NAMED)
+    return f"{standing_out_in_words(history)}{f': {names}' if names else ''}."
+
+
+def standing_out_in_words(history: History) -> str:
+    """Return the number of those who stand out over the rounds, without a full stop."""
+    named, n, alpha = len(history.suspects), len(history.ranking), history.decision.alpha
     assert alpha is not None
     level = f"(false-discovery level {100 * alpha:.3g} %)"
     over = f"Over {len(history.rounds):,} rounds, {span_in_words(history)},"
     if not named:
         return (
             f"{over} nobody of {n:,} participants stands out {level}; this does not prove that "
-            "they are clean."
+            "they are clean"
         )
-    names = names_in_words([one.id for one in named], shown, most=_MOST_NAMED)
-    stand = "stands" if len(named) == 1 else "stand"
-    return f"{over} {len(named):,} of {n:,} participants {stand} out {level}: {names}."
+    stand = "stands" if named == 1 else "stand"
+    return f"{over} {named:,} of {n:,} participants {stand} out {level}"
 
 
 def span_in_words(history: History) -> str:

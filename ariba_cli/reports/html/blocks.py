@@ -65,7 +65,8 @@ def _row(row: Row, heading: int) -> Element:
         if isinstance(cell, Element) and cell.tag == "td":
             append(node, cell)
         elif column == heading:
-            append(node, element("th", {"scope": "row"}, cell))
+            name = element("span", {"class": "name"}, cell)
+            append(node, element("th", {"scope": "row"}, name))
         else:
             append(node, element("td", {}, cell))
     return node

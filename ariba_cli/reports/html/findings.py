@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element
 from ariba_cli.base.findings import Finding
 from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import count, folded, note, paragraph, section, table
+from ariba_cli.reports.html.markup import element
 from ariba_cli.verdicts.verdict import Verdict
 
 _MOST_OPEN = 40
@@ -14,15 +15,21 @@ _MOST = 1_000
 _MOST_NAMED = 12
 
 
+def findings_line(findings: Sequence[Finding]) -> list[Element]:
+    """Return a line that says how many findings there are and leads to them; nothing for none."""
+    if not findings:
+        return []
+    link = element("a", {"href": "#findings"}, count(len(findings), "finding"))
+    return [element("p", {"class": "strong"}, link, f": {_kinds(findings)}.")]
+
+
 def findings_section(verdict: Verdict) -> Element:
     """Return the findings one by one: a few of them if there are many, and more on request."""
     findings = verdict.findings
     if not findings:
         return section("findings", "Findings", paragraph("No findings."))
-    kinds = Counter(str(finding.kind) for finding in findings)
-    counts = ", ".join(f"{number:,} {visible(kind)}" for kind, number in sorted(kinds.items()))
     children = [
-        note(f"{count(len(findings), 'finding')}: {counts}."),
+        note(f"{count(len(findings), 'finding')}: {_kinds(findings)}."),
         _table(findings[:_MOST_OPEN]),
     ]
     if len(findings) > _MOST_OPEN:
@@ -30,6 +37,11 @@ def findings_section(verdict: Verdict) -> Element:
             folded(_title(len(findings)), _table(findings[:_MOST]), rows=min(len(findings), _MOST))
         )
     return section("findings", "Findings", *children)
+
+
+def _kinds(findings: Sequence[Finding]) -> str:
+    kinds = Counter(str(finding.kind) for finding in findings)
+    return ", ".join(f"{number:,} {visible(kind)}" for kind, number in sorted(kinds.items()))
 
 
 def _title(number: int) -> str:

@@ -7,10 +7,11 @@ from functools import cache
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.markup import element, style
 
 
-def head(title: str, more_css: str = "") -> Element:
+def head(title: str, more_css: str = "", sha256: str | None = None) -> Element:
     """Return the head of a page that loads nothing, and runs nothing.
 
     Parameters
@@ -19,8 +20,12 @@ def head(title: str, more_css: str = "") -> Element:
         The title of the page.
     more_css : str, optional
         The rules that its style sheet has beside those of all pages.
+    sha256 : str, optional
+        The `result_sha256` of the report, printed with the title at the foot of each page.
     """
     sheet = _sheet() + more_css
+    if sha256 is not None:
+        sheet += _foot(f"{title}\nresult_sha256 {visible(sha256)}")
     digest = base64.b64encode(hashlib.sha256(sheet.encode("utf-8")).digest()).decode("ascii")
     # Nothing may be loaded, not even an icon, and nothing run or sent; the one style sheet is
     # known by its hash.
@@ -38,14 +43,15 @@ def head(title: str, more_css: str = "") -> Element:
     )
 
 
-def header(eyebrow: str, title: str, facts: str) -> Element:
+def header(eyebrow: str, title: str, facts: Iterable[str]) -> Element:
     """Return the top of a page: its kind, its title, and a line of facts."""
+    words = (element("span", {}, one) for one in facts)
     return element(
         "header",
         {},
         element("p", {"class": "eyebrow"}, eyebrow),
         element("h1", {}, title),
-        element("p", {"class": "facts"}, facts),
+        element("p", {"class": "facts"}, *words),
     )
 
 
@@ -56,6 +62,15 @@ def navigation(sections: Iterable[Element]) -> Element:
         for one in sections
     )
     return element("nav", {"aria-label": "Sections"}, element("ul", {}, *links))
+
+
+def _foot(text: str) -> str:
+    """Return the rule that prints a text at the foot of each page.
+
+    Whatever is not a letter or a digit is an escape, so that no name can end the text.
+    """
+    escaped = (c if c.isascii() and c.isalnum() else f"\\{ord(c):06x}" for c in text)
+    return f'@page {{ @bottom-left {{ content: "{"".join(escaped)}"; }} }}\n'
 
 
 @cache

@@ -13,9 +13,9 @@ LEVELS = 10
 _DASHED = 2
 # A map of more values has neither dashes nor a tip on each value.
 _SMALL = 25
-_SIDE = 75
+_SIDE = 150
 _LARGEST_CELL = 25
-_SMALLEST_CELL = 3
+_SMALLEST_CELL = 6
 
 
 def largest(groups: Iterable[Sequence[float]]) -> float:

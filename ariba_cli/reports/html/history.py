@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 from ariba_cli.base.visible import visible
 from ariba_cli.reports.finding_words import findings_in_words
 from ariba_cli.reports.history_report import HistoryReport
-from ariba_cli.reports.history_words import course_in_words, headline_in_words, span_in_words
+from ariba_cli.reports.history_words import course_in_words, span_in_words, standing_out_in_words
 from ariba_cli.reports.html.blocks import (
     bullets,
     code,
@@ -22,6 +22,7 @@ from ariba_cli.reports.html.blocks import (
     table,
 )
 from ariba_cli.reports.html.drawing import at, label, line, path, rectangle, svg
+from ariba_cli.reports.html.findings import findings_line
 from ariba_cli.reports.html.frame import head, header, navigation
 from ariba_cli.reports.html.heat import LEVELS
 from ariba_cli.reports.html.markup import Child, append, element, serialise, short
@@ -72,12 +73,13 @@ def history_html(report: HistoryReport) -> bytes:
     body = element(
         "body",
         {},
-        header("ariba audit", name, " · ".join(facts)),
+        header("ariba audit", name, facts),
         navigation(sections),
         element("main", {}, *sections),
         footer,
     )
-    return serialise(element("html", {"lang": "en"}, head(f"Audit of {name}", _CSS), body))
+    top = head(f"Audit of {name}", _CSS, report.result_sha256)
+    return serialise(element("html", {"lang": "en"}, top, body))
 
 
 def _verdict(history: History) -> Element:
@@ -90,7 +92,7 @@ def _verdict(history: History) -> Element:
     if hidden > 0:
         append(node, element("dt", {}, f"and {hidden:,} more"))
         append(node, element("dd", {}, "in the ranking"))
-    lead = element("p", {"class": "lead"}, headline_in_words(history, str))
+    lead = element("p", {"class": "lead"}, f"{standing_out_in_words(history)}.")
     unknown = bullets(
         (
             "Whether each of those who stand out is compromised: an honest participant with rare "
@@ -99,7 +101,7 @@ def _verdict(history: History) -> Element:
             "When it began is the most likely round, and not a certain one.",
         )
     )
-    parts = [lead, *([node] if history.suspects else [])]
+    parts = [lead, *findings_line(history.findings), *([node] if history.suspects else [])]
     return section("verdict", "Verdict", *parts, element("h3", {}, "What is not known"), unknown)
 
 

@@ -37,7 +37,7 @@ def _row(input_: Input) -> tuple[Child, ...]:
     who = visible(input_.id) if input_.role == "participant" else f"({visible(input_.role)})"
     return (
         who,
-        visible(input_.path),
+        element("span", {"class": "name"}, visible(input_.path)),
         "–" if input_.bytes is None else f"{input_.bytes:,}",
         visible(input_.status),
         _hashes(input_),

@@ -32,7 +32,8 @@ def kernels_section(verdict: Verdict) -> Element | None:
         "Left, the fragments of largest distance; right, the fragment in the same place of a "
         "typical participant, that is, the one with the median distance of those who are not "
         "marked most. Values are differences from the mean of all participants, on one scale a "
-        f"layer; a dash marks values well below zero.{_whose_distances(verdict)}"
+        "layer; a dash marks values well below zero. A long row is broken into lines."
+        f"{_whose_distances(verdict)}"
     )
     children: list[Child] = [note(text)]
     left_out = left_out_in_words(verdict)

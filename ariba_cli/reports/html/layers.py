@@ -60,7 +60,7 @@ def layers_table(verdict: Verdict) -> Element:
         "fragments m",
         "values d",
         "left out",
-        "marked k̃·m",
+        "marked k_est·m",
         "rank",
         "cutoff at",
         "margin",

@@ -53,7 +53,7 @@ _OF_LEVELS = (
 )
 _MEASURED = (
     "Measured on MNIST with 50 participants, 5 of them compromised where nothing else is said, "
-    "k̃ = 10 and a network of 4 layers. AUC is the probability that a compromised participant "
+    "k_est = 10 and a network of 4 layers. AUC is the probability that a compromised participant "
     "ranks above an honest one."
 )
 

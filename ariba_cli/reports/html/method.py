@@ -50,8 +50,8 @@ def _marks_in_words(verdict: Verdict) -> str:
     return (
         "From each update the mean of all updates is taken away. A layer of what is left is cut "
         "into m fragments of d values for each of n participants. "
-        f"{_distance(verdict)} The k̃·m fragments of largest distance are marked. "
-        "The score of a participant is the number of its marks, and the k̃ participants of "
+        f"{_distance(verdict)} The k_est·m fragments of largest distance are marked. "
+        "The score of a participant is the number of its marks, and the k_est participants of "
         "highest score are the suspects (ARIBA, arXiv 2202.04311, Algorithms 1 and 2)."
     )
 
@@ -65,7 +65,7 @@ def _updates_in_words(verdict: Verdict) -> str:
 
 def _rule_in_words(verdict: Verdict) -> str:
     if not verdict.by_level:
-        return "The k̃ participants of highest score are the suspects."
+        return "The k_est participants of highest score are the suspects."
     return (
         "The p-value of a participant is the chance that an honest one scores as high. With all n "
         "in order, the first r are flagged for the largest r at which the r-th p-value is at most "
@@ -97,7 +97,7 @@ def _parameters(verdict: Verdict) -> Iterator[tuple[str, Child]]:
     if verdict.decision.alpha is not None:
         yield "level α", f"{verdict.decision.alpha:g}"
     if method.k_est is not None:
-        yield "k̃", f"{method.k_est:,}"
+        yield "k_est", f"{method.k_est:,}"
     if method.inner_products is not None:
         yield "inner products", visible(_PRODUCTS.get(method.inner_products, method.inner_products))
     if verdict.calibration is not None:

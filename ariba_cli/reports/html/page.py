@@ -47,9 +47,8 @@ def audit_html(report: Report) -> bytes:
         HTML in UTF-8.
     """
     sections = _sections(report)
-    title = f"Audit of {_round_name(report)}"
-    html = element("html", {"lang": "en"}, head(title), _body(report, sections))
-    return serialise(html)
+    top = head(f"Audit of {_round_name(report)}", sha256=report.result_sha256)
+    return serialise(element("html", {"lang": "en"}, top, _body(report, sections)))
 
 
 def _sections(report: Report) -> list[Element]:
@@ -103,11 +102,11 @@ def _round_name(report: Report) -> str:
     return short(name, _NAME) if name else "a round"
 
 
-def _facts(report: Report) -> str:
+def _facts(report: Report) -> tuple[str, ...]:
     verdict = report.verdict
     layers = verdict.method.layers
     examined = short(layers[0], _NAME) if len(layers) == 1 else count(len(layers), "layer")
     participants = count(sum(one.role == "participant" for one in verdict.inputs), "participant")
     alpha, k_est = verdict.decision.alpha, verdict.decision.k_est
-    rule = f"level {alpha:.3g}" if alpha is not None else f"k̃ = {k_est:,}"
-    return " · ".join((participants, examined, rule, visible(report.run.started)))
+    rule = f"level {alpha:.3g}" if alpha is not None else f"k_est = {k_est:,}"
+    return participants, examined, rule, visible(report.run.started)

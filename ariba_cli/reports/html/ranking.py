@@ -1,40 +1,71 @@
-"""The ranking as a table: the suspects beside those who come next, and everybody on request."""
+"""The one list of people: those who are named in the verdict, and everybody else below it."""
 
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
 from ariba_cli.base.visible import visible
 from ariba_cli.reports.html.blocks import count, folded, note, section, table
-from ariba_cli.reports.html.markup import Child, element
+from ariba_cli.reports.html.markup import Child, append, element
 from ariba_cli.reports.html.people import shown, standing_mark
+from ariba_cli.reports.reasons import reasons_in_words
 from ariba_cli.reports.words import expected_share, p_in_words, value_in_words, value_name
 from ariba_cli.verdicts.ranked import Ranked
 from ariba_cli.verdicts.verdict import Verdict
 
-_HEADERS_OF_MARKS = ("rank", "participant", "score", "share", "× k̃/n", "")
+_MOST_REASONS = 30
+_MOST_SUSPECTS = 50
+_HEADERS_OF_MARKS = ("rank", "participant", "score", "share", "× k_est/n", "")
 _NUMBERS_OF_MARKS = (1, 3, 4, 5)
 
 
+def named_people(verdict: Verdict) -> list[Child]:
+    """Return the list of those who are named, the first of them if there are many."""
+    named = verdict.suspects
+    if not named:
+        return []
+    if verdict.by_level:
+        kind, most, who = _reasons, _MOST_REASONS, "who are flagged"
+    else:
+        kind, most, who = _table, _MOST_SUSPECTS, "suspects"
+    children: list[Child] = [kind(named[:most], verdict)]
+    hidden = len(named) - most
+    if hidden > 0:
+        children.append(
+            folded(f"The other {hidden:,} {who}", kind(named[most:], verdict), rows=hidden)
+        )
+    return children if verdict.by_level else [*children, note(_explanation(verdict))]
+
+
 def ranking_section(verdict: Verdict) -> Element | None:
-    """Return the section with the ranking; None where nobody is ranked."""
-    if not verdict.ranking:
+    """Return the ranking from the first who is not named on; None where there is nobody."""
+    named = len(verdict.suspects)
+    others = verdict.ranking[named:]
+    if not others:
         return None
-    people = shown(verdict)
-    named = "flagged" if verdict.by_level else "suspects"
-    first = named.capitalize()
-    if len(people.suspects) < len(verdict.suspects):
-        first = f"The first {len(people.suspects)} of {len(verdict.suspects):,} {named}"
-    columns = [_part(first, people.suspects, verdict)] if people.suspects else []
-    if people.next_ones:
-        which = "next" if people.suspects else "first"
-        columns.append(_part(f"The {which} {len(people.next_ones)}", people.next_ones, verdict))
-    children: list[Child] = [note(_explanation(verdict))]
-    children.append(element("div", {"class": "columns"}, *columns))
-    if people.left_out:
-        everybody = f"All {count(len(verdict.ranking), 'participant')}"
-        full = _table(verdict.ranking, verdict)
-        children.append(folded(everybody, full, rows=len(verdict.ranking)))
-    return section("ranking", "Ranking", *children)
+    first = shown(verdict).next_ones
+    children: list[Child] = [_table(first, verdict)]
+    hidden = len(others) - len(first)
+    if hidden > 0:
+        who = f"The other {count(hidden, 'participant')}"
+        children.append(folded(who, _table(others[len(first) :], verdict), rows=hidden))
+    if verdict.by_level:
+        children.insert(0, note(_explanation(verdict)))
+    return section("ranking", "Everybody else" if named else "Ranking", *children)
+
+
+def _reasons(people: Sequence[Ranked], verdict: Verdict) -> Element:
+    """Return the reasons against each of those who are flagged."""
+    node = element("dl", {"class": "reasons"})
+    for ranked in people:
+        value = value_in_words(verdict, ranked.value)
+        chance = f"p-value {p_in_words(ranked.p_value)}, {value_name(verdict)} {value}"
+        name = element("dt", {}, element("b", {}, f"▲ {visible(ranked.id)}"))
+        if ranked.id in verdict.compromised:
+            append(name, element("span", {"class": "known"}, "◆ compromised"))
+        append(name, element("div", {"class": "note"}, chance))
+        append(node, name)
+        append(node, element("dd", {}, f"{reasons_in_words(ranked)}."))
+    return node
 
 
 def _explanation(verdict: Verdict) -> str:
@@ -44,7 +75,7 @@ def _explanation(verdict: Verdict) -> str:
             f"The score is called {value_name(verdict)} and is found from the whole update; the "
             "method says how. The higher it is, the more suspicious the participant."
         )
-    line = f"k̃/n = {expected:.3g}"
+    line = f"k_est/n = {expected:.3g}"
     if len(verdict.marked_layers) > 1:
         return (
             "The score is the number of marked fragments in all layers. The ranking goes by the "
@@ -56,10 +87,6 @@ def _explanation(verdict: Verdict) -> str:
         "and the share is what part of its fragments that is. "
         f"{line} is what it would be if nobody stood out."
     )
-
-
-def _part(heading: str, people: Sequence[Ranked], verdict: Verdict) -> Element:
-    return element("div", {}, element("h3", {}, heading), _table(people, verdict))
 
 
 def _table(people: Sequence[Ranked], verdict: Verdict) -> Element:

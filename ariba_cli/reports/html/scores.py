@@ -36,8 +36,8 @@ _MOST_BARS = 120
 _FIRST_BARS = 60
 _MOST_STEPS = 400
 
-_LEFT, _RIGHT, _TOP, _HEIGHT = 44, 84, 26, 210
-_ROOM = 828
+_LEFT, _RIGHT, _TOP, _HEIGHT = 48, 104, 26, 210
+_ROOM = 804
 _NARROWEST, _WIDEST = 6.0, 30.0
 # A bar so wide has room for a name below it.
 _NAMED = 11.0
@@ -139,7 +139,7 @@ def _bars(people: Sequence[Ranked], verdict: Verdict) -> Element:
             parts.append(slanted(frame.x(place + 0.5) + 4, y, short(ranked.id, _NAME), kind))
     longest = max(len(short(ranked.id, _NAME)) for ranked in people) if named else 0
     height = _TOP + _HEIGHT + _BELOW + longest * 4.5
-    lines = "k̃/n and the cutoff" if marks_fragments(verdict) else "the cutoff"
+    lines = "k_est/n and the cutoff" if marks_fragments(verdict) else "the cutoff"
     title = f"{_what(verdict)} of {count(len(people), 'participant')}, with {lines}"
     return svg(
         frame.right + _RIGHT,
@@ -219,21 +219,21 @@ def _grid(frame: _Frame) -> list[Child]:
 
 
 def _lines(frame: _Frame, verdict: Verdict) -> list[Child]:
-    """Return the share k̃/n, and the cutoff between the last suspect and the next participant."""
+    """Return the share k_est/n, and the cutoff between the last suspect and the next one."""
     parts: list[Child] = []
     expected = expected_share(verdict)
     if expected is not None:
         y = frame.y(expected)
         parts += [
             line(_LEFT, y, frame.right + 6, y, "expected"),
-            label(frame.right + 10, y + 4, f"k̃/n = {expected:.3g}", "strong"),
+            label(frame.right + 10, y + 4, f"k_est/n = {expected:.3g}", "strong"),
         ]
     named = len(verdict.suspects)
     if named <= frame.places:
         x = frame.x(named)
         kind = "start" if x < frame.right - 120 else "end"
         parts.append(line(x, _TOP - 8, x, _TOP + _HEIGHT + 4, "cut"))
-        text = f"{named:,} flagged" if verdict.by_level else f"cutoff at k̃ = {named:,}"
+        text = f"{named:,} flagged" if verdict.by_level else f"cutoff at k_est = {named:,}"
         parts.append(label(x + (6 if kind == "start" else -6), 14, text, kind))
     return parts
 
@@ -247,7 +247,7 @@ def _legend(verdict: Verdict) -> Element:
         ),
     ]
     if expected_share(verdict) is not None:
-        entries.append((swatch("m-7 0h14", "expected"), "k̃/n, if nobody stood out"))
+        entries.append((swatch("m-7 0h14", "expected"), "k_est/n, if nobody stood out"))
     entries.append(
         (swatch("m0 -7v14", "cut"), f"cutoff between {named_in_words(verdict)} and the next")
     )
@@ -266,7 +266,7 @@ def _frame(places: int, step: float, verdict: Verdict) -> _Frame:
     if marks_fragments(verdict):
         top, tick = next((axis for axis in _AXES if axis[0] >= highest * 1.04), _AXES[-1])
         return _Frame(places, step, top, tick, ".2f")
-    return _Frame(places, step, *axis_of_scores(highest), ".3g")
+    return _Frame(places, step, *axis_of_scores(highest), ",.6g")
 
 
 def axis_of_scores(highest: float) -> tuple[float, float]:

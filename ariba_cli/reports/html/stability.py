@@ -1,4 +1,4 @@
-"""The dependence of the suspects on k̃ and on each layer."""
+"""The dependence of the suspects on k_est and on each layer."""
 
 from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
@@ -21,10 +21,11 @@ _LETTER = 7
 _ROOM = 720
 _WIDEST = 34.0
 _NAME = 20
+_AXIS = "k_est"
 
 
 def stability_section(verdict: Verdict) -> Element | None:
-    """Return the suspects for other values of k̃, and without each layer; None if not known."""
+    """Return the suspects for other values of k_est, and without each layer; None if not known."""
     stability, k_est = verdict.deciding.stability, verdict.decision.k_est
     if stability is None or k_est is None or not verdict.ranking:
         return None
@@ -38,9 +39,9 @@ def stability_section(verdict: Verdict) -> Element | None:
 
 
 def spans(steps: Sequence[KEstStep]) -> dict[str, list[Span]]:
-    """Return the ranges of k̃ in which each participant is a suspect who ever is.
+    """Return the ranges of k_est in which each participant is a suspect who ever is.
 
-    Of k̃ for which no marks were counted, nothing is said: a range ends before them.
+    Of k_est for which no marks were counted, nothing is said: a range ends before them.
 
     >>> spans([KEstStep(1, ("a",), ()), KEstStep(2, ("b", "c"), ("a",))])
     {'a': [(1, 1)], 'b': [(2, 2)], 'c': [(2, 2)]}
@@ -62,13 +63,13 @@ def spans(steps: Sequence[KEstStep]) -> dict[str, list[Span]]:
 
 
 def _by_k_est(steps: Sequence[KEstStep], decides: int, verdict: Verdict) -> Element:
-    """Return a row for everybody who is a suspect for some k̃, with bars over its ranges of k̃."""
+    """Return a row for everybody who ever is a suspect, with bars over its ranges of k_est."""
     found = spans(steps)
     rows = sorted(order(list(found), verdict), key=lambda name: found[name][0][0])
     shown = _nearest_to_cutoff(rows, found, decides)
     first, last = steps[0].k_est, steps[-1].k_est
     step = min(_ROOM / (last - first + 1), _WIDEST)
-    left = 16 + _LETTER * max((len(short(name, _NAME)) for name in shown), default=0)
+    left = 16 + _LETTER * max(len(short(name, _NAME)) for name in (_AXIS, *shown))
     height = _TOP + len(shown) * _ROW
     parts: list[Child] = _axis(steps, step, left, height)
     suspects = {ranked.id for ranked in verdict.suspects}
@@ -78,44 +79,46 @@ def _by_k_est(steps: Sequence[KEstStep], decides: int, verdict: Verdict) -> Elem
         parts.append(label(left - 10, y + 13, short(name, _NAME), f"end {word}"))
         for since, until in found[name]:
             x = left + (since - first) * step
-            tip = f"{visible(name)}: a suspect for k̃ from {since:,} to {until:,}"
+            tip = f"{visible(name)}: a suspect for k_est from {since:,} to {until:,}"
             width = max((until - since + 1) * step - 1, 1.0)
             parts.append(rectangle(x, y + 4, width, _ROW - 8, f"bar {word}", tip))
     x = left + (decides - first + 1) * step
     parts.append(line(x, _TOP - 4, x, height + 4, "cut"))
     right = left + (last - first + 1) * step + _RIGHT
-    picture = svg(right, height + 10, "From which k̃ on each participant is a suspect", *parts)
+    picture = svg(right, height + 10, "From which k_est on each participant is a suspect", *parts)
     return figure(scrolling(picture), *_caption(len(shown), len(rows), steps, verdict))
 
 
 def _nearest_to_cutoff(
     rows: Sequence[str], found: Mapping[str, Sequence[Span]], k_est: int
 ) -> Sequence[str]:
-    """Return, of those in the order in which they enter, the ones for whom k̃ decides."""
+    """Return, of those in the order in which they enter, the ones for whom k_est decides."""
     inside = sum(found[name][0][0] <= k_est for name in rows)
     start = max(min(inside - _MOST_ROWS // 2, len(rows) - _MOST_ROWS), 0)
     return rows[start : start + _MOST_ROWS]
 
 
 def _caption(shown: int, all_: int, steps: Sequence[KEstStep], verdict: Verdict) -> list[Child]:
-    text = "Left to right, k̃ grows from 1; a bar shows for which k̃ a participant is a suspect."
+    text = (
+        "Left to right, k_est grows from 1; a bar shows for which k_est a participant is a suspect."
+    )
     if len(steps) < steps[-1].k_est:
-        text += f" Marks were counted for {len(steps)} of these k̃."
+        text += f" Marks were counted for {len(steps)} of these k_est."
     if shown < all_:
         text += f" Shown are the {shown} of {all_:,} who enter nearest to the cutoff."
     entries = legend(
         (swatch("m-6 -4h12v8h-12z", "bar suspect"), "suspect of this audit"),
-        (swatch("m-6 -4h12v8h-12z", "bar other"), "suspect for another k̃ only"),
-        (swatch("m0 -7v14", "cut"), f"k̃ = {verdict.decision.k_est:,}, this audit"),
+        (swatch("m-6 -4h12v8h-12z", "bar other"), "suspect for another k_est only"),
+        (swatch("m0 -7v14", "cut"), f"k_est = {verdict.decision.k_est:,}, this audit"),
     )
     return [text, entries]
 
 
 def _axis(steps: Sequence[KEstStep], step: float, left: float, height: float) -> list[Child]:
-    """Return the numbers k̃ above the rows, as many as there is room for."""
+    """Return the numbers k_est above the rows, as many as there is room for."""
     first, last = steps[0].k_est, steps[-1].k_est
     every = next(every for every in _round_numbers() if every * step >= 26)
-    parts: list[Child] = [label(left - 10, _TOP - 12, "k̃", "end strong")]
+    parts: list[Child] = [label(left - 10, _TOP - 12, _AXIS, "end strong")]
     for k_est in range(first, last + 1):
         if k_est == first or k_est % every == 0:
             x = left + (k_est - first + 0.5) * step
