@@ -1,13 +1,15 @@
 """The fixture rounds that many tests need, and a way to run the command."""
 
+import fcntl
 import os
+import re
 import shutil
 import signal
-import sys
-from collections.abc import Callable, Sequence
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,10 +18,7 @@ from ariba_cli.federated.datasets import Dataset, load_dataset
 from ariba_cli.federated.models import Weights
 from ariba_cli.federated.training import Engine, Task
 from ariba_cli.native.levels import AUTO, use
-from tests.commands import run_command
-
-if TYPE_CHECKING:
-    import subprocess
+from tests.commands import command_for_shells, run_command
 
 REPOSITORY = Path(__file__).parent.parent
 FIXTURES = REPOSITORY / "fixtures"
@@ -29,7 +28,7 @@ needs_data = pytest.mark.skipif(
     not DATA.is_dir(), reason="ARIBA_DATA_DIR is no folder with mnist/, fashion-mnist/ and cifar10/"
 )
 
-Ariba = Callable[..., "subprocess.CompletedProcess[bytes]"]
+Ariba = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 def pytest_configure() -> None:
@@ -52,20 +51,58 @@ def digits() -> Dataset:
 def ariba(tmp_path: Path) -> Ariba:
     """Run the command in a process of its own, in the test's folder."""
 
-    def run(*arguments: object, **variables: str) -> "subprocess.CompletedProcess[bytes]":
+    def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[bytes]:
         return run_command(list(map(str, arguments)), tmp_path, environment(**variables))
 
     return run
 
 
-@pytest.fixture
-def command_path(tmp_path: Path) -> str:
-    """A PATH with the command of this environment."""
-    (tmp_path / "bin").mkdir()
-    command = tmp_path / "bin" / "ariba"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ariba_cli "$@"\n')
-    command.chmod(0o755)
-    return f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+@pytest.fixture(scope="session")
+def command_venv() -> Iterator[Path]:
+    """A folder with the command of this environment under `bin`."""
+    with command_for_shells() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def command_path(command_venv: Path) -> str:
+    """A PATH with that command."""
+    return f"{command_venv / 'bin'}{os.pathsep}{os.environ['PATH']}"
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What `make demo` wrote, under `runs`, and what each of its commands printed."""
+
+    runs: Path
+    printed: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory, command_venv: Path) -> Demo:
+    """The demo, made once for all tests, none of which may write into it."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # The folder of all workers.
+        folder = folder.parent
+    made, transcript = folder / "demo", folder / "demo.txt"
+    with (folder / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not transcript.exists():
+            made.mkdir()
+            makefile, complete = REPOSITORY / "Makefile", command_venv / ".complete"
+            complete.touch()
+            printed = subprocess.run(
+                ["make", "-f", makefile, "-o", complete, "demo", f"VENV={command_venv}"],
+                cwd=made,
+                env=environment(MAKEFLAGS=""),
+                stdout=subprocess.PIPE,
+                check=True,
+            )
+            said = printed.stdout.decode().replace(f"{command_venv}/bin/", "$ ")
+            transcript.write_text(said)
+    _, *steps = re.split(r"^\$ ", transcript.read_text(), flags=re.MULTILINE)
+    return Demo(made / "runs", {step.partition("\n")[0]: step.partition("\n")[2] for step in steps})
 
 
 def environment(**variables: str) -> dict[str, str]:

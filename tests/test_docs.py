@@ -35,12 +35,18 @@ def used_in(line: str) -> set[str]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if lines(page)], ids=lambda p: p.name)
 def test_every_command_of_a_page_works_in_that_order(
-    tmp_path: Path, command_path: str, page: Path
+    request: pytest.FixtureRequest, tmp_path: Path, command_path: str, page: Path
 ) -> None:
     for name in ("attacked", "clean"):
         shutil.copytree(FIXTURES / name, tmp_path / "fixtures" / name)
     (tmp_path / "runs").mkdir()
-    for line in lines(page):
+    commands = lines(page)
+    if "runs/demo" in commands[0]:
+        # It begins with what `make demo` does.
+        demo = request.getfixturevalue("demo")
+        shutil.copytree(demo.runs, tmp_path / "runs", dirs_exist_ok=True)
+        commands = [line for line in commands if line not in demo.printed]
+    for line in commands:
         code = EXIT_CODE.search(line)
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", line],
