@@ -311,6 +311,22 @@ def test_nobody_hides_behind_decoys(factor: float) -> None:
     assert max(places[one] for one in ("p03", "p07", "p09")) < min(places[one] for one in honest)
 
 
+def test_a_group_is_found_though_some_of_it_are_hardly_unusual() -> None:
+    """Twelve of 50 send something of the same, five of them less than the others."""
+    given = updates(4, 50)
+    draw = np.random.default_rng(5)
+    compromised = np.arange(12)
+    amounts = np.where(compromised < 7, 0.4, 0.35)
+    for name, own in given.items():
+        shared = draw.standard_normal(own.shape[1:])
+        if name.startswith("fc"):
+            shared -= shared.mean(axis=0)
+        own[compromised] += amounts.reshape(-1, *[1] * shared.ndim) * shared
+    found = judge(groups(given)).chances
+    assert (found[compromised] < 0.01).sum() >= 9
+    assert (found[12:] < 0.01).sum() <= 1
+
+
 def test_chances_fall_with_the_value_and_are_chances() -> None:
     values = np.linspace(-5, 60, 500)
     for key, tail in BUILT_IN.tails.items():

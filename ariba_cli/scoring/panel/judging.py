@@ -39,8 +39,8 @@ _UNUSUAL_RATE = 0.1
 # Who has no part comes back where it looks quite usual: many together hide each other else.
 _BACK = 0.1
 _MOST_REFITS = 6
-# How far three quarters of a close group stand out where they are not honest.
-_STANDS_OUT = 5.0
+# How far most of a close group stand out where they are not honest.
+_STANDS_OUT = 5.5
 _MOST_GROUPS = 3
 
 _TINIEST = 1e-300
@@ -197,9 +197,8 @@ def first_null(groups: Groups, by: Calibration) -> Kept:
     for apart in [*several, *_together(several, groups.participants)]:
         others = everybody.copy()
         others[apart] = False
-        standing = np.sort(judged_by(groups, others, by).standing[apart])
-        # A quarter of them may be somebody else.
-        if standing[(len(apart) - 1) // 4] > _STANDS_OUT:
+        # Half of them may be somebody else, who comes back when all are measured again.
+        if median_of(judged_by(groups, others, by).standing[apart]) > _STANDS_OUT:
             return others
     return everybody
 
