@@ -274,7 +274,7 @@ def test_few_distances_are_held_and_many_are_found_again(
     fragments = Fragments(list(layer.values), layer.cut, chunk_bytes=layer.values.nbytes // 4)
     monkeypatch.setattr(near_cuts, "_HELD_BYTES", 8 * fragments.total - (not held))
     distances = near_cuts.Distances(fragments, exactly_whitened(fragments), Cpu())
-    twice = [[piece.copy() for _, piece in distances.pieces()] for _ in range(2)]
+    twice = [list(distances.map(lambda _, piece: piece.copy())) for _ in range(2)]
     assert [len(pieces) > 3 for pieces in twice] == [not held] * 2
     expected = exactly_whitened(fragments).distances(fragments.centred(0, 700).reshape(-1, 9))
     for pieces in twice:

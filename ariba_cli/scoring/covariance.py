@@ -1,20 +1,71 @@
 """The covariance of all fragments: quickly with a bound on its error, or exactly."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
+import numpy.typing as npt
 
 from ariba_cli.native.distances import ROWS_PER_SUM
-from ariba_cli.scoring.moments import Moments, exponents_of
+from ariba_cli.scoring.moments import Moments, exponents_of, joined
 from ariba_cli.scoring.processor import Float64, Processor, Sums, join_sums
 from ariba_cli.scoring.sweep import sweep
 from ariba_cli.scoring.whitening import EPS, Whitening, whitening
+from ariba_cli.updates.chunks import Chunk
 from ariba_cli.updates.fragments import Fragments
 
 # So many cuts in doubt are expected where a quick covariance is not even tried.
 _HOPELESS = 3.0
 # Squares of differences that are far from what float64 can hold.
 _LEAST_SQUARE, _MOST_SQUARE = 1e-200, 1e200
+
+
+@dataclass(frozen=True)
+class QuickSums:
+    """The task of finding the sums of a chunk quickly; see `Processor.sums`."""
+
+    processor: Processor
+    dimension: int
+
+    def __call__(self, chunk: Chunk) -> Sums:
+        """Return them."""
+        return self.processor.sums(chunk.values, chunk.reference, self.dimension)
+
+
+@dataclass(frozen=True)
+class LargestMagnitudes:
+    """The task of finding the largest |x| of each coordinate."""
+
+    def __call__(self, chunk: Chunk) -> Float64:
+        """Return them, of shape (d,)."""
+
+        def largest(blocks: Iterator[tuple[int, Float64]]) -> Float64:
+            found = np.zeros(chunk.dimension)
+            for _, block in blocks:
+                np.abs(block, out=block)
+                np.maximum(found, block.max(axis=(0, 1)), out=found)
+            return found
+
+        return reduce(np.maximum, sweep(chunk, largest))
+
+
+@dataclass(frozen=True)
+class ExactMoments:
+    """The task of adding up the products of a chunk exactly; see `Moments`."""
+
+    exponents: npt.NDArray[np.intc]
+
+    def __call__(self, chunk: Chunk) -> Moments:
+        """Return their sums."""
+
+        def added(blocks: Iterator[tuple[int, Float64]]) -> Moments:
+            moments = Moments(self.exponents)
+            for _, block in blocks:
+                moments.add(block.reshape(-1, chunk.dimension))
+            return moments
+
+        return joined(self.exponents, sweep(chunk, added))
 
 
 def quick_sums(fragments: Fragments, processor: Processor) -> Sums:
@@ -28,9 +79,7 @@ def distances_from_reference(fragments: Fragments, processor: Processor) -> Floa
 
 
 def _sums(fragments: Fragments, processor: Processor, dimension: int) -> Sums:
-    return join_sums(
-        [processor.sums(values, fragments.reference, dimension) for _, values in fragments.chunks()]
-    )
+    return join_sums(list(fragments.map(QuickSums(processor, dimension))))
 
 
 def uncertainty(additions: int, factored: Whitening, largest: float) -> float:
@@ -87,26 +136,8 @@ def exact_covariance(fragments: Fragments) -> tuple[Float64, int]:
     exponent : int
         The exponent e.
     """
-    d = fragments.cut.dimension
-
-    def largest(blocks: Iterator[tuple[int, Float64]]) -> Float64:
-        found = np.zeros(d)
-        for _, block in blocks:
-            np.abs(block, out=block)
-            np.maximum(found, block.max(axis=(0, 1)), out=found)
-        return found
-
-    exponents = exponents_of(np.max(sweep(fragments, largest), axis=0))
-
-    def added(blocks: Iterator[tuple[int, Float64]]) -> Moments:
-        moments = Moments(exponents)
-        for _, block in blocks:
-            moments.add(block.reshape(-1, d))
-        return moments
-
-    moments = Moments(exponents)
-    for part in sweep(fragments, added):
-        moments.join(part)
+    exponents = exponents_of(reduce(np.maximum, fragments.map(LargestMagnitudes())))
+    moments = joined(exponents, fragments.map(ExactMoments(exponents)))
     # Powers of two change no digit, and keep squares from overflowing.
     exponent = int(exponents.max())
     return moments.sums(exponent) / fragments.total, exponent

@@ -9,6 +9,8 @@ first overflows. Only the input and the final combination are rounded, once and 
 same rule: 54 bits of each value against the 53 of float64.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -96,6 +98,14 @@ class Moments:
             np.rint(rest, out=whole)
             rest -= whole
         return slices
+
+
+def joined(exponents: npt.NDArray[np.intc], parts: Iterable[Moments]) -> Moments:
+    """Return the moments of all parts together."""
+    moments = Moments(exponents)
+    for part in parts:
+        moments.join(part)
+    return moments
 
 
 def _carried(low: Integers, high: Integers) -> tuple[Integers, Integers]:

@@ -5,8 +5,10 @@ few fragments share one with a cut. The second pass takes those few out, and cou
 participant how many of the others lie between the cuts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
+from typing import Generic
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +16,9 @@ import numpy.typing as npt
 from ariba_cli.base.parallel import map_workers
 from ariba_cli.native.bins import BINS, Bins
 from ariba_cli.scoring.marks import Counts
-from ariba_cli.scoring.processor import Processor, Values
+from ariba_cli.scoring.processor import Processor
 from ariba_cli.scoring.whitening import Whitening
+from ariba_cli.updates.chunks import Chunk, Result, side_by_side
 from ariba_cli.updates.fragments import Fragments
 
 Float64 = npt.NDArray[np.float64]
@@ -27,6 +30,33 @@ _BLOCK = 2**18
 # How many may be put in order, if it is not a small share of all: each takes 100 bytes.
 _FEW = 2**20
 _SMALL_SHARE = 1 / 16
+
+
+@dataclass(frozen=True)
+class SquaredDistances:
+    """The task of finding the approximate squared distances of a chunk."""
+
+    processor: Processor
+    matrix: Float64
+
+    def __call__(self, chunk: Chunk) -> tuple[float, Float64]:
+        """Return the largest of them, and all of them, of shape (n, run)."""
+        found = np.empty((len(chunk.values), chunk.fragments))
+        largest = self.processor.squared(chunk.values, chunk.reference, self.matrix, found)
+        return largest, found
+
+
+@dataclass(frozen=True)
+class OverDistances(Generic[Result]):
+    """The task of doing something with the squared distances of a chunk."""
+
+    find: SquaredDistances
+    then: "Callable[[int, Float64], Result]"
+
+    def __call__(self, chunk: Chunk) -> tuple[float, Result]:
+        """Return the largest distance of the chunk, and what came of all of them."""
+        largest, found = self.find(chunk)
+        return largest, self.then(chunk.first, found)
 
 
 class Distances:
@@ -44,8 +74,7 @@ class Distances:
 
     def __init__(self, fragments: Fragments, factored: Whitening, processor: Processor) -> None:
         self._fragments = fragments
-        self._factored = factored
-        self._processor = processor
+        self._find = SquaredDistances(processor, factored.matrix)
         self._held: Float64 | None = None
         self.largest = 0.0
         # Their mean is the rank of the covariance, so that less than one in n is beyond n times
@@ -62,33 +91,27 @@ class Distances:
         """The number of fragments of each participant, m."""
         return self._fragments.cut.fragments
 
-    def pieces(self) -> Iterator[tuple[int, Float64]]:
-        """Yield all of them in pieces of shape (n, run), with the number of the first fragment."""
+    def map(self, task: Callable[[int, Float64], Result]) -> Iterator[Result]:
+        """Yield the results of a task for all of them, in pieces of shape (n, run).
+
+        It is called with the number of the first fragment of a piece, and the piece.
+        """
         if self._held is None and self.participants * self.fragments * 8 <= _HELD_BYTES:
             self._held = self._all()
         if self._held is not None:
-            yield 0, self._held
+            yield task(0, self._held)
             return
-        buffer = np.empty(0)
-        for start, values in self._fragments.chunks():
-            shape = len(values), values.shape[1] // self._fragments.cut.dimension
-            if buffer.size < shape[0] * shape[1]:
-                buffer = np.empty(shape[0] * shape[1])
-            piece = buffer[: shape[0] * shape[1]].reshape(shape)
-            self._find(values, piece)
-            yield start, piece
+        for largest, result in self._fragments.map(OverDistances(self._find, task)):
+            self.largest = max(self.largest, largest)
+            yield result
 
     def _all(self) -> Float64:
-        found = np.empty((self.participants, self.fragments))
-        for start, values in self._fragments.chunks():
-            run = values.shape[1] // self._fragments.cut.dimension
-            self._find(values, found[:, start : start + run])
-        return found
+        def pieces() -> Iterator[Float64]:
+            for largest, piece in self._fragments.map(self._find):
+                self.largest = max(self.largest, largest)
+                yield piece
 
-    def _find(self, values: Values, out: Float64) -> None:
-        matrix, reference = self._factored.matrix, self._fragments.reference
-        largest = self._processor.squared(values, reference, matrix, out)
-        self.largest = max(self.largest, largest)
+        return side_by_side(pieces(), self.participants, self.fragments)
 
 
 @dataclass(frozen=True)
@@ -131,7 +154,9 @@ def near(distances: Distances, cuts: Counts) -> list[Run] | None:
     list of Run, optional
         The runs; None where too many fragments are around the cuts to be sorted.
     """
-    total = _in_bins(distances)
+    total = np.zeros(BINS, dtype=np.int64)
+    for used, numbers in distances.map(InBins(distances.bins)):
+        total[used] += numbers
     reached = np.cumsum(total[::-1])
     # The bin of the last fragment before each cut, and of the first after it.
     before, after = (
@@ -146,8 +171,9 @@ def near(distances: Distances, cuts: Counts) -> list[Run] | None:
         return None
     # Odd numbers are bins that are wanted, and even ones lie between them.
     parts = np.cumsum(np.diff(inside, prepend=False), dtype=np.int32)
-    counts, taken = _taken(distances, parts)
-    part, which, squared = (np.concatenate(column) for column in zip(*taken, strict=True))
+    counts, part, which, squared = _together(
+        distances.map(TakeNear(distances.bins, parts, distances.fragments))
+    )
     order = np.argsort(squared)[::-1]
     part, which, squared = part[order], which[order], squared[order]
     beyond = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
@@ -169,52 +195,88 @@ def near(distances: Distances, cuts: Counts) -> list[Run] | None:
     return runs
 
 
-def _in_bins(distances: Distances) -> Counts:
-    """Return the number of fragments in each bin."""
+@dataclass(frozen=True)
+class InBins:
+    """The task of counting squared distances by their bins."""
 
-    def count(blocks: Iterator[Float64]) -> Counts:
-        found = np.zeros(BINS, dtype=np.int64)
-        for block in blocks:
-            distances.bins.count(block, found)
-        return found
+    bins: Bins
 
-    total = np.zeros(BINS, dtype=np.int64)
-    for _, piece in distances.pieces():
+    def __call__(self, _: int, piece: Float64) -> tuple[Counts, Counts]:
+        """Return the bins that have fragments in them, and their numbers."""
+
+        def count(blocks: Iterator[Float64]) -> Counts:
+            found = np.zeros(BINS, dtype=np.int64)
+            for block in blocks:
+                self.bins.count(block, found)
+            return found
+
         flat = piece.reshape(-1)
         blocks = [flat[start : start + _BLOCK] for start in range(0, flat.size, _BLOCK)]
-        total += np.sum(map_workers(count, blocks), axis=0)
-    return total
+        found = np.sum(map_workers(count, blocks), axis=0)
+        used = np.flatnonzero(found)
+        return used, found[used]
 
 
-def _taken(
-    distances: Distances, parts: npt.NDArray[np.int32]
-) -> tuple[Counts, list[tuple[Counts, Counts, Float64]]]:
-    """Count everybody's fragments by part, and take those out that are in odd ones.
+@dataclass(frozen=True)
+class Taken:
+    """What lies near the cuts, and how much lies between them.
 
-    Returns
-    -------
+    Attributes
+    ----------
     counts : int64 array of shape (n, parts)
         The number of fragments of each participant in each part.
-    taken : list of tuple
-        The parts, the fragments, and the squared distances of those taken out, in several pieces.
+    part, which, squared : arrays
+        The parts, the fragments, and the squared distances of those in odd parts.
     """
-    n, m, width = distances.participants, distances.fragments, int(parts[-1]) + 1
-    counts = np.zeros((n, width), dtype=np.int64)
-    taken: list[tuple[Counts, Counts, Float64]] = []
-    for start, piece in distances.pieces():
 
-        def work(
-            participants: Iterator[int], start: int = start, piece: Float64 = piece
-        ) -> list[tuple[Counts, Counts, Float64]]:
+    counts: Counts
+    part: Counts
+    which: Counts
+    squared: Float64
+
+
+@dataclass(frozen=True)
+class TakeNear:
+    """The task of counting everybody's fragments by part, and taking out those in odd ones.
+
+    Attributes
+    ----------
+    bins : Bins
+        The bins.
+    parts : int32 array of shape (BINS,)
+        The part of each bin, in ascending order.
+    fragments : int
+        The number of fragments of each participant, m.
+    """
+
+    bins: Bins
+    parts: npt.NDArray[np.int32]
+    fragments: int
+
+    def __call__(self, start: int, piece: Float64) -> Taken:
+        """Return what was found; the first fragments of the piece have the number `start`."""
+        counts = np.zeros((len(piece), int(self.parts[-1]) + 1), dtype=np.int64)
+
+        def work(participants: Iterator[int]) -> list[tuple[Counts, Counts, Float64]]:
             found: list[tuple[Counts, Counts, Float64]] = []
             for participant in participants:
                 own = piece[participant]
-                index = distances.bins.take(own, parts, counts[participant])
+                index = self.bins.take(own, self.parts, counts[participant])
                 squared = own[index]
-                part = parts[distances.bins.of(squared)]
-                found.append((part, participant * m + index + start, squared))
+                part = self.parts[self.bins.of(squared)]
+                found.append((part, participant * self.fragments + index + start, squared))
             return found
 
-        for found in map_workers(work, range(n)):
-            taken += found
-    return counts, taken
+        taken = [one for found in map_workers(work, range(len(piece))) for one in found]
+        return Taken(counts, *(np.concatenate(column) for column in zip(*taken, strict=True)))
+
+
+def _together(several: Iterable[Taken]) -> tuple[Counts, Counts, Counts, Float64]:
+    """Return the counts of all pieces together, and what was taken out of them."""
+    pieces = list(several)
+    counts: Counts = reduce(np.add, (one.counts for one in pieces))
+    part, which, squared = (
+        np.concatenate([getattr(one, name) for one in pieces])
+        for name in ("part", "which", "squared")
+    )
+    return counts, part, which, squared

@@ -24,6 +24,7 @@ from ariba_cli.scoring.near_cuts import Distances, Run, near
 from ariba_cli.scoring.processor import Processor
 from ariba_cli.scoring.sweep import sweep
 from ariba_cli.scoring.whitening import EPS, Whitening
+from ariba_cli.updates.chunks import Chunk, side_by_side
 from ariba_cli.updates.fragments import Fragments
 
 Float64 = npt.NDArray[np.float64]
@@ -102,18 +103,30 @@ def most_distant(
     return Selected(counted, roughness, math.sqrt(distances.largest))
 
 
+@dataclass(frozen=True)
+class ExactDistances:
+    """The task of finding the exact distances of a chunk."""
+
+    factored: Whitening
+
+    def __call__(self, chunk: Chunk) -> Float64:
+        """Return them, of shape (n, run)."""
+        n, d = len(chunk.values), chunk.dimension
+        distances = np.empty((n, chunk.fragments))
+
+        def find(blocks: Iterator[tuple[int, Float64]]) -> None:
+            for first, block in blocks:
+                found = self.factored.distances(block.reshape(-1, d)).reshape(n, -1)
+                distances[:, first : first + found.shape[1]] = found
+
+        sweep(chunk, find)
+        return distances
+
+
 def _exact_distances(fragments: Fragments, factored: Whitening) -> Float64:
     """Return the exact distance of every fragment, of shape (n, m)."""
-    n, m, d = fragments.participants, fragments.cut.fragments, fragments.cut.dimension
-    distances = np.empty((n, m))
-
-    def find(blocks: Iterator[tuple[int, Float64]]) -> None:
-        for first, block in blocks:
-            found = factored.distances(block.reshape(-1, d)).reshape(n, -1)
-            distances[:, first : first + found.shape[1]] = found
-
-    sweep(fragments, find)
-    return distances
+    parts = fragments.map(ExactDistances(factored))
+    return side_by_side(parts, fragments.participants, fragments.cut.fragments)
 
 
 def _roughness(factored: Whitening) -> float:

@@ -1,4 +1,4 @@
-"""A pass over all fragments in float64, block by block and on all cores."""
+"""The fragments of a chunk in float64, block by block and on all cores."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.base.parallel import map_workers, one_blas_thread
-from ariba_cli.updates.fragments import Fragments, blocks, centred
+from ariba_cli.updates.chunks import Chunk
+from ariba_cli.updates.fragments import blocks, centred
 
 Float64 = npt.NDArray[np.float64]
 Result = TypeVar("Result")
@@ -18,41 +19,26 @@ _BLOCK_VALUES = 2**15
 _WIDE_BLOCK_VALUES = 2**21
 
 
-def sweep(
-    fragments: Fragments, work: Callable[[Iterator[tuple[int, Float64]]], Result]
-) -> list[Result]:
+def sweep(chunk: Chunk, work: Callable[[Iterator[tuple[int, Float64]]], Result]) -> list[Result]:
     """Return the result of each worker for the blocks that it takes.
 
     Parameters
     ----------
-    fragments : Fragments
+    chunk : Chunk
         The fragments of n participants.
     work : callable
         The function that is called with blocks of δ̂ of shape (n, run, d), each with the index of
-        its first fragment. The next block takes the place of the one before.
+        its first fragment in the chunk. The next block takes the place of the one before.
     """
-    d = fragments.cut.dimension
-    size = max(_BLOCK_VALUES, min(_WIDE_BLOCK_VALUES, 4 * d * d))
-    results = []
+    values, d = chunk.values, chunk.dimension
+    columns = blocks(values, d, max(_BLOCK_VALUES, min(_WIDE_BLOCK_VALUES, 4 * d * d)))
+    most = len(values) * (columns[0].stop - columns[0].start)
+
+    def take(taken: Iterator[slice]) -> Result:
+        buffer = np.empty(most)
+        return work(
+            (one.start // d, centred(values[:, one], chunk.reference, d, buffer)) for one in taken
+        )
+
     with one_blas_thread():
-        for first, values in fragments.chunks():
-            columns = blocks(values, d, size)
-            most = len(values) * (columns[0].stop - columns[0].start)
-
-            def take(
-                taken: Iterator[slice],
-                first: int = first,
-                values: npt.NDArray[np.floating] = values,
-                most: int = most,
-            ) -> Result:
-                buffer = np.empty(most)
-                return work(
-                    (
-                        first + one.start // d,
-                        centred(values[:, one], fragments.reference, d, buffer),
-                    )
-                    for one in taken
-                )
-
-            results += map_workers(take, columns)
-    return results
+        return map_workers(take, columns)

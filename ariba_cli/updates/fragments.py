@@ -15,6 +15,7 @@ from ariba_cli.base.aligned import aligned
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.parallel import map_workers
 from ariba_cli.native.centring import centre
+from ariba_cli.updates.chunks import Chunk, Result, Task
 
 Indices = npt.NDArray[np.integer]
 
@@ -225,6 +226,11 @@ class Fragments:
     def in_memory(self) -> bool:
         """Return whether all values lie in one array."""
         return isinstance(self._flat, np.ndarray)
+
+    def map(self, task: Task[Result]) -> Iterator[Result]:
+        """Yield the result of a task for each chunk, in their order; see `chunks`."""
+        for first, values in self.chunks():
+            yield task(Chunk(values, first, self.cut.dimension, self.reference))
 
     def chunks(self, *, multiple: int = 1) -> Iterator[tuple[int, npt.NDArray[np.floating]]]:
         """Yield all fragments in runs, each as its first index and its values; see `load`.
