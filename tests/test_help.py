@@ -8,8 +8,9 @@ import pytest
 import typer.main
 
 from ariba_cli.cli.app import app
+from ariba_cli.cli.sections import SECTIONS
 from docs.make import COMMANDS, helps, page
-from tests.conftest import REPOSITORY, Ariba
+from tests.conftest import FIXTURES, REPOSITORY, Ariba
 
 PINNED = re.search(r"^typer==(\S+)", (REPOSITORY / "constraints.txt").read_text(), re.MULTILINE)
 as_it_is_pinned = pytest.mark.skipif(
@@ -34,6 +35,25 @@ def test_a_command_says_what_it_does_and_how_it_ends(name: str) -> None:
     assert name == "completion" or examples(text)
     assert all(len(line) <= 80 for line in text.splitlines())
     assert all(line.isprintable() for line in text.splitlines())
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_every_option_of_a_command_with_many_has_its_heading(name: str) -> None:
+    command = getattr(typer.main.get_command(app), "commands", {})[name]
+    listed = " ".join(SECTIONS[name].values()).split()
+    options = [one.name for one in command.params if one.param_type_name == "option"]
+    assert sorted(listed) == sorted(options)
+    assert re.findall(r"^(\S.*):$", HELPS[f"ariba {name}"], re.MULTILINE) == [
+        "Arguments",
+        *SECTIONS[name],
+    ]
+
+
+@as_it_is_pinned
+def test_the_variable_of_an_option_is_called_like_it(ariba: Ariba) -> None:
+    done = ariba("audit", FIXTURES / "attacked", "-f", "json", ARIBA_AUDIT_GLOBAL="no/such/model")
+    assert done.returncode == 2
+    assert b"no/such/model" in done.stderr
 
 
 @as_it_is_pinned

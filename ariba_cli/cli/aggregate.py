@@ -63,7 +63,6 @@ def aggregate(
         Weighting,
         typer.Option(
             "--weights",
-            envvar="ARIBA_AGGREGATE_WEIGHTS",
             help="How much each participant counts: equally, or by its number of samples, which "
             "the round's host.json or the run's run.json gives.",
         ),

@@ -83,9 +83,7 @@ def audit(
     _list_detectors: detector_options.ListDetectorsOption = False,
     format_: Annotated[
         AuditFormat,
-        typer.Option(
-            "--format", "-f", envvar="ARIBA_AUDIT_FORMAT", help="The format of the report."
-        ),
+        typer.Option("--format", "-f", help="The format of the report."),
     ] = AuditFormat.TABLE,
     output: options.OutputOption = None,
     html: Annotated[

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from ariba_cli.cli.help import exit_codes, help_text
+from ariba_cli.cli.sections import SectionedCommand, name_variables
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
@@ -57,10 +58,12 @@ def _made(name: str) -> Any:
     lone = typer.Typer(add_completion=False, rich_markup_mode=None)
     lone.command(
         name,
+        cls=SectionedCommand,
         help=help_text(function),
         short_help=_SHORT_HELPS[name],
-        epilog=exit_codes(function),
-        # Every option of `ariba audit` has its default in a variable ARIBA_AUDIT_…
-        context_settings=HELP_OPTIONS | {"auto_envvar_prefix": f"ARIBA_{name.upper()}"},
+        context_settings=HELP_OPTIONS,
     )(function)
-    return typer.main.get_command(lone)
+    command: Any = typer.main.get_command(lone)
+    variables = name_variables(command, f"ARIBA_{name.upper()}")
+    command.epilog = f"{exit_codes(function)}\n\n{variables}"
+    return command

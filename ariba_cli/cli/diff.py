@@ -33,9 +33,7 @@ def diff(
     second_path: Annotated[Path, typer.Argument(metavar="B.json", help="The second report.")],
     format_: Annotated[
         DiffFormat,
-        typer.Option(
-            "--format", "-f", envvar="ARIBA_DIFF_FORMAT", help="The format of the differences."
-        ),
+        typer.Option("--format", "-f", help="The format of the differences."),
     ] = DiffFormat.TABLE,
     output: options.OutputOption = None,
     reproducible: options.ReproducibleOption = False,

@@ -36,7 +36,6 @@ def evaluate(
         typer.Option(
             "--run",
             metavar="RUN.json",
-            envvar="ARIBA_EVALUATE_RUN",
             help="The run.json that describes the network and the data of the model. [default: the "
             "run.json in the nearest folder above MODEL]",
         ),
@@ -78,9 +77,7 @@ def evaluate(
     download: training_options.DownloadOption = False,
     format_: Annotated[
         EvaluateFormat,
-        typer.Option(
-            "--format", "-f", envvar="ARIBA_EVALUATE_FORMAT", help="The format of the results."
-        ),
+        typer.Option("--format", "-f", help="The format of the results."),
     ] = EvaluateFormat.TABLE,
     names: options.NamesOption = None,
     output: options.OutputOption = None,

@@ -30,9 +30,7 @@ def inspect(
     ],
     format_: Annotated[
         InspectFormat,
-        typer.Option(
-            "--format", "-f", envvar="ARIBA_INSPECT_FORMAT", help="The format of the output."
-        ),
+        typer.Option("--format", "-f", help="The format of the output."),
     ] = InspectFormat.TABLE,
     names: options.NamesOption = None,
     global_model: options.GlobalOption = None,

@@ -38,7 +38,6 @@ def report(
         typer.Option(
             "--format",
             "-f",
-            envvar="ARIBA_REPORT_FORMAT",
             help="The format to write. table: as ariba audit prints it. html: one page, with "
             "pictures if the audit used --evidence. csv: the ranking. markdown: a summary for "
             "a ticket. sha256sums: the hash of every input, for sha256sum -c in the round. "

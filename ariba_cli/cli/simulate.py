@@ -133,9 +133,7 @@ def simulate(
     ] = "last",
     format_: Annotated[
         ModelFormat,
-        typer.Option(
-            "--format", envvar="ARIBA_SIMULATE_FORMAT", help="The format of the model files."
-        ),
+        typer.Option("--format", help="The format of the model files."),
     ] = ModelFormat.SAFETENSORS,
     seed: options.SeedOption = 0,
     resume: options.ResumeOption = False,

@@ -47,7 +47,6 @@ def watch(
         typer.Option(
             "--format",
             "-f",
-            envvar="ARIBA_WATCH_FORMAT",
             help="line: a sentence for each round. json: a line with the report of each round, and "
             "a line about all rounds together when their verdict names somebody new.",
         ),

@@ -186,7 +186,6 @@ def parse_condition(text: str) -> Condition:
 
 
 def conditions_in_words() -> str:
-    """Return all forms, as the help lists them."""
-    return ", ".join(
-        f"{form.written} ({form.says})" if form.says else form.written for form in FORMS
-    )
+    """Return the forms, as the help lists them: findings have names of their own."""
+    said = ", ".join(f"{form.written} ({form.says})" for form in FORMS if form.says)
+    return f"{said}, or a finding by its name, such as duplicate or few-participants"
