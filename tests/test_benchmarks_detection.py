@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.detection.adaptive import TRICKS, Known, Update, changed
 from benchmarks.detection.command import PAGE, PUBLISHED, RECORDS, publish, run
-from benchmarks.detection.figures import GOALS, of_clean, of_detector, of_panel, of_rule
+from benchmarks.detection.figures import GOALS, allowed, of_clean, of_detector, of_panel, of_rule
 from benchmarks.detection.matrix import ALL_ATTACKS, CLEAN, MATRICES, Attack, Kind, Matrix
 from benchmarks.detection.page import page
 from benchmarks.detection.rules import RULES, Sent
@@ -162,6 +162,10 @@ def test_figures_are_means_over_rounds_and_shares_of_participants() -> None:
     assert of_detector([record(), other], "mahalanobis").auc == 0.25
     assert of_rule([record()], "flame").false == 0.5
     assert of_panel([]).auc is None
+    # Three of 50 are named, 0.3 % of all honest ones may be; and three of 60.
+    assert allowed([record()], "0.05") == pytest.approx(0.003)
+    assert allowed([record(), other], "0.05") == pytest.approx((46 * 0.003 + 54 * 0.0025) / 100)
+    assert allowed([], "0.05") is None
     clean = of_clean([record(k=0, attack=CLEAN), record(k=0, attack=CLEAN)], "0.05")
     assert (clean.rounds, clean.naming, clean.participants, clean.named) == (2, 2, 100, 2)
 
@@ -182,7 +186,7 @@ def test_goals_are_about_the_rounds_that_they_name() -> None:
 def test_a_goal_that_is_missed_is_bold() -> None:
     text = page([record(), record(key="b", attack=CLEAN, k=0)])
     line = next(one for one in text.splitlines() if one.startswith("| boosted and reduced"))
-    assert "**0.500** (≥ 1.000) | **50.0 %** (≥ 98 %) | **2.2 %** (≤ 0.5 %)" in line
+    assert "**0.500** (≥ 1.000) | **50.0 %** (≥ 98 %) | **2.2 %** (≤ 0.5 %) | 0.3 %" in line
     assert "Clean rounds that name anybody at .05: 1 of 1, **100.0 %** (≤ 6 %)" in text
 
 

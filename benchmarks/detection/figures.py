@@ -111,6 +111,21 @@ def of_clean(records: Sequence[Record], alpha: str) -> CleanFigures:
     )
 
 
+def allowed(records: Sequence[Record], alpha: str) -> float | None:
+    """Return the share of the honest whom the level lets name, in attacked rounds.
+
+    Where r of n are named, all of a chance of at most αr/n are (Benjamini and Hochberg), and so
+    many of the honest have such a chance.
+    """
+    named = [one["panel"]["found"][alpha] + one["panel"]["false"][alpha] for one in records]
+    shares = [
+        float(alpha) * r / one["participants"] * _honest(one)
+        for r, one in zip(named, records, strict=True)
+    ]
+    honest = sum(map(_honest, records))
+    return sum(shares) / honest if honest else None
+
+
 @dataclass(frozen=True)
 class Goal:
     """A goal for some of the attacked rounds.

@@ -7,6 +7,7 @@ from benchmarks.detection.figures import (
     GOALS,
     HIDDEN,
     Figures,
+    allowed,
     attacked,
     clean,
     of_clean,
@@ -105,7 +106,8 @@ def _made(records: Sequence[Record]) -> str:
 def _goals(records: Sequence[Record]) -> str:
     rows = []
     for goal in GOALS:
-        found = of_panel([one for one in attacked(records) if goal.which(one)])
+        rounds = [one for one in attacked(records) if goal.which(one)]
+        found = of_panel(rounds)
         rows.append(
             (
                 goal.words,
@@ -113,13 +115,16 @@ def _goals(records: Sequence[Record]) -> str:
                 _reached(found.auc, goal.auc, at_least=True),
                 _reached(found.found, goal.found, at_least=True, percent=True),
                 _reached(found.false, goal.false, at_least=False, percent=True),
+                _percent(allowed(rounds, "0.05")),
             )
         )
-    head = ("rounds", "number", "AUC", "found at .05", "honest flagged")
+    head = ("rounds", "number", "AUC", "found at .05", "honest flagged", "allowed")
     lines = [
         "## Goals and what was reached\n",
         "n = 50 and networks without normalisation, but for the lines that say otherwise. The goal "
-        "is in brackets; **bold** is what was missed.\n",
+        "is in brackets; **bold** is what was missed. *Allowed* is the share of the honest that "
+        "the level itself lets be named: where r of n are named, .05·r/n. With ten of 50 that is "
+        "1 %, above the goal.\n",
         _table(head, rows),
     ]
     for alpha, most in CLEAN_GOALS.items():
