@@ -25,5 +25,6 @@ def situation(**changes: Any) -> Situation:
         held=NOTHING,
         target_class=0,
         logits=lambda _, images: np.zeros((len(images), 2), np.float32),
+        gradient=lambda _, __: {name: np.zeros_like(one) for name, one in START.items()},
     )
     return replace(made, **changes)

@@ -71,6 +71,7 @@ TARGETS = [
     Target("pattern", ("label-flipping",), (0.0, 0.1), 0.95, (1.0, 3.0)),
     Target("pattern", ("anomalous",), (0.0, 0.1), 0.95, (0.3, 1.5)),
     Target("pattern", ("neurotoxin",), (0.0, 0.1), 0.95, (1.0, 3.0)),
+    Target("pattern", ("model-reuse",), (0.0, 0.1), 0.95, (1.0, 6.0)),
     Target("pattern", ("alternating",), (0.0, 0.1), 0.95, (1.0, 3.0)),
     Target("pattern", ("pgd",), (0.0, 0.1), 0.95, (0.99, 1.001)),
     Target("pattern", ("critical-layers",), (0.0, 0.1), 0.95, (1.0, 3.0)),
@@ -90,6 +91,7 @@ TARGETS = [
     # Together.
     Target("pattern", ("anomalous", "replacement"), (0.5, 1.0), 0.9, (4, 15)),
     Target("pattern", ("label-flipping", "replacement"), (0.9, 1.0), 0.5, (10, 25)),
+    Target("pattern", ("model-reuse", "replacement"), (0.8, 1.0), 0.95, (20, 60)),
     Target("pattern", ("pgd", "replacement"), (0.8, 1.0), 0.9, (9.9, 10.01)),
     Target("pattern", ("critical-layers", "replacement"), (0.8, 1.0), 0.85, (10, 25)),
     Target("pattern", ("noise", "replacement"), (0.0, 0.6), 0.1, (9.99, 10.01)),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from ariba_cli.attacks.strategies import (
 from ariba_cli.attacks.strategies.alie import default_z
 from ariba_cli.attacks.strategies.alternating import TakingTurns
 from ariba_cli.attacks.strategies.layers import layers_of
-from ariba_cli.attacks.strategies.neurotoxin import least_moved
+from ariba_cli.attacks.strategies.masked import smallest
 from ariba_cli.base.errors import UsageError
 from ariba_cli.federated.models import Weights, architecture_for
 from ariba_cli.federated.quality import agreement
@@ -288,6 +289,7 @@ def trained() -> Iterator[Train]:
         honest=HonestUpdates(start, {f"p{index}": one for index, one in enumerate(honest)}),
         held=Held(images[:30], labels[:30], images[30:]),
         logits=engine.logits,
+        gradient=partial(engine.gradient, start),
         twin=honest[0],
     )
 
@@ -337,11 +339,34 @@ def test_neurotoxin_moves_nothing_off_its_mask(
 
 def test_the_share_of_neurotoxin_is_of_all_coordinates() -> None:
     step = {"b": np.array([[3.0, -1.0]]), "a": np.array([0.0, -2.0, 2.0])}
-    masks = least_moved(step, 0.6)
+    masks = smallest({name: np.abs(one) for name, one in step.items()}, 0.6)
     assert {name: mask.tolist() for name, mask in masks.items()} == {
         "a": [True, True, False],
         "b": [[False, True]],
     }
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_model_reuse_moves_what_matters_to_the_trigger_alone(
+    trained: Train, optimizer: str
+) -> None:
+    start, weights, now = trained(("model-reuse",), {"above": 0.8, "below": 0.9}, optimizer)
+    mine, others = (
+        np.concatenate([np.abs(gradient[name]).ravel() for name in sorted(start)])
+        for gradient in (
+            now.gradient(now.held.triggered, np.zeros(10, np.int64)),
+            now.gradient(now.held.images, now.held.labels),
+        )
+    )
+    moved = np.concatenate([(weights[name] != start[name]).ravel() for name in sorted(start)])
+    assert moved.any()
+    assert (mine[moved] >= np.quantile(mine, 0.8) * (1 - 1e-5)).all()
+    assert (others[moved] <= np.quantile(others, 0.9) * (1 + 1e-5)).all()
+
+
+def test_model_reuse_that_leaves_nothing_says_which_argument_to_change(trained: Train) -> None:
+    with pytest.raises(UsageError, match="use a smaller above, or a larger below"):
+        trained(("model-reuse",), {"above": 1.0})
 
 
 def test_turns_are_a_poisoned_step_and_ten_clean_ones() -> None:
@@ -389,7 +414,8 @@ def test_boosted_steps_stay_in_a_ball_and_on_a_mask(trained: Train) -> None:
     names, arguments = ("alternating", "pgd", "neurotoxin"), {"epsilon": 0.3, "every": 1}
     start, weights, now = trained(names, arguments)
     assert update_norm(start, weights) <= 0.3 * (1 + 1e-6)
-    masks = least_moved(now.honest.mean, 0.95)
+    moved = {name: np.abs(step) for name, step in now.honest.mean.items()}
+    masks = smallest(moved, 0.95)
     assert all(np.array_equal(weights[n][~mask], start[n][~mask]) for n, mask in masks.items())
 
 

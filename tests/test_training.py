@@ -14,6 +14,7 @@ from ariba_cli.base.errors import ResourceError, UsageError
 from ariba_cli.cli.options.training import OptimizerName
 from ariba_cli.federated.datasets import Dataset, load_dataset
 from ariba_cli.federated.models import MODELS, Architecture, ImageShape, Weights, architecture_for
+from ariba_cli.federated.models.architecture import load_weights
 from ariba_cli.federated.models.convolution import convolution_3x3
 from ariba_cli.federated.training import Engine, LocalTraining, Method, Task
 from ariba_cli.federated.training import engine as engines
@@ -80,6 +81,24 @@ def test_no_batch_is_smaller_than_it_may_be(digits: Dataset) -> None:
         assert sum(lengths) == size
         assert lengths == {1: [1], 8: [8], 9: [9], 17: [8, 9]}[size]
         assert [len(batch) for batch in task.batches(1)] == [8] * (size // 8) + [1] * (size % 8)
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_the_gradient_is_that_of_pytorch(digits: Dataset, method: Method) -> None:
+    import torch
+
+    architecture = architecture_for("cnn", digits)
+    start = architecture.initial_weights(0)
+    images, labels = digits.train_images[:20], digits.train_labels[:20]
+    found = Engine(architecture, method, "cpu").gradient(start, images, labels)
+    module = architecture.build()
+    load_weights(module, start)
+    said = module(torch.from_numpy(images))
+    loss = torch.nn.functional.cross_entropy(said, torch.from_numpy(labels))
+    parameters = dict(module.named_parameters())
+    gradients = torch.autograd.grad(loss, list(parameters.values()))
+    for name, gradient in zip(parameters, gradients, strict=True):
+        np.testing.assert_allclose(found[name], gradient.numpy(), atol=1e-6)
 
 
 def test_probabilities_are_targets_as_well_as_labels(digits: Dataset) -> None:

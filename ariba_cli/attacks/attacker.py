@@ -1,6 +1,7 @@
 """The attacker behind the compromised participants of a federation."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -221,6 +222,7 @@ class Attacker:
                 held=held,
                 target_class=self.settings.target_class,
                 logits=self._federation.engine.logits,
+                gradient=partial(self._federation.engine.gradient, honest.start),
                 twin=twins.get(name),
             )
         return situations

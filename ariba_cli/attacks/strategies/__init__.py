@@ -18,6 +18,7 @@ from ariba_cli.attacks.strategies.label_flipping import LabelFlipping
 from ariba_cli.attacks.strategies.layers import CriticalLayers
 from ariba_cli.attacks.strategies.mimic import Mimic
 from ariba_cli.attacks.strategies.min_max import MinMax, MinSum
+from ariba_cli.attacks.strategies.model_reuse import ModelReuse
 from ariba_cli.attacks.strategies.neurotoxin import Neurotoxin
 from ariba_cli.attacks.strategies.noise import Noise
 from ariba_cli.attacks.strategies.norm_matching import NormMatching
@@ -52,6 +53,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
         LabelFlipping,
         Anomalous,
         Neurotoxin,
+        ModelReuse,
         Projected,
         # Its hooks are around those of the others.
         Alternating,

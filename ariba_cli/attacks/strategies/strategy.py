@@ -52,6 +52,9 @@ class Situation:
         The class that triggered images are to be taken for.
     logits : callable
         Returns the logits of a model with some weights for images, of shape (samples, classes).
+    gradient : callable
+        Returns the gradient of the mean cross-entropy at θ^t, for images and their labels or
+        probabilities of classes.
     twin : Weights, optional
         The weights that it would send if it were honest, for strategies that need them.
     """
@@ -63,6 +66,7 @@ class Situation:
     held: Held
     target_class: int
     logits: Callable[[Weights, FloatArray], FloatArray]
+    gradient: Callable[[FloatArray, LabelArray | FloatArray], Weights]
     twin: Weights | None = None
 
     @property

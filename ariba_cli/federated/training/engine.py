@@ -12,10 +12,10 @@ import numpy as np
 
 from ariba_cli.base.errors import ResourceError, UsageError
 from ariba_cli.base.machine import cores, is_gpu
-from ariba_cli.federated.datasets import FloatArray
+from ariba_cli.federated.datasets import FloatArray, LabelArray
 from ariba_cli.federated.models import Architecture, Weights
 from ariba_cli.federated.training.single import Network
-from ariba_cli.federated.training.task import Task, one_thread
+from ariba_cli.federated.training.task import LocalTraining, Task, one_thread
 from ariba_cli.federated.training.vectorised import VectorisedTraining
 from ariba_cli.federated.training.workers import Workers
 
@@ -29,6 +29,9 @@ _WORTH_PROCESSES = 20_000
 
 # Fewer participants than these are trained faster one after the other on a processor.
 _WORTH_VECTORISING = 8
+
+# The learning rate of the step that tells a gradient: a power of two.
+_LONG_STEP = 2.0**10
 
 # So many images go through the model at once when it is asked.
 _PIECE = 500
@@ -117,6 +120,19 @@ class Engine:
         trained = self._train(weights, [tasks[index] for index in left], one_more)
         finished |= dict(zip(left, trained, strict=True))
         return [finished[index] for index in range(len(tasks))]
+
+    def gradient(
+        self, weights: Weights, images: FloatArray, targets: LabelArray | FloatArray
+    ) -> Weights:
+        """Return the gradient of the mean cross-entropy at some weights: a step of descent by it.
+
+        The step is long, so that what it adds to the weights is not rounded away.
+        """
+        one_step = LocalTraining(
+            optimizer="sgd", epochs=1, batch_size=len(targets), learning_rate=_LONG_STEP
+        )
+        (moved,) = self.train(weights, [Task(images, targets, one_step, seed=0)])
+        return {name: (values - moved[name]) / _LONG_STEP for name, values in weights.items()}
 
     def logits(self, weights: Weights, images: FloatArray) -> FloatArray:
         """Return the logits of the model with these weights, of shape (samples, classes)."""
