@@ -227,14 +227,13 @@ def test_a_hole_in_a_file_is_no_factor(tmp_path: Path) -> None:
 
 
 def test_factors_count_against_the_memory_that_may_be_used(tmp_path: Path) -> None:
-    root = lora_round(tmp_path, dict.fromkeys(NAMES, 16) | {"p5": 512}, shape=(1024, 1024))
+    root = lora_round(tmp_path, dict.fromkeys(NAMES, 16) | {"p5": 272}, shape=(32, 2016))
     assert not refusals(root)
-    usual = 16 * (1024 + 1024) * 8
+    usual = 16 * (32 + 2016) * 8
     found = refusals(root, memory=10 * usual)
     assert list(found) == ["p5"]
-    assert (
-        f"take {32 * usual:,} bytes, and half of the participants at most {usual:,}" in found["p5"]
-    )
+    assert f"take {17 * usual:,} bytes" in found["p5"]
+    assert f"half of the participants at most {usual:,}" in found["p5"]
     with pytest.raises(InputError, match="more than --max-memory; allow more"):
         refusals(root, memory=4 * usual)
 
