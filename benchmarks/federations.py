@@ -125,7 +125,4 @@ _DIGITS = FederationSpec(
 )
 
 FULL = (_GREY, _DIGITS)
-QUICK = (
-    replace(_GREY, images=400, test_images=100, participants=4, rounds=2),
-    replace(_DIGITS, rounds=1),
-)
+QUICK = (replace(_DIGITS, participants=10, rounds=2),)

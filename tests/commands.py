@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -59,15 +59,23 @@ with socket.socket(socket.AF_UNIX) as server:
 
 
 def run_command(
-    arguments: list[str], folder: Path, variables: dict[str, str]
+    arguments: list[str],
+    folder: Path,
+    variables: dict[str, str],
+    meanwhile: Callable[[int], object] = lambda _: None,
 ) -> "subprocess.CompletedProcess[bytes]":
-    """Run `ariba` in a folder with these variables alone; its stdin is empty."""
+    """Run `ariba` in a folder with these variables alone; its stdin is empty.
+
+    `meanwhile` is called with the id of its process.
+    """
     with tempfile.TemporaryDirectory() as streams:
         out, error = Path(streams, "out"), Path(streams, "error")
         process = _CONTEXT.Process(
             target=_become_alone, args=(arguments, os.fspath(folder), variables, out, error)
         )
         process.start()
+        assert process.pid is not None
+        meanwhile(process.pid)
         process.join()
         code = process.exitcode
         process.close()

@@ -61,7 +61,7 @@ def tiny(tmp_path: Path) -> Task:
 
 def test_every_job_runs_and_all_come_to_the_same_marks(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    quick = ("--quick", "--data", tmp_path, "--contestants", "numpy")
+    quick = ("--quick", "--repeats", 0, "--data", tmp_path, "--contestants", "numpy")
     done = benchmarks(*quick, "--json", report)
     assert done.returncode == 0, done.stderr
     document = json.loads(report.read_bytes())
@@ -80,7 +80,7 @@ def test_every_job_runs_and_all_come_to_the_same_marks(tmp_path: Path) -> None:
     assert [row["name"] for row in rows["layer"]] == ["pread", "ours", "numpy"]
     assert all(row["agrees"] for row in rows["layer"][1:])
     assert all(row["ratio"] > 1 and row["peak"] > 2**24 for row in rows["layer"][1:])
-    assert [row["name"] for row in rows["training"]] == ["ours, 28×28", "ours, digits"]
+    assert [row["name"] for row in rows["training"]] == ["ours, digits"]
     assert all(row["agrees"] and row["rounds_per_minute"] > 0 for row in rows["training"])
     assert document["machine"]["cores"] >= 1
     again = benchmarks("--compare", report, report)

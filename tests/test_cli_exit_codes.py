@@ -275,20 +275,17 @@ def test_a_signal_leaves_nothing_half_written(
     left: list[str],
     hint: bool,
 ) -> None:
-    command = [sys.executable, "-m", "ariba_cli", *map(str, arguments)]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    for _ in range(6000):
-        if (tmp_path / awaited).exists():
-            break
-        time.sleep(0.01)
-    process.send_signal(number)
-    out, error = process.communicate(timeout=30)
-    assert process.returncode == code
-    assert out == b""
+    def end(process: int) -> None:
+        for _ in range(6000):
+            if (tmp_path / awaited).exists():
+                break
+            time.sleep(0.01)
+        os.kill(process, number)
+
+    done = run_command(list(map(str, arguments)), tmp_path, environment(), meanwhile=end)
+    assert (done.returncode, done.stdout) == (code, b"")
     word = "interrupted" if number == signal.SIGINT else "terminated"
-    assert error.decode() == word + ("; finish it with --resume\n" if hint else "\n")
+    assert done.stderr.decode() == word + ("; finish it with --resume\n" if hint else "\n")
     assert os.listdir(tmp_path) == left
     # What a round was being written into is removed, what is finished is kept.
     assert not list(tmp_path.rglob("round_*.partial")) + list(tmp_path.rglob(".*.tmp"))
