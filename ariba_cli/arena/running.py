@@ -26,6 +26,8 @@ from ariba_cli.files.strict_json import parse_object
 DONE, FAILED = "done", "failed"
 # Defaults of options in the environment would be missing in the commands that are written down.
 _KEPT_VARIABLES = frozenset({"ARIBA_NATIVE", "ARIBA_DATA_DIR"})
+# Nor may a file with such defaults decide anything.
+_NO_CONFIG = {"ARIBA_CONFIG": os.devnull}
 _SECONDS_TO_STOP = 10.0
 
 Record = dict[str, Any]
@@ -102,7 +104,7 @@ class _Processes:
         }
         if self.settings.data_dir is not None:
             kept["ARIBA_DATA_DIR"] = str(self.settings.data_dir.absolute())
-        return kept
+        return kept | _NO_CONFIG
 
 
 def run(

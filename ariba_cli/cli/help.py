@@ -23,7 +23,8 @@ EXIT_CODES = (
 )
 ENVIRONMENT = (
     "Environment: ARIBA_COMMAND_OPTION is the default of an option, such as "
-    "ARIBA_AUDIT_K_EST=10. ARIBA_DATA_DIR is the folder of data sets. NO_COLOR takes "
+    "ARIBA_AUDIT_K_EST=10. ARIBA_CONFIG is a file with defaults of "
+    "options, and ARIBA_DATA_DIR is the folder of data sets. NO_COLOR takes "
     "colour away, SOURCE_DATE_EPOCH sets the time in reports, ARIBA_NATIVE=off computes without "
     "compiled kernels, and ARIBA_DEBUG=1 shows where an unexpected error came from."
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ariba_cli.base.errors import OutputError, UsageError
 from ariba_cli.cli.console import Console
+from ariba_cli.cli.defaults import in_effect
 from ariba_cli.reports.canonical import RunRecord
 from ariba_cli.reports.run_record import run_record
 
@@ -45,6 +46,7 @@ class Stopwatch:
             device=device,
             round_path=None if round_path is None else str(round_path),
             sandbox=sandbox,
+            config=in_effect(),
         )
 
 

@@ -14,7 +14,7 @@ SECTIONS = {
         "The report": "format_ output html explain top evidence fail_on truth reproducible",
         "Safety and limits": "verify_seal strict max_memory max_file_bytes timeout "
         "require_sandbox device",
-        "Messages": "color quiet verbose",
+        "Messages": "config color quiet verbose",
     },
     "simulate": {
         "Data and model": "dataset data_dir download partition model lora",
@@ -26,7 +26,7 @@ SECTIONS = {
         "Training of the compromised": "attack_optimizer attack_epochs attack_batch_size "
         "attack_learning_rate attack_momentum attack_weight_decay",
         "The run": "keep format_ seed resume",
-        "Messages": "color quiet verbose",
+        "Messages": "config color quiet verbose",
     },
 }
 # Wider names of options stand on a line of their own.
@@ -56,6 +56,11 @@ class SectionedCommand(typer.core.TyperCommand):
         yield last[0], list(options.values())
 
 
+def long_name(option: typer.core.TyperOption) -> str:
+    """Return the name of an option, with its dashes."""
+    return next(name for name in option.opts if name.startswith("--"))
+
+
 def name_variables(command: typer.core.TyperCommand, prefix: str) -> str:
     """Give each option a variable that holds its default, called by the option; say so.
 
@@ -75,8 +80,7 @@ def name_variables(command: typer.core.TyperCommand, prefix: str) -> str:
     for one in command.params:
         if not isinstance(one, typer.core.TyperOption) or one.is_eager:
             continue
-        long = next(name for name in one.opts if name.startswith("--"))
-        own = f"{prefix}_{long[2:].replace('-', '_').upper()}"
+        own = f"{prefix}_{long_name(one)[2:].replace('-', '_').upper()}"
         one.envvar = one.envvar or own
         one.show_envvar = one.envvar != own
         example = example or own

@@ -11,6 +11,25 @@ _EXACT = 2**53
 
 
 @dataclass(frozen=True)
+class ConfigRecord:
+    """The defaults of options that came from a file.
+
+    Attributes
+    ----------
+    file : str
+        The path of the file.
+    sha256 : str
+        Its hash.
+    options : dict of str to Any
+        The options that it decided, by name: texts, numbers, true or false, and lists.
+    """
+
+    file: str
+    sha256: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """The facts about a run that do not decide its result.
 
@@ -34,6 +53,8 @@ class RunRecord:
         The path of the audited round as the user gave it; None where no round was audited.
     sandbox : dict of str to int or bool, optional
         The limits on the processes that parsed files; None where none was needed.
+    config : ConfigRecord, optional
+        The options that a file decided; None where there was no such file.
     """
 
     ariba: str
@@ -45,6 +66,7 @@ class RunRecord:
     device: str
     round: str | None = None
     sandbox: dict[str, int | bool] | None = None
+    config: ConfigRecord | None = None
 
 
 def document(

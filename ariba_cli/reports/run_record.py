@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ariba_cli.base.version import VERSION
-from ariba_cli.reports.canonical import RunRecord
+from ariba_cli.reports.canonical import ConfigRecord, RunRecord
 
 _LIBRARIES = ("numpy", "h5py", "safetensors", "torch", "pyod", "scipy", "sklearn")
 
@@ -18,6 +18,7 @@ def run_record(
     device: str = "cpu",
     round_path: str | None = None,
     sandbox: dict[str, int | bool] | None = None,
+    config: ConfigRecord | None = None,
 ) -> RunRecord:
     """Return the record of a run, with the versions of the libraries that it has imported.
 
@@ -35,6 +36,8 @@ def run_record(
         The path of the audited round as the user gave it.
     sandbox : dict, optional
         The limits on the processes that parsed files, where there were any.
+    config : ConfigRecord, optional
+        The options that a file decided, where there was one.
     """
     import platform
 
@@ -50,4 +53,5 @@ def run_record(
         device=device,
         round=round_path,
         sandbox=sandbox,
+        config=config,
     )

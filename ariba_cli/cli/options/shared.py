@@ -12,6 +12,7 @@ import typer
 
 from ariba_cli.base.errors import UsageError
 from ariba_cli.cli.console import Console, Environment
+from ariba_cli.cli.defaults import in_effect
 from ariba_cli.files.limits import Limits
 
 if TYPE_CHECKING:
@@ -231,9 +232,13 @@ class Messages:
 
     def console(self) -> Console:
         """Return the console with these options."""
-        return Console(
+        console = Console(
             Environment.of_process(), color=self.color, quiet=self.quiet, verbose=self.verbose
         )
+        config = in_effect()
+        if config is not None and config.options:
+            console.note(f"options from '{config.file}': {', '.join(config.options)}")
+        return console
 
 
 # What a command takes where none of them is given.

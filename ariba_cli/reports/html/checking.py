@@ -1,10 +1,12 @@
 """The section on checking the report, and on its run."""
 
+import json
 import shlex
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from ariba_cli.base.visible import visible
+from ariba_cli.reports.canonical import RunRecord
 from ariba_cli.reports.html.blocks import code, folded, pairs, paragraph, section
 from ariba_cli.reports.html.markup import Child, element
 from ariba_cli.reports.report import Report
@@ -43,6 +45,19 @@ def _record(report: Report) -> Iterator[tuple[str, Child]]:
     yield "took", f"{run.seconds:.3g} s"
     if run.round is not None:
         yield "round", code(visible(run.round))
+    yield from config_rows(run)
+
+
+def config_rows(run: RunRecord) -> Iterator[tuple[str, Child]]:
+    """Yield the options that came from a file, and which it was; nothing where none did."""
+    config = run.config
+    if config is not None:
+        options = "; ".join(
+            f"{visible(name)} {visible(json.dumps(value, ensure_ascii=False))}"
+            for name, value in config.options.items()
+        )
+        yield "options from a file", options or "none"
+        yield "that file", code(f"{visible(config.file)}, sha256 {visible(config.sha256)}")
 
 
 def _command(report: Report) -> str:

@@ -21,6 +21,7 @@ from ariba_cli.reports.html.blocks import (
     section,
     table,
 )
+from ariba_cli.reports.html.checking import config_rows
 from ariba_cli.reports.html.drawing import at, label, line, path, rectangle, svg
 from ariba_cli.reports.html.findings import findings_line
 from ariba_cli.reports.html.frame import head, header, navigation
@@ -278,5 +279,6 @@ def _checking(report: HistoryReport) -> Element:
     rows: list[tuple[str, Child]] = [
         ("result_sha256", code(report.result_sha256)),
         ("ariba", visible(report.run.ariba)),
+        *config_rows(report.run),
     ]
     return section("checking", "Checking", about, pairs(rows))
