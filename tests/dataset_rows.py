@@ -203,8 +203,8 @@ ARRAYS = Row(
         "beside others": lambda folder: save(folder / "all.npz", {**arrays(), "more": EMPTY}),
     },
     {
-        "no archive": bad_file("train.npz", b"images", "is no sound zip archive"),
-        "empty file": bad_file("train.npz", b"", "is no sound zip archive"),
+        "no archive": bad_file("train.npz", b"images", "is not a valid zip archive"),
+        "empty file": bad_file("train.npz", b"", "is not a valid zip archive"),
         "objects": array_is_bad("y_train", [None] * 20, "an array of |O"),
         "text": array_is_bad("y_train", ["1"] * 20, "an array of <U1"),
         "images of int64": array_is_bad("x_train", COLOUR[0].astype(int), "of type int64"),

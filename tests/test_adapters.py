@@ -306,11 +306,11 @@ def test_an_adapter_with_a_name_lies_in_a_folder_of_its_own(tmp_path: Path) -> N
     with pytest.raises(RefusedFileError, match="2 folders of adapters"):
         open_model(tmp_path / "p", ReadOptions())
     write_adapter(tmp_path / "deep" / "in" / "deeper", factors(B, A))
-    with pytest.raises(RefusedFileError, match="no model file"):
+    with pytest.raises(RefusedFileError, match="a folder without a model file"):
         open_model(tmp_path / "deep", ReadOptions())
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked" / "federated").symlink_to(tmp_path / "p" / "federated")
-    with pytest.raises(RefusedFileError, match="no model file"):
+    with pytest.raises(RefusedFileError, match="a folder without a model file"):
         open_model(tmp_path / "linked", ReadOptions())
 
 
@@ -344,7 +344,7 @@ def test_factors_without_a_configuration_are_multiplied_all_by_one_scale(tmp_pat
     ("more", "reason"),
     [
         ({f"{PREFIX}.weight": np.ones((8, 6), "f4")}, "and also the factors of its change"),
-        ({f"{PREFIX}.lora_magnitude_vector": np.ones(8, "f4")}, "more than the factors of LoRA"),
+        ({f"{PREFIX}.lora_magnitude_vector": np.ones(8, "f4")}, "not a factor of LoRA"),
         ({"x.lora_A.weight": A}, "only one of the two"),
         ({f"{PREFIX}.lora_A.other.weight": A}, "twice"),
     ],
@@ -385,7 +385,7 @@ def test_of_several_checkpoints_the_newest_is_read_and_that_is_said(tmp_path: Pa
         (said,) = (one for one in findings if one.kind == FindingKind.NEWEST_CHECKPOINT)
         assert said.group == ("p0", "p1", "p2", "p3")
         assert said.detail == (
-            "checkpoint-100, the newest of 3 checkpoints, is read of p0, p1, p2 and 1 more"
+            "ariba reads checkpoint-100, the newest of 3 checkpoints, of p0, p1, p2 and 1 more"
         )
 
 
@@ -437,8 +437,8 @@ def test_what_was_trained_whole_is_a_layer_as_well(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tensors", "config", "reason"),
     [
-        (factors(B, A), {"peft_type": "IA3"}, r"another kind than LoRA \('IA3'\)"),
-        (factors(B, A), {"peft_type": 3}, "another kind than LoRA"),
+        (factors(B, A), {"peft_type": "IA3"}, r"not a LoRA adapter \('IA3'\)"),
+        (factors(B, A), {"peft_type": 3}, "not a LoRA adapter"),
         (factors(B, A), {"use_dora": True}, "use_dora"),
         (factors(B, A), {"lora_alpha": "16"}, "not a number"),
         (factors(B, A), {"lora_alpha": True}, "not a number"),
@@ -472,7 +472,7 @@ def test_what_was_trained_whole_is_a_layer_as_well(tmp_path: Path) -> None:
         (factors(B, A.reshape(4, 6, 1)), {}, "do not fit"),
         (factors(B[:, :0], A[:0]), {}, "do not fit"),
         (factors(B.astype("i4"), A), {}, "do not fit"),
-        (factors(B, A) | {f"{PREFIX}.lora_magnitude_vector": A}, {}, "more than the factors"),
+        (factors(B, A) | {f"{PREFIX}.lora_magnitude_vector": A}, {}, "not a factor of LoRA"),
         (factors(B, A) | {f"{PREFIX}.weight": A}, {}, "twice"),
         (factors(B, A) | {f"{PREFIX}.lora_A.other.weight": A}, {}, "twice"),
         (factors(B, A) | {f"{PREFIX}.lora_embedding_A": A}, {}, "only one of the two"),

@@ -592,8 +592,8 @@ def test_samples_are_those_that_the_host_was_told(tmp_path: Path, ariba: Ariba) 
     [
         (HostRecord("flower", "watch", {"p0": Answer("p0", 3)}).encode(), b"samples 'p1' holds"),
         (b'{"layout": 1, "participants": {"p0": 3}}', b"samples 'p0' holds"),
-        (b'{"layout": 2, "participants": {}}', b"is not of layout 1"),
-        (b'{"layout": 1, "participants": []}', b"is not of layout 1"),
+        (b'{"layout": 2, "participants": {}}', b"does not have layout 1"),
+        (b'{"layout": 1, "participants": []}', b"does not have layout 1"),
         (b"[]", b"is not a JSON object"),
     ],
 )
@@ -617,8 +617,8 @@ def test_nothing_is_overwritten_and_no_round_is_changed(tmp_path: Path, saved: P
     (tmp_path / "there").write_text("mine")
     for out, why in (
         (tmp_path / "there", "exists; name another file"),
-        (saved / "out", "taken for one"),
-        (saved / "participants" / "out", "taken for one"),
+        (saved / "out", "look like one"),
+        (saved / "participants" / "out", "look like one"),
         (tmp_path / "no" / "out", "there is no folder"),
     ):
         with pytest.raises(OutputError, match=why):

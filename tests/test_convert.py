@@ -65,7 +65,7 @@ def test_the_record_says_where_it_all_comes_from(tmp_path: Path) -> None:
             "sha256": hashlib.sha256(data).hexdigest(),
         }
     ]
-    assert "no known format" in record[2]["refused"]
+    assert "format that ariba does not know" in record[2]["refused"]
     with pytest.raises(InputError, match=r"p9.safetensors.*no known format"):
         convert(open_round(tmp_path / "in"), tmp_path / "strict", strict=True)
     assert sorted(os.listdir(tmp_path)) == ["in", "out"]
@@ -101,7 +101,7 @@ def test_ids_never_become_paths(identifier: str, stem: str) -> None:
 def test_nothing_is_left_when_nothing_can_be_converted(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "p0").write_bytes(b"no model")
-    with pytest.raises(InputError, match="no update that can be converted: p0 is in no known"):
+    with pytest.raises(InputError, match="no update that can be converted: p0 is in a format"):
         convert(open_round(tmp_path / "in"), tmp_path / "out")
     with pytest.raises(OutputError, match="exists"):
         convert(open_round(FIXTURES / "clean"), tmp_path / "in")
@@ -135,12 +135,12 @@ def test_pytorch_files_are_read_when_they_are_trusted(tmp_path: Path, ariba: Ari
     assert (done.returncode, done.stdout) == (0, b"out\n")
     said = done.stderr.decode()
     for line in (
-        "p4: holds no tensors that can be scored, but w: posix.mkdir",
-        "p5: holds no tensors that can be scored, but posix.mkdir",
+        "p4: holds no tensors that can be scored, only w: posix.mkdir",
+        "p5: holds no tensors that can be scored, only posix.mkdir",
         "p6: would expand to 4,000,000,000,000 bytes",
-        "p7: holds no tensors that can be scored, but w: int",
-        "p8: holds no tensors that can be scored, but 0: str",
-        "not-scored: p3: holds epoch (int) beside the weights",
+        "p7: holds no tensors that can be scored, only w: int",
+        "p8: holds no tensors that can be scored, only 0: str",
+        "not-scored: p3: also holds epoch (int)",
         "3 converted, 5 refused",
     ):
         assert line in said

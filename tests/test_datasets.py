@@ -271,7 +271,7 @@ def test_an_array_that_declares_terabytes_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_set_is_named_with_those_that_are_known(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="known are digits, mnist, fashion-mnist, cifar10, arr"):
+    with pytest.raises(UsageError, match="use one of digits, mnist, fashion-mnist, cifar10, arr"):
         load_dataset("imagenet", tmp_path)
 
 

@@ -181,7 +181,7 @@ def test_a_model_of_another_network_is_refused(
 @pytest.mark.parametrize(
     ("settings", "error", "why"),
     [
-        ({"triggers": ("patern",)}, UsageError, "there is no trigger 'patern'"),
+        ({"triggers": ("patern",)}, UsageError, "unknown trigger 'patern'"),
         ({"target_class": 10}, UsageError, "there is no class 10 in digits"),
     ],
 )

@@ -290,7 +290,7 @@ def test_what_is_large_of_nothing_is_a_finding_and_not_filled_out(
     done = convert(open_round(root), tmp_path / "out")
     (refused,) = done.refused
     assert refused.participant == "p3"
-    assert "on disk are not filled out" in refused.detail
+    assert "; it has only " in refused.detail
     assert sum(path.stat().st_blocks for path in (tmp_path / "out").rglob("*")) * 512 < 2**20
 
 
@@ -319,7 +319,7 @@ def test_there_must_be_room_for_a_conversion(
     root = write_flat_round(tmp_path / "round")
     full = SimpleNamespace(f_bavail=2, f_frsize=512)
     monkeypatch.setattr(os, "statvfs", lambda _: full)
-    with pytest.raises(OutputError, match="has room for 1,024 bytes, and"):
+    with pytest.raises(OutputError, match="has 1,024 bytes free, and"):
         convert(open_round(root), tmp_path / "out")
     assert [one.name for one in tmp_path.iterdir()] == ["round"]
 

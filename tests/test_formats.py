@@ -201,7 +201,13 @@ def test_what_is_no_group_in_the_file_of_a_round_hides_no_other(
     assert len(reasons) == 5
     for reason, words in zip(
         reasons,
-        ["a link at 'q0'", "a link at 'q1'", "no group at 'q2'", "1,200 characters", "a link at"],
+        [
+            "a link at 'q0'",
+            "a link at 'q1'",
+            "has a dataset instead of a group at 'q2'",
+            "1,200 characters",
+            "a link at",
+        ],
         strict=True,
     ):
         assert words in reason

@@ -180,7 +180,7 @@ def test_a_file_that_shrinks_while_it_is_read_has_an_end(root: Path) -> None:
             shrink(file.path)
             file.read(0, file.size)
 
-    with pytest.raises(RefusedFileError, match="ends at byte 100, before its contents do"):
+    with pytest.raises(RefusedFileError, match="ends too early, at byte 100"):
         read()
 
 

@@ -96,7 +96,7 @@ HEADER = b'{"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}'
 @pytest.mark.parametrize(
     ("header", "why"),
     [
-        (b"[" * 100_000, "is in no known format"),
+        (b"[" * 100_000, "is in a format that ariba does not know"),
         (b'{"a":' * 100_000, "not strict JSON (RecursionError)"),
         (b'{"a":' + b"[" * 10_000_000, "not strict JSON (RecursionError)"),
         (HEADER + b', "a": [' + b"[]," * 1_000_000 + b"[]]}", "something other than"),
@@ -137,7 +137,7 @@ def test_a_gzip_stream_takes_no_more_memory_than_is_allowed(tmp_path: Path) -> N
     """
     (tmp_path / "m.h5").write_bytes(hdf5(bomb(len(RAW), 2**27)))
     terms = ReadOptions(limits=Limits(memory_bytes=2**26))
-    assert "not sound HDF5" in refused(tmp_path / "m.h5", terms)
+    assert "not valid HDF5" in refused(tmp_path / "m.h5", terms)
 
 
 def test_hdf5_of_more_links_than_tensors_are_allowed(tmp_path: Path) -> None:

@@ -48,8 +48,8 @@ def reason(root: Path, answer: str, terms: ReadOptions | None = None) -> str:
         ("signal.raise_signal(40)", "crashed the process that parses it (signal 40)"),
         ("os._exit(3)", "stopped the process that parses it (exit code 3)"),
         ("1 / 0", "stopped the process that parses it (exit code 1)"),
-        ("say(b'\\xff' * 8)", "say what it never says"),
-        ("say(bytes([2] + [0] * 7) + b'[]')", "say what it never says"),
+        ("say(b'\\xff' * 8)", "send nonsense"),
+        ("say(bytes([2] + [0] * 7) + b'[]')", "send nonsense"),
     ],
 )
 def test_a_file_that_brings_its_reader_down_is_refused(root: Path, answer: str, why: str) -> None:
@@ -141,15 +141,15 @@ def test_a_reader_takes_nothing_from_where_the_user_is(
 def test_what_a_reader_says_is_believed_no_more_than_the_file(root: Path) -> None:
     terms = ReadOptions()
     for listed, why in {
-        "5": "not sound HDF5",
-        "[5]": "not sound HDF5",
-        "[[]]": "not sound HDF5",
-        "[['conv2.weight']]": "not sound HDF5",
-        "[['conv2.weight', 'V', [288], 8]]": "not sound HDF5",
-        "[['conv2.weight', 'F32', [-288], 8]]": "not sound HDF5",
-        "[['conv2.weight', 'F32', [288], 8.0]]": "not sound HDF5",
-        "[['conv2.weight', 'F32', 288, 8]]": "not sound HDF5",
-        "[['conv2.weight', 'F32', [8, 4, 3, 3], 8]] * 2": "not sound HDF5",
+        "5": "not valid HDF5",
+        "[5]": "not valid HDF5",
+        "[[]]": "not valid HDF5",
+        "[['conv2.weight']]": "not valid HDF5",
+        "[['conv2.weight', 'V', [288], 8]]": "not valid HDF5",
+        "[['conv2.weight', 'F32', [-288], 8]]": "not valid HDF5",
+        "[['conv2.weight', 'F32', [288], 8.0]]": "not valid HDF5",
+        "[['conv2.weight', 'F32', 288, 8]]": "not valid HDF5",
+        "[['conv2.weight', 'F32', [8, 4, 3, 3], 8]] * 2": "not valid HDF5",
         "[['a' * 2000, 'F32', [288], 8]]": "a name of 2,000 characters",
         "[['a', 'F32', [1] * 70, 8]]": "70 dimensions",
         "[['a', 'F32', [2**60], 8]]": "larger than any file",
@@ -177,7 +177,7 @@ def test_nor_is_what_it_says_of_the_rest(root: Path) -> None:
         f"{{'tensors': {tensor}, 'skipped': [['a', 5]]}}",
         f"{{'tensors': {tensor}, 'skipped': [['a', '\\x1b[2J']]}}",
     ):
-        assert "not sound HDF5" in reason(root, answer, terms), answer
+        assert "not valid HDF5" in reason(root, answer, terms), answer
 
 
 def test_what_takes_over_one_reader_says_nothing_of_others(root: Path) -> None:

@@ -440,11 +440,11 @@ def test_arrays_are_read_where_they_lie(array: npt.NDArray[Any]) -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "does not start as an array"),
+        (b"", "does not start like a NumPy array"),
         (npy(np.zeros(3))[:-1], "its array takes"),
         (npy(np.zeros(3)) + b"0", "its array takes"),
-        (npy(np.zeros(3, "c16")), "no type of a weight"),
-        (npy(np.zeros(3, "U4")), "no type of a weight"),
+        (npy(np.zeros(3, "c16")), "which weights cannot be"),
+        (npy(np.zeros(3, "U4")), "which weights cannot be"),
         (npy(np.zeros(3)).replace(b"(3,)", b"(9,)"), "its array takes"),
     ],
 )

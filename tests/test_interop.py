@@ -155,7 +155,7 @@ def test_formats_of_jax_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.msgpack").write_bytes(serialization.to_bytes(model))
     with ocp.StandardCheckpointer() as checkpointer:
         checkpointer.save(tmp_path.resolve() / "b", model)
-    for name, words in (("a.msgpack", "seems to be MessagePack"), ("b", "checkpoint of Orbax")):
+    for name, words in (("a.msgpack", "seems to be MessagePack"), ("b", "Orbax checkpoint")):
         with pytest.raises(RefusedFileError, match=words):
             open_model(tmp_path / name, ReadOptions())
 

@@ -239,7 +239,7 @@ def test_the_output_layer_is_found_in_other_layouts(tmp_path: Path) -> None:
 
 def test_what_must_be_held_says_so(tmp_path: Path) -> None:
     root = write(tmp_path / "in", as_flax)
-    with pytest.raises(InputError, match="channels-last, which are held as a whole"):
+    with pytest.raises(InputError, match="channels-last, so it is held as a whole"):
         audit(open_round(root), replace(ONE, max_memory=1))
 
 

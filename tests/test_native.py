@@ -249,7 +249,7 @@ def test_the_version_says_what_computes(ariba: Ariba) -> None:
 def test_kernels_that_cannot_be_had_are_refused(ariba: Ariba) -> None:
     refused = ariba("--version", ARIBA_NATIVE="sse9")
     assert refused.returncode == 2
-    assert refused.stderr.startswith(b"error: there are no kernels 'sse9'; use auto, off, ")
+    assert refused.stderr.startswith(b"error: unknown kernels 'sse9'; use one of auto, off, ")
 
 
 @needs_kernels

@@ -213,7 +213,7 @@ def test_a_run_of_adapters_needs_its_base_model(tmp_path: Path) -> None:
     base.unlink()
     with pytest.raises(InputError, match=r"base.safetensors' cannot be opened"):
         run.federation()
-    with pytest.raises(InputError, match="holds rounds and is not one"):
+    with pytest.raises(InputError, match="is not a round but holds rounds"):
         open_round(tmp_path / "run")
 
 

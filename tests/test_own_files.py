@@ -116,4 +116,4 @@ def test_a_participant_is_not_read_through_a_link(
     update.rename(tmp_path / "elsewhere")
     update.symlink_to(tmp_path / "elsewhere")
     shown = b" ".join(ariba(command, root).stdout.split())
-    assert b"refused: p03: is a link, which is not followed; put what it leads to" in shown
+    assert b"refused: p03: is a link, which ariba does not follow; put the file itself" in shown

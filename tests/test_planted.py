@@ -48,7 +48,7 @@ def test_a_seal_among_the_updates_is_not_believed(flat: Path) -> None:
     assert round_.manifest is None
     assert kinds(round_) == [FindingKind.UNSEALED, FindingKind.PLANTED]
     assert round_.findings[1].facts == {"files": 1}
-    assert round_.findings[1].detail.startswith("manifest.json would be believed elsewhere, ")
+    assert round_.findings[1].detail.startswith("ariba ignores manifest.json, since ")
     after = audit(round_, AuditSettings(layers=("all",)))
     assert after.method == before.method
     assert after.ranking == before.ranking
@@ -132,7 +132,7 @@ def test_of_many_a_few_are_named(tmp_path: Path) -> None:
         planted_truth(tmp_path / f"p{index}")
     (_, planted) = open_round(tmp_path).findings
     assert planted == Finding(FindingKind.PLANTED, "", facts={"files": 8})
-    assert ", p4/truth.json and 3 more would be believed" in planted.detail
+    assert ", p4/truth.json and 3 more, since any participant" in planted.detail
 
 
 def test_it_can_stop_a_deployment(flat: Path, ariba: Ariba) -> None:
@@ -140,5 +140,5 @@ def test_it_can_stop_a_deployment(flat: Path, ariba: Ariba) -> None:
     planted_seal(flat)
     done = ariba("audit", flat, "--fail-on", "planted")
     assert done.returncode == 1
-    assert b"planted: manifest.json would be believed" in done.stdout
+    assert b"planted: ariba ignores manifest.json" in done.stdout
     assert ariba("audit", flat, "--fail-on", "unsealed").returncode == 1

@@ -72,7 +72,7 @@ def test_what_is_no_round(tmp_path: Path) -> None:
         ("empty", "holds no updates"),
         ("round_0001.partial", "never finished"),
         ("file", "try ariba inspect"),
-        ("run", "holds rounds and is not one; try .*round_0001"),
+        ("run", "is not a round but holds rounds; try .*round_0001"),
     ]:
         with pytest.raises(InputError, match=message):
             open_round(tmp_path / path)
@@ -152,7 +152,9 @@ def test_of_two_global_models_none_is_believed(tmp_path: Path) -> None:
     assert found.global_model is None
     assert [member.id for member in found.participants] == ["p0", "p1", "p2"]
     assert kinds(tmp_path) == [FindingKind.UNSEALED, FindingKind.SEVERAL_GLOBALS]
-    assert found.findings[1].detail.startswith("global.h5, global.safetensors all go by the name ")
+    assert found.findings[1].detail.startswith(
+        "global.h5, global.safetensors are all named like the global "
+    )
     # One that is named is believed, and the other is still nobody's update.
     named = open_round(tmp_path, global_path=tmp_path / "global.h5")
     assert named.global_model == Member("global", "global.h5")

@@ -61,13 +61,13 @@ def shared_bytes(file: h5py.File) -> None:
     ("make", "reason"),
     [
         (shared_bytes, "overlap"),
-        (growing, "may grow to a size of its own"),
+        (growing, "declared to grow to another size"),
         (external_storage, "in another file"),
         (virtual, "from other datasets"),
         (soft_link, "holds a link"),
         (external_link, "holds a link"),
-        (strings, "no type of a weight"),
-        (big_endian, "no type of a weight"),
+        (strings, "which weights cannot be"),
+        (big_endian, "which weights cannot be"),
         (bomb, "truncated"),
     ],
 )

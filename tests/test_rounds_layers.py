@@ -274,11 +274,11 @@ def test_names_come_one_a_line_or_as_json(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "names nothing"),
-        (b"[]", "names nothing"),
-        (b"[1]", "names nothing"),
-        (b"[" * 9999, "no list of names"),
-        (b"\xff", "no list of names"),
+        (b"", "does not hold a name"),
+        (b"[]", "does not hold a name"),
+        (b"[1]", "does not hold a name"),
+        (b"[" * 9999, "not a list of names"),
+        (b"\xff", "not a list of names"),
         (b"a\na\n", "names 'a' twice"),
     ],
 )

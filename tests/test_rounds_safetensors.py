@@ -59,7 +59,7 @@ def test_integers_are_listed_and_not_read(tmp_path: Path) -> None:
     ("data", "reason"),
     [
         (b"", "is empty"),
-        (bytes(7), "no known format"),
+        (bytes(7), "format that ariba does not know"),
         (b"\xff" * 8 + b"{}", "declares a header"),
         (safetensors_bytes(b"{}", length=500), "truncated: its header"),
         (safetensors_bytes(b"{"), "not strict JSON"),
@@ -77,9 +77,9 @@ def test_integers_are_listed_and_not_read(tmp_path: Path) -> None:
         (safetensors_bytes({"a": {**A, "shape": [1] * 70}}, bytes(8)), "70 dimensions"),
         (safetensors_bytes({"a": {**A, "shape": [2**53] * 80_000}}), "80,000 dimensions"),
         (safetensors_bytes({"a" * 2000: A}, bytes(8)), "a name of 2,000 characters"),
-        (safetensors_bytes({"a": {**A, "shape": [3]}}, bytes(8)), "does not fill"),
+        (safetensors_bytes({"a": {**A, "shape": [3]}}, bytes(8)), "than its shape takes"),
         (safetensors_bytes({"a": {**A, "shape": [2**50, 2**50]}}, bytes(8)), "larger than any"),
-        (safetensors_bytes({"a": {**A, "data_offsets": [8, 0]}}, bytes(8)), "does not fill"),
+        (safetensors_bytes({"a": {**A, "data_offsets": [8, 0]}}, bytes(8)), "than its shape takes"),
         (safetensors_bytes({"a": A}, bytes(7)), "truncated"),
         (safetensors_bytes({"a": A}, bytes(9)), "1 bytes after"),
         (safetensors_bytes({"a": A, "b": A}, bytes(8)), "a gap or an overlap"),
@@ -87,8 +87,8 @@ def test_integers_are_listed_and_not_read(tmp_path: Path) -> None:
         (safetensors_bytes({"__metadata__": {"a": 1}}), "metadata"),
         (safetensors_bytes({"__metadata__": []}), "metadata"),
         (b"\x80\x04\x95" + bytes(20), "pickle"),
-        (b"PK\x03\x04" + bytes(20), "no sound zip archive"),
-        (b"not a model at all", "no known format"),
+        (b"PK\x03\x04" + bytes(20), "not a valid zip archive"),
+        (b"not a model at all", "format that ariba does not know"),
     ],
 )
 def test_what_is_not_allowed_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:

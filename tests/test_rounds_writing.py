@@ -176,7 +176,7 @@ def test_what_no_run_can_have_left_is_never_removed(tmp_path: Path, stranger: st
     before = sorted(partial.rglob("*"))
     with (
         pytest.raises(
-            OutputError, match=f"{re.escape(stranger.rstrip('/?'))}' is nothing that ariba"
+            OutputError, match=f"ariba did not write '.*{re.escape(stranger.rstrip('/?'))}'"
         ),
         new_directory(tmp_path / "new", resume=True),
     ):
@@ -293,7 +293,9 @@ def test_where_nothing_can_be_locked_new_directories_can_be_made(
     write_round(tmp_path / "new")
     (tmp_path / "other.partial").mkdir()
     with (
-        pytest.raises(OutputError, match=r"cannot be told here .No locks available.; remove it"),
+        pytest.raises(
+            OutputError, match=r"ariba cannot tell which .No locks available.; remove it"
+        ),
         new_directory(tmp_path / "other", resume=True),
     ):
         pass

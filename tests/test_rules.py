@@ -259,17 +259,17 @@ def test_too_few_updates_are_refused_in_a_line(name: str, n: int) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "why"),
     [
-        ("krumm", {}, "no rule 'krumm'; did you mean 'krum'"),
+        ("krumm", {}, "unknown rule 'krumm'; did you mean 'krum'"),
         ("nothing", {}, "use one of fedavg, krum"),
         ("krum", {"g": 1}, "krum takes no argument 'g'; it takes f"),
         ("norm-clip", {"nois": 1}, "did you mean 'noise'"),
         ("median", {"f": 1}, "median takes no argument 'f'; it takes none"),
-        ("krum", {"f": -1}, "f of krum is '-1'; it must be an integer from 0 on"),
+        ("krum", {"f": -1}, "f of krum must be an integer of at least 0, not '-1'"),
         ("krum", {"f": 1.5}, "must be an integer"),
         ("krum", {"f": True}, "must be an integer"),
         ("norm-clip", {"noise": None}, "must be a number"),
         ("norm-clip", {"noise": math.nan}, "must be a number"),
-        ("norm-clip", {"norm": 0}, "must be a number from 1e-12 on"),
+        ("norm-clip", {"norm": 0}, "must be a number of at least 1e-12"),
         ("audit", {"level": 1}, "must be a number from 1e-06 to 0.999999"),
     ],
 )
@@ -415,4 +415,4 @@ def test_the_command_says_who_is_left_out_by_the_rule(
 def test_the_list_of_rules_has_all_of_them(ariba: Ariba) -> None:
     listed = ariba("aggregate", "--list-rules").stdout.decode()
     assert [name for name in RULES if name not in listed] == []
-    assert "an integer from 0 on" in listed
+    assert "an integer of at least 0" in listed

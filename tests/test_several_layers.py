@@ -115,7 +115,7 @@ def test_which_layers_are_meant(root: Path, asked: list[str], found: list[str], 
         ("all", "block:x", "lacks a block size"),
         ("head.bias", None, "use --fragment block:D"),
         ("wide", "row", "try --fragment block:64"),
-        ("conv[", None, r"no layer 'conv\[' is in most"),
+        ("conv[", None, r"have no layer 'conv\['"),
     ],
 )
 def test_what_means_nothing_that_can_be_scored(

@@ -63,9 +63,13 @@ def test_a_strategy_declares_what_there_is_to_know(name: str) -> None:
         (("replacement",), {"zeal": 1}, "replacement takes no argument 'zeal'; it takes none"),
         ((), {"zeal": 1}, "an attack without a strategy takes no argument 'zeal'"),
         (("replacement",), {"deviation": 1}, "deviation is of --strategy noise; name that"),
-        (("noise",), {"deviation": -1}, "deviation of noise is '-1'; it must be a number from 0"),
-        (("noise",), {"deviation": "much"}, "deviation of noise is 'much'; it must be a number"),
-        (("noise",), {"deviation": True}, "deviation of noise is 'True'"),
+        (
+            ("noise",),
+            {"deviation": -1},
+            "deviation of noise must be a number of at least 0, not '-1'",
+        ),
+        (("noise",), {"deviation": "much"}, "deviation of noise must be a number of at least 0"),
+        (("noise",), {"deviation": True}, "deviation of noise must be .* not 'True'"),
     ],
 )
 def test_arguments_that_fit_no_strategy_are_refused(

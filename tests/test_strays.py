@@ -58,7 +58,7 @@ def test_litter_is_one_line_and_nobody(tmp_path: Path, inside: str) -> None:
     assert [one.id for one in open_round(tmp_path).participants] == [f"p{i}" for i in range(6)]
     (found,) = findings(tmp_path, FindingKind.NO_UPDATES)
     assert found.facts == {"entries": len(FILES) + len(FOLDERS)}
-    assert f"and {len(FILES) + len(FOLDERS) - 5} more are no updates" in found.detail
+    assert f"and {len(FILES) + len(FOLDERS) - 5} more are not updates" in found.detail
 
 
 def test_the_audit_says_it_in_one_line(tmp_path: Path, ariba: Ariba) -> None:
@@ -137,7 +137,7 @@ def test_a_link_called_as_litter_is_not_followed(tmp_path: Path) -> None:
     os.symlink(FIXTURES / "attacked" / "global.safetensors", root / "README.md")
     os.mkfifo(root / "x.log")
     (found,) = findings(root, FindingKind.NO_UPDATES)
-    assert found.detail == "README.md, x.log are no updates, and were passed over"
+    assert found.detail == "README.md, x.log are not updates: skipped"
 
 
 def test_a_folder_of_litter_alone_holds_no_updates(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_a_file_that_is_no_longer_a_file_differs(attacked: Path, data: bytes) ->
     file.symlink_to(attacked.parent / "elsewhere")
     inputs = verified(parse_report(data), attacked).differences.inputs
     assert inputs[0].startswith(
-        "p03: participants/p03.safetensors is not what was audited: it is a link, which is not"
+        "p03: participants/p03.safetensors is not what was audited: it is a link, which"
     )
 
 

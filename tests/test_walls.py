@@ -221,10 +221,10 @@ def test_what_does_not_hold_is_said_once_or_refused(walls: Walls, missing: str) 
     isolation.note(walls)
     isolation.note(walls)
     assert isolation.walls == walls
-    assert [f"without {missing}," in one for one in said] == [True] * bool(missing)
+    assert [f"this machine lacks {missing}," in one for one in said] == [True] * bool(missing)
     strict = Isolation(required=True, warn=said.append)
     if missing:
-        with pytest.raises(ResourceError, match=f"gives the sandbox no {missing}"):
+        with pytest.raises(ResourceError, match=f"this machine lacks {missing}"):
             strict.note(walls)
     else:
         strict.note(walls)
@@ -277,11 +277,11 @@ def test_a_kernel_without_walls(
     done = run("audit", str(tmp_path), "-f", "json", "--k-est", "2")
     assert done.returncode == 0, done.stderr
     (warning,) = [line for line in done.stderr.splitlines() if line.startswith(b"warning")]
-    assert f"parsed without {missing}, which this machine does not give".encode() in warning
+    assert f"this machine lacks {missing}, so the sandbox".encode() in warning
     assert json.loads(done.stdout)["run"]["sandbox"] == held
     done = run("audit", str(tmp_path), "--require-sandbox")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-    assert f"gives the sandbox no {missing}".encode() in done.stderr
+    assert f"this machine lacks {missing}".encode() in done.stderr
     assert f"no {missing}" in run("--version", "-v").stdout.decode()
 
 

@@ -61,7 +61,7 @@ def test_rounds_are_told_once_when_they_are_sealed(tmp_path: Path) -> None:
     shutil.copytree(kept, run / "round_0003")
     os.utime(run / "round_0003" / "manifest.json", ns=(1, 1))
     assert [path.name for path in arriving.new()] == ["round_0003"]
-    with pytest.raises(InputError, match="is one round, which does not change"):
+    with pytest.raises(InputError, match="is a single round"):
         ArrivingRounds(FIXTURES / "attacked").new()
 
 

@@ -45,8 +45,10 @@ class Argument:
         """Return the allowed values in words."""
         if self.choices:
             return ", ".join(self.choices)
-        end = "on" if self.most == math.inf else f"to {self.most:g}"
-        return f"{'an integer' if self.integer else 'a number'} from {self.least:g} {end}"
+        kind = "an integer" if self.integer else "a number"
+        if self.most == math.inf:
+            return f"{kind} of at least {self.least:g}"
+        return f"{kind} from {self.least:g} to {self.most:g}"
 
     def check(self, key: str, name: str, value: Parameter) -> None:
         """Refuse a value that the argument cannot have.
@@ -63,4 +65,4 @@ class Argument:
         else:
             fits = False
         if not fits:
-            raise UsageError(f"{key} of {name} is '{value}'; it must be {self.said_range}")
+            raise UsageError(f"{key} of {name} must be {self.said_range}, not '{value}'")

@@ -26,5 +26,5 @@ def registered(entries: Mapping[str, Entry], name: str, *, kind: str) -> Entry:
         When there is none.
     """
     if name not in entries:
-        raise UsageError(f"there is no {kind} '{name}'; known are {', '.join(entries)}")
+        raise UsageError(f"unknown {kind} '{name}'; use one of {', '.join(entries)}")
     return entries[name]

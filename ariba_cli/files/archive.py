@@ -30,7 +30,7 @@ def open_archive(file: OpenFile) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(_Positioned(file)) as archive:
             yield archive
     except _ERRORS as error:
-        raise RefusedFileError(f"is no sound zip archive ({type(error).__name__})") from error
+        raise RefusedFileError(f"is not a valid zip archive ({type(error).__name__})") from error
 
 
 def first_byte(entry: zipfile.ZipInfo, file: OpenFile) -> int:
@@ -64,7 +64,7 @@ class _Positioned:
         left = max(0, self._file.size - self._position)
         size = left if size < 0 else min(size, left)
         if size > self._file.limits.header_bytes:
-            raise RefusedFileError(f"has a list of contents of {size:,} bytes")
+            raise RefusedFileError(f"has a list of contents of {size:,} bytes, which is too long")
         data = self._file.read(self._position, size)
         self._position += size
         return data

@@ -35,8 +35,8 @@ def check_space(folder: Path, size: int) -> None:
     free = disk.f_bavail * disk.f_frsize
     if size > free:
         raise OutputError(
-            f"'{folder}' has room for {free:,} bytes, and {size:,} are to be written; name a place "
-            "with more room"
+            f"'{folder}' has {free:,} bytes free, and {size:,} are needed; name a place with more "
+            "space"
         )
 
 

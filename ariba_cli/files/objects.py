@@ -112,11 +112,11 @@ def located(place: str | PathLike[str]) -> Path:
     scheme, rest = found[1], (found[2] or "").strip("/")
     if "@" in rest.partition("/")[0] or "?" in rest:
         raise UsageError(
-            f"an address {scheme}:// must have no user, password or ? in it, which reports would "
-            f"show; set {CREDENTIALS[scheme]}"
+            f"a {scheme}:// address must not contain a user, a password or a question mark, since "
+            f"reports would show them; set {CREDENTIALS[scheme]}"
         )
     if not rest:
-        raise UsageError(f"'{scheme}://' names no bucket; write {scheme}://BUCKET/ROUND")
+        raise UsageError(f"'{scheme}://' lacks the bucket; write {scheme}://BUCKET/ROUND")
     path = RemotePath(f"{scheme}://{rest}")
     with _lock:
         above = [one for one in (path, *path.parents) if one in _listings]

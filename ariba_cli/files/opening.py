@@ -25,7 +25,10 @@ _REMOTE_PIECE_BYTES = 2**22
 _BLOCK_BYTES = 512
 
 # Those of a cache lead to files that their owner put there, and others lead anywhere.
-_LINK = "is a link, which is not followed; put what it leads to in its place (cp -rL copies that)"
+_LINK = (
+    "is a link, which ariba does not follow; put the file itself there (cp -rL copies what links "
+    "lead to)"
+)
 
 
 class Stamp(NamedTuple):
@@ -242,7 +245,7 @@ def enough_memory() -> Iterator[None]:
     try:
         yield
     except MemoryError:
-        raise RefusedFileError("needs more memory than there is") from None
+        raise RefusedFileError("needs more memory than this machine has") from None
 
 
 def open_folder(path: Path, limits: Limits) -> OpenFolder:
@@ -296,7 +299,7 @@ def read_own(path: Path, most_bytes: int) -> bytes:
         try:
             return data.decode("utf-16").encode()
         except UnicodeError as error:
-            raise RefusedFileError("is no sound UTF-16") from error
+            raise RefusedFileError("is not valid UTF-16") from error
     return data.removeprefix(codecs.BOM_UTF8)
 
 
@@ -319,7 +322,7 @@ def _check(stamp: Stamp, most_bytes: int, expected: Stamp | None) -> None:
 
 
 def _ended(offset: int) -> RefusedFileError:
-    return RefusedFileError(f"ends at byte {offset:,}, before its contents do")
+    return RefusedFileError(f"ends too early, at byte {offset:,}")
 
 
 def _stamp(descriptor: int) -> Stamp:

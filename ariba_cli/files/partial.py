@@ -104,8 +104,7 @@ def check_contents(directory: Path, ours: str) -> None:
     for path in found:
         if not re.fullmatch(ours, path):
             raise OutputError(
-                f"'{directory / path.rstrip(_SPECIAL)}' is nothing that ariba wrote there; "
-                "move it away first"
+                f"ariba did not write '{directory / path.rstrip(_SPECIAL)}'; move it away first"
             )
 
 
@@ -127,7 +126,7 @@ def check_free(path: Path) -> None:
     """
     if path.name in ("", "..") or path.name.endswith(PARTIAL_SUFFIX):
         raise OutputError(
-            f"'{path}' is no name for what is finished; name one that does not end in "
+            f"'{path}' cannot be the name of a finished directory; choose one that does not end in "
             f"{PARTIAL_SUFFIX} or .."
         )
     if exists(path):
@@ -195,8 +194,8 @@ def _lock(descriptor: int, partial: Path, *, made: bool) -> None:
         # Some network file systems have no such locks. What was made here is still ours.
         if not made:
             raise OutputError(
-                f"'{partial}' is being written, or was left by a run that was killed; which of "
-                f"them cannot be told here ({error.strerror}); remove it when no run is at work"
+                f"'{partial}' is being written, or was left by a run that was killed; ariba cannot "
+                f"tell which ({error.strerror}); remove it when no run is at work"
             ) from error
 
 

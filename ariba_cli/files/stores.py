@@ -46,7 +46,7 @@ class RemotePath(PosixPath):
 
     def __fspath__(self) -> str:
         raise InputError(
-            f"'{self}' is in an object store, where this cannot be done; copy it to this machine "
+            f"'{self}' is in an object store, where this does not work; copy it to this machine "
             "first"
         )
 
@@ -109,19 +109,19 @@ def _why_no_answer(path: RemotePath, error: Exception) -> str:
     status = found[1] if found else ""
     credentials = CREDENTIALS[path.scheme]
     if isinstance(error, InvalidPathError):
-        return f"'{path}' has names in it that are no names of files; copy the round without them"
+        return f"'{path}' holds names that files cannot have; copy the round without them"
     if _NOBODY.search(text):
         return f"there are no credentials for {where}; set {credentials}"
     if isinstance(error, PermissionDeniedError | UnauthenticatedError) or status in ("401", "403"):
-        return f"{where} does not let these credentials do this; set {credentials}"
+        return f"{where} does not allow this with these credentials; set {credentials}"
     if "NoSuchBucket" in text or status == "404":
         return str(no_bucket(path))
     if status in ("405", "501"):
-        return f"'{path}' cannot be listed: the server knows no WebDAV; copy the round first"
+        return f"'{path}' cannot be listed: the server lacks WebDAV; copy the round first"
     if status in ("429", "503"):
-        return f"{where} is asked too often ({status}), also after waiting; try again later"
+        return f"{where} gets too many requests ({status}), even after a wait; try again later"
     answer = f"answers {status}" if status else "does not answer"
-    return f"{where} {answer}, though it was asked again; check the address, and try again later"
+    return f"{where} {answer}, even when asked again; check the address, or try again later"
 
 
 def no_bucket(path: RemotePath) -> InputError:

@@ -159,7 +159,7 @@ def _open_file(file: OpenFile, terms: ReadOptions) -> Model:
                 raise RefusedFileError(words) from error
     known = ", ".join(format_.NAME for format_ in FILE_FORMATS if format_ is not pytorch)
     words = foreign.file_in_words(file)
-    raise RefusedFileError(words or f"is in no known format ({known})")
+    raise RefusedFileError(words or f"is in a format that ariba does not know (it knows {known})")
 
 
 def _open_folder(folder: OpenFolder, terms: ReadOptions) -> Model:
@@ -181,12 +181,12 @@ def _only_model(folder: OpenFolder, terms: ReadOptions) -> str | None:
     if _USUAL_NAME in folder.names:
         return _USUAL_NAME
     if len(folder.names) > _MOST_FILES_LOOKED_AT:
-        raise _no_model(folder, f"holds {len(folder.names):,} files, and no {_USUAL_NAME}")
+        raise _no_model(folder, f"holds {len(folder.names):,} files, but no {_USUAL_NAME}")
     names = (name for name in sorted(folder.names) if not _BESIDE.fullmatch(name))
     models = [name for name in names if is_recognised(folder.path / name, terms)]
     if len(models) > 1:
         known = " or ".join((_USUAL_NAME, adapter_config.CONFIG))
-        raise _no_model(folder, f"is a folder with {len(models)} model files, and no {known}")
+        raise _no_model(folder, f"is a folder with {len(models)} model files, but no {known}")
     return models[0] if models else None
 
 
@@ -206,8 +206,10 @@ def _open_inside(folder: OpenFolder, terms: ReadOptions) -> Model:
         return replace(model, chosen=f"{newest}, the newest of {len(steps)} checkpoints")
     if len(adapters) != 1:
         known = " or ".join((_USUAL_NAME, adapter_config.CONFIG))
-        nested = f"{len(adapters)} folders of adapters" if adapters else "no model file"
-        raise _no_model(folder, f"is a folder with {nested}, and no {known}")
+        if not adapters:
+            raise _no_model(folder, f"is a folder without a model file, such as {known}")
+        nested = f"is a folder with {len(adapters)} folders of adapters"
+        raise _no_model(folder, f"{nested}, but no {known}")
     return _open_here(folder, adapters[0], terms)
 
 

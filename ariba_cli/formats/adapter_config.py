@@ -137,15 +137,14 @@ class AdapterConfig:
 def _check_kind(found: Mapping[str, Any]) -> None:
     if "fine_tune_type" in found or "lora_parameters" in found:
         raise RefusedFileError(
-            "is an adapter of MLX (mlx_lm.lora), and only those of PEFT are read; send the whole "
-            "weights, as mlx_lm.fuse writes them"
+            "is an adapter of MLX (mlx_lm.lora), and ariba reads only those of PEFT; send the "
+            "whole weights, such as mlx_lm.fuse writes"
         )
     kind = found.get("peft_type")
     if kind != "LORA":
         shown = repr(kind[:40]) if isinstance(kind, str) else "it does not say which"
         raise RefusedFileError(
-            f"is an adapter of another kind than LoRA ({shown}); merge it into the model and "
-            "send the whole weights"
+            f"is not a LoRA adapter ({shown}); merge it into the model and send the whole weights"
         )
 
 
@@ -165,7 +164,7 @@ def _check_neutral(key: str, value: object) -> None:
     if not known:
         shown = f" of {value!r}"[:80] if isinstance(value, bool | int | float | str) else ""
         raise RefusedFileError(
-            f"is an adapter with {key[:80]!r}{shown}, which is not known to leave its change at "
+            f"is an adapter with {key[:80]!r}{shown}, which may change the model by more than "
             "B·A; merge it into the model and send the whole weights"
         )
 

@@ -143,7 +143,7 @@ class Factors:
         if rank > max(_LARGEST_RANK, min(shape[0], math.prod(shape[1:]))):
             # Any change of that shape has factors of a lower rank.
             raise RefusedFileError(
-                f"has factors of rank {rank:,} of {self.module!r}, of shape {shape}"
+                f"has factors of rank {rank:,} for {self.module!r}, too many for its shape {shape}"
             )
         transposed = self.embedding or (fan_in_fan_out and len(shape) == 2)
         if transposed:
@@ -169,7 +169,7 @@ def check_plain(names: Iterable[str]) -> None:
     """
     for name in names:
         if module_of(name) is None and any(part.startswith(_MORE) for part in name.split(".")):
-            raise RefusedFileError(f"has {name!r}, which is more than the factors of LoRA")
+            raise RefusedFileError(f"has {name!r}, which is not a factor of LoRA")
 
 
 def module_of(name: str) -> str | None:
@@ -194,7 +194,7 @@ def find_factors(names: Iterable[str]) -> Iterator[Factors]:
         module, (which, embedding) = factor
         pair = found.setdefault((module, embedding), {})
         if which in pair:
-            raise RefusedFileError(f"gives the factor {which} of {module!r} twice")
+            raise RefusedFileError(f"has the factor {which} of {module!r} twice")
         pair[which] = name
     for (module, embedding), pair in found.items():
         yield Factors(module, embedding, pair)

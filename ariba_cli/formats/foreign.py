@@ -18,8 +18,8 @@ _TABLE = bytes.fromhex("57fb808b247547db")
 
 # What a file starts with, and what it is then.
 _STARTS: tuple[tuple[bytes, str], ...] = (
-    (rb"GGUF|lmgg|tjgg|fmgg", "is GGUF, which llama.cpp reads; give the model that it was made of"),
-    (rb"....TFL3", f"is TensorFlow Lite; {_KERAS} before it is made"),
+    (rb"GGUF|lmgg|tjgg|fmgg", "is GGUF, for llama.cpp; give the model from which it was made"),
+    (rb"....TFL3", f"is TensorFlow Lite; take the model from which it was made, {_KERAS}"),
     (rb"\x1f\x8b", f"is compressed with gzip; {_UNPACK}"),
     (rb"\x28\xb5\x2f\xfd", f"is compressed with zstd; {_UNPACK}"),
     (rb"\xfd7zXZ\x00", f"is compressed with xz; {_UNPACK}"),
@@ -29,31 +29,31 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (rb"Rar!", f"is a RAR archive; {_UNPACK}"),
     (
         rb"\x78[\x01\x5e\x9c\xda]",
-        f"is compressed with zlib, as joblib does; load it there and {_WRITE}",
+        f"is compressed with zlib, probably by joblib; load it with joblib and {_WRITE}",
     ),
     (
         rb"version https:",
-        "is a pointer of Git LFS and not the file itself; fetch that with git lfs pull",
+        "is a Git LFS pointer, not the file itself; fetch the file with git lfs pull",
     ),
     (
         rb"(?i:\s*<(!doctype|html|head|\?xml))",
-        "is a web page, such as a server sends for an error; download the file again",
+        "is a web page, perhaps a server's error message; download the file again",
     ),
     (rb"age-encryption|-----BEGIN PGP|Salted__", "is encrypted; decrypt it first"),
     (rb"PAR1", f"is Parquet; {_WRITE}"),
     (rb"ARROW1", f"is Arrow; {_WRITE}"),
-    (rb"SQLite format 3", f"is a database of SQLite; {_WRITE}"),
-    (rb"MATLAB 5.0", f"is a file of MATLAB; {_WRITE}"),
+    (rb"SQLite format 3", f"is an SQLite database; {_WRITE}"),
+    (rb"MATLAB 5.0", f"is a MATLAB file; {_WRITE}"),
     (rb"\s*[\[{]\s*[\"\[{\d-]", f"is JSON or other text; {_WRITE}"),
     (
         rb"([\x81-\x8f]|\xde..)([\xa1-\xbf]|\xd9.)[\x20-\x7e]",
-        "seems to be MessagePack, as Flax writes it; read it with "
+        "seems to be MessagePack, which Flax writes; read it with "
         f"flax.serialization.msgpack_restore and {_WRITE}",
     ),
     (rb"\x08[\x01-\x20](\x12.[\x20-\x7e]|\x3a)", f"seems to be ONNX; {_WRITE}"),
     (
         rb"\x0a.[\x0a\x12]",
-        f"seems to be protobuf, as OpenFL and TensorFlow write it; read it there and {_WRITE}",
+        f"seems to be protobuf, which OpenFL and TensorFlow write; read it there and {_WRITE}",
     ),
 )
 
@@ -61,7 +61,7 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
 _INSIDE: tuple[tuple[str, str], ...] = (
     (
         r"model\.weights\.h5",
-        "is an archive of Keras; unzip it, and take the model.weights.h5 that is in it",
+        "is a Keras archive; unzip it, and give the model.weights.h5 inside",
     ),
     (
         r"(.*/)?constants\.pkl|(.*/)?code/.*",
@@ -69,12 +69,12 @@ _INSIDE: tuple[tuple[str, str], ...] = (
     ),
     (
         r"(.*/)?archive_format|(.*/)?models/model\.json|(.*/)?serialized_state_dict.*",
-        "is a program that torch.export made; save its state_dict instead",
+        "is a program from torch.export; save its state_dict instead",
     ),
 )
 
 _ORBAX = (
-    "is a checkpoint of Orbax; restore it with orbax.checkpoint, and write its arrays with "
+    "is an Orbax checkpoint; restore it with orbax.checkpoint, and write its arrays with "
     "safetensors.flax or numpy.savez"
 )
 # What a folder holds, and what it is then.
@@ -82,23 +82,23 @@ _FOLDERS: tuple[tuple[str, str], ...] = (
     (r"_CHECKPOINT_METADATA|_METADATA|manifest\.ocdbt|ocdbt\.process_.*", _ORBAX),
     (
         r".*\.distcp",
-        "is a distributed checkpoint of PyTorch; make one file of it with python -m "
+        "is a distributed PyTorch checkpoint; turn it into one file with python -m "
         "torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER FILE",
     ),
     (
         r"zero_to_fp32\.py|mp_rank_.*_model_states\.pt",
-        "is a checkpoint of DeepSpeed; make one file of it with zero_to_fp32.py",
+        "is a DeepSpeed checkpoint; turn it into one file with zero_to_fp32.py",
     ),
-    (r"saved_model\.pb(txt)?", f"is a SavedModel of TensorFlow; {_KERAS}"),
-    (r".*\.data-\d+-of-\d+", f"is a checkpoint of TensorFlow; {_KERAS}"),
+    (r"saved_model\.pb(txt)?", f"is a TensorFlow SavedModel; {_KERAS}"),
+    (r".*\.data-\d+-of-\d+", f"is a TensorFlow checkpoint; {_KERAS}"),
     (
         r".*\.weights\.json",
-        "holds weights of Keras in several files; call save_weights without max_shard_size",
+        "holds Keras weights in several files; call save_weights without max_shard_size",
     ),
     (r"\.zarray|\.zgroup|zarr\.json", f"is Zarr; {_WRITE}"),
     (
         r"snapshots",
-        "is a cache of Hugging Face, which is made of links; copy what they lead to with cp -rL "
+        "is a Hugging Face cache, which consists of links; copy the files behind them with cp -rL "
         "snapshots/REVISION",
     ),
 )
@@ -122,7 +122,7 @@ def file_in_words(file: OpenFile) -> str | None:
     if file.size >= _TAR_AT + 5 and file.read(_TAR_AT, 5) == b"ustar":
         return f"is a tar archive; {_UNPACK}"
     if _is_of_checkpoint(file):
-        return f"is a part of a checkpoint of TensorFlow; {_KERAS}"
+        return f"is a part of a TensorFlow checkpoint; {_KERAS}"
     return None
 
 

@@ -34,7 +34,7 @@ from ariba_cli.formats.tensors import (
 NAME = "hdf5"
 SUFFIX = ".h5"
 
-_UNSOUND = "is not sound HDF5 (its list of tensors)"
+_UNSOUND = "is not valid HDF5 (its list of tensors)"
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 

@@ -43,7 +43,7 @@ class NoWeightError(RefusedFileError):
     """
 
     def __init__(self, descr: str) -> None:
-        super().__init__(f"holds an array of {descr}, which is no type of a weight")
+        super().__init__(f"holds an array of {descr}, which weights cannot be")
         self.descr = descr
 
 
@@ -58,7 +58,7 @@ def open_model(source: OpenFile, terms: ReadOptions) -> Model:
     spec, column_order = parse_header(source.read(0, min(source.size, start)), terms.limits)
     if source.size != start + spec.bytes:
         raise RefusedFileError(
-            f"has {source.size:,} bytes; its array takes {start + spec.bytes:,} with its header"
+            f"has {source.size:,} bytes, but header and array take {start + spec.bytes:,}"
         )
     name = single_name(terms)
     tensors = {name: Extent(spec, start, column_order=column_order)}
@@ -75,11 +75,11 @@ def header_bytes(preamble: bytes) -> int:
     """
     version = preamble[len(_MAGIC)] if len(preamble) == PREAMBLE_BYTES else 0
     if not preamble.startswith(_MAGIC) or version not in _LENGTH_BYTES:
-        raise RefusedFileError("does not start as an array of NumPy's does")
+        raise RefusedFileError("does not start like a NumPy array")
     start = len(_MAGIC) + _VERSION_BYTES + _LENGTH_BYTES[version]
     length = int.from_bytes(preamble[len(_MAGIC) + _VERSION_BYTES : start], "little")
     if length > _MOST_HEADER_BYTES or start + length < PREAMBLE_BYTES:
-        raise RefusedFileError(f"has an array with a header of {length:,} bytes")
+        raise RefusedFileError(f"has an array with a header of {length:,} bytes, which is wrong")
     return start + length
 
 
@@ -94,7 +94,7 @@ def parse_header(data: bytes, limits: Limits) -> tuple[TensorSpec, bool]:
     start = len(_MAGIC) + _VERSION_BYTES + _LENGTH_BYTES[data[len(_MAGIC)]]
     found = _HEADER.fullmatch(data[start:])
     if found is None:
-        raise RefusedFileError("has an array with a header that is not as NumPy writes it")
+        raise RefusedFileError("has an array with a header that NumPy did not write")
     descr = found["descr"].decode("ascii")
     if descr not in NUMPY_TYPES:
         raise NoWeightError(descr)
@@ -114,6 +114,6 @@ def single_name(terms: ReadOptions) -> str:
     if terms.names is None:
         return _UNNAMED
     if len(terms.names) != 1:
-        raise RefusedFileError(f"holds 1 array, and {len(terms.names)} names were given")
+        raise RefusedFileError(f"holds 1 array, but {len(terms.names)} names were given")
     check_name(terms.names[0], terms.limits)
     return terms.names[0]

@@ -103,7 +103,7 @@ def _check_entries(entries: Sequence[zipfile.ZipInfo], limits: Limits) -> None:
     for entry, count in zip(entries, map(Counter(names).__getitem__, names), strict=True):
         check_name(entry.filename, limits)
         if not entry.filename.endswith(_SUFFIX):
-            raise RefusedFileError(f"holds {entry.filename!r}, which is no array of NumPy's")
+            raise RefusedFileError(f"holds {entry.filename!r}, which is not a NumPy array")
         if count > 1:
             raise RefusedFileError(f"holds {entry.filename!r} twice")
         if entry.flag_bits & _ENCRYPTED or entry.compress_type not in _PACKINGS:
@@ -138,8 +138,8 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, source: OpenFile) -
     spec, column_order = npy.parse_header(header, source.limits)
     if entry.file_size != start + spec.bytes:
         raise RefusedFileError(
-            f"declares {entry.file_size:,} bytes for {entry.filename!r}, whose array takes "
-            f"{start + spec.bytes:,} with its header"
+            f"declares {entry.file_size:,} bytes for {entry.filename!r}, but header and array take "
+            f"{start + spec.bytes:,}"
         )
     if entry.compress_type == zipfile.ZIP_STORED:
         return Extent(spec, first_byte(entry, source) + start, column_order=column_order)

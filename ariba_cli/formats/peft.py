@@ -35,7 +35,7 @@ def open_model(source: OpenFolder, terms: ReadOptions) -> Model:
     tensors: dict[str, Tensor] = {}
     for name, tensor in _changes(stored.tensors, config, terms):
         if name in tensors:
-            raise RefusedFileError(f"gives {name!r} twice")
+            raise RefusedFileError(f"has {name!r} twice")
         tensors[name] = tensor
     return Model(NAME, (*stored.files, config_file), tensors, terms, stored.skipped)
 

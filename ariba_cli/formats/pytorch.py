@@ -27,11 +27,11 @@ from ariba_cli.formats.unnamed import named
 NAME = "pytorch"
 
 REFUSAL = (
-    "is a pickle, which is never opened here; "
+    "is a pickle, which could run code if it were opened; "
     "ariba convert ROUND --out DIR --trust-pickles writes it again as safetensors"
 )
 
-_UNSOUND = "is no sound PyTorch file (its list of tensors)"
+_UNSOUND = "is not a valid PyTorch file (its list of tensors)"
 _PROTOCOL = b"\x80"
 _CONTENTS = "/data.pkl"
 

@@ -54,7 +54,7 @@ def open_model(source: OpenFile, terms: ReadOptions) -> Model:
     """List the tensors of a file; see `Format`."""
     length = int.from_bytes(source.read(0, _LENGTH_BYTES), "little")
     if length > terms.limits.header_bytes:
-        raise RefusedFileError(f"declares a header of {length:,} bytes")
+        raise RefusedFileError(f"declares a header of {length:,} bytes, which is too long")
     if _LENGTH_BYTES + length > source.size:
         raise RefusedFileError(
             f"is truncated: its header ends at byte {_LENGTH_BYTES + length:,} of {source.size:,}"
@@ -117,7 +117,7 @@ def _list(
     _check_layout(places, start, size)
     if skipped and not tensors:
         raise RefusedFileError(
-            f"holds no tensor that can be scored, but {next(iter(skipped.values()))}"
+            f"holds no tensor that can be scored, only {next(iter(skipped.values()))}"
         )
     return tensors, skipped, MLX if metadata.get("format") == MLX else ""
 
@@ -140,7 +140,7 @@ def _described(name: str, entry: Any, limits: Limits) -> tuple[str, tuple[int, .
             check_shape(shape, limits)
             if math.prod(shape) * _BITS[dtype] == 8 * (last - first):
                 return dtype, tuple(shape), first, last
-            raise RefusedFileError(f"gives {name!r} bytes that its shape does not fill")
+            raise RefusedFileError(f"gives {name!r} another number of bytes than its shape takes")
         case _:
             raise RefusedFileError(
                 f"describes {name!r} by something other than type, shape and offsets"

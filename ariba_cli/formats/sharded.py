@@ -27,7 +27,7 @@ def open_model(source: OpenFolder, terms: ReadOptions) -> Model:
     """List the tensors of all shards; see `Format`."""
     indices = _indices(source)
     if len(indices) > 1:
-        raise RefusedFileError(f"holds {len(indices)} indices of shards, and it takes one")
+        raise RefusedFileError(f"holds {len(indices)} indices of shards instead of one")
     with source.open(indices[0], most_bytes=terms.limits.header_bytes) as file:
         index = _weight_map(parse_object(file.read(0, file.size), "an index"))
     check_count(len(index), terms.limits)
@@ -39,7 +39,7 @@ def open_model(source: OpenFolder, terms: ReadOptions) -> Model:
     for number, (shard, model) in enumerate(zip(shards, models, strict=True)):
         for name, tensor in model.tensors.items():
             if index.get(name) != shard:
-                raise RefusedFileError(f"has {name!r} in {shard!r}, and its index does not say so")
+                raise RefusedFileError(f"has {name!r} in {shard!r}, but its index does not say so")
             found[name] = pytorch.in_file(tensor, number)
     files = tuple(file for model in models for file in model.files)
     skipped = {name: what for model in models for name, what in model.skipped.items()}

@@ -88,7 +88,7 @@ def check_name(name: str, limits: Limits) -> None:
     """
     check_time()
     if len(name.encode("utf-8", "surrogatepass")) > limits.name_bytes:
-        raise RefusedFileError(f"has a tensor with a name of {len(name):,} characters")
+        raise RefusedFileError(f"has a tensor with a name of {len(name):,} characters: too many")
 
 
 def check_shape(shape: Sequence[int], limits: Limits) -> None:
@@ -100,7 +100,7 @@ def check_shape(shape: Sequence[int], limits: Limits) -> None:
         When it has too many dimensions, or too many values.
     """
     if len(shape) > limits.dimensions:
-        raise RefusedFileError(f"has a tensor of {len(shape):,} dimensions")
+        raise RefusedFileError(f"has a tensor of {len(shape):,} dimensions, which are too many")
     if math.prod(extent for extent in shape if extent > 0) > _MOST_VALUES:
         raise RefusedFileError("has a tensor that is larger than any file")
 

@@ -23,7 +23,7 @@ def named(found: Mapping[str, Tensor], terms: ReadOptions) -> Mapping[str, Tenso
         return found
     if len(terms.names) != len(found):
         raise RefusedFileError(
-            f"holds {len(found)} arrays, and {len(terms.names)} names were given"
+            f"holds {len(found)} arrays, but {len(terms.names)} names were given"
         )
     by_index = dict(zip(indices, found.values(), strict=True))
     return {name: by_index[index] for index, name in enumerate(terms.names)}

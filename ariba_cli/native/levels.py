@@ -29,7 +29,7 @@ def use(choice: str) -> None:
         When the choice is none of these.
     """
     if choice not in CHOICES:
-        raise UsageError(f"there are no kernels '{choice}'; use {', '.join(CHOICES)}")
+        raise UsageError(f"unknown kernels '{choice}'; use one of {', '.join(CHOICES)}")
     _chosen[0] = choice
 
 

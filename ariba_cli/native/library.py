@@ -165,14 +165,14 @@ def available() -> dict[str, Kernels]:
 
 def _why_not() -> str:
     """Return the reason why the kernels of some level are missing."""
-    return _load()[1] or f"this processor runs {', '.join(available())}"
+    return _load()[1] or f"this processor can run {', '.join(available())}"
 
 
 @cache
 def _load() -> tuple[dict[str, Kernels], str]:
     """Load the library; return the kernels by level, or the reason why there are none."""
     if not LIBRARY.exists():
-        return {}, "they were not compiled; install a C compiler, and ariba again"
+        return {}, "they were not compiled; install a C compiler, then install ariba again"
     try:
         library = ctypes.CDLL(str(LIBRARY))
         library.source.restype = ctypes.c_char_p

@@ -45,8 +45,8 @@ class ArrivingRounds:
             return []
         if os.path.lexists(self.root / manifests.NAME):
             raise InputError(
-                f"'{self.root}' is one round, which does not change; give the directory in which "
-                "rounds are written, or try ariba audit"
+                f"'{self.root}' is a single round; give the directory into which the server "
+                "writes its rounds, or try ariba audit"
             )
         found = []
         for name in rounds_inside(self.root):

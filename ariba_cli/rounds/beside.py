@@ -29,7 +29,7 @@ def _finding(entries: tuple[tuple[str, str], ...], ids: list[str]) -> Finding:
     what = first_few([f"{name} ({kind})" for name, kind in entries], _MOST_NAMED)
     facts: dict[str, Fact] = {"entries": len(entries)}
     if len(ids) == 1:
-        detail = f"holds {what} beside the weights, which is not scored"
+        detail = f"also holds {what}, which is not scored"
         return Finding(FindingKind.NOT_SCORED, detail, ids[0], facts=facts)
-    detail = f"{first_few(ids, _MOST_NAMED)} hold {what} beside the weights, which is not scored"
+    detail = f"{first_few(ids, _MOST_NAMED)} also hold {what}, which is not scored"
     return Finding(FindingKind.NOT_SCORED, detail, group=tuple(ids), facts=facts)

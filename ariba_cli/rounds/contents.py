@@ -79,7 +79,7 @@ def list_contents(path: Path, limits: Limits, *, flat: bool = False) -> Contents
 
 def _check_directory(path: Path) -> None:
     if path.name.endswith(PARTIAL_SUFFIX):
-        raise InputError(f"'{path}' was never finished; audit a round that was sealed")
+        raise InputError(f"'{path}' was never finished; give a round that was")
     if not places.is_folder(path):
         raise InputError(f"there is no directory '{path}'; give the directory of one round")
 

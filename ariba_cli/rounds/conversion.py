@@ -155,7 +155,7 @@ class _Conversion:
             self._models[member.id] = model
             name = stem.removeprefix(f"{PARTICIPANTS}/")
             if name != member.id:
-                detail = f"is called {name} in the new round: its id cannot be the name of a file"
+                detail = f"is called {name} in the new round, since its id cannot be a file name"
                 self.findings.append(Finding(FindingKind.RENAMED, detail, member.id))
 
     def finish(self, *, number: int, kind: Kind) -> None:
@@ -209,7 +209,7 @@ def _not_filled_out(opened: Opened) -> Opened:
             with one.reading() as reading:
                 held = sum(reading.file(index).disk_bytes for index in range(len(one.files)))
             if unpacked_bytes(one) > _TIMES_FILLED * held:
-                detail = f"{refused[member.id].detail}; {held:,} on disk are not filled out"
+                detail = f"{refused[member.id].detail}; it has only {held:,} bytes on disk"
                 one = Finding(FindingKind.REFUSED, detail, member.id)
         kept.append((member, one))
     return kept

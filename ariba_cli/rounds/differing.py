@@ -121,7 +121,7 @@ def chosen_models(models: Mapping[str, Model]) -> Iterator[Finding]:
         if model.chosen:
             chosen.setdefault(model.chosen, []).append(who)
     for what, ids in sorted(chosen.items()):
-        detail = f"{what}, is read of {examples(ids)}"
+        detail = f"ariba reads {what}, of {examples(ids)}"
         yield Finding(FindingKind.NEWEST_CHECKPOINT, detail, group=tuple(ids))
 
 

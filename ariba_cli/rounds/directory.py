@@ -212,8 +212,8 @@ def check_apart(root: Path, out: Path) -> None:
     """
     if places.lies_in(out, root):
         raise OutputError(
-            f"'{out}' would lie among the updates of the round and be taken for one; name "
-            "another place"
+            f"'{out}' would lie among the updates of the round and look like one; name another "
+            "place"
         )
 
 
@@ -303,8 +303,8 @@ def _several_globals(
         return
     yield Finding(
         FindingKind.SEVERAL_GLOBALS,
-        f"{first_few(found)} all go by the name of the global model: none of them is an update, "
-        "and none is the global model unless --global names it",
+        f"{first_few(found)} are all named like the global model: ariba ignores them, unless "
+        "--global names one of them",
     )
 
 
@@ -332,8 +332,8 @@ def _open_round_file(path: Path, terms: ReadOptions, global_path: Path | None) -
     members = members_of_file(path.parent, path.name, terms)
     if members is None:
         raise InputError(
-            f"'{path}' is a file and holds no groups of participants; give the directory of one "
-            f"round, or try ariba inspect {path}"
+            f"'{path}' is a file, and not one for a whole round; give the directory of one round, "
+            f"or try ariba inspect {path}"
         )
     return Round(
         root=path.parent,
@@ -341,7 +341,7 @@ def _open_round_file(path: Path, terms: ReadOptions, global_path: Path | None) -
         global_model=_named_global(path.parent, global_path) or members[0],
         files=(path.name,),
         manifest=None,
-        findings=(Finding(FindingKind.UNSEALED, "one file is no sealed round"),),
+        findings=(Finding(FindingKind.UNSEALED, "a round in one file cannot have a seal"),),
         terms=terms,
     )
 
@@ -350,7 +350,9 @@ def _named_global(root: Path, global_path: Path | None) -> Member | None:
     if global_path is None:
         return None
     if not places.exists(global_path):
-        raise InputError(f"there is no '{global_path}'; --global names the model that was sent out")
+        raise InputError(
+            f"'{global_path}' does not exist; --global names the model that was sent out"
+        )
     return Member(GLOBAL_STEM, places.relative(global_path, root))
 
 
@@ -371,7 +373,7 @@ def _check_no_run(path: Path, models: list[str], terms: ReadOptions) -> None:
     """Refuse the directory of a run, which holds rounds and no models."""
     rounds = rounds_inside(path)
     if rounds and not holds_models_beside(path, rounds, models, terms):
-        raise InputError(f"'{path}' holds rounds and is not one; try {path / rounds[-1]}")
+        raise InputError(f"'{path}' is not a round but holds rounds; try {path / rounds[-1]}")
 
 
 def _is_flat(path: Path, models: list[str], terms: ReadOptions) -> bool:

@@ -131,7 +131,7 @@ def outsize(models: Mapping[str, Model]) -> list[Finding]:
     return [
         Finding(
             FindingKind.OUTSIZE,
-            f"takes {size:,} bytes, and half of the participants at most {usual:,}",
+            f"takes {size:,} bytes, and half of the participants take at most {usual:,}",
             identifier,
             facts={"bytes": size, "usual": usual},
         )

@@ -143,10 +143,10 @@ def samples_of(round_: Round) -> dict[str, int]:
     try:
         content = parse_object(read_small(path, Limits()), "content")
     except RefusedFileError as error:
-        raise InputError(f"'{path}' {error}: how many samples each holds is not known") from error
+        raise InputError(f"'{path}' {error}: it does not say how many samples each has") from error
     answers = content.get("participants")
     if content.get("layout") != LAYOUT or not isinstance(answers, dict):
-        raise InputError(f"'{path}' is not of layout {LAYOUT}, which this version knows")
+        raise InputError(f"'{path}' does not have layout {LAYOUT}, the only one that ariba knows")
     found = {
         name: whole_samples(answer.get("samples")) if isinstance(answer, dict) else None
         for name, answer in answers.items()

@@ -146,7 +146,7 @@ def find_layer(layers: Sequence[Layer], name: str, *, where: str) -> Layer:
     stems = [one.name.removesuffix(_WEIGHT) for one in layers]
     near = nearest(name, [*(one.name for one in layers), *stems])
     hint = "" if near is None else f"; did you mean '{near.removesuffix(_WEIGHT)}'?"
-    raise UsageError(f"no layer '{name}' is in most of the updates{hint} ({where} lists them)")
+    raise UsageError(f"most updates have no layer '{name}'{hint} ({where} lists the layers)")
 
 
 def is_pattern(text: str) -> bool:
@@ -174,7 +174,7 @@ def matching_layers(layers: Iterable[Layer], pattern: str) -> list[Layer]:
 
 def _weight(layer: Layer) -> Layer:
     if not layer.is_weight:
-        raise UsageError(f"'{layer.name}' is a statistic of batch normalisation and no weight")
+        raise UsageError(f"'{layer.name}' is a statistic of batch normalisation, not a weight")
     return layer
 
 

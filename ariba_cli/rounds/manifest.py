@@ -63,7 +63,7 @@ def decode(data: bytes) -> Manifest:
     content = parse_object(data, "content")
     try:
         if content["layout"] != LAYOUT:
-            raise RefusedFileError(f"has another layout than {LAYOUT}, which this version knows")
+            raise RefusedFileError(f"does not have layout {LAYOUT}, the only one that ariba knows")
         manifest = Manifest(
             round=content["round"],
             kind=content["kind"],
@@ -102,6 +102,6 @@ def _check(manifest: Manifest) -> None:
         raise RefusedFileError("is not a manifest (a field has the wrong type)")
     for path, file in manifest.files.items():
         if not is_within(path):
-            raise RefusedFileError(f"lists {path[:80]!r}, which is no path within the round")
+            raise RefusedFileError(f"lists {path[:80]!r}, which is not a path within the round")
         if not re.fullmatch(r"[0-9a-f]{64}", file.sha256):
-            raise RefusedFileError(f"lists {path[:80]!r} with something that is no sha256")
+            raise RefusedFileError(f"lists {path[:80]!r} without a valid sha256")

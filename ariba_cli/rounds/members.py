@@ -108,8 +108,8 @@ def renamed(members: Iterable[Member], contents: Contents) -> Iterator[Finding]:
     for short, ids in shared.items():
         yield Finding(
             FindingKind.RENAMED,
-            f"several would be called {short}, or by a longer name of one of them: "
-            f"{', '.join(ids)} go by longer names",
+            f"several would be called {short}, or like one of them with a longer name: "
+            f"{', '.join(ids)} get longer names",
             group=tuple(ids),
         )
 

@@ -49,9 +49,9 @@ def read_names(path: Path, limits: Limits) -> tuple[str, ...]:
     except RefusedFileError as error:
         raise InputError(f"'{path}' {error}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"'{path}' holds no list of names; --names takes one a line") from error
+        raise InputError(f"'{path}' is not a list of names; --names takes one a line") from error
     if not names or not all(isinstance(name, str) for name in names):
-        raise InputError(f"'{path}' names nothing; --names takes one name a line")
+        raise InputError(f"'{path}' does not hold a name; --names takes one a line")
     if len(set(names)) < len(names):
         twice = Counter(names).most_common(1)[0][0]
         raise InputError(f"'{path}' names '{twice}' twice")

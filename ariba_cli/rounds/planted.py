@@ -48,8 +48,8 @@ def planted_finding(planted: Sequence[str]) -> list[Finding]:
     if not planted:
         return []
     detail = (
-        f"{first_few(planted)} would be believed elsewhere, but here any participant could have "
-        f"put {'it' if len(planted) == 1 else 'them'}; a round that you saved yourself has the "
-        f"updates in a folder {PARTICIPANTS}/, and its manifest.json and truth.json beside that"
+        f"ariba ignores {first_few(planted)}, since any participant could have put "
+        f"{'it' if len(planted) == 1 else 'them'} there; in a round of your own, put the updates "
+        f"into a folder {PARTICIPANTS}/, and manifest.json and truth.json beside it"
     )
     return [Finding(FindingKind.PLANTED, detail, facts={"files": len(planted)})]

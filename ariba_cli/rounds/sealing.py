@@ -52,7 +52,7 @@ def read_seal(
     """
     found = set(files)
     if manifests.NAME in planted:
-        return None, [Finding(FindingKind.UNSEALED, f"the {manifests.NAME} is not believed")]
+        return None, [Finding(FindingKind.UNSEALED, f"ariba does not trust {manifests.NAME}")]
     if manifests.NAME not in found:
         return None, [Finding(FindingKind.UNSEALED, f"the round has no {manifests.NAME}")]
     try:
@@ -60,7 +60,7 @@ def read_seal(
     except RefusedFileError as error:
         return None, [
             Finding(FindingKind.SEAL_BROKEN, f"{manifests.NAME} {error}"),
-            Finding(FindingKind.UNSEALED, f"the round has no sound {manifests.NAME}"),
+            Finding(FindingKind.UNSEALED, f"the round has no valid {manifests.NAME}"),
         ]
     return manifest, list(_differences(root, manifest, found))
 

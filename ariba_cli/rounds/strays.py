@@ -82,8 +82,8 @@ def litter_in(
 def litter_in_words(litter: Sequence[str]) -> Iterator[Finding]:
     """Yield one finding for all of the litter, if there is any."""
     if litter:
-        what = "is no update, and was" if len(litter) == 1 else "are no updates, and were"
-        detail = f"{first_few(litter, _MOST_NAMED)} {what} passed over"
+        what = "is not an update" if len(litter) == 1 else "are not updates"
+        detail = f"{first_few(litter, _MOST_NAMED)} {what}: skipped"
         yield Finding(FindingKind.NO_UPDATES, detail, facts={"entries": len(litter)})
 
 
@@ -97,8 +97,8 @@ def check_no_cache(path: Path, entries: Sequence[str]) -> None:
     """
     if {"blobs", "snapshots"} <= set(entries) <= {"blobs", "snapshots", "refs"}:
         raise InputError(
-            f"'{path}' is a cache of Hugging Face, and the files of its snapshots are links; copy "
-            f"what they lead to with cp -rL {path / 'snapshots'}/REVISION DIR, and give DIR"
+            f"'{path}' is a Hugging Face cache, which consists of links; copy the files behind "
+            f"them with cp -rL {path / 'snapshots'}/REVISION DIR, and give DIR"
         )
 
 
@@ -115,7 +115,7 @@ def several_rounds(members: Sequence[Member]) -> Iterator[Finding]:
         yield Finding(
             FindingKind.SEVERAL_ROUNDS,
             f"{first_few(numbered, _MOST_NAMED)} look by their names like models of "
-            f"{len(rounds):,} rounds, and are audited as the updates of one; give a folder "
+            f"{len(rounds):,} rounds, but are audited as the updates of one; give a folder "
             "with the updates of one round",
             facts={"rounds": len(rounds)},
         )

@@ -58,7 +58,7 @@ def read_truth(root: Path) -> Truth:
     try:
         content = parse_object(data, "content")
     except RefusedFileError as error:
-        raise InputError(f"'{path}' {error}: who was compromised is not known") from error
+        raise InputError(f"'{path}' {error}: it does not say who was compromised") from error
     compromised, attack = content.get("compromised", []), content.get("attack", {})
     sound = (
         isinstance(compromised, list)

@@ -197,7 +197,7 @@ def replies() -> dict[str, bytes]:
         + first
         + messages({"answer": None}, {"bytes": 4}, bytes(4), {"bytes": 2}, bytes(2)),
         "groups": b"\2" + messages({"answer": ["p1", "p2"]}),
-        "refused": b"\0" + messages({"refused": "is not sound HDF5 (OSError)"}),
+        "refused": b"\0" + messages({"refused": "is not valid HDF5 (OSError)"}),
     }
 
 

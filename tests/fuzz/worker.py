@@ -181,7 +181,7 @@ class _Search:
 def template(reason: str) -> str:
     """A reason without what it quotes from the file, to be counted."""
     reason = re.sub(r"b?(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")", "…", reason)
-    reason = re.sub(r" (as|of) .*, which is no type", r" \1 …, which is no type", reason)
+    reason = re.sub(r" (as|of) .*, which weights", r" \1 …, which weights", reason)
     reason = re.sub(r"GLOBAL|asks for [\w.]+", "asks for …", reason)
     return re.sub(r"\((?:N(?:, )?)*,?\)", "(…)", re.sub(r"(?<![A-Za-z])[0-9][0-9,]*", "N", reason))
 

@@ -41,6 +41,6 @@ def make_rule(name: str, arguments: Mapping[str, Parameter] | None = None) -> Ru
     if name not in RULES:
         near = nearest(name, RULES)
         hint = f"use one of {', '.join(RULES)}" if near is None else f"did you mean '{near}'?"
-        raise UsageError(f"there is no rule '{name}'; {hint} (ariba aggregate --list-rules)")
+        raise UsageError(f"unknown rule '{name}'; {hint} (ariba aggregate --list-rules)")
     rule: Rule = importlib.import_module(f"{__name__}.{RULES[name]}").RULE
     return rule.taking(arguments or {})

@@ -74,7 +74,7 @@ def _answer(
         answer, pieces = question(stream, limits, **request["arguments"])
         size = len(json.dumps(answer))
         if size > limits.header_bytes:
-            raise RefusedFileError(f"has a list of tensors of {size:,} bytes")
+            raise RefusedFileError(f"has a list of tensors of {size:,} bytes, which is too long")
         messages.send(connection, {"answer": answer})
         for piece in pieces:
             data = memoryview(piece).cast("B")

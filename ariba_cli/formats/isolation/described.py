@@ -11,7 +11,7 @@ class Fixed:
 
     def __setstate__(self, _: object) -> None:
         """Refuse a state."""
-        raise RefusedFileError("is a pickle that changes what it has made")
+        raise RefusedFileError("is a pickle that changes its objects after making them")
 
 
 class Mapped(dict[Any, Any]):
@@ -152,7 +152,7 @@ def view_of(
         and all(type(one) is int and one >= 0 for one in (*shape, *strides))
     )
     if not sound:
-        raise RefusedFileError("holds a tensor with a shape that is none")
+        raise RefusedFileError("holds a tensor with an invalid shape")
     return Described(storage.kind, dtype, shape, strides, start, storage)  # type: ignore[arg-type]
 
 

@@ -68,7 +68,7 @@ class _NoWeightError(RefusedFileError):
     """
 
     def __init__(self, path: str, what: str) -> None:
-        super().__init__(f"holds {path!r} {what}, which is no type of a weight")
+        super().__init__(f"holds {path!r} {what}, which weights cannot be")
         self.what = what.removeprefix("as ")
 
 
@@ -156,7 +156,7 @@ def _opened(stream: BinaryIO) -> Iterator[h5g.GroupID]:
         raise
     except Exception as error:
         # The library lets many kinds through, OverflowError and UnicodeDecodeError among them.
-        raise RefusedFileError(f"is not sound HDF5 ({type(error).__name__})") from error
+        raise RefusedFileError(f"is not valid HDF5 ({type(error).__name__})") from error
 
 
 def _walk(top: h5g.GroupID, limits: Limits) -> Iterator[tuple[str, h5d.DatasetID]]:
@@ -176,13 +176,13 @@ def _walk(top: h5g.GroupID, limits: Limits) -> Iterator[tuple[str, h5d.DatasetID
             elif depth < _DEEPEST:
                 waiting.append((path + "/", found, depth + 1))
             else:
-                raise RefusedFileError(f"holds groups in groups, {depth} deep, at {path!r}")
+                raise RefusedFileError(f"nests groups {depth} deep at {path!r}")
 
 
 def _group(root: h5g.GroupID, path: str, limits: Limits) -> h5g.GroupID:
     found = root if path == "/" else _inside(root, path, limits)
     if not isinstance(found, h5g.GroupID):
-        raise RefusedFileError(f"is a dataset and no group at {path!r}")
+        raise RefusedFileError(f"has a dataset instead of a group at {path!r}")
     return found
 
 
@@ -229,7 +229,7 @@ def _described(
     if any(one not in (h5s.UNLIMITED, now) for one, now in zip(most, shape, strict=True)):
         # Their chunks are found by the size that they may grow to, and HDF5 2.0.0 crashes
         # where that does not fit what is there.
-        raise RefusedFileError(f"holds {path!r}, which may grow to a size of its own")
+        raise RefusedFileError(f"holds {path!r}, which is declared to grow to another size")
     if creation.get_layout() == h5d.CONTIGUOUS:
         # What nobody has written has no place: it is taken to be beyond every file.
         offset = dataset.get_offset()
@@ -247,11 +247,11 @@ def _check_storage(creation: h5p.PropDCID, path: str) -> None:
     if creation.get_external_count() > 0:
         raise RefusedFileError(f"keeps {path!r} in another file")
     if creation.get_layout() not in _LAYOUTS:
-        raise RefusedFileError(f"puts {path!r} together from other datasets")
+        raise RefusedFileError(f"puts {path!r} together from other datasets, which is not allowed")
     for index in range(creation.get_nfilters()):
         code, _, _, name = creation.get_filter(index)
         if code not in _FILTERS:
-            raise RefusedFileError(f"packs {path!r} by the filter {code} ({name!a})")
+            raise RefusedFileError(f"packs {path!r} with the filter {code} ({name!a})")
 
 
 def _type_of(dataset: h5d.DatasetID, path: str) -> str:

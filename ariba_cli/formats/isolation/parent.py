@@ -70,13 +70,13 @@ class Isolation:
         """
         if walls.missing and self._required:
             raise ResourceError(
-                f"this machine gives the sandbox no {walls.missing}; run where it does, or leave "
-                "--require-sandbox out"
+                f"this machine lacks {walls.missing}, which the sandbox needs; use another "
+                "machine, or leave out --require-sandbox"
             )
         if walls.missing and walls != self.walls:
             self._warn(
-                f"files are parsed without {walls.missing}, which this machine does not give; "
-                "--require-sandbox refuses that"
+                f"this machine lacks {walls.missing}, so the sandbox that parses files is weaker; "
+                "--require-sandbox refuses to go on"
             )
         self.walls = walls
 
@@ -140,8 +140,8 @@ class Parser:
         """
         if isinstance(file, RemoteFile):
             raise RefusedFileError(
-                "is of a format that a process of its own parses, which cannot read an object "
-                "store; copy the round to this machine first"
+                "is in a format that is parsed in a sandbox, which cannot read object stores; copy "
+                "the round to this machine first"
             )
         subject = _Subject((file.path, arguments.get("group", "/")), file.stamp)
         request = {"question": question, "arguments": arguments}
@@ -215,7 +215,7 @@ class Parser:
             raise _CrashError(_what_happened(self._stop(subject))) from None
         except (ValueError, KeyError, RecursionError):
             self._stop(subject)
-            raise _CrashError("makes the process that parses it say what it never says") from None
+            raise _CrashError("makes the process that parses it send nonsense") from None
         except BaseException:
             self._end()
             raise
@@ -261,7 +261,7 @@ def _count(announced: object, most: int) -> int:
 
 def _what_happened(code: int | None) -> str:
     if code == -signal.SIGXCPU:
-        return "takes more of the processor's time than --timeout, or ulimit -t, allows"
+        return "takes more processor time than --timeout, or ulimit -t, allows"
     if code is None or code >= 0:
         return f"stopped the process that parses it (exit code {code})"
     known = {number.value: number.name for number in signal.Signals}

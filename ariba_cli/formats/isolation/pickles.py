@@ -125,7 +125,7 @@ class _Bytes:
     def read(self, offset: int, length: int) -> bytes:
         """Return the bytes at a position; see `OpenFile`."""
         if offset + length > self.size:
-            raise RefusedFileError("ends before its contents do")
+            raise RefusedFileError("ends too early")
         return self._data[offset : offset + length]
 
 
@@ -223,16 +223,16 @@ class _Pickled:
             names = [entry.filename for entry in entries]
             pickles = [name for name in names if name.endswith("/data.pkl")]
             if len(pickles) != 1 or len(set(names)) < len(names):
-                raise RefusedFileError("is no archive as PyTorch writes it")
+                raise RefusedFileError("is not an archive that PyTorch wrote")
             top = pickles[0].removesuffix("data.pkl")
             if f"{top}constants.pkl" in names:
                 raise RefusedFileError("is TorchScript, which is code")
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                raise RefusedFileError("is an archive that was packed again; unpack and save it")
+                raise RefusedFileError("is an archive that was compressed later; save it again")
             places = {one.filename: (first_byte(one, file), one.file_size) for one in entries}
         order = places.get(f"{top}byteorder")
         if order is not None and self._source.read(*order) != b"little":
-            raise RefusedFileError("holds numbers with the highest byte first")
+            raise RefusedFileError("holds big-endian numbers")
         start = f"{top}data/"
         self._places = {
             name.removeprefix(start): place
@@ -250,16 +250,16 @@ class _Pickled:
             return first
         (version, _), (system, _) = self._unpickle(stream), self._unpickle(stream)
         if version != _TORCH_VERSION or not isinstance(system, dict):
-            raise RefusedFileError("is of a version of PyTorch's files that is not known")
+            raise RefusedFileError("is in an unknown version of PyTorch's format")
         if system.get("little_endian") is not True:
-            raise RefusedFileError("holds numbers with the highest byte first")
+            raise RefusedFileError("holds big-endian numbers")
         (found, storages), (keys, _) = self._unpickle(stream), self._unpickle(stream)
         if not isinstance(keys, list):
             raise RefusedFileError("has no list of its storages")
         position = stream.tell()
         for key in keys:
             if not isinstance(key, str) or key not in storages or key in self._places:
-                raise RefusedFileError("has a list of storages that is not that of its tensors")
+                raise RefusedFileError("has a list of storages that does not fit its tensors")
             count = int.from_bytes(self._source.read(position, _COUNT_BYTES), "little")
             size = count * storages[key].item_bytes
             self._places[key] = position + _COUNT_BYTES, size
@@ -277,7 +277,7 @@ class _Pickled:
             raise
         except Exception as error:
             # Damaged pickles raise errors of every kind.
-            reason = f"is no sound pickle ({type(error).__name__})"
+            reason = f"is not a valid pickle ({type(error).__name__})"
             raise RefusedFileError(reason) from error
 
     def _load_storage(self, data: bytes) -> Storage:
@@ -287,6 +287,6 @@ class _Pickled:
         inner = _Pickled(_Bytes(data, self._source.limits), nested=self._nested + 1)
         storage = inner.root
         if not isinstance(storage, Storage) or storage.key not in inner._places:
-            raise RefusedFileError("holds a storage that is none")
+            raise RefusedFileError("holds an invalid storage")
         start, size = inner._places[storage.key]
         return replace(storage, key="", data=data[start : start + size])

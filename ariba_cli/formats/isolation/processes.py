@@ -165,7 +165,7 @@ def _connected() -> tuple[socket.socket, socket.socket]:
 def _cannot_start(why: str) -> ResourceError:
     return ResourceError(
         f"the process that parses HDF5 and pickles cannot be started ({why}); allow more "
-        "memory, processes and files, as by ulimit -v, -u and -n"
+        "memory, processes and files with ulimit -v, -u and -n"
     )
 
 

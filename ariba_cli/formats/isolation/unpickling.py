@@ -73,8 +73,8 @@ _ODD_TENSORS = {
     "_rebuild_sparse_csr_tensor": "sparse",
     "_rebuild_qtensor": "quantised",
     "_rebuild_nested_tensor": "nested",
-    "_rebuild_meta_tensor_no_storage": "on no device",
-    "_rebuild_wrapper_subclass": "of a class of its own",
+    "_rebuild_meta_tensor_no_storage": "without values",
+    "_rebuild_wrapper_subclass": "of an unusual class",
 }
 
 
@@ -91,7 +91,7 @@ class _Array(Described):
             case (int(), tuple(), _DType() as dtype, *_):
                 self.kind = f"array of {dtype}"
             case _:
-                raise RefusedFileError("holds an array with a state that is not as NumPy writes it")
+                raise RefusedFileError("holds an array whose state NumPy did not write")
 
 
 @dataclass
@@ -173,7 +173,7 @@ class Unpickler(pickle.Unpickler):
         """Return a stand-in for a class or function of that name; import nothing."""
         if module.startswith("joblib."):
             raise RefusedFileError(
-                "is written by joblib; load it there, and write its arrays with numpy.savez"
+                "was written by joblib; load it with joblib, and write its arrays with numpy.savez"
             )
         if (module, name) in self._makers:
             return self._makers[module, name]
@@ -199,7 +199,7 @@ class Unpickler(pickle.Unpickler):
         match key:
             case ("storage", _StorageType(kind), str(name), _, int(values), *views):
                 if any(view is not None for view in views):
-                    raise RefusedFileError("holds views of storages, as PyTorch 0.1 wrote them")
+                    raise RefusedFileError("holds views of storages, which only PyTorch 0.1 wrote")
                 dtype, size = _STORAGES[kind]
                 word = kind.removesuffix("Storage").lower().replace("complex", "complex ")
                 found = Storage(dtype, word, size, name, values)
@@ -207,13 +207,13 @@ class Unpickler(pickle.Unpickler):
                 return found
             case ("module", kind, *_):
                 return kind
-        raise RefusedFileError("is a pickle that keeps things beside itself, as PyTorch does not")
+        raise RefusedFileError("is a pickle that keeps data outside of itself, unlike PyTorch's")
 
     def _encode(self, text: object, encoding: object = "latin1") -> bytes:
         """Return the bytes that a text encodes; old protocols write bytes so."""
         if isinstance(text, str) and encoding in ("latin1", "latin-1"):
             return text.encode("latin-1")
-        raise RefusedFileError("is a pickle that encodes text in another way than bytes are")
+        raise RefusedFileError("is a pickle that encodes text in an unusual way")
 
     def _no_bytes(self, *arguments: object) -> object:
         """Return empty bytes, which old protocols write as a call without arguments."""
@@ -247,7 +247,7 @@ class Unpickler(pickle.Unpickler):
         kind = rest[2].name if len(rest) > 2 and isinstance(rest[2], _TorchType) else ""
         dtype = _TYPES.get(kind)
         if not isinstance(storage, Storage) or dtype is None:
-            return Described(kind or "tensor of no type")
+            return Described(kind or "tensor without a type")
         size = SIZES[dtype]
         values = storage.values * storage.item_bytes // size
         typed = Storage(dtype, kind, size, storage.key, values, storage.data)
@@ -257,12 +257,12 @@ class Unpickler(pickle.Unpickler):
         if make not in (self._tensor, self._typed_tensor, self._first) or not isinstance(
             arguments, tuple
         ):
-            return Described("of a class of its own")
+            return Described("of an unusual class")
         return make(*arguments)
 
     def _storage_of_bytes(self, data: object) -> Storage:
         if not isinstance(data, bytes | bytearray):
-            raise RefusedFileError("holds a storage that is no bytes")
+            raise RefusedFileError("holds a storage that is not made of bytes")
         return self._load_storage(bytes(data))
 
     def _numpy_type(self, descr: object, *_: object) -> _DType:
@@ -305,5 +305,5 @@ def _of_bytes(data: bytes, dtype: _DType, shape: object, *, by_column: bool) -> 
     size = SIZES[name]
     storage = Storage(name, dtype.descr, size, "", len(data) // size, data)
     if not isinstance(shape, tuple) or not all(type(one) is int and one >= 0 for one in shape):
-        raise RefusedFileError("holds an array with a shape that is none")
+        raise RefusedFileError("holds an array with an invalid shape")
     return view_of(storage, name, 0, shape, row_strides(shape, by_column=by_column))

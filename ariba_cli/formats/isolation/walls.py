@@ -104,7 +104,7 @@ def probe() -> Walls:
         return Walls(**json.loads(found))
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise ResourceError(
-            f"the sandbox could not be tried ({type(error).__name__}); see whether {command[0]} "
+            f"the sandbox could not be tried ({type(error).__name__}); check that {command[0]} "
             "can be started"
         ) from error
 

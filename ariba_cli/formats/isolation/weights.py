@@ -92,13 +92,12 @@ def find_weights(root: object, limits: Limits) -> Weights:
         inside = [] if isinstance(root, StandIn) else _entries(root)
         words = [told(f"{name}: {_kind(one)}") for name, one in inside]
         what = first_few(words or [told(_kind(root))], _MOST_TOLD)
-        raise RefusedFileError(f"holds no tensors that can be scored, but {what}")
+        raise RefusedFileError(f"holds no tensors that can be scored, only {what}")
     usual = [one for one in found if one.is_usual]
     if len(found) > 1 and len(usual) != 1:
         where = first_few([one.where for one in found], _MOST_TOLD)
         raise RefusedFileError(
-            f"holds {len(found)} tables of tensors, in {where}; save the one that was sent by "
-            "itself"
+            f"holds {len(found)} tables of tensors, in {where}; save only the one that was sent"
         )
     return _taken(usual[0] if len(found) > 1 else found[0], limits)
 
@@ -192,7 +191,7 @@ def _counted(entries: Iterable[tuple[str, Any]], limits: Limits) -> dict[Any, An
 def _of_module(node: object, path: Path) -> Iterator[tuple[str, Any]]:
     """Yield the entries of a module's state_dict."""
     if len(path) > _DEEPEST:
-        raise RefusedFileError(f"holds modules in modules, more than {_DEEPEST} deep")
+        raise RefusedFileError(f"nests modules more than {_DEEPEST} deep")
     state = node.state if isinstance(node, StandIn) else None
     if not isinstance(state, dict):
         return
