@@ -1,6 +1,5 @@
 """The evaluation of a model on disk: its quality on the test set, and its backdoors."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,18 +7,15 @@ import numpy as np
 
 from ariba_cli.attacks.backdoor import backdoor_images, check_class
 from ariba_cli.attacks.triggers import TRIGGERS, Aim
-from ariba_cli.base.errors import InputError, RefusedFileError, UsageError
+from ariba_cli.base.errors import UsageError
 from ariba_cli.base.registry import registered
 from ariba_cli.federated.datasets import FloatArray, LabelArray
 from ariba_cli.federated.federation import Federation, Place
-from ariba_cli.federated.models import Architecture, Weights
 from ariba_cli.federated.quality import Quality, agreement, labels_said, quality_of
-from ariba_cli.formats import open_model, peft
-from ariba_cli.formats.model import Model, ReadOptions
-from ariba_cli.rounds.directory import is_one_model
-from ariba_cli.rounds.inspection import HashedFile, hashed_files
-from ariba_cli.rounds.names import is_counter, plain_names
+from ariba_cli.formats.model import ReadOptions
+from ariba_cli.rounds.inspection import HashedFile
 from ariba_cli.runs.run_file import Run
+from ariba_cli.runs.run_model import open_run_model, read_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,13 +148,13 @@ def evaluate_model(
     settings = settings or EvaluationSettings()
     for name in settings.triggers or ():
         registered(TRIGGERS, name, kind="trigger")
-    model = _open(path, terms or ReadOptions(), of_adapters=run.settings.lora is not None)
+    model = open_run_model(path, run, terms or ReadOptions())
     with run.federation(place) as federation:
         run.check_data(federation)
         dataset = federation.dataset
         check_class(settings.target_class, dataset)
         images, left_out = _images(federation, settings)
-        weights, files = _read(path, model, federation.architecture)
+        weights, files = read_weights(path, model, federation.architecture)
         said = federation.engine.logits(weights, dataset.test_images)
         backdoors = [
             BackdoorQuality(
@@ -188,21 +184,6 @@ def evaluate_model(
         )
 
 
-def _open(path: Path, terms: ReadOptions, *, of_adapters: bool) -> Model:
-    """List the tensors of a model; of an adapter its factors, and not their products."""
-    if of_adapters and not os.path.isdir(path):
-        raise InputError(f"'{path}' is no adapter, and those of the run are folders")
-    if os.path.isdir(path) and not is_one_model(path, terms):
-        raise InputError(
-            f"'{path}' is a directory of several models, or of none; name one model, as the global "
-            "one of a round"
-        )
-    try:
-        return open_model(path / peft.WEIGHTS if of_adapters else path, terms)
-    except RefusedFileError as error:
-        raise InputError(f"'{path}' {error}") from error
-
-
 def _images(
     federation: Federation, settings: EvaluationSettings
 ) -> tuple[dict[str, FloatArray], dict[str, str]]:
@@ -219,42 +200,6 @@ def _images(
         else:
             images[name] = found
     return images, left_out
-
-
-def _read(
-    path: Path, model: Model, architecture: Architecture
-) -> tuple[Weights, tuple[HashedFile, ...]]:
-    """Return the weights, and the hashes of the files that they were read from."""
-    stored = _names(path, model, architecture)
-    weights = {}
-    try:
-        with model.reading() as reading:
-            files = tuple(hashed_files(reading))
-            for name, shape in architecture.shapes().items():
-                values = model.tensors[stored[name]].values(reading.read(stored[name]))
-                with np.errstate(over="ignore"):
-                    weights[name] = values[:].reshape(shape).astype(np.float32)
-    except RefusedFileError as error:
-        raise InputError(f"'{path}' {error}") from error
-    return weights, files
-
-
-def _names(path: Path, model: Model, architecture: Architecture) -> dict[str, str]:
-    """Return a model's names for the tensors of a network; the model has no other tensors."""
-    of = f"the {architecture.name} of the run"
-    stored, shapes = plain_names(model.tensors), architecture.shapes()
-    for name, shape in shapes.items():
-        if name not in stored:
-            raise InputError(f"'{path}' has no {name}, which {of} has")
-        spec = model.tensors[stored[name]].spec
-        if spec.shape != shape:
-            raise InputError(f"'{path}' has {name} of shape {spec.shape}, and {of} {shape}")
-        if not spec.is_float:
-            raise InputError(f"'{path}' has {name} of type {spec.dtype}, and {of} of floats")
-    for name in stored:
-        if name not in shapes and not is_counter(name):
-            raise InputError(f"'{path}' has {name}, which {of} does not have")
-    return stored
 
 
 def _by_class(said: LabelArray, labels: LabelArray, classes: int) -> tuple[ClassQuality, ...]:
