@@ -34,6 +34,7 @@ COMMANDS = Commands(
     attack=Known("attack", ["strategy", "trigger", "seed", "target-class"]),
     audit=Known("audit", ["detector", "k-est", "layer"]),
     aggregate=Known("aggregate", ["eta", "rule"]),
+    prune=Known("prune", ["ranking", "most-lost"]),
 )
 TEXT = """
 title = "Two <by> two"
@@ -102,7 +103,7 @@ class Fake:
             (self.folder / value["--out"]).mkdir()
         elif command[0] == "audit":
             self._write(value["--output"], self._report(attacked="--truth" in command))
-        elif command[0] == "aggregate":
+        elif command[0] in ("aggregate", "prune"):
             (self.folder / value["--out"]).write_bytes(b"model")
         else:
             triggers = [{"backdoor_accuracy": 0.25}]
@@ -148,7 +149,7 @@ def test_every_choice_of_a_federation_meets_every_attack_and_every_defence(tmp_p
         ("detector", "detectr", r"audit an option 'detectr' .* did you mean detector\?"),
         ("audit = {}", "adit = {}", r"a key 'adit' .* did you mean audit\?"),
         ("audit = {}", "audit = 1", "audit must be a table of options"),
-        ("audit = {}", "", "must have audit or aggregate"),
+        ("audit = {}", "", "must have audit, aggregate or prune"),
         ("k = 2", "k = 0", "k must be one or more integers"),
         ("k = 2", "", "k must be one or more integers"),
         ("k = 2", "k = 2\nfrom-round = 0", "from-round one where it is given"),
@@ -177,6 +178,17 @@ def test_a_config_with_a_mistake_is_refused_in_a_line(
 def test_an_arena_without_a_federation_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"give it a table \[\[federation\]\]"):
         config(tmp_path, 'title = "nothing"')
+
+
+def test_a_defence_can_prune_what_was_aggregated(tmp_path: Path, fake: Fake) -> None:
+    pruned = '[[defence]]\nname = "pruned"\nprune = { ranking = "mvp" }\n'
+    records = run(config(tmp_path, TEXT + pruned), Settings(fake.folder))
+    own = next(one for one in records if one["name"].endswith("hidden-k2/pruned"))
+    folder = f"{own['name']}"
+    assert own["commands"][-3:-1] == [
+        f"ariba aggregate {folder.split('/')[0]}/hidden-k2 --out {folder}/average.safetensors",
+        f"ariba prune {folder}/average.safetensors --out {folder}/model.safetensors --ranking mvp",
+    ]
 
 
 def test_a_cell_is_made_by_the_commands_that_it_names(tmp_path: Path, fake: Fake) -> None:

@@ -16,10 +16,12 @@ from ariba_cli.base.errors import InputError, UsageError
 MOST_CELLS = 100_000
 MEASURES = ("auc", "found", "falsely_named", "accuracy", "backdoor_accuracy")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,60}[a-z0-9])?")
+# The commands by which a round is defended, in their order.
+_DEFENDS = ("audit", "aggregate", "prune")
 _SECTIONS = {
     "federation": None,
     "attack": None,
-    "defence": {"name", "audit", "aggregate"},
+    "defence": {"name", *_DEFENDS},
     "published": {"attack", "defence", "measure", "value", "tolerance", "source"},
 }
 _FEDERATION_IN_PUBLISHED = {"dataset", "partition"}
@@ -32,7 +34,7 @@ class Commands:
 
     Attributes
     ----------
-    simulate, attack, audit, aggregate : Known
+    simulate, attack, audit, aggregate, prune : Known
         The options of each command.
     """
 
@@ -40,6 +42,7 @@ class Commands:
     attack: Known
     audit: Known
     aggregate: Known
+    prune: Known
 
 
 @dataclass(frozen=True)
@@ -107,11 +110,15 @@ class Defence:
         that names nobody.
     aggregate : Options
         The options of `ariba aggregate`.
+    prune : Options, optional
+        The options of `ariba prune`, which changes the aggregated model. None for a defence that
+        leaves it.
     """
 
     name: str
     audit: Options | None = field(hash=False)
     aggregate: Options = field(hash=False)
+    prune: Options | None = field(default=None, hash=False)
 
 
 # What a round comes to without one.
@@ -294,17 +301,20 @@ def _defences(tables: Sequence[dict[str, Any]], commands: Commands) -> list[Defe
     for table in tables:
         name = _name_of(table, "defence")
         where = f"[[defence]] {name}"
-        if not {"audit", "aggregate"} & set(table):
-            raise UsageError(f"{where} must have audit or aggregate, a table of their options")
-        for key in ("audit", "aggregate"):
+        if not set(_DEFENDS) & set(table):
+            raise UsageError(
+                f"{where} must have audit, aggregate or prune, a table of their options"
+            )
+        for key in _DEFENDS:
             if not isinstance(table.get(key, {}), dict):
                 raise UsageError(f"{where}: {key} must be a table of options, such as {{ }}")
-        audit = table.get("audit")
+        audit, prune = table.get("audit"), table.get("prune")
         found.append(
             Defence(
                 name,
                 None if audit is None else check(audit, commands.audit, where),
                 check(table.get("aggregate", {}), commands.aggregate, where),
+                None if prune is None else check(prune, commands.prune, where),
             )
         )
     return found

@@ -13,6 +13,7 @@ from ariba_cli.base.errors import OutputError
 
 REPORT = "report.json"
 MODEL = "model.safetensors"
+AVERAGE = "average.safetensors"
 MEASURES = "measures.json"
 CLEAN = "clean"
 
@@ -24,6 +25,7 @@ OWN_OPTIONS = {
     "attack": _RUNS | {"k", "compromised"},
     "audit": _RUNS | _READS,
     "aggregate": _RUNS | _READS | {"drop"},
+    "prune": _RUNS | _READS | {"run", "device"},
 }
 
 Command = list[str]
@@ -170,9 +172,11 @@ class Cell:
         return before + self.commands(folder)
 
     def commands(self, folder: Path) -> list[Command]:
-        """Return the commands that judge the round, average it, and measure the average."""
+        """Return the commands that judge the round, average it, and measure what came of it."""
         round_, model = str(self.needs[-1].round(folder)), str(self.model)
-        average = ["aggregate", round_, "--out", model, *words(self.defence.aggregate)]
+        prune = self.defence.prune
+        averaged = model if prune is None else str(self.path / AVERAGE)
+        average = ["aggregate", round_, "--out", averaged, *words(self.defence.aggregate)]
         found = []
         if self.defence.audit is not None:
             report = str(self.path / REPORT)
@@ -180,9 +184,12 @@ class Cell:
             audit += [] if self.attack is None else ["--truth"]
             found.append([*audit, "--format", "json", "--output", report])
             average += ["--drop", report]
+        found.append(average)
+        if prune is not None:
+            found.append(["prune", averaged, "--out", model, *words(prune)])
         measure = ["evaluate", model, *self._backdoor()]
         measures = str(self.path / MEASURES)
-        return [*found, average, [*measure, "--format", "json", "--output", measures]]
+        return [*found, [*measure, "--format", "json", "--output", measures]]
 
     def _backdoor(self) -> Command:
         """Return the command of `ariba evaluate` that measures the backdoor of the attack."""

@@ -76,6 +76,19 @@ class Architecture:
             modules = list(self.build().modules())
         return 2 if any(isinstance(module, nn.BatchNorm2d) for module in modules) else 1
 
+    @cached_property
+    def last_convolution(self) -> str | None:
+        """Return the last convolution; None if there is none, or batch normalisation follows."""
+        import torch
+        from torch import nn
+
+        with torch.device("meta"):
+            modules = dict(self.build().named_modules())
+        if any(isinstance(module, nn.BatchNorm2d | nn.GroupNorm) for module in modules.values()):
+            return None
+        found = [name for name, module in modules.items() if isinstance(module, nn.Conv2d)]
+        return found[-1] if found else None
+
     def initial_weights(self, seed: int) -> Weights:
         """Return the weights from which a federation starts, drawn from the run's seed alone."""
         import torch

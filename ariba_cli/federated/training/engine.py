@@ -14,7 +14,7 @@ from ariba_cli.base.errors import ResourceError, UsageError
 from ariba_cli.base.machine import cores, is_gpu
 from ariba_cli.federated.datasets import FloatArray, LabelArray
 from ariba_cli.federated.models import Architecture, Weights
-from ariba_cli.federated.training.single import Network
+from ariba_cli.federated.training.single import PIECE, Network
 from ariba_cli.federated.training.task import LocalTraining, Task, one_thread
 from ariba_cli.federated.training.vectorised import VectorisedTraining
 from ariba_cli.federated.training.workers import Workers
@@ -32,9 +32,6 @@ _WORTH_VECTORISING = 8
 
 # The learning rate of the step that tells a gradient: a power of two.
 _LONG_STEP = 2.0**10
-
-# So many images go through the model at once when it is asked.
-_PIECE = 500
 
 
 class Method(StrEnum):
@@ -134,9 +131,13 @@ class Engine:
         (moved,) = self.train(weights, [Task(images, targets, one_step, seed=0)])
         return {name: (values - moved[name]) / _LONG_STEP for name, values in weights.items()}
 
+    def activations(self, weights: Weights, images: FloatArray, layer: str) -> FloatArray:
+        """Return the mean of a convolution's channels after ReLU, of shape (channels,)."""
+        return self._alone.activations(weights, images, layer)
+
     def logits(self, weights: Weights, images: FloatArray) -> FloatArray:
         """Return the logits of the model with these weights, of shape (samples, classes)."""
-        pieces = [images[at : at + _PIECE] for at in range(0, max(len(images), 1), _PIECE)]
+        pieces = [images[at : at + PIECE] for at in range(0, max(len(images), 1), PIECE)]
         if self.method is Method.WORKERS and self._worth_processes(len(images)):
             said = self._workers.logits(weights, pieces)
         else:

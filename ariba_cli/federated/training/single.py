@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import torch
 
 
+# So many images go through the model at once when it is asked.
+PIECE = 500
+
+
 class Network:
     """A network in the memory of this process, used again and again with other weights.
 
@@ -69,6 +73,26 @@ class Network:
         with torch.inference_mode(), one_thread():
             said: FloatArray = network(self._placed(images)).cpu().numpy()
         return said
+
+    def activations(self, weights: Weights, images: FloatArray, layer: str) -> FloatArray:
+        """Return the mean of a convolution's channels after ReLU, of shape (channels,)."""
+        import torch
+
+        network, sums = self._network.eval(), []
+
+        def add(_: object, __: object, output: "torch.Tensor") -> None:
+            sums.append(output.relu().mean(dim=(2, 3)).sum(dim=0))
+
+        load_weights(network, weights)
+        hook = network.get_submodule(layer).register_forward_hook(add)
+        try:
+            with torch.inference_mode(), one_thread():
+                for at in range(0, len(images), PIECE):
+                    network(self._placed(images[at : at + PIECE]))
+        finally:
+            hook.remove()
+        found: FloatArray = (torch.stack(sums).sum(dim=0) / len(images)).cpu().numpy()
+        return found
 
     def _placed(self, images: FloatArray) -> "torch.Tensor":
         import torch
