@@ -11,13 +11,14 @@ PIN = $(TOOLS)/bin/uv pip compile --quiet --universal --generate-hashes --no-ann
 	--python-version 3.11 --constraint constraints.txt --custom-compile-command 'make pins'
 RUN := $(VENV)/bin
 
-.PHONY: help demo test check docs golden fuzz sanitize bench
+.PHONY: help demo test check docs man golden fuzz sanitize bench
 
 help:
 	@echo "make demo    train a federation, compromise five participants, find them"
 	@echo "make test    run the tests"
 	@echo "make check   check format, lint and types"
 	@echo "make docs    write the pages again that are made, such as docs/commands.md"
+	@echo "make man     write dist/man, a manual page of each command"
 	@echo "make golden  make the golden reports of fixtures/ again"
 	@echo "make pins    write requirements.txt and requirements-all.txt again: each dependency with its hashes"
 	@echo "make sbom    write dist/sbom.cdx.json, what ariba is made of"
@@ -42,6 +43,9 @@ check: $(VENV)/.complete
 
 docs: $(VENV)/.complete
 	$(RUN)/python -m docs.make
+
+man: $(VENV)/.complete
+	$(RUN)/python -m docs.man dist/man
 
 golden: $(VENV)/.complete
 	$(RUN)/python fixtures/make.py --golden-only

@@ -6,6 +6,7 @@ python -m docs.make
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import typer.main
 
@@ -139,16 +140,19 @@ def page() -> str:
 
 def helps() -> dict[str, str]:
     """The help of `ariba`, and of each of its commands in the order in which it lists them."""
+    return {title: context.get_help() for title, context in contexts()}
+
+
+def contexts() -> Iterator[tuple[str, Any]]:
+    """Yield `ariba` and each of its commands, with the context that its help is written in."""
     group = typer.main.get_command(app)
     with group.make_context("ariba", [], resilient_parsing=True, terminal_width=_WIDTH) as context:
-        shown = {"ariba": context.get_help()}
-        commands = getattr(group, "commands", {})
-        for name, command in commands.items():
+        yield "ariba", context
+        for name, command in getattr(group, "commands", {}).items():
             with command.make_context(
                 name, [], parent=context, resilient_parsing=True, terminal_width=_WIDTH
             ) as own:
-                shown[f"ariba {name}"] = own.get_help()
-    return shown
+                yield f"ariba {name}", own
 
 
 if __name__ == "__main__":

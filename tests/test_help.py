@@ -3,12 +3,16 @@
 import importlib.metadata
 import re
 import shlex
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 import typer.main
 
 from ariba_cli.cli.app import app
 from ariba_cli.cli.sections import SECTIONS
+from docs import man
 from docs.make import COMMANDS, helps, page
 from tests.conftest import FIXTURES, REPOSITORY, Ariba
 
@@ -92,3 +96,26 @@ def test_the_help_of_a_terminal_is_the_one_that_is_documented(ariba: Ariba) -> N
 @as_it_is_pinned
 def test_the_page_of_commands_is_up_to_date() -> None:
     assert COMMANDS.read_text() == page(), "make docs writes it again"
+
+
+def test_the_manual_pages_say_what_the_help_says(tmp_path: Path) -> None:
+    man.main(tmp_path / "man")
+    assert len(list((tmp_path / "man").iterdir())) == len(HELPS)
+    for title, text in HELPS.items():
+        written = (tmp_path / "man" / f"{title.replace(' ', '-')}.1").read_text()
+        plain = written.replace("\\-", "-").replace("\\e\n", "\n")
+        assert set(re.findall(r"--[a-z0-9-]+", text)) <= set(re.findall(r"--[a-z0-9-]+", plain))
+        for line in examples(text):
+            assert " ".join(line.split()) in " ".join(plain.split())
+        assert ".SH EXIT STATUS\n0 done; " in written
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="there is no groff")
+def test_the_manual_pages_can_be_set(tmp_path: Path) -> None:
+    man.main(tmp_path)
+    done = subprocess.run(
+        ["groff", "-k", "-man", "-Tutf8", "-ww", "-z", *sorted(tmp_path.iterdir())],
+        capture_output=True,
+        check=True,
+    )
+    assert done.stderr == b""
