@@ -67,6 +67,9 @@ def test_a_table_is_in_colour_on_a_terminal_only(ariba: Ariba) -> None:
     assert b"\x1b[1;31m" in shown
     assert b"\x1b" not in ariba(*AUDIT).stdout
     assert b"\x1b" not in on_a_terminal(*AUDIT, NO_COLOR="1")[0]
+    assert b"\x1b[1;31m" in ariba(*AUDIT, FORCE_COLOR="1").stdout
+    assert b"\x1b" not in ariba(*AUDIT, FORCE_COLOR="1", NO_COLOR="1").stdout
+    assert b"\x1b" not in ariba(*AUDIT, "--color", "never", FORCE_COLOR="1").stdout
     assert b"\x1b" not in on_a_terminal(*AUDIT, "--color", "never")[0]
     assert b"\x1b[1;31m" in ariba(*AUDIT, "--color", "always").stdout
 

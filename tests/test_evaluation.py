@@ -11,7 +11,7 @@ from ariba_cli.auditing.evaluation import truth_metrics
 from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.base.errors import InputError
 from ariba_cli.detectors import make_detectors
-from ariba_cli.reports.words import truth_in_words
+from ariba_cli.reports.words import truth_in_words, unknown_in_words
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.truth import read_truth
 from ariba_cli.verdicts.method import Method, RequestedDetector, RequestedOptions
@@ -131,6 +131,11 @@ def test_the_truth_of_several_detectors_is_said_of_each() -> None:
     assert truth.compromised == ("p15", "p18")
     lines = truth_in_words(replace(one, truth=truth))
     assert len(lines) == 2
+    # Who is compromised is no question then.
+    assert any(line.startswith("Whether") for line in unknown_in_words(one))
+    unknown = unknown_in_words(replace(one, truth=truth))
+    assert unknown
+    assert not any(line.startswith("Whether") for line in unknown)
     for name, line in zip(("mahalanobis", "norm"), lines, strict=True):
         own = truth.detectors[name]
         assert line.startswith(f"Truth ({name}): {own.caught:.0%} of the 2 compromised are")

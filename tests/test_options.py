@@ -147,3 +147,42 @@ def test_a_table_is_not_written_to_a_file_of_another_kind(
     assert f"would hold a text table; write {way_out}, or name it .txt" in done.stderr.decode()
     assert not (tmp_path / name).exists()
     assert ariba("audit", FIXTURES / "attacked", "-o", "a.txt").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "said"),
+    [
+        (("report", "r.json"), "a.html", "write -f html -o a.html, or name it .txt"),
+        (("report", "r.json"), "a.md", "write -f markdown -o a.md, or name it .txt"),
+        (("report", "r.json"), "a.json", "text table; name it .txt"),
+        (("diff", "r.json", "r.json"), "a.json", "write -f json -o a.json, or name it .txt"),
+        (("diff", "r.json", "r.json"), "a.html", "text table; name it .txt"),
+        (("inspect", FIXTURES / "attacked"), "a.html", "text table; name it .txt"),
+        (("evaluate", "model.npz"), "a.json", "write -f json -o a.json, or name it .txt"),
+    ],
+)
+def test_nor_is_one_by_other_commands(
+    ariba: Ariba, tmp_path: Path, command: tuple[object, ...], name: str, said: str
+) -> None:
+    done = ariba(*command, "-o", name)
+    assert done.returncode == 2
+    assert said in done.stderr.decode()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("audit", FIXTURES / "attacked", "--k-est", "3", "--k-est=4"),
+        ("attack", FIXTURES / "clean", "--out", "x", "--trigger", "dba", "--trigger", "pattern"),
+        ("audit", FIXTURES / "attacked", "-f", "json", "--format", "csv"),
+    ],
+)
+def test_an_option_of_one_value_is_given_once(ariba: Ariba, arguments: tuple[object, ...]) -> None:
+    done = ariba(*arguments)
+    assert done.returncode == 2
+    assert b" is given 2 times; give it once\n" in done.stderr
+
+
+def test_what_says_how_much_to_say_may_be_repeated(ariba: Ariba) -> None:
+    assert ariba("audit", FIXTURES / "attacked", "-q", "-q").returncode == 0

@@ -158,6 +158,10 @@ def test_an_object_that_is_replaced_is_refused(store: Store) -> None:
         ("s3://", "names no bucket"),
         ("s3:", "names no bucket"),
         ("az://container/round", "there are no credentials"),
+        ("s3:/nowhere/round", "there is no bucket 's3://nowhere'"),
+        ("S3://nowhere/round", "ariba cannot read S3://; did you mean s3://?"),
+        ("gcs://nowhere/round", "ariba cannot read gcs://; did you mean gs://?"),
+        ("nfs://nowhere/round", "ariba cannot read nfs://; it reads s3://, gs://, az://"),
     ],
 )
 def test_bad_addresses(store: Store, address: str, words: str) -> None:

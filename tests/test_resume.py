@@ -386,6 +386,8 @@ def test_finished_rounds_are_kept_and_not_written_again(tmp_path: Path) -> None:
 def test_without_resume_nothing_is_taken_up(tmp_path: Path) -> None:
     leave(tmp_path / "run")
     before = snapshot(tmp_path)
-    with pytest.raises(OutputError, match="left by a run that was killed; finish it with --resume"):
+    with pytest.raises(
+        OutputError, match="left by a run that was stopped; finish it with --resume"
+    ):
         simulate(PLAN, tmp_path / "run")
     assert snapshot(tmp_path) == before

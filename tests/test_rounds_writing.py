@@ -147,7 +147,7 @@ def test_what_a_killed_run_left_is_known_and_replaced_only_on_request(
 ) -> None:
     other_run.kill()
     other_run.wait()
-    expected = r"new\.partial' was left by a run that was killed; finish it with --resume, or"
+    expected = r"new\.partial' was left by a run that was stopped; finish it with --resume, or"
     with pytest.raises(OutputError, match=expected), new_directory(tmp_path / "new"):
         pass
     assert os.listdir(tmp_path / "new.partial") == ["manifest.json"]

@@ -24,8 +24,6 @@ _UNITS = {"": 1, "b": 1} | {
     for suffix, base in (("b", 1000), ("ib", 1024))
 }
 _LEAST_MEMORY = 2**20
-# What somebody wants who gives a file such a name.
-_MEANT = {".html": "--html", ".json": "-f json -o", ".jsonl": "-f json -o", ".csv": "-f csv -o"}
 
 
 @grouped
@@ -251,8 +249,8 @@ def audit(
         raise UsageError("--explain has no place in a CSV; use -f table, or -f json")
     if html is not None and output is not None and html.resolve() == output.resolve():
         raise UsageError("--html and --output name the same file; give them two")
-    if format_ is AuditFormat.TABLE and output is not None:
-        _check_is_for_table(output)
+    if format_ is AuditFormat.TABLE:
+        options.check_holds_table(output, AuditFormat, {"html": "--html"})
     verdicts = Verdicts(
         format_,
         console,
@@ -306,18 +304,3 @@ def parse_bytes(text: str) -> int:
     if size < _LEAST_MEMORY:
         raise UsageError(f"--max-memory is {text}; it must be 1MiB at least")
     return size
-
-
-def _check_is_for_table(output: Path) -> None:
-    """Refuse to write a text table to a file whose name promises something else.
-
-    Raises
-    ------
-    UsageError
-        When it ends as a page or as data does; says how to write those.
-    """
-    meant = _MEANT.get(output.suffix.lower())
-    if meant is not None:
-        raise UsageError(
-            f"'{output.name}' would hold a text table; write {meant} {output.name}, or name it .txt"
-        )

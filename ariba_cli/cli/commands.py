@@ -1,14 +1,15 @@
 """The commands of `ariba`, each of which is imported when it is asked for."""
 
 import os
-from collections import UserDict
-from collections.abc import Iterator, Mapping
+from collections import Counter, UserDict
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperGroup, TyperOption
 
+from ariba_cli.base.errors import UsageError
 from ariba_cli.cli.defaults import VARIABLE, find_config, note_in_effect
 from ariba_cli.cli.help import exit_codes, help_text
 from ariba_cli.cli.options.shared import MESSAGES
@@ -70,7 +71,8 @@ class _Command(SectionedCommand):
         note_in_effect(None)
         if ctx.resilient_parsing:
             return super().parse_args(ctx, args)
-        given = self.make_parser(ctx).parse_args(args=list(args))[0]
+        given, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        _refuse_twice(order)
         config, warning = find_config(
             given.get(_CONFIG) or os.environ.get(VARIABLE), self._places(given), _SHORT_HELPS
         )
@@ -107,6 +109,13 @@ class _Command(SectionedCommand):
         if given.get("files0_from"):
             # They are not known yet.
             yield "/"
+
+
+def _refuse_twice(order: Sequence[Any]) -> None:
+    """Refuse an option that has one value and was given several: only the last would count."""
+    for one, times in Counter(order).items():
+        if isinstance(one, TyperOption) and not one.multiple and not one.is_flag and times > 1:
+            raise UsageError(f"{long_name(one)} is given {times} times; give it once")
 
 
 def _made(name: str) -> Any:

@@ -45,7 +45,7 @@ class Console:
     environment : Environment
         The streams.
     color : str
-        `auto`, `always` or `never`; `auto` obeys `NO_COLOR`.
+        `auto`, `always` or `never`; `auto` obeys `NO_COLOR`, and then `FORCE_COLOR`.
     quiet : bool
         True to write nothing to stderr but errors and warnings.
     verbose : bool
@@ -108,7 +108,7 @@ class Console:
         terminal = self.on_terminal and not for_file
         return Paper(
             width=shutil.get_terminal_size().columns if terminal else _PIPE_WIDTH,
-            color=self._wants_color(terminal=terminal),
+            color=self._wants_color(terminal=terminal, for_file=for_file),
             encoding="utf-8" if for_file else stdout.encoding or "utf-8",
         )
 
@@ -130,10 +130,12 @@ class Console:
         if self._bar is not None:
             self._bar.hide()
 
-    def _wants_color(self, *, terminal: bool) -> bool:
+    def _wants_color(self, *, terminal: bool, for_file: bool = False) -> bool:
         if self._color != "auto":
             return self._color == "always"
-        return terminal and not self._environment.variables.get("NO_COLOR")
+        variables = self._environment.variables
+        forced = bool(variables.get("FORCE_COLOR")) and not for_file
+        return (terminal or forced) and not variables.get("NO_COLOR")
 
     def _say(self, message: str) -> None:
         self._hide_bar()

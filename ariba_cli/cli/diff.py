@@ -61,6 +61,8 @@ def diff(
         from ariba_cli.reports.report import parse_report, read_data
         from ariba_cli.verdicts.comparison import compare, compare_histories
 
+    if format_ is DiffFormat.TABLE:
+        options.check_holds_table(output, DiffFormat)
     stopwatch = Stopwatch()
     console = messages.console()
     console.detail(f"reading {first_path} and {second_path}")
@@ -85,7 +87,7 @@ def diff(
         from ariba_cli.reports.diff_table import diff_table
 
         paper = console.paper(for_file=output is not None)
-        data = paper.encode(diff_table(found, paper))
+        data = paper.encode(diff_table(found, paper, (str(first_path), str(second_path))))
     deliver(data, output, console)
     if not found.same:
         raise typer.Exit(Exit.DIFFERENT)

@@ -101,6 +101,8 @@ def evaluate(
         from ariba_cli.runs.evaluating import EvaluationSettings, evaluate_model
         from ariba_cli.runs.run_file import nearest_path, read_run_at
 
+    if format_ is EvaluateFormat.TABLE:
+        options.check_holds_table(output, EvaluateFormat)
     stopwatch = Stopwatch()
     console = messages.console()
     run_path = run_path or nearest_path(model)

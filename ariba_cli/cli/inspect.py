@@ -66,6 +66,8 @@ def inspect(
             inspect_round,
         )
 
+    if format_ is InspectFormat.TABLE and not sha256sums:
+        options.check_holds_table(output, InspectFormat)
     stopwatch = Stopwatch()
     console = messages.console()
     terms = files.read_options(names, console)

@@ -71,6 +71,8 @@ def report(
         from ariba_cli.reports.history_report import lines_in
         from ariba_cli.reports.report import content_of, read_data, report_of
 
+    if format_ is ReportFormat.TABLE:
+        options.check_holds_table(output, ReportFormat)
     console = messages.console()
     console.detail(f"reading {report_path}")
     written, name = read_data(report_path), f"'{report_path}'"

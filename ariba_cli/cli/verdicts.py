@@ -71,6 +71,8 @@ class Verdicts:
         self._top = top
         self._csv: AuditCsv | None = None
         self._started = False
+        # Of the round before: what has not changed is not said again.
+        self._said: list[str] = []
 
     def encode(
         self,
@@ -171,16 +173,25 @@ class Verdicts:
         which = f"{path}: " if self._several else ""
         for line in findings_in_words(verdict.findings, str):
             self._console.warn(which + line)
-        self._console.note(f"{which}coverage: {coverage_in_words(verdict)}")
+        coverage = coverage_in_words(verdict)
+        if coverage not in self._said:
+            self._console.note(f"{which}coverage: {coverage}")
+        self._said = [coverage]
         return rows if self._started else table.header + rows
 
     def _as_table(self, path: Path, verdict: "Verdict", _: "RunRecord") -> bytes:
-        from ariba_cli.reports.audit_table import audit_table
+        from ariba_cli.reports.audit_table import audit_table, limits_in_words
 
         paper = self._console.paper(for_file=self._for_file)
         heading = str(path) if self._several else None
         between = "\n" if self._started else ""
         table = audit_table(
-            verdict, paper, heading=heading, explained=self._explained, top=self._top
+            verdict,
+            paper,
+            heading=heading,
+            explained=self._explained,
+            top=self._top,
+            said=self._said,
         )
+        self._said = limits_in_words(verdict)
         return paper.encode(between + table)

@@ -1,6 +1,7 @@
 """Objects in a store: listed once, read by ranges, and written whole or not at all."""
 
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ariba_cli.base.errors import InputError, OutputError, RefusedFileError, UsageError
 from ariba_cli.base.extras import REMOTE, require
+from ariba_cli.base.suggestions import nearest
 from ariba_cli.files.clock import no_turn
 from ariba_cli.files.stores import (
     CREDENTIALS,
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta
 
 _URL = re.compile(rf"({'|'.join(CREDENTIALS)}):(?:/+(.*))?", re.DOTALL)
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 
 # An answer takes milliseconds to come, in which a processor can wait for many others.
 READERS = 32
@@ -108,6 +112,7 @@ def located(place: str | PathLike[str]) -> Path:
     # Paths have folded the two slashes already.
     found = _URL.fullmatch(fspath(place))
     if found is None:
+        _refuse_unknown_scheme(fspath(place))
         return Path(place)
     scheme, rest = found[1], (found[2] or "").strip("/")
     if "@" in rest.partition("/")[0] or "?" in rest:
@@ -125,6 +130,19 @@ def located(place: str | PathLike[str]) -> Path:
                 del _listings[one]
             _listings[path] = None
     return path
+
+
+def _refuse_unknown_scheme(place: str) -> None:
+    """Refuse an address of a kind that is not known, which is no path either."""
+    scheme = _SCHEME.match(place)
+    if scheme is None or os.path.exists(place):
+        return
+    # The address of another service, or one that was spelled in another way.
+    meant = nearest(scheme[1].lower(), CREDENTIALS)
+    known = ", ".join(f"{name}://" for name in CREDENTIALS)
+    hint = f"it reads {known}" if meant is None else f"did you mean {meant}://?"
+    # No more of the address: it may have a password in it.
+    raise UsageError(f"ariba cannot read {scheme[1]}://; {hint}")
 
 
 def find(path: RemotePath) -> StoredObject | None:

@@ -56,7 +56,7 @@ def hold(path: Path, *, resume: bool) -> Iterator[Path]:
                 cleaning.callback(_remove_if_empty, partial)
         if not (made or resume):
             raise OutputError(
-                f"'{partial}' was left by a run that was killed; finish it with --resume, or "
+                f"'{partial}' was left by a run that was stopped; finish it with --resume, or "
                 "remove it"
             )
         # Another run may have finished between the first look and the lock.
@@ -194,8 +194,8 @@ def _lock(descriptor: int, partial: Path, *, made: bool) -> None:
         # Some network file systems have no such locks. What was made here is still ours.
         if not made:
             raise OutputError(
-                f"'{partial}' is being written, or was left by a run that was killed; ariba cannot "
-                f"tell which ({error.strerror}); remove it when no run is at work"
+                f"'{partial}' is being written, or was left by a run that was stopped; ariba "
+                f"cannot tell which ({error.strerror}); remove it when no run is at work"
             ) from error
 
 

@@ -1,6 +1,6 @@
 """A verdict → the table that a reviewer reads on a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from ariba_cli.base.visible import visible
@@ -37,6 +37,7 @@ def audit_table(
     heading: str | None = None,
     explained: Sequence[str] = (),
     top: int | None = None,
+    said: Collection[str] = (),
 ) -> str:
     """Return the ranking with a bar for each participant, and its meaning in words.
 
@@ -52,6 +53,8 @@ def audit_table(
         The participants whose most distant fragments are shown.
     top : int, optional
         The number of participants to show; those who are named and the next ten when None.
+    said : collection of str
+        The sentences of `limits_in_words` that need not be said again.
     """
     parts: list[RenderableType] = []
     if heading is not None:
@@ -71,15 +74,25 @@ def audit_table(
     if stability:
         name = "Gap" if verdict.by_level else "Stability"
         parts.append(sentence(f"{name}: {' '.join(stability)}"))
-    parts += [sentence(line) for line in unseen_in_words(verdict)]
+    *unseen, coverage = limits_in_words(verdict)
+    parts += [sentence(line) for line in unseen if line not in said]
     parts += [sentence(line) for line in truth_in_words(verdict)]
     parts += finding_lines(verdict.findings)
     if other_machines(verdict):
         parts.append(sentence(machines_in_words(verdict)))
     if verdict.method.seal_verified:
         parts.append(sentence(seal_in_words(verdict)))
-    parts.append(sentence(f"Coverage: {coverage_in_words(verdict)}."))
+    if coverage not in said:
+        parts.append(sentence(coverage))
     return render(parts, paper)
+
+
+def limits_in_words(verdict: Verdict) -> list[str]:
+    """Return what could not be seen: the signs, and at last the part of the model.
+
+    They are often the same for all rounds of a run.
+    """
+    return [*unseen_in_words(verdict), f"Coverage: {coverage_in_words(verdict)}."]
 
 
 def _reasons(verdict: Verdict) -> "list[RenderableType]":

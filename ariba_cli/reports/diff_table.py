@@ -14,9 +14,20 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def diff_table(comparison: Comparison, paper: Paper) -> str:
-    """Return everybody who has another place, and all other differences in words."""
-    parts: list[RenderableType] = []
+def diff_table(comparison: Comparison, paper: Paper, names: tuple[str, str]) -> str:
+    """Return everybody who has another place, and all other differences in words.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The differences.
+    paper : Paper
+        The paper on which the table is drawn.
+    names : tuple of str
+        What the two reports are called.
+    """
+    first, second = map(visible, names)
+    parts: list[RenderableType] = [sentence(f"First: {first}"), sentence(f"Second: {second}"), ""]
     if comparison.moved:
         parts += [_movements(comparison, paper), ""]
     parts.append(sentence(_named_in_words(comparison), style="bold"))

@@ -166,9 +166,11 @@ def unknown_in_words(verdict: Verdict) -> list[str]:
     coverage = coverage_in_words(verdict)
     lines = [f"What is in the rest of the model: {coverage}."]
     if verdict.ranking:
+        lines = [*unseen_in_words(verdict), *lines]
+    # Of a round whose truth is known, who is compromised is no question.
+    if verdict.ranking and verdict.truth is None:
         lines = [
             *_unproven_in_words(verdict),
-            *unseen_in_words(verdict),
             *lines,
             "Whether somebody hides: an attacker whose update is no larger than those of unlike "
             "honest participants may rank among them.",

@@ -216,7 +216,7 @@ def _read_report(path: Path) -> str:
     verdict = report.verdict
     for paper in (Paper(100, color=False), Paper(40, color=True, encoding="ascii")):
         paper.encode(audit_table(verdict, paper))
-        paper.encode(diff_table(compare(verdict, _sound_verdict()), paper))
+        paper.encode(diff_table(compare(verdict, _sound_verdict()), paper, ("one", "other")))
     AuditCsv(verdict, with_round=True).rows(verdict, "round")
     audit_html(report)
     audit_markdown(report).encode()

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from ariba_cli.reports.text import Paper
 
 LIMITS = Limits()
+# The format of which somebody wants a file with such a name.
+_MEANT = {
+    ".html": "html",
+    ".json": "json",
+    ".jsonl": "json",
+    ".csv": "csv",
+    ".md": "markdown",
+    ".sarif": "sarif",
+}
 
 
 def _finite(value: float | None) -> float | None:
@@ -158,6 +167,36 @@ def new_file(text: str) -> Path:
     return Path(text)
 
 
+def check_holds_table(
+    output: Path | None, formats: type[StrEnum], others: Mapping[str, str] | None = None
+) -> None:
+    """Refuse to write a text table to a file whose name promises something else.
+
+    Parameters
+    ----------
+    output : Path, optional
+        The file for the table; None for stdout.
+    formats : type of StrEnum
+        The formats that the command writes.
+    others : dict of str to str, optional
+        By the format, what other option writes it.
+
+    Raises
+    ------
+    UsageError
+        When it ends as a page or as data does; says how to write those.
+    """
+    if output is None:
+        return
+    meant = _MEANT.get(output.suffix.lower())
+    if meant is None:
+        return
+    how = f"-f {meant} -o" if meant in set(formats) else None
+    how = (others or {}).get(meant, how)
+    instead = "" if how is None else f"write {how} {output.name}, or "
+    raise UsageError(f"'{output.name}' would hold a text table; {instead}name it .txt")
+
+
 OutputOption = Annotated[
     Path | None,
     typer.Option(
@@ -179,7 +218,9 @@ ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Continue a stopped run from OUT.partial.")
 ]
 SeedOption = Annotated[int, integer(least=0, help="The seed of all random numbers.")]
-ColorOption = Annotated[Color, typer.Option(help="When to use colour; NO_COLOR turns it off.")]
+ColorOption = Annotated[
+    Color, typer.Option(help="When to use colour; NO_COLOR turns it off, and FORCE_COLOR on.")
+]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print only errors and warnings on stderr.")
 ]
