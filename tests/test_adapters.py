@@ -25,7 +25,9 @@ from ariba_cli.reports.audit_json import audit_result
 from ariba_cli.rounds.conversion import convert
 from ariba_cli.rounds.directory import open_round
 from ariba_cli.rounds.inspection import inspect_file, inspect_round
-from ariba_cli.updates.reading import LazyTensor
+from ariba_cli.updates.intake import Submission
+from ariba_cli.updates.lazy import LazyTensor
+from ariba_cli.updates.stored import StoredTensor
 from ariba_cli.verdicts.verdict import ExaminedLayer, Verdict
 
 Factors = dict[str, npt.NDArray[Any]]
@@ -96,9 +98,9 @@ def left_in_files(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     found: set[str] = set()
     made = LazyTensor.__init__
 
-    def noted(self: LazyTensor, offered: Any) -> None:
-        found.add(offered.submission.member.id)
-        made(self, offered)
+    def noted(self: LazyTensor, stored: StoredTensor, own: Submission, layer: str) -> None:
+        found.add(own.member.id)
+        made(self, stored, own, layer)
 
     monkeypatch.setattr(LazyTensor, "__init__", noted)
     return found

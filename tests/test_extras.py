@@ -44,6 +44,7 @@ def without(names: list[str], script: str, folder: Path, *arguments: object) -> 
         (["arena", REPOSITORY / "examples/arena/tiny.toml", "--out", "new"], "torch", "simulate"),
         (["audit", FIXTURES / "clean", "--detector", "pyod:ECOD"], "pyod", "pyod"),
         (["audit", FIXTURES / "clean", "--device", "cuda"], "torch", "simulate"),
+        (["audit", FIXTURES / "clean", "--cluster", "local"], "distributed", "cluster"),
     ],
     ids=lambda given: str(given[0]) if isinstance(given, list) else given,
 )

@@ -30,7 +30,7 @@ from ariba_cli.formats.tensors import SIZES, TensorSpec
 from ariba_cli.rounds.directory import Round
 from ariba_cli.rounds.layers import Layer
 from ariba_cli.updates.intake import Submission
-from ariba_cli.updates.reading import LeftOutError
+from ariba_cli.updates.lazy import LeftOutError
 
 _NUMPY: dict[str, np.dtype[np.floating]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 

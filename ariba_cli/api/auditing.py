@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace as replace_fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,7 @@ from ariba_cli.updates.intake import Sent, Submission
 
 if TYPE_CHECKING:
     from ariba_cli.auditing.observation import Observation
+    from ariba_cli.base.cluster import Cluster
 
 
 def audit(
@@ -62,6 +64,7 @@ def audit(
     verify_seal: bool = False,
     strict: bool = False,
     max_memory: int | None = None,
+    cluster: str | None = None,
     evidence: bool = False,
     explain: Sequence[str] = (),
     truth: bool = False,
@@ -114,6 +117,9 @@ def audit(
         to keep the data for pictures; to measure the verdict against `truth.json`.
     max_memory : int, optional
         The number of bytes of a layer to hold in memory.
+    cluster : str, optional
+        The Dask cluster that works on large layers, with the same result: `local`, the address of
+        a scheduler, or the file that it writes.
     explain : sequence of str, optional
         The participants whose most distant fragments are kept, with `evidence`.
     history : RunningHistory, optional
@@ -140,6 +146,8 @@ def audit(
     """
     started, ticks = datetime.now(UTC), time.perf_counter()
     device = device_at_hand(device)
+    if cluster is not None and device.startswith("cuda"):
+        raise UsageError("--cluster works on the processors of its workers; leave out --device")
     choice = DeviceChoice(device) if notice is None else DeviceChoice(device, notice)
     settings = replace_fields(
         settings_for(
@@ -172,7 +180,9 @@ def audit(
         )
         known = truth_of(round_) if truth else None
         seen: list[Observation | None] = []
-        found = audit_round(round_, settings, progress, seen.append)
+        with _workers(cluster) as workers:
+            spread = replace_fields(settings, workers=workers)
+            found = audit_round(round_, spread, progress, seen.append)
     except OSError as error:
         raise InputError(f"'{error.filename or root}': {error.strerror}") from error
     if known is not None:
@@ -181,6 +191,15 @@ def audit(
         number = None if round_.manifest is None else round_.manifest.round
         history.add(AuditedRound(number, found, result_digest(found), seen[0]))
     return with_record(found, started, ticks, str(path), round_.terms.isolation.record)
+
+
+def _workers(cluster: str | None) -> "AbstractContextManager[Cluster | None]":
+    """Return the workers of a cluster while it is needed; None where there is no cluster."""
+    if cluster is None:
+        return nullcontext()
+    from ariba_cli.base.cluster import connected
+
+    return connected(cluster)
 
 
 def score(

@@ -30,16 +30,10 @@ from ariba_cli.scoring.marks import Marks
 from ariba_cli.scoring.update_statistics import Float64, Statistic, squared_distances
 from ariba_cli.updates.fragments import FragmentLayout, Fragments, TensorValues
 from ariba_cli.updates.intake import Submission, differing_changes, offers, why_too_few
-from ariba_cli.updates.reading import LayerValues, LeftOutError, read_layer, read_start
+from ariba_cli.updates.lazy import LeftOutError
+from ariba_cli.updates.reading import LayerValues, read_layer, read_start
 from ariba_cli.verdicts.evidence import LayerEvidence
 from ariba_cli.verdicts.verdict import ExaminedLayer, MarkedLayer
-
-# What is read at a time of a layer that is not held in memory, in bytes. Of each participant it
-# is enough to take longer to read than to open, unless there are hundreds.
-_CHUNK_BYTES = 2**25
-_OWN_CHUNK_BYTES = 2**18
-_MOST_CHUNK_BYTES = 2**27
-_LEAST_CHUNK_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -204,7 +198,8 @@ class _Examination:
         """Read the layer of every participant and score it; nothing is held afterwards."""
         # What is found in this layer says nothing of the others.
         submissions = [replace(submission) for submission in submissions]
-        values = read_layer(submissions, self.chosen.layer, self.settings.memory, progress)
+        memory, workers = self.settings.memory, self.settings.workers
+        values = read_layer(submissions, self.chosen.layer, memory, progress, workers)
         while True:
             try:
                 return self._score(submissions, values, progress)
@@ -282,12 +277,7 @@ class _Examination:
         return self._cut(values, FragmentLayout(self.chosen.layer.spec.values, 1))
 
     def _cut(self, values: LayerValues, layout: FragmentLayout, reference: int = 0) -> Fragments:
-        # A quarter of the memory: one chunk is read while another is scored, in wider numbers.
-        chunk = max(_CHUNK_BYTES, _OWN_CHUNK_BYTES * len(values.tensors))
-        chunk = min(chunk, _MOST_CHUNK_BYTES, self.settings.memory // 4)
-        return Fragments(
-            values.tensors, layout, reference, chunk_bytes=max(chunk, _LEAST_CHUNK_BYTES)
-        )
+        return values.cut(layout, reference, self.settings.memory)
 
     def _marks(
         self, values: LayerValues, reference: int, k_est: int, progress: Progress

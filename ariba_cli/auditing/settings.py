@@ -11,6 +11,7 @@ from ariba_cli.base.errors import UsageError
 from ariba_cli.base.machine import memory_bytes
 from ariba_cli.detectors import DEFAULT, OF_THE_PAPER, make_detectors
 from ariba_cli.detectors.declaration import Detector, LayerDetector, UpdateDetector
+from ariba_cli.updates.elsewhere import Workers
 
 if TYPE_CHECKING:
     from ariba_cli.scoring.panel.baseline import Baseline
@@ -115,6 +116,9 @@ class AuditSettings:
     max_memory : int, optional
         The number of bytes that the values of a layer may take; a quarter of the machine's memory
         when None. It does not change the result.
+    workers : Workers, optional
+        Others who work on large layers; None for this process alone. They do not change the
+        result.
     evidence : bool
         True to keep a sample of the scored values for pictures.
     explained : tuple of str
@@ -133,6 +137,7 @@ class AuditSettings:
     verify_seal: bool = False
     strict: bool = False
     max_memory: int | None = None
+    workers: Workers | None = None
     evidence: bool = False
     explained: tuple[str, ...] = ()
 

@@ -4,12 +4,13 @@ from importlib.util import find_spec
 
 from ariba_cli.base.errors import UsageError
 
-SIMULATE, PYOD, REMOTE = "simulate", "pyod", "remote"
+SIMULATE, PYOD, REMOTE, CLUSTER = "simulate", "pyod", "remote", "cluster"
 # The modules of each extra of pyproject.toml.
 _MODULES = {
     SIMULATE: ("torch", "sklearn", "scipy", "pooch", "requests"),
     PYOD: ("pyod",),
     REMOTE: ("obstore",),
+    CLUSTER: ("distributed",),
 }
 
 

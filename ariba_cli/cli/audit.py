@@ -163,6 +163,15 @@ def audit(
     ] = False,
     strict: options.StrictOption = False,
     max_memory: options.MaxMemoryOption = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="Let the workers of a Dask cluster work on large layers, with the same result: "
+            "local for processes on this machine, the address of a scheduler such as "
+            "tcp://10.0.0.7:8786, or the scheduler.json that it writes.",
+        ),
+    ] = None,
     files: options.FileLimits = options.FILE_LIMITS,
     truth: Annotated[
         bool,
@@ -235,6 +244,7 @@ def audit(
             "verify_seal": verify_seal or any(one.needs_seal for one in conditions),
             "strict": strict,
             "max_memory": None if max_memory is None else parse_bytes(max_memory),
+            "cluster": cluster,
             "evidence": evidence or html is not None or bool(explain),
             "explain": tuple(explain or ()),
             "truth": truth,

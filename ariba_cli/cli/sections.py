@@ -13,7 +13,7 @@ SECTIONS = {
         "Rounds and participants": "files0_from exclude global_model names layout by_order",
         "The report": "format_ output html explain top evidence fail_on truth reproducible",
         "Safety and limits": "verify_seal strict max_memory max_file_bytes timeout "
-        "require_sandbox device",
+        "require_sandbox device cluster",
         "Messages": "config color quiet verbose",
     },
     "simulate": {

@@ -145,6 +145,12 @@ def _refuse_unknown_scheme(place: str) -> None:
     raise UsageError(f"ariba cannot read {scheme[1]}://; {hint}")
 
 
+def is_listed(path: RemotePath) -> bool:
+    """Return whether this process has named a round or a store that a path lies in."""
+    with _lock:
+        return any(one in _listings for one in (path, *path.parents))
+
+
 def find(path: RemotePath) -> StoredObject | None:
     """Return an object as it was listed; None if there is none.
 

@@ -6,7 +6,7 @@ from ariba_cli.base.parallel import one_blas_thread, thread_map
 from ariba_cli.native.distances import second_moments, squared_distances
 from ariba_cli.native.library import Rows
 from ariba_cli.scoring.processor import Float64, Sums, Values, join_sums
-from ariba_cli.updates.fragments import blocks
+from ariba_cli.updates.chunks import blocks
 
 # Values in a block: few enough for the cache, and enough for the arithmetic to take much
 # longer than the calls of NumPy.

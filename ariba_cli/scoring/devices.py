@@ -57,7 +57,8 @@ class DeviceChoice:
         device = self.device
         if device == "auto":
             size = fragments.total * fragments.cut.dimension * fragments.dtype.itemsize
-            device = "cuda" if size >= _WORTH_A_CARD and os.path.exists(_DRIVER) else "cpu"
+            large = size >= _WORTH_A_CARD and fragments.elsewhere is None
+            device = "cuda" if large and os.path.exists(_DRIVER) else "cpu"
         if not is_gpu(device):
             from ariba_cli.scoring.cpu import Cpu
 

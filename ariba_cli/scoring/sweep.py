@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.base.parallel import map_workers, one_blas_thread
-from ariba_cli.updates.chunks import Chunk
-from ariba_cli.updates.fragments import blocks, centred
+from ariba_cli.updates.chunks import Chunk, blocks, centred
 
 Float64 = npt.NDArray[np.float64]
 Result = TypeVar("Result")

@@ -14,8 +14,7 @@ import numpy.typing as npt
 from ariba_cli.base.aligned import aligned
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.parallel import map_workers
-from ariba_cli.native.centring import centre
-from ariba_cli.updates.chunks import Chunk, Result, Task
+from ariba_cli.updates.chunks import Chunk, Elsewhere, Result, Task, centred
 
 Indices = npt.NDArray[np.integer]
 
@@ -186,6 +185,8 @@ class Fragments:
         except for rounding, so a participant like most others is best.
     chunk_bytes : int
         The number of bytes to read at a time of values that are not in memory.
+    elsewhere : Elsewhere, optional
+        The others who read the values and work on them; None where this process does.
     """
 
     def __init__(
@@ -195,17 +196,25 @@ class Fragments:
         reference: int = 0,
         *,
         chunk_bytes: int = 2**27,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._flat = tensors
         self.cut = cut
         self.reference = reference
         self.chunk_bytes = chunk_bytes
+        self.elsewhere = elsewhere
         types = {flat.dtype for flat in tensors}
         self.dtype: np.dtype[np.floating] = np.result_type(np.float32, *types)
 
     def with_reference(self, reference: int) -> "Fragments":
         """Return the same fragments with another reference."""
-        return Fragments(self._flat, self.cut, reference, chunk_bytes=self.chunk_bytes)
+        return Fragments(
+            self._flat,
+            self.cut,
+            reference,
+            chunk_bytes=self.chunk_bytes,
+            elsewhere=self.elsewhere,
+        )
 
     @property
     def participants(self) -> int:
@@ -229,6 +238,11 @@ class Fragments:
 
     def map(self, task: Task[Result]) -> Iterator[Result]:
         """Yield the result of a task for each chunk, in their order; see `chunks`."""
+        if self.elsewhere is not None:
+            m, run = self.cut.fragments, self._run()
+            runs = [(start, min(start + run, m)) for start in range(0, m, run)]
+            yield from self.elsewhere.map(task, runs, self.cut.dimension, self.reference)
+            return
         for first, values in self.chunks():
             yield task(Chunk(values, first, self.cut.dimension, self.reference))
 
@@ -244,10 +258,7 @@ class Fragments:
             A number that divides the number of fragments of each run except the last.
         """
         m, size = self.cut.fragments, self.participants * self.cut.dimension
-        run = m
-        if not self.in_memory:
-            most = self.chunk_bytes // (size * self.dtype.itemsize)
-            run = min(m, max(multiple, most // multiple * multiple))
+        run = self._run(multiple)
         starts = range(0, m, run)
         if len(starts) == 1:
             yield 0, self.load(0, m)
@@ -265,6 +276,14 @@ class Fragments:
                 if number + 1 < len(starts):
                     coming = read(number + 1)
                 yield start, values
+
+    def _run(self, multiple: int = 1) -> int:
+        """Return the number of fragments of a chunk."""
+        m, size = self.cut.fragments, self.participants * self.cut.dimension
+        if self.in_memory:
+            return m
+        most = self.chunk_bytes // (size * self.dtype.itemsize)
+        return min(m, max(multiple, most // multiple * multiple))
 
     def load(
         self, start: int, stop: int, buffer: npt.NDArray[np.floating] | None = None
@@ -338,57 +357,3 @@ class Fragments:
         workers = 1 if isinstance(first, np.ndarray) else workers
         map_workers(fill, range(self.participants), workers)
         return rows
-
-
-def blocks(values: npt.NDArray[np.floating], dimension: int, most_values: int) -> list[slice]:
-    """Return column slices of an array of shape (n, run·d) that hold whole fragments.
-
-    Parameters
-    ----------
-    values : float array of shape (n, run·d)
-        The values of all participants.
-    dimension : int
-        The number of values per fragment, d.
-    most_values : int
-        The most values in one block; exceeded only where a single fragment of all participants
-        has more.
-    """
-    width = dimension * max(1, most_values // (len(values) * dimension))
-    columns = values.shape[1]
-    return [slice(start, min(start + width, columns)) for start in range(0, columns, width)]
-
-
-def centred(
-    values: npt.NDArray[np.floating],
-    reference: int,
-    dimension: int,
-    buffer: npt.NDArray[np.float64] | None = None,
-) -> npt.NDArray[np.float64]:
-    """Return the fragments of every δ̂_i in float64, from shape (n, run·d) to shape (n, run, d)."""
-    block = np.empty(values.size) if buffer is None else buffer[: values.size]
-    rows = block.reshape(values.shape)
-    subtract_reference(values, reference, rows)
-    centre(rows)
-    return rows.reshape(len(rows), -1, dimension)
-
-
-def subtract_reference(
-    values: npt.NDArray[np.floating], reference: int, out: npt.NDArray[np.floating]
-) -> None:
-    """Write the differences of all participants' values to those of one, in the precision of `out`.
-
-    Parameters
-    ----------
-    values : float array of shape (n, any)
-        The values of all participants.
-    reference : int
-        The index of the participant whose values are subtracted.
-    out : float array of shape (n, any)
-        The array that receives the differences.
-    """
-    if np.can_cast(values.dtype, out.dtype):
-        np.copyto(out, values)
-        out -= values[reference].astype(out.dtype)
-    else:
-        # What is common to all would leave nothing of the differences in the narrower type.
-        np.subtract(values, values[reference], out=out, casting="same_kind")

@@ -1,8 +1,7 @@
 """The values of one layer: in memory where they are few, else in their files until needed."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,35 +19,33 @@ from ariba_cli.formats.model import (
     Memory,
     Model,
     Onward,
-    Reading,
     Scratch,
     Tensor,
     Values,
     in_one_piece,
 )
-from ariba_cli.formats.tensors import SIZES, to_array
 from ariba_cli.rounds.layers import Layer
+from ariba_cli.updates.elsewhere import OnWorkers, Workers
 from ariba_cli.updates.factors import leave_out_large
-from ariba_cli.updates.fragments import Indices, TensorValues
+from ariba_cli.updates.fragments import FragmentLayout, Fragments, TensorValues
 from ariba_cli.updates.intake import Submission, why_not_offered
+from ariba_cli.updates.lazy import LazyTensor, settle
 from ariba_cli.updates.nonfinite import NonFiniteCounter
-from ariba_cli.updates.positions import runs
+from ariba_cli.updates.stored import AS_STORED, StoredTensor
 
 Array = npt.NDArray[np.floating]
 
-# The types whose bytes NumPy can use as they lie in a file.
-_AS_STORED = {"F32": np.float32, "F64": np.float64}
-
-_BLOCK = 2**18
 # So few values of all participants are sooner read than threads are started.
 _FEW = 2**21
 # What is held of a layer, though there were room for more: beyond it, memory that the system
 # has to clear first takes longer than reading the files once more.
 _MOST_HELD = 2**25
-
-
-class LeftOutError(Exception):
-    """A participant that turned out to be unusable while a layer was scored."""
+# What is read at a time of a layer that is not held in memory, in bytes. Of each participant it
+# is enough to take longer to read than to open, unless there are hundreds.
+_CHUNK_BYTES = 2**25
+_OWN_CHUNK_BYTES = 2**18
+_MOST_CHUNK_BYTES = 2**27
+_LEAST_CHUNK_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -61,10 +58,13 @@ class LayerValues:
         The participants that are scored, in id order.
     tensors : sequence of TensorValues, or array
         Their values; see `Fragments`.
+    elsewhere : OnWorkers, optional
+        The workers who read the values and work on them; None where this process does.
     """
 
     submissions: Sequence[Submission]
     tensors: Sequence[TensorValues] | Array
+    elsewhere: OnWorkers | None = None
 
     def without_left_out(self) -> "LayerValues":
         """Return the values of participants that have not been left out since."""
@@ -73,11 +73,34 @@ class LayerValues:
             return self
         submissions = [self.submissions[index] for index in kept]
         if not isinstance(self.tensors, np.ndarray):
-            return LayerValues(submissions, [self.tensors[index] for index in kept])
+            tensors = [self.tensors[index] for index in kept]
+            elsewhere = None if self.elsewhere is None else self.elsewhere.keeping(kept)
+            return LayerValues(submissions, tensors, elsewhere)
         for row, index in enumerate(kept):
             if row < index:
                 self.tensors[row] = self.tensors[index]
         return LayerValues(submissions, self.tensors[: len(kept)])
+
+    def cut(self, layout: FragmentLayout, reference: int, memory: int) -> Fragments:
+        """Return the values as fragments.
+
+        Parameters
+        ----------
+        layout : FragmentLayout
+            The division of the layer into fragments.
+        reference : int
+            The index of the participant whose values are subtracted from all others.
+        memory : int
+            The number of bytes that the work on a chunk may take.
+        """
+        # A quarter of the memory: one chunk is read while another is scored, in wider numbers.
+        chunk = max(_CHUNK_BYTES, _OWN_CHUNK_BYTES * len(self.tensors))
+        if self.elsewhere is None:
+            chunk = min(chunk, _MOST_CHUNK_BYTES)
+        chunk = max(min(chunk, memory // 4), _LEAST_CHUNK_BYTES)
+        return Fragments(
+            self.tensors, layout, reference, chunk_bytes=chunk, elsewhere=self.elsewhere
+        )
 
     def read_to_the_end(self, progress: Progress) -> None:
         """Hash and check the values that were not needed yet, and leave out who is unusable."""
@@ -89,7 +112,11 @@ class LayerValues:
 
 
 def read_layer(
-    submissions: Sequence[Submission], layer: Layer, memory: int, progress: Progress
+    submissions: Sequence[Submission],
+    layer: Layer,
+    memory: int,
+    progress: Progress,
+    workers: Workers | None = None,
 ) -> LayerValues:
     """Read one layer of every participant that is not left out yet, and check it.
 
@@ -105,6 +132,9 @@ def read_layer(
         read in order, and raise LeftOutError when they turn out to be unusable.
     progress : Progress
         A callback that is told how many participants have been read.
+    workers : Workers, optional
+        Others who read what stays in its files: more than a little does. They hash and check it
+        at once.
 
     Raises
     ------
@@ -117,18 +147,24 @@ def read_layer(
     if leave_out_large(factors, layer.name, memory):
         taken = [one for one in taken if one.submission.finding is None]
     whole = [one for one in taken if one.factors is None]
-    stay = _stay_in_files(taken, layer, memory)
+    stay = _stay_in_files(taken, layer, memory, spread=workers is not None)
     if not stay and len(whole) == len(taken):
         rows = aligned(len(taken), layer.spec.values, _common_type(taken))
         _read(taken, rows, layer, progress)
         return LayerValues([one.submission for one in taken], rows).without_left_out()
     read = [one for one in taken if one.factors or not stay]
     values = iter(_read(read, [one.buffer() for one in read], layer, progress))
-    tensors = [next(values) if one.factors or not stay else LazyTensor(one) for one in taken]
-    return LayerValues(
+    tensors = [next(values) if one.factors or not stay else one.lazy for one in taken]
+    found = LayerValues(
         [one.submission for one in taken if one.submission.finding is None],
         [tensor for tensor in tensors if tensor is not None],
     )
+    lazy = [one for one in tensors if isinstance(one, LazyTensor)]
+    if workers is None or not lazy or len(lazy) < len(tensors):
+        return found
+    elsewhere = OnWorkers(workers, lazy, f"{layer.name} on the cluster", progress)
+    elsewhere.check()
+    return replace(found, elsewhere=elsewhere).without_left_out()
 
 
 def _read(
@@ -202,7 +238,7 @@ class _Offered:
             return None
         if buffer is None:
             unusable.count(values)
-        self.settle(digest, unusable)
+        settle(self.submission, self.layer, digest, unusable)
         return values if self.submission.finding is None else None
 
     def _change(self) -> tuple[Values, str]:
@@ -212,7 +248,7 @@ class _Offered:
     def _array(self, buffer: Array, unusable: NonFiniteCounter) -> tuple[Array, str]:
         """Return the values, which are counted while they are in the processor's cache."""
         sha256, position = hashlib.sha256(), 0
-        as_stored = _AS_STORED.get(self.tensor.spec.dtype) == buffer.dtype
+        as_stored = AS_STORED.get(self.tensor.spec.dtype) == buffer.dtype
         as_stored = as_stored and not isinstance(self.tensor, Permuted)
         memory: Memory = Onward(buffer.view(np.uint8).data) if as_stored else Scratch()
         with self.model.reading() as reading:
@@ -226,110 +262,14 @@ class _Offered:
                 position += values.size
         return buffer, sha256.hexdigest()
 
-    def settle(self, digest: str, unusable: NonFiniteCounter) -> None:
-        """Record the digest of the whole tensor, and any values that are unusable."""
-        self.submission.digest = digest
-        if unusable.found:
-            self.submission.reject(
-                FindingKind.NONFINITE,
-                f"{unusable} in {self.layer}",
-                self.layer,
-                **unusable.facts,
-            )
-
-
-class LazyTensor:
-    """The values of a tensor that stay in their file; see `TensorValues`.
-
-    They are hashed and checked as they are read in order for the first time.
-    """
-
-    def __init__(self, offered: _Offered) -> None:
-        self._offered = offered
-        assert in_one_piece(offered.tensor)
-        self._extent, self._spec = offered.tensor, offered.tensor.spec
-        self._sha256 = hashlib.sha256()
-        self._unusable = NonFiniteCounter()
-        self._settled = 0
-        self._item = SIZES[self._spec.dtype]
-        self.size = self._spec.values
-        self.readers = offered.model.readers
-        self.dtype = offered.dtype
-
-    def __getitem__(self, which: slice | Indices) -> Array:
-        """Return some of the values.
-
-        Raises
-        ------
-        LeftOutError
-            When they cannot be read, or cannot be scored.
-        """
-        if isinstance(which, slice):
-            start, stop = which.start, min(which.stop, self.size)
-            values: Array = np.empty(stop - start, self.dtype)
-            self.write_to(start, stop, values)
-            return values
-        with self._readable() as reading:
-            raw, done = memoryview(bytearray(len(which) * self._item)), 0
-            for start, stop in runs(which):
-                length = (stop - start) * self._item
-                self._read(reading, start, raw[done : done + length])
-                done += length
-            return self._values(raw)
-
-    def write_to(self, start: int, stop: int, out: Array) -> None:
-        """Write the values from start to stop into an array; see `__getitem__`."""
-        as_stored = _AS_STORED.get(self._spec.dtype) == out.dtype
-        memory = None if as_stored else Scratch()
-        with self._readable() as reading:
-            piece = reading.file(self._extent.file).piece_bytes // self._item
-            for first in range(start, stop, piece):
-                part = out[first - start : min(first + piece, stop) - start]
-                size = part.size * self._item
-                raw = part.view(np.uint8).data if memory is None else memory.take(size)
-                self._read(reading, first, raw)
-                if memory is not None:
-                    part[:] = self._values(raw)
-                if first == self._settled:
-                    self._settle(raw, part)
-
-    @contextmanager
-    def _readable(self) -> Iterator[Reading]:
-        """Open the tensor for reading, and leave the participant out when that fails."""
-        try:
-            with enough_memory(), self._offered.model.reading() as reading:
-                yield reading
-        except RefusedFileError as error:
-            self._offered.submission.reject(FindingKind.REFUSED, str(error))
-            raise LeftOutError from error
-
-    def read_to_the_end(self) -> None:
-        """Hash and check the rest."""
-        while self._settled < self.size and self._offered.submission.finding is None:
-            with suppress(LeftOutError):
-                self[self._settled : self._settled + _BLOCK]
-
-    def _settle(self, raw: memoryview, values: Array) -> None:
-        """Hash and check the next values.
-
-        Raises
-        ------
-        LeftOutError
-            When some values cannot be scored.
-        """
-        self._settled += values.size
-        self._sha256.update(raw)
-        self._unusable.count(values)
-        if self._settled == self.size:
-            self._offered.settle(self._sha256.hexdigest(), self._unusable)
-        if self._unusable.found:
-            raise LeftOutError
-
-    def _read(self, reading: Reading, start: int, buffer: memoryview) -> None:
-        reading.file(self._extent.file).read_into(buffer, self._extent.offset + start * self._item)
-
-    def _values(self, raw: memoryview) -> Array:
-        return to_array(self._spec, raw).astype(self.dtype, copy=False)
+    @property
+    def lazy(self) -> LazyTensor:
+        """Return its values, which stay in its file."""
+        tensor = self.tensor
+        assert in_one_piece(tensor)
+        file, limits = self.model.files[tensor.file], self.model.terms.limits
+        stored = StoredTensor.of(file, limits, tensor, self.dtype)
+        return LazyTensor(stored, self.submission, self.layer)
 
 
 def read_start(
@@ -360,11 +300,11 @@ def read_start(
         return None, own
     tensor = offered.tensor
     if tensor.spec.values * offered.dtype.itemsize > memory and in_one_piece(tensor):
-        return LazyTensor(offered), own
+        return offered.lazy, own
     return offered.read(offered.buffer()), own
 
 
-def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int) -> bool:
+def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int, *, spread: bool) -> bool:
     """Return whether the values are read from their files each time, since memory is too small.
 
     Those of adapters never are: their factors are thin, and their change is never formed.
@@ -378,7 +318,8 @@ def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int) -> bool
     size = len(whole) * layer.spec.values * _common_type(whole).itemsize
     size += sum(one.factors.held_bytes for one in taken if one.factors is not None)
     packed = [one for one in whole if not in_one_piece(one.tensor)]
-    if size <= (memory if packed or _readers(taken) else min(memory, _MOST_HELD)):
+    held = packed or (_readers(taken) and not spread)
+    if size <= (memory if held else min(memory, _MOST_HELD)):
         return False
     if packed:
         how = "stores it packed; convert the round with ariba convert"
