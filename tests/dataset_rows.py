@@ -119,7 +119,7 @@ IDX = Row(
         "other magic": idx_is_bad(TRAIN_IMAGES, b"\0\0\x0d\3" + bytes(99), "00 00 0d 03"),
         "labels for images": idx_is_bad(TRAIN_IMAGES, idx(GREY[1]), "00 00 08 01"),
         "images for labels": idx_is_bad(TEST_LABELS, IMAGES_BYTES, "1 dimension"),
-        "no dimensions": idx_is_bad(TRAIN_IMAGES, IMAGES_BYTES[:15], "is no IDX file"),
+        "no dimensions": idx_is_bad(TRAIN_IMAGES, IMAGES_BYTES[:15], "is not an IDX file"),
         "one byte less": idx_is_bad(TRAIN_IMAGES, IMAGES_BYTES[:-1], "has 479 of the 480"),
         "one byte more": idx_is_bad(TRAIN_IMAGES, IMAGES_BYTES + b"\0", "goes on after the 480"),
         "no images": idx_is_bad(TEST_IMAGES, idx(EMPTY.reshape(0, 4, 6)), "promises 0 bytes"),
@@ -130,7 +130,7 @@ IDX = Row(
         "fewer labels": idx_is_bad(TEST_LABELS, idx(GREY[3][1:]), "9 labels for the 10 images"),
         "label 10": idx_is_bad(TEST_LABELS, idx(GREY[3] + 1), "has the label 10"),
         "other shape": idx_is_bad(TEST_IMAGES, idx(np.zeros((10, 6, 4))), "images of 1×6×4"),
-        "cut gzip": bad_file(f"{TRAIN_IMAGES}.gz", ZIPPED[:-9], "does not end"),
+        "cut gzip": bad_file(f"{TRAIN_IMAGES}.gz", ZIPPED[:-9], "is not complete"),
         "wrong checksum": bad_file(
             f"{TRAIN_IMAGES}.gz", ZIPPED[:-8] + bytes(4) + ZIPPED[-4:], "(BadGzipFile)"
         ),
@@ -148,7 +148,7 @@ CIFAR = Row(
     },
     {
         "empty batch": batch_is_bad(b"", "has 0 bytes"),
-        "a byte less": batch_is_bad(records(*COLOUR[:2])[:-1], "no multiple of the 3,073"),
+        "a byte less": batch_is_bad(records(*COLOUR[:2])[:-1], "not a multiple of the 3,073"),
         "label 10": batch_is_bad(records(COLOUR[2], COLOUR[3] + 1), "has the label 10"),
         "call": pickle_is_bad(b"cos\nsystem\n(S'touch canary'\ntR.", "asks for 'os.system'"),
         "call by name on the stack": pickle_is_bad(
@@ -157,8 +157,8 @@ CIFAR = Row(
         "other function of NumPy's": pickle_is_bad(
             b"cnumpy\nfromfile\n.", "asks for 'numpy.fromfile'"
         ),
-        "no pickle": pickle_is_bad(b"data_batch_2", "is no sound pickle"),
-        "nothing": pickle_is_bad(b"", "is no sound pickle (EOFError)"),
+        "no pickle": pickle_is_bad(b"data_batch_2", "is not a valid pickle"),
+        "nothing": pickle_is_bad(b"", "is not a valid pickle (EOFError)"),
         "terabytes": pickle_is_bad(b"\x80\x05\x96\0\0\0\0\0\0\1\0.", "memory"),
         "no dictionary": pickle_is_bad(pickle.dumps([1], 2), "without an array 'data'"),
         "no labels": pickle_is_bad(pickle.dumps({"data": EMPTY}, 4), "without a list"),
@@ -184,7 +184,7 @@ CIFAR = Row(
             pickle.dumps({"data": COLOUR[0], "labels": [2**80]}, 2), "without a list"
         ),
         "state of another kind": pickle_is_bad(
-            b"cnumpy.core.multiarray\n_reconstruct\n(tR(K\1K\2tb.", "is no sound pickle"
+            b"cnumpy.core.multiarray\n_reconstruct\n(tR(K\1K\2tb.", "is not a valid pickle"
         ),
     },
 )
@@ -203,7 +203,7 @@ ARRAYS = Row(
         "beside others": lambda folder: save(folder / "all.npz", {**arrays(), "more": EMPTY}),
     },
     {
-        "no archive": bad_file("train.npz", b"images", "is not a valid zip archive"),
+        "not an archive": bad_file("train.npz", b"images", "is not a valid zip archive"),
         "empty file": bad_file("train.npz", b"", "is not a valid zip archive"),
         "objects": array_is_bad("y_train", [None] * 20, "an array of |O"),
         "text": array_is_bad("y_train", ["1"] * 20, "an array of <U1"),
@@ -218,23 +218,23 @@ ARRAYS = Row(
         "negative": array_is_bad("x_train", float_images(-0.001), "are not in [0, 1]"),
         "no images": array_is_bad("x_test", np.zeros((0, 3, 32, 32)), "with nothing in it"),
         "no labels": array_is_bad("y_test", EMPTY, "has no labels"),
-        "two dimensions": array_is_bad("x_train", np.zeros((20, 9)), "of 20×9, where"),
-        "five dimensions": array_is_bad("x_train", COLOUR[0][None], "cannot be told"),
+        "two dimensions": array_is_bad("x_train", np.zeros((20, 9)), "of 20×9, which"),
+        "five dimensions": array_is_bad("x_train", COLOUR[0][None], "does not show the channels"),
         "a number": array_is_bad("x_train", 1.0, "a single number"),
-        "two channels": array_is_bad("x_train", COLOUR[0][:, :2], "cannot be told"),
-        "two ways": array_is_bad("x_train", COLOUR[0][:, :, :, :3], "cannot be told"),
+        "two channels": array_is_bad("x_train", COLOUR[0][:, :2], "does not show the channels"),
+        "two ways": array_is_bad("x_train", COLOUR[0][:, :, :, :3], "does not show the channels"),
         "other shape": array_is_bad("x_test", COLOUR[2][:, :1], "images of 1×32×32"),
         "fewer labels": array_is_bad("y_test", COLOUR[3][1:], "9 labels in y_test for the 10"),
         "fewer images": array_is_bad("x_train", COLOUR[0][1:], "20 labels in y_train for the 19"),
-        "labels from 1": array_is_bad("y_train", COLOUR[1] + 1, "none is 0"),
-        "a gap": array_is_bad("y_train", np.where(COLOUR[1] == 4, 12, COLOUR[1]), "none is 4"),
+        "labels from 1": array_is_bad("y_train", COLOUR[1] + 1, "but not 0"),
+        "a gap": array_is_bad("y_train", np.where(COLOUR[1] == 4, 12, COLOUR[1]), "but not 4"),
         "negative label": array_is_bad("y_train", COLOUR[1].astype(int) - 1, "has the label -1"),
         "untrained label": array_is_bad("y_test", COLOUR[3] + 1, "has the label 10"),
         "huge label": array_is_bad("y_train", np.full(20, 2**64 - 1, np.uint64), "18446744073709"),
         "twice": Bad(
             lambda folder: save(folder / "again.npz", arrays()),
             "test.npz",
-            "has x_test, and 'again.npz' has it too",
+            "' both have x_test",
         ),
     },
 )

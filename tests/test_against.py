@@ -156,9 +156,9 @@ def test_a_clean_round_is_judged_as_an_audit_judges_it() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"against": "krum"}, "--against knows no 'krum'; use panel"),
-        ({"against": "panel", "tries": 0}, "use at least 1"),
-        ({"against": "panel", "least_backdoor": 1.5}, "a share from 0 to 1"),
+        ({"against": "krum"}, "--against does not know 'krum'; use panel"),
+        ({"against": "panel", "tries": 0}, "--tries must be at least 1"),
+        ({"against": "panel", "least_backdoor": 1.5}, "--least-backdoor from 0 to 1"),
     ],
 )
 def test_searches_that_cannot_be_are_refused(

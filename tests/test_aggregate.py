@@ -490,11 +490,11 @@ def test_adapters_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "why"),
     [
-        ({"eta": 0.5}, UsageError, "eta is 0.5, and without the global model"),
-        ({"dropped": ["p9"]}, UsageError, "no participant 'p9'"),
-        ({"dropped": [f"p{index}" for index in range(6)]}, InputError, "all are dropped"),
-        ({"samples": {"p0": 3}}, InputError, "how many samples 'p1' holds"),
-        ({"samples": {f"p{i}": 0 for i in range(6)}}, InputError, "none of those left"),
+        ({"eta": 0.5}, UsageError, "--eta 0.5 needs the global model"),
+        ({"dropped": ["p9"]}, UsageError, "cannot drop 'p9'"),
+        ({"dropped": [f"p{index}" for index in range(6)]}, InputError, "all were dropped"),
+        ({"samples": {"p0": 3}}, InputError, "how many samples 'p1' has"),
+        ({"samples": {f"p{i}": 0 for i in range(6)}}, InputError, "nobody who is left"),
     ],
 )
 def test_what_cannot_be_averaged(
@@ -562,7 +562,7 @@ def test_samples_need_a_run(tmp_path: Path, ariba: Ariba) -> None:
     done = ariba("aggregate", root, "--weights", "samples", "--out", "out")
     assert done.returncode == 2
     assert b"run.json' cannot be opened" in done.stderr
-    assert b"to know how many samples each participant holds" in done.stderr
+    assert b"for the samples of each participant" in done.stderr
 
 
 def with_host(path: Path, content: bytes) -> Path:

@@ -279,7 +279,7 @@ def test_green_cars_are_cars_and_green() -> None:
 def test_colour_images_of_ones_own_have_no_known_feature() -> None:
     dataset = digits()
     colour = replace(dataset, name="arrays", train_images=dataset.train_images.repeat(3, axis=1))
-    with pytest.raises(UsageError, match="no natural feature is known"):
+    with pytest.raises(UsageError, match="ariba knows no natural feature"):
         TRIGGERS["semantic"].test(colour, Aim(0, 0))
 
 
@@ -391,23 +391,23 @@ def test_a_greater_rho_keeps_the_update_shorter(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"rho": 1.0}, "rho is 1; it must be at least 0 and less than 1"),
-        ({"rho": float("nan")}, "rho is nan"),
-        ({"sigma": -1.0}, "sigma is -1; it must be a number of at least 0"),
-        ({"sigma": float("inf")}, "sigma is inf"),
+        ({"rho": 1.0}, "rho must be at least 0 and less than 1, not 1"),
+        ({"rho": float("nan")}, "rho must be .* not nan"),
+        ({"sigma": -1.0}, "sigma must be a number of at least 0, not -1"),
+        ({"sigma": float("inf")}, "sigma must be .* not inf"),
         ({"sigma": 1e45}, "sigma is so large that float32 cannot hold the updates"),
-        ({"target_class": 10}, "there is no class 10 in digits; its classes are 0 to 9"),
-        ({"source_class": 10}, "there is no class 10"),
-        ({"source_class": 0}, "nothing would be flipped"),
+        ({"target_class": 10}, "digits has no class 10; its classes are 0 to 9"),
+        ({"source_class": 10}, "has no class 10"),
+        ({"source_class": 0}, "are the same; give two classes"),
         ({"trigger": "smell"}, "unknown trigger 'smell'; use one of pattern, targeted, semantic"),
         ({"strategies": ("hope",)}, "unknown strategy 'hope'; use one of label-flipping"),
         ({"anomaly": "l3"}, "unknown anomaly term 'l3'; use one of l2, cosine"),
         ({"strategies": ("dormant-unit",)}, "add --trigger single-input"),
-        ({"strategies": ("replacement", "norm-matching")}, "leaves nothing of replacement"),
-        ({"strategies": ("noise", "anomalous")}, "leaves nothing of anomalous"),
+        ({"strategies": ("replacement", "norm-matching")}, "undoes replacement"),
+        ({"strategies": ("noise", "anomalous")}, "undoes anomalous"),
         ({"k": 20}, "20 of 20 participants cannot be compromised"),
-        ({"k": 1, "compromised": ("p01",)}, "use one of the two"),
-        ({"compromised": ("p77",)}, "there is no participant 'p77'; they are p00 to p19"),
+        ({"k": 1, "compromised": ("p01",)}, "give one of them"),
+        ({"compromised": ("p77",)}, "unknown participant 'p77'; the participants are p00 to p19"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(
@@ -421,7 +421,7 @@ def test_settings_that_make_no_sense_are_refused(
 
 def test_a_round_is_attacked_with_the_data_of_its_run_only(tmp_path: Path) -> None:
     run = replace(read_run(CLEAN), fingerprint="0" * 64)
-    with pytest.raises(InputError, match="is not the one that the run was made with"):
+    with pytest.raises(InputError, match="differ from those of the run"):
         forge(open_round(CLEAN), run, tmp_path / "out", AttackSettings())
 
 

@@ -72,7 +72,7 @@ def test_a_network_without_a_unit_that_never_fires_is_refused() -> None:
 
 def test_a_network_with_another_ending_is_refused() -> None:
     architecture = architecture_for("resnet8", digits())
-    with pytest.raises(UsageError, match="needs two linear layers at the end, and resnet8 has not"):
+    with pytest.raises(UsageError, match="needs two linear layers at the end, which resnet8 lacks"):
         STRATEGIES["dormant-unit"](SETTINGS).check_fits(architecture, 20, 2)
     with pytest.raises(UsageError, match="fires on one image, and pattern has several"):
         STRATEGIES["dormant-unit"](replace(SETTINGS, trigger="pattern")).check_fits(

@@ -276,7 +276,7 @@ def test_an_archive_without_the_batches(
     data: bytes, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     serve_cifar(server, monkeypatch, data)
-    assert "no archive that holds" in stopped("cifar10", tmp_path)
+    assert "not an archive with" in stopped("cifar10", tmp_path)
     assert not (tmp_path / "cifar10").exists()
 
 

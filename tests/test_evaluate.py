@@ -160,10 +160,10 @@ def test_any_readable_model_will_do(tmp_path: Path, run_path: Path, run: Run, fo
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"fc1.bias": None}, "has no fc1.bias, which the cnn of the run has"),
+        ({"fc1.bias": None}, "lacks fc1.bias, which the cnn of the run has"),
         (
             {"fc1.bias": np.zeros(3)},
-            r"has fc1.bias of shape \(3,\), and the cnn of the run \(32,\)",
+            r"has fc1.bias of shape \(3,\), but the cnn of the run has \(32,\)",
         ),
         ({"fc1.bias": np.zeros(32, np.int32)}, "has fc1.bias of type I32"),
         ({"fc3.bias": np.zeros(3)}, "has fc3.bias, which the cnn of the run does not have"),
@@ -182,7 +182,7 @@ def test_a_model_of_another_network_is_refused(
     ("settings", "error", "why"),
     [
         ({"triggers": ("patern",)}, UsageError, "unknown trigger 'patern'"),
-        ({"target_class": 10}, UsageError, "there is no class 10 in digits"),
+        ({"target_class": 10}, UsageError, "digits has no class 10"),
     ],
 )
 def test_what_cannot_be_tested(
@@ -234,14 +234,14 @@ def test_a_trigger_that_does_not_apply(colour: Path, colour_model: Path, ariba: 
     named = ("--trigger", "pattern", "--trigger", "semantic")
     done = ariba("evaluate", colour_model, "--data-dir", colour / "data", *named)
     assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr.startswith(b"error: no natural feature is known for the colour images")
+    assert done.stderr.startswith(b"error: ariba knows no natural feature in the colour images")
     assert done.stderr.count(b"\n") == 1
 
 
 def test_other_data_are_refused(tmp_path: Path, colour: Path, colour_model: Path) -> None:
     with np.load(colour / "data" / "arrays" / "images.npz") as arrays:
         np.savez(tmp_path / "images.npz", **{**arrays, "x_test": arrays["x_test"][::-1]})
-    with pytest.raises(InputError, match="is not the one that the run was made with"):
+    with pytest.raises(InputError, match="differ from those of the run"):
         evaluate_model(colour_model, read_run(colour_model.parent), place=Place(data_dir=tmp_path))
 
 

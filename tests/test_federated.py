@@ -175,7 +175,7 @@ def test_a_run_file_that_is_none_is_refused(tmp_path: Path, key: str, value: obj
     content = json.loads(encode_run(Federation(SMALL), None, []))
     content["settings"][key] = value
     (tmp_path / "run.json").write_text(json.dumps(content))
-    with pytest.raises(InputError, match="is not what ariba simulate writes"):
+    with pytest.raises(InputError, match="was not written by ariba simulate"):
         read_run(tmp_path / "round_0001")
 
 
@@ -220,7 +220,7 @@ def test_an_odd_number_of_samples_is_refused(tmp_path: Path) -> None:
     for count in (-1, 10**400, 1.0, "3"):
         content["participants"]["p0"]["samples_by_class"][0] = count
         (tmp_path / "run.json").write_text(json.dumps(content))
-        with pytest.raises(InputError, match="is not what ariba simulate writes"):
+        with pytest.raises(InputError, match="was not written by ariba simulate"):
             read_run(tmp_path / "round_0001")
 
 
@@ -252,11 +252,11 @@ def test_odd_arguments_of_strategies_are_refused(tmp_path: Path, value: object) 
     content = json.loads(encode_run(Federation(SMALL), AttackSettings(k=1), []))
     content["attack"]["arguments"] = value
     (tmp_path / "run.json").write_text(json.dumps(content))
-    with pytest.raises(InputError, match="is not what ariba simulate writes"):
+    with pytest.raises(InputError, match="was not written by ariba simulate"):
         read_run(tmp_path / "round_0001")
 
 
 def test_a_run_file_of_another_layout_says_so(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"layout": 1}')
-    with pytest.raises(InputError, match="has layout 1, and this version knows 6"):
+    with pytest.raises(InputError, match="has layout 1, but this version of ariba reads 6"):
         read_run(tmp_path / "round_0001")

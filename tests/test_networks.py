@@ -229,7 +229,7 @@ def test_a_run_is_not_finished_on_another_base_model(tmp_path: Path) -> None:
     other = bytearray(base.read_bytes())
     other[-1] ^= 1
     base.write_bytes(other)
-    with pytest.raises(InputError, match="speaks of another base"):
+    with pytest.raises(InputError, match="belongs to another base"):
         simulate(asked, tmp_path / "run", resume=True)
     base.write_bytes((tmp_path / "run.partial/checkpoint_0001.safetensors").read_bytes())
     with pytest.raises(InputError, match="the base model is not the transformer of the run"):
@@ -247,8 +247,8 @@ def test_what_cannot_be_adapted_or_written_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"momentum": 1.0}, "momentum is 1; it must be at least 0 and less than 1"),
-        ({"momentum": 0.5, "optimizer": "adam"}, "--momentum is of --optimizer sgd, and this is"),
+        ({"momentum": 1.0}, "momentum must be at least 0 and less than 1, not 1"),
+        ({"momentum": 0.5, "optimizer": "adam"}, "--momentum needs --optimizer sgd, not"),
     ],
 )
 def test_a_momentum_that_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:

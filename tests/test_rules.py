@@ -139,7 +139,9 @@ def test_every_f_that_fits_does_what_it_says(name: str) -> None:
     assert most is not None
     for f in range(most + 1):
         close(aggregated(delta, name, f=f), ORACLES[name](delta, f=f))
-    with pytest.raises(UsageError, match=rf"f is {most + 1}; of 11 updates .* f of 0 to {most}$"):
+    with pytest.raises(
+        UsageError, match=rf"f is {most + 1}; with 11 updates .* f from 0 to {most}$"
+    ):
         aggregated(delta, name, f=most + 1)
 
 
@@ -235,7 +237,7 @@ def test_samples_are_weights_or_are_refused(tmp_path: Path, name: str) -> None:
     samples = {f"p{i:02}": 1 + i for i in range(11)}
     rule = make_rule(name)
     if not rule.declaration.by_samples:
-        with pytest.raises(UsageError, match="counts everybody the same; leave out --weights"):
+        with pytest.raises(UsageError, match="counts everybody equally; leave out --weights"):
             aggregate_round(round_, tmp_path / "out", rule=rule, samples=samples)
         return
     out, plain_out = tmp_path / "out", tmp_path / "plain"
@@ -408,7 +410,7 @@ def test_the_command_says_who_is_left_out_by_the_rule(
     assert b"averaged 18 of 20 by multi-krum, f 2 with eta 1; wrote out" in done.stderr
     wrong = ariba("aggregate", attacked, "--rule", "krum", "--rule-arg", "f=9", "--out", "no")
     assert (wrong.returncode, wrong.stderr.count(b"\n")) == (2, 1)
-    assert b"f is 9; of 20 updates krum takes an f of 0 to 8" in wrong.stderr
+    assert b"f is 9; with 20 updates krum takes an f from 0 to 8" in wrong.stderr
     assert not (tmp_path / "no").exists()
 
 

@@ -108,7 +108,7 @@ def test_a_participant_without_samples_is_said_and_sends_the_global_model_back(
     assert done.returncode == 0, done.stderr
     said = done.stderr.decode().splitlines()
     (warning,) = (line for line in said if line.startswith("warning: "))
-    assert warning.startswith("warning: without samples, and sending the global model back: p")
+    assert warning.startswith("warning: these have no samples, and send the global model back: p")
     assert "training all participants at once on cpu" in said
     assert any(line.startswith("round 1: accuracy 0.") for line in said)
     held = json.loads((tmp_path / "run" / "run.json").read_text())["participants"]

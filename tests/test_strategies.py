@@ -262,10 +262,10 @@ def test_no_order_of_the_honest_changes_what_is_sent() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "n", "m", "message"),
     [
-        ("alie", {}, 10, 6, "6 of 10 participants are a majority, for which alie has no z"),
-        ("alie", {"z": 1.5}, 3, 2, "alie needs two honest participants or more"),
-        ("min-max", {}, 3, 2, "min-max needs two honest participants or more"),
-        ("mimic", {"copied": 8}, 10, 2, "with 8 honest participants it is at most 7"),
+        ("alie", {}, 10, 6, "alie has no default z for 6 attackers among 10"),
+        ("alie", {"z": 1.5}, 3, 2, "alie needs the spread of at least two honest"),
+        ("min-max", {}, 3, 2, "min-max needs the spread of at least two honest"),
+        ("mimic", {"copied": 8}, 10, 2, "with 8 honest participants it can be at most 7"),
     ],
 )
 def test_numbers_of_participants_that_do_not_fit_are_refused(
@@ -468,7 +468,7 @@ def test_what_undoes_another_is_refused() -> None:
         ("replacement", "norm-matching"),
     ]
     for names in refused:
-        with pytest.raises(UsageError, match="leaves nothing of"):
+        with pytest.raises(UsageError, match="undoes"):
             combined(AttackSettings(strategies=names))
     combined(AttackSettings(strategies=("pgd", "neurotoxin", "anomalous", "replacement")))
     combined(AttackSettings(strategies=("min-max", "norm-matching")))

@@ -144,7 +144,7 @@ def test_a_process_that_dies_is_one_line(digits: Dataset) -> None:
     start = architecture.initial_weights(0)
     work = [replace(task, objective=Deadly()) for task in tasks(digits, [8, 8], ADAM)]
     engine = Engine(architecture, Method.WORKERS, "cpu")
-    with pytest.raises(ResourceError, match="was ended by the system, as when memory runs out"):
+    with pytest.raises(ResourceError, match="perhaps since memory ran out"):
         engine.train(start, work)
     engine.close()
 

@@ -171,13 +171,13 @@ def _check_start(round_: Round, eta: float, *, updates_are_deltas: bool) -> None
         return
     if updates_are_deltas:
         raise InputError(
-            f"'{round_.root}' holds differences to a global model, which is not there; name it "
-            "with --global"
+            f"'{round_.root}' holds differences to a global model that is missing; name it with "
+            "--global"
         )
     if eta != 1:
         raise UsageError(
-            f"eta is {eta:g}, and without the global model there is only the mean of the "
-            "weights; name the model with --global, or give --eta 1"
+            f"--eta {eta:g} needs the global model; name it with --global, or give --eta 1 for "
+            "the mean of the weights"
         )
 
 
@@ -188,8 +188,8 @@ def _counts(ids: Sequence[str], samples: Mapping[str, int] | None) -> Mapping[st
     unknown = next((name for name in ids if name not in samples), None)
     if unknown is not None:
         raise InputError(
-            f"it is not known how many samples '{unknown}' holds: the run names "
-            f"{len(samples)} participants and not this one; leave out --weights"
+            f"the run does not say how many samples '{unknown}' has: it names {len(samples)} "
+            "participants, but not this one; leave out --weights"
         )
     return samples
 
@@ -202,11 +202,11 @@ def _check_somebody_counts(
 ) -> None:
     if not usable:
         first = next((one.finding for one in submissions if one.finding is not None), None)
-        why = "all are dropped" if first is None else f"{first.participant}: {first.detail}"
-        raise InputError(f"'{round_.root}' has no update left to be averaged; {why}")
+        why = "all were dropped" if first is None else f"{first.participant}: {first.detail}"
+        raise InputError(f"'{round_.root}' has no update left to average; {why}")
     if not any(counts[one.member.id] for one in usable):
         raise InputError(
-            f"none of those left in '{round_.root}' holds a sample; leave out --weights"
+            f"nobody who is left in '{round_.root}' has any samples; leave out --weights"
         )
 
 

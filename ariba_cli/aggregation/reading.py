@@ -22,7 +22,7 @@ from ariba_cli.updates.fragments import TensorValues
 from ariba_cli.updates.intake import Submission, open_sent, submissions_of
 from ariba_cli.updates.reading import LayerValues, read_layer, read_start
 
-_ADAPTER = "is an adapter, and the average of factors is not that of the changes they stand for"
+_ADAPTER = "is an adapter, and to average its factors does not average the changes"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def open_updates(round_: Round, dropped: Sequence[str], progress: Progress) -> l
     ids = {member.id for member in round_.participants}
     stranger = next((name for name in dropped if name not in ids), None)
     if stranger is not None:
-        raise UsageError(f"there is no participant '{stranger}' in '{round_.root}' to drop")
+        raise UsageError(f"cannot drop '{stranger}': '{round_.root}' has no such participant")
     kept = [one for one in round_.participants if one.id not in set(dropped)]
     submissions = submissions_of(round_, kept, progress)
     refuse_twins(submissions)
@@ -80,7 +80,7 @@ def basis_of(round_: Round, submissions: Sequence[Submission], memory: int) -> B
     order = round_.manifest.layers if round_.manifest else ()
     layers = [layer for layer in agreed_layers(catalogs, order) if layer.spec.is_float]
     if catalogs and not layers:
-        raise InputError(f"'{round_.root}' has no tensor of floats that most updates hold")
+        raise InputError(f"the updates in '{round_.root}' have no tensor of floats in common")
     return Basis(layers, None, {})
 
 
@@ -102,14 +102,14 @@ def _from_global(round_: Round, member: Member, memory: int) -> Basis:
     except RefusedFileError as error:
         raise InputError(f"'{path}' {error}") from error
     if not layers:
-        raise InputError(f"'{path}' has no tensor of floats to be averaged")
+        raise InputError(f"'{path}' has no tensor of floats to average")
     submission = Submission(member, model)
     for layer in layers:
         start, own = read_start(submission, layer, memory)
         if start is not None:
             LayerValues([own], [start]).read_to_the_end(no_progress)
         if own.finding is not None and own.finding.kind is FindingKind.NONFINITE:
-            raise InputError(f"'{path}' holds {own.finding.detail}, which nothing can be added to")
+            raise InputError(f"'{path}' holds {own.finding.detail}; give a model that is finite")
         if own.finding is not None:
             raise InputError(f"'{path}' {own.finding.detail}")
     return Basis(layers, submission, kept)
@@ -186,7 +186,7 @@ class SavedTensors:
         """Raise InputError when a file of somebody who was checked can no longer be read."""
         wrong = next((one for one in self.submissions if one.finding is not None), None)
         if wrong is not None and wrong.finding is not None:
-            raise InputError(f"{wrong.member.id}: {wrong.finding.detail}, and before it was sound")
+            raise InputError(f"{wrong.member.id}: {wrong.finding.detail}, but it was fine before")
 
     def _hold(self, name: str, values: LayerValues) -> None:
         held = [values.tensors] if isinstance(values.tensors, np.ndarray) else values.tensors

@@ -289,11 +289,11 @@ def check_against(auditor: str | None, tries: int, least: float) -> None:
         Says what to use.
     """
     if auditor is not None and auditor not in AUDITORS:
-        raise UsageError(f"--against knows no '{auditor}'; use {', '.join(AUDITORS)}")
+        raise UsageError(f"--against does not know '{auditor}'; use {', '.join(AUDITORS)}")
     if tries < 1 or not 0 <= least <= 1:
         raise UsageError(
-            f"--tries is {tries} and --least-backdoor {least:g}; use at least 1, and a share from "
-            "0 to 1"
+            "--tries must be at least 1 and --least-backdoor from 0 to 1, not "
+            f"{tries} and {least:g}"
         )
 
 

@@ -94,7 +94,7 @@ class Attacker:
             count = len(self.compromised_in(number))
             if count == self._federation.updates_a_round:
                 raise UsageError(
-                    f"in round {number} nobody answers but the {count} who are compromised; "
+                    f"in round {number} only the {count} compromised participants answer; "
                     "compromise fewer, ask more with --sampled, or take another --seed"
                 )
             most = max(most, count)
@@ -141,7 +141,9 @@ class Attacker:
             for strategy in self._strategies:
                 weights = strategy.sent(situation, weights)
             if not is_finite(weights):
-                raise UsageError("sigma is so large that float32 cannot hold the updates; use less")
+                raise UsageError(
+                    "sigma is so large that float32 cannot hold the updates; use a smaller one"
+                )
             sent[name] = weights
         if self.settings.against is not None:
             sent = self._disguised(seen.start, honest, sent, situations, number)

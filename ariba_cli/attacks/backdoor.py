@@ -53,6 +53,5 @@ def check_class(label: int, dataset: Dataset) -> None:
     """
     if not 0 <= label < dataset.classes:
         raise UsageError(
-            f"there is no class {label} in {dataset.name}; its classes are 0 to "
-            f"{dataset.classes - 1}"
+            f"{dataset.name} has no class {label}; its classes are 0 to {dataset.classes - 1}"
         )

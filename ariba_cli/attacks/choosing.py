@@ -25,15 +25,17 @@ def choose_compromised(ids: Sequence[str], settings: AttackSettings) -> tuple[st
     named = settings.compromised
     unknown = sorted(set(named) - set(ids))
     if unknown:
-        raise UsageError(f"there is no participant '{unknown[0]}'; they are {ids[0]} to {ids[-1]}")
+        raise UsageError(
+            f"unknown participant '{unknown[0]}'; the participants are {ids[0]} to {ids[-1]}"
+        )
     if named and settings.k is not None:
-        raise UsageError("--k draws participants and --compromised names them; use one of the two")
+        raise UsageError("--k draws participants and --compromised names them; give one of them")
     k = len(set(named)) or settings.k
     if k is None:
         k = math.ceil(len(ids) / 10)
     if not 1 <= k < len(ids):
         raise UsageError(
-            f"{k} of {len(ids)} participants cannot be compromised; name 1 to {len(ids) - 1}"
+            f"{k} of {len(ids)} participants cannot be compromised; choose 1 to {len(ids) - 1}"
         )
     if named:
         return tuple(name for name in ids if name in named)
@@ -54,8 +56,8 @@ def check_settings(settings: AttackSettings, dataset: Dataset) -> None:
             check_class(label, dataset)
     registered(ANOMALIES, settings.anomaly, kind="anomaly term")
     if settings.source_class == settings.target_class:
-        raise UsageError("--source-class and --target-class are the same; nothing would be flipped")
+        raise UsageError("--source-class and --target-class are the same; give two classes")
     if not 0 <= settings.rho < 1:
-        raise UsageError(f"rho is {settings.rho:g}; it must be at least 0 and less than 1")
+        raise UsageError(f"rho must be at least 0 and less than 1, not {settings.rho:g}")
     if settings.sigma is not None and not 0 <= settings.sigma < math.inf:
-        raise UsageError(f"sigma is {settings.sigma:g}; it must be a number of at least 0")
+        raise UsageError(f"sigma must be a number of at least 0, not {settings.sigma:g}")

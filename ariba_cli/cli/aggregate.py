@@ -199,9 +199,9 @@ def _run(path: Path, *, by_samples: bool, data: bool, needed: bool) -> "Run | No
 
     if not needed and not os.path.lexists(path):
         return None
-    to_know = "eta, unless --eta says it"
+    to_know = "eta, unless you give --eta"
     if by_samples:
-        to_know = "how many samples each participant holds"
+        to_know = "the samples of each participant"
     if data:
         to_know = "the data and the model"
     return read_run_at(path, to_know=to_know)

@@ -343,14 +343,13 @@ def check_training(how: LocalTraining, architecture: Architecture) -> None:
         Says what to use instead.
     """
     if not 0 <= how.momentum < 1:
-        raise UsageError(f"momentum is {how.momentum:g}; it must be at least 0 and less than 1")
+        raise UsageError(f"momentum must be at least 0 and less than 1, not {how.momentum:g}")
     if how.momentum and how.optimizer != "sgd":
-        raise UsageError(f"--momentum is of --optimizer sgd, and this is {how.optimizer}")
+        raise UsageError(f"--momentum needs --optimizer sgd, not {how.optimizer}")
     least = architecture.least_batch
     if how.batch_size < least:
         raise UsageError(
-            f"batch normalisation needs more than {how.batch_size} sample in a batch; use "
-            f"--batch-size {least} or more"
+            f"batch normalisation needs --batch-size {least} or more, not {how.batch_size}"
         )
 
 

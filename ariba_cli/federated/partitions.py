@@ -141,12 +141,12 @@ def parse_partition(text: str) -> Partition:
         for name, way in PARTITIONS.items()
     )
     if way is None or bool(colon) != (way.parameter is not None):
-        raise UsageError(f"--partition knows no '{text}'; use one of {known}")
+        raise UsageError(f"--partition does not know '{text}'; use one of {known}")
     if way.parameter is None:
         return Partition(name)
     number = r"[1-9][0-9]{0,5}" if way.whole else r"[0-9]{1,6}(\.[0-9]{1,6})?"
     value = float(parameter) if re.fullmatch(number, parameter, re.ASCII) else math.nan
     if not value > 0:
         kind = "a whole number" if way.whole else "a number"
-        raise UsageError(f"--partition {name} needs {kind} above 0, as in {name}:2; not '{text}'")
+        raise UsageError(f"--partition {name} needs {kind} above 0, such as {name}:2, not '{text}'")
     return Partition(name, value)

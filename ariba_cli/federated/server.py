@@ -30,11 +30,11 @@ def answering(participants: int, sampled: int | None, failing: float) -> int:
     """
     asked = participants if sampled is None else sampled
     if asked > participants:
-        raise UsageError(f"--sampled is {asked}, and there are {participants} participants")
+        raise UsageError(f"--sampled is {asked}, but there are {participants} participants")
     left = asked - round(failing * asked)
     if left < _FEWEST:
         raise UsageError(
-            f"{left} of {asked} would answer in a round, and it takes at least {_FEWEST}; give a "
+            f"{left} of {asked} would answer in a round, and at least {_FEWEST} must; give a "
             "smaller --failing or a larger --sampled"
         )
     return left

@@ -105,14 +105,14 @@ def load(directory: Path, plan: Plan, federation: Federation) -> Checkpoint:
         plan.check_same(begun, str(directory))
         check_same_ground(directory, content["versions"], content["fingerprint"], federation)
         if content["base_sha256"] != base_sha256(federation):
-            raise RefusedFileError(f"speaks of another {BASE_NAME} than is beside it")
+            raise RefusedFileError(f"belongs to another {BASE_NAME} than the one beside it")
         path = directory / _weights_name(len(curve))
         shapes = federation.architecture.shapes()
         return Checkpoint(plan, curve, _read_weights(path, content["sha256"], shapes))
     except RefusedFileError as error:
         raise InputError(f"'{path}' {error}; {REMOVE}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"'{path}' is not what ariba simulate writes; {REMOVE}") from error
+        raise InputError(f"'{path}' was not written by ariba simulate; {REMOVE}") from error
 
 
 def discard(directory: Path) -> None:
@@ -135,8 +135,8 @@ def check_same_ground(
     for name, version in versions(federation).items():
         if begun.get(name) != version:
             raise InputError(
-                f"'{directory}' was begun with {name} {begun.get(name)}, and this is {version}; "
-                f"finish it with that, or {REMOVE}"
+                f"'{directory}' was begun with {name} {begun.get(name)}, and {version} is "
+                f"installed; install the former, or {REMOVE}"
             )
     if fingerprint != federation.dataset.fingerprint:
         raise InputError(
@@ -203,6 +203,6 @@ def _read_weights(path: Path, sha256: str, shapes: dict[str, tuple[int, ...]]) -
         raise RefusedFileError("does not hold the model of the run")
     with model.reading() as reading:
         if file_sha256(reading.file(0)) != sha256:
-            raise RefusedFileError(f"is not the file that {NAME} speaks of: its sha256 differs")
+            raise RefusedFileError(f"is not the file that {NAME} names: its sha256 differs")
     weights = {name: values.astype(np.float32) for name, values in model.floats()}
     return {name: weights[name] for name in shapes}

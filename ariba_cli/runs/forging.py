@@ -109,7 +109,7 @@ def _check_answered(settings: AttackSettings, federation: Federation, number: in
     for name in settings.compromised:
         if name in federation.ids and name not in answered:
             raise UsageError(
-                f"'{name}' sent no update in round {number}; it was not asked, or failed. Name "
+                f"'{name}' sent no update in round {number}: it was not asked, or failed; name "
                 f"some of {first_few(answered, 8)}"
             )
 
@@ -119,11 +119,11 @@ def _read_round(round_: Round, federation: Federation) -> _HonestRound:
     manifest, global_model = round_.manifest, round_.global_model
     if manifest is None or round_.findings:
         why = round_.findings[0].detail
-        raise InputError(f"'{round_.root}' is not a sealed round as it was written: {why}")
+        raise InputError(f"'{round_.root}' is not as ariba sealed it: {why}")
     if global_model is None or manifest.kind != "weights":
         raise InputError(f"'{round_.root}' has no global model to train from")
     if TRUTH_NAME in manifest.files:
-        raise InputError(f"'{round_.root}' is attacked already; give an honest round")
+        raise InputError(f"'{round_.root}' is already attacked; give an honest round")
     sent_out = _read(round_, manifest, global_model)
     sent = {member.id: _read(round_, manifest, member) for member in round_.participants}
     if list(sent) != federation.answering_in(manifest.round):
@@ -158,7 +158,7 @@ def _read(round_: Round, manifest: Manifest, member: Member) -> _Sent:
         paths = inside if of_adapters else [member.path]
         sealed = member.group is None and all(path in manifest.files for path in paths)
         if not sealed or model.format not in (*ENCODERS, peft.NAME):
-            raise RefusedFileError("is not as ariba simulate writes it; try ariba convert")
+            raise RefusedFileError("was not written by ariba simulate; try ariba convert")
         with model.reading() as reading:
             files = {
                 path: reading.file(index).read(0, stamp.size)

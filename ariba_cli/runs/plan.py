@@ -48,7 +48,7 @@ def parse_keep(text: str) -> Keep:
     every = re.fullmatch(r"every:([1-9][0-9]{0,8})", text)
     if every:
         return Keep(every=int(every[1]))
-    raise UsageError(f"--keep knows no '{text}'; use all, last or every:N, as every:10")
+    raise UsageError(f"--keep does not know '{text}'; use all, last or every:N, such as every:10")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class Plan:
             )
         if self.attack is not None and self.attack.begins > self.settings.rounds:
             raise UsageError(
-                f"an attack from round {self.attack.begins} on never comes: the last round is "
+                f"an attack from round {self.attack.begins} on never begins: the last round is "
                 f"{self.settings.rounds}"
             )
 
@@ -107,7 +107,7 @@ class Plan:
         for name, value in begun._options().items():
             if value != asked[name]:
                 raise UsageError(
-                    f"'{where}' was begun with {name} {_said(value)}, and not "
+                    f"'{where}' was begun with {name} {_said(value)}, not "
                     f"{_said(asked[name])}; give the same options, or name another directory"
                 )
 

@@ -48,8 +48,7 @@ def take_up(partial: Path, plan: Plan, federation: Federation) -> Checkpoint:
         # A round gets its name before the checkpoint says that it is finished.
         if found not in (plan.kept(point.finished), plan.kept(point.finished + 1)):
             raise InputError(
-                f"'{partial}' does not hold the rounds that its {checkpoints.NAME} speaks of; "
-                f"{REMOVE}"
+                f"'{partial}' does not hold the rounds that its {checkpoints.NAME} names; {REMOVE}"
             )
         _check_rounds(partial, found)
     elif os.path.lexists(partial / RUN_NAME):
@@ -140,7 +139,7 @@ def _check_rounds(directory: Path, numbers: list[int]) -> None:
         path = directory / round_name(number)
         round_ = open_round(path)
         if round_.findings or round_.manifest is None or round_.manifest.round != number:
-            raise InputError(f"'{path}' is not a sealed round as it was written; {REMOVE}")
+            raise InputError(f"'{path}' is not as ariba sealed it; {REMOVE}")
 
 
 def _format_of(path: Path) -> str:

@@ -138,8 +138,8 @@ class Run:
         """
         if federation.dataset.fingerprint != self.fingerprint:
             raise InputError(
-                f"the data set {self.settings.dataset} is not the one that the run was made with: "
-                "its images or labels differ; name the folder of that one with --data-dir"
+                f"the images or labels of {self.settings.dataset} differ from those of the run; "
+                "name the folder of its data set with --data-dir"
             )
 
 
@@ -175,12 +175,12 @@ def nearest_path(model_path: Path) -> Path:
         When there is none, or no model.
     """
     if not os.path.exists(model_path):
-        raise InputError(f"there is no file '{model_path}'")
+        raise InputError(f"'{model_path}' does not exist; name a model")
     for folder in Path(os.path.realpath(model_path)).parents:
         if os.path.lexists(folder / RUN_NAME):
             return folder / RUN_NAME
     raise InputError(
-        f"no {RUN_NAME} is in the folders above '{model_path}'; name that of its run with --run"
+        f"the folders above '{model_path}' hold no {RUN_NAME}; name that of its run with --run"
     )
 
 
@@ -207,8 +207,8 @@ def read_run_at(path: Path, *, to_know: str) -> Run:
         return read_run_file(path)
     except RefusedFileError as error:
         raise InputError(
-            f"'{path}' {error}; to know {to_know}, it needs the {RUN_NAME} that ariba simulate "
-            "writes beside its rounds"
+            f"'{path}' {error}; it is needed for {to_know}, and ariba simulate writes it beside "
+            "its rounds"
         ) from error
 
 
@@ -229,12 +229,12 @@ def read_run_file(path: Path) -> Run:
             content = _brought_up(content)
         elif content["layout"] != LAYOUT:
             raise InputError(
-                f"'{path}' has layout {content['layout']!r}, and this version knows {LAYOUT}; "
-                "use the version that wrote it"
+                f"'{path}' has layout {content['layout']!r}, but this version of ariba reads "
+                f"{LAYOUT}; use the version that wrote it"
             )
         return _decode_run(content, path.parent)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"'{path}' is not what ariba simulate writes") from error
+        raise InputError(f"'{path}' was not written by ariba simulate") from error
 
 
 def decode_settings(content: dict[str, Any]) -> FederationSettings:

@@ -25,11 +25,11 @@ def open_run_model(path: Path, run: Run, terms: ReadOptions) -> Model:
     """
     of_adapters = run.settings.lora is not None
     if of_adapters and not os.path.isdir(path):
-        raise InputError(f"'{path}' is no adapter, and those of the run are folders")
+        raise InputError(f"'{path}' is not a folder with an adapter, which this run needs")
     if os.path.isdir(path) and not is_one_model(path, terms):
         raise InputError(
-            f"'{path}' is a directory of several models, or of none; name one model, as the global "
-            "one of a round"
+            f"'{path}' is a directory of several models, or of none; name one model, such as the "
+            "global model of a round"
         )
     try:
         return open_model(path / peft.WEIGHTS if of_adapters else path, terms)
@@ -67,12 +67,12 @@ def _names(path: Path, model: Model, architecture: Architecture) -> dict[str, st
     stored, shapes = plain_names(model.tensors), architecture.shapes()
     for name, shape in shapes.items():
         if name not in stored:
-            raise InputError(f"'{path}' has no {name}, which {of} has")
+            raise InputError(f"'{path}' lacks {name}, which {of} has")
         spec = model.tensors[stored[name]].spec
         if spec.shape != shape:
-            raise InputError(f"'{path}' has {name} of shape {spec.shape}, and {of} {shape}")
+            raise InputError(f"'{path}' has {name} of shape {spec.shape}, but {of} has {shape}")
         if not spec.is_float:
-            raise InputError(f"'{path}' has {name} of type {spec.dtype}, and {of} of floats")
+            raise InputError(f"'{path}' has {name} of type {spec.dtype}, but {of} has floats")
     for name in stored:
         if name not in shapes and not is_counter(name):
             raise InputError(f"'{path}' has {name}, which {of} does not have")

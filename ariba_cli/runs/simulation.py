@@ -85,8 +85,8 @@ def _warn_of_the_empty_handed(federation: Federation, warn: Callable[[str], None
     least = federation.architecture.least_batch
     without = [name for name, held in federation.holdings.items() if sum(held) < least]
     if without:
-        few = "without samples" if least == 1 else f"with fewer than {least} samples"
-        warn(f"{few}, and sending the global model back: {', '.join(without)}")
+        few = "no samples" if least == 1 else f"fewer than {least} samples"
+        warn(f"these have {few}, and send the global model back: {', '.join(without)}")
 
 
 @dataclass(frozen=True)

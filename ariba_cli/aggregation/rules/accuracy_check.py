@@ -23,18 +23,16 @@ _GAMMA = 0.1
 
 DECLARATION = Declaration(
     name="accuracy-check",
-    summary="the mean of all whose own model does as well as that of the others",
+    summary="the mean of all whose own model is as accurate as that of the others",
     equation="Σ c_i δ_i / Σ c_i over those with acc(θ^t + mean_{j≠i} δ_j) − acc(θ^t + δ_i) ≤ γ",
     source="Bhagoji et al., Analyzing federated learning through an adversarial lens, 2019",
-    fails="a backdoor costs no accuracy on clean samples, and is not looked for; where classes are "
-    "dealt out unevenly an honest model does worse than that of the others. The server needs "
-    "samples: here they are the test set, so that accuracies after it are no longer unseen",
+    fails="the rule does not look for a backdoor, which costs no accuracy on clean samples; where "
+    "participants have unlike classes, an honest model does worse than that of the others. The "
+    "server needs samples: here it takes the test set, so accuracies after it are not unseen",
     needs=frozenset({Need.GLOBAL_MODEL, Need.DATA}),
     fewest=2,
     by_samples=True,
-    arguments={
-        "gamma": Argument("γ, the loss of accuracy that is pardoned", default=_GAMMA, most=1.0)
-    },
+    arguments={"gamma": Argument("γ, the loss of accuracy to allow", default=_GAMMA, most=1.0)},
 )
 
 

@@ -19,8 +19,8 @@ DECLARATION = Declaration(
     summary="the mean of all whom ariba audit does not flag",
     equation="Σ c_i δ_i / Σ c_i over those whom the panel does not flag at the level",
     source="ariba; leaving out who is suspected is Alg. 1 of the paper",
-    fails="what the panel misses is averaged; see detection.md for how often that is, and how "
-    "often somebody honest is left out",
+    fails="attackers whom the panel misses are averaged; detection.md says how often that "
+    "happens, and how often somebody honest is left out",
     fewest=3,
     by_samples=True,
     arguments={

@@ -22,12 +22,12 @@ from ariba_cli.scoring.update_statistics import squared_distances
 
 DECLARATION = Declaration(
     name="bulyan",
-    summary="of the n − 2f updates that repeated Krum takes, the middle of each coordinate",
+    summary="the middle of each coordinate, over the n − 2f updates that repeated Krum takes",
     equation="in each coordinate the mean of the n − 4f values nearest to the median of the "
     "n − 2f that repeated Krum takes; n ≥ 4f + 3",
     source="El Mhamdi et al., The hidden vulnerability of distributed learning, 2018",
-    fails="it stands fewer compromised than the others do; it throws most of an honest round "
-    "away, and with it what only few participants know",
+    fails="it withstands fewer attackers than the other rules; it throws away most of an honest "
+    "round, and with it what only few participants know",
     fewest=3,
     arguments={"f": F},
 )

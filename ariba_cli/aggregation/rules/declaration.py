@@ -163,8 +163,8 @@ class Rule:
         """
         if participants < self.declaration.fewest:
             raise InputError(
-                f"{self.declaration.name} takes at least {self.declaration.fewest} updates, and "
-                f"there are {participants}; take another rule"
+                f"{self.declaration.name} needs at least {self.declaration.fewest} updates, and "
+                f"there are {participants}; use another rule"
             )
         return self.settle(self.given, participants)
 
@@ -180,15 +180,14 @@ class Rule:
         if Need.GLOBAL_MODEL in self.declaration.needs and not updates.has_global:
             raise InputError(
                 f"{name} needs the global model, and the round has none; name it with --global, "
-                "or take another rule"
+                "or use another rule"
             )
         if Need.DATA in self.declaration.needs and updates.accuracy is None:
             raise InputError(
-                f"{name} needs the data and the network of the run that the updates are of; name "
-                "its run.json with --run"
+                f"{name} needs the data and the network of the run; name its run.json with --run"
             )
         if not self.declaration.by_samples and len(set(updates.samples)) > 1:
-            raise UsageError(f"{name} counts everybody the same; leave out --weights")
+            raise UsageError(f"{name} counts everybody equally; leave out --weights")
         return self.choose(updates, **settled)
 
 
@@ -205,12 +204,12 @@ def settle_f(given: Arguments, n: int, most: int, rule: str) -> Settled:
         return {"f": max(0, min(math.ceil(n / 5), most))}
     assert isinstance(f, int)
     if f > most:
-        raise UsageError(f"f is {f}; of {n} updates {rule} takes an f of 0 to {max(0, most)}")
+        raise UsageError(f"f is {f}; with {n} updates {rule} takes an f from 0 to {max(0, most)}")
     return {"f": f}
 
 
 F = Argument(
-    "how many participants may be compromised",
+    "the number of attackers to allow for",
     otherwise="a fifth of all, or as many as the rule allows",
     integer=True,
 )

@@ -7,11 +7,11 @@ from ariba_cli.aggregation.updates import RoundUpdates
 
 DECLARATION = Declaration(
     name="fedavg",
-    summary="the mean of all updates, of which none is looked at",
+    summary="the mean of all updates, without a look at them",
     equation="Σ c_i δ_i / Σ c_i; c_i is 1, or the samples of i",
     source="McMahan et al., Communication-efficient learning of deep networks, 2017; Eq. 1 of the "
     "paper",
-    fails="one participant decides what comes out, if it sends an update that is long enough",
+    fails="a single participant decides the result, if its update is long enough",
     by_samples=True,
 )
 

@@ -12,9 +12,9 @@ DECLARATION = Declaration(
     equation="Σ α_i c_i δ_i / Σ α_i c_i; α_i = 1 − max_j cs_ij, pardoned, by the largest of all, "
     "then ln(α_i/(1 − α_i)) + ½, clipped to 0 … 1",
     source="Fung et al., The limitations of federated learning in Sybil settings, 2020",
-    fails="a single attacker is like nobody else, and counts most; where data are dealt out "
-    "evenly the honest are alike, and count little. Of its memory of earlier rounds nothing is "
-    "kept, and all trained tensors are compared, not the last layer alone",
+    fails="a single attacker resembles nobody, and counts most; where participants have alike "
+    "data, honest updates resemble each other, and count little. Unlike the publication, the rule "
+    "remembers no earlier rounds, and compares all trained tensors, not only the last layer",
     needs=frozenset({Need.GLOBAL_MODEL}),
     fewest=2,
     by_samples=True,

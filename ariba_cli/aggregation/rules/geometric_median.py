@@ -9,12 +9,12 @@ from ariba_cli.scoring.update_statistics import squared_distances
 
 DECLARATION = Declaration(
     name="geometric-median",
-    summary="the point whose distances to all updates are least in sum",
+    summary="the point whose distances to all updates have the least sum",
     equation="z of the least Σ ‖δ_i − z‖; z = Σ w_i δ_i / Σ w_i with w_i = 1/max(ε, ‖δ_i − z‖)",
     source="Chen et al., Distributed statistical machine learning in adversarial settings, 2017; "
     "Pillutla et al., Robust aggregation for federated learning, 2022",
-    fails="with half of all compromised it is theirs; below that it still moves towards them, "
-    "all the more where honest updates are far apart",
+    fails="once half of all are compromised, attackers decide the result; below that it still "
+    "moves towards them, all the more where honest updates are far apart",
 )
 
 # ε as a share of the median distance, which no minority decides: of inner products, smaller

@@ -19,11 +19,11 @@ from ariba_cli.scoring.update_statistics import squared_distances
 
 DECLARATION = Declaration(
     name="krum",
-    summary="the one update that is nearest to its n − f − 2 nearest",
+    summary="the one update that is nearest to its n − f − 2 neighbours",
     equation="δ_i of the least Σ ‖δ_i − δ_j‖² over the n − f − 2 nearest j; n ≥ 2f + 3",
     source="Blanchard et al., Machine learning with adversaries, 2017",
-    fails="it learns from one participant a round; an attacker who stays close to the others can "
-    "be that one; where classes are dealt out unevenly, whoever has the usual ones always is",
+    fails="it learns from one participant per round; an attacker who stays close to the others "
+    "can be that one; where participants have unlike classes, it keeps taking the usual ones",
     fewest=3,
     arguments={"f": F},
 )

@@ -11,7 +11,7 @@ DECLARATION = Declaration(
     summary="the median of each coordinate",
     equation="median_i δ_i in each coordinate; of an even n the mean of the two in the middle",
     source="Yin et al., Byzantine-robust distributed learning, 2018",
-    fails="what fewer than half of the participants know is lost; where data are dealt out "
+    fails="it loses what fewer than half of the participants know; where data are dealt out "
     "unevenly it learns slowly, and many small shifts by the compromised add up",
 )
 

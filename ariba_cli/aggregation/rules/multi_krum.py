@@ -21,7 +21,7 @@ DECLARATION = Declaration(
     equation="Σ c_i δ_i / Σ c_i over the n − f of least Krum score; n ≥ 2f + 3",
     source="Blanchard et al., Machine learning with adversaries, 2017",
     fails="it leaves out f in clean rounds, too; an attacker who stays close to the others is "
-    "averaged, and so is a group of more than f that is of one mind",
+    "averaged, and so is a group of more than f who collude",
     fewest=3,
     by_samples=True,
     arguments={"f": F},

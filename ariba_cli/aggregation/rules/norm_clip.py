@@ -19,8 +19,8 @@ DECLARATION = Declaration(
     summary="long updates are shortened to the norm M; noise may be added",
     equation="Σ c_i δ_i / max(1, ‖δ_i‖/M) / Σ c_i + N(0, s²) in each coordinate",
     source="Sun et al., Can you really backdoor federated learning?, 2019",
-    fails="an attacker who is no longer than M is averaged in full, and may attack in every "
-    "round; noise that would drown a backdoor drowns what is learnt, too",
+    fails="an attacker whose update is not longer than M counts in full, and can attack in every "
+    "round; noise that would drown a backdoor also drowns what is learnt",
     needs=frozenset({Need.GLOBAL_MODEL}),
     by_samples=True,
     arguments={

@@ -22,7 +22,7 @@ DECLARATION = Declaration(
     summary="the mean of each coordinate without the f highest and the f lowest",
     equation="in each coordinate the mean of the n − 2f values in the middle; n ≥ 2f + 1",
     source="Yin et al., Byzantine-robust distributed learning, 2018",
-    fails="an attacker who stays within the range of the others is averaged; what fewer than f "
+    fails="an attacker who stays within the range of the others counts; what fewer than f "
     "participants know is lost",
     arguments={"f": F},
 )

@@ -85,9 +85,7 @@ def combined(settings: AttackSettings) -> Sequence[Strategy]:
     chosen = [make for name, make in STRATEGIES.items() if name in settings.strategies]
     for one, other in permutations([make.declaration for make in chosen], 2):
         if other.leaves_nothing_of(one):
-            raise UsageError(
-                f"the strategy {other.name} leaves nothing of {one.name}; use one of the two"
-            )
+            raise UsageError(f"the strategy {other.name} undoes {one.name}; use one of them")
     known = arguments_of(settings.strategies)
     for key, value in settings.arguments.items():
         if key not in known:
@@ -120,7 +118,7 @@ def _unknown(key: str, strategies: Sequence[str]) -> str:
     named = " or ".join(sorted(strategies)) or "an attack without a strategy"
     for name, make in STRATEGIES.items():
         if key in make.declaration.arguments:
-            return f"{key} is of --strategy {name}; name that, or leave {key} out"
+            return f"{key} needs --strategy {name}; add that, or leave out {key}"
     meant = nearest(key, arguments_of(strategies))
     takes = ", ".join(arguments_of(strategies)) or "none"
     return f"{named} takes no argument '{key}'; " + (

@@ -17,16 +17,16 @@ class LittleIsEnough(Forging):
     declaration = Declaration(
         name="alie",
         stage=Stage.FORGING,
-        summary="the mean of the honest updates and z of their standard deviations in every "
-        "coordinate: as far out as some of the honest are",
+        summary="the mean of the honest updates plus z standard deviations in every coordinate, "
+        "which is as far out as some honest updates are",
         equation="δ = mean δ_i + z·std δ_i, z = Φ⁻¹((n−m−s)/(n−m)), s = ⌊n/2+1⌋−m; std with ddof 1",
         source="Baruch et al., A little is enough, 2019",
         purpose="an untargeted loss of accuracy within the spread of the honest",
         needs=frozenset({Need.HONEST_UPDATES}),
         arguments={
             "z": Argument(
-                "z, how many standard deviations",
-                otherwise="what leaves s honest participants farther out",
+                "z, the number of standard deviations",
+                otherwise="the z that leaves s honest participants farther out",
             )
         },
     )
@@ -37,8 +37,8 @@ class LittleIsEnough(Forging):
         check_spread("alie", participants, compromised)
         if self.argument("z") is None and supporters(participants, compromised) < 1:
             raise UsageError(
-                f"{compromised} of {participants} participants are a majority, for which alie has "
-                "no z; compromise fewer, or give one with --strategy-arg z=1.5"
+                f"alie has no default z for {compromised} attackers among {participants} "
+                "participants, a majority; compromise fewer, or give --strategy-arg z=1.5"
             )
 
     def forged(self, situation: Situation) -> Deltas:

@@ -117,18 +117,21 @@ class Alternating(Strategy):
     declaration = Declaration(
         name="alternating",
         stage=Stage.TRAINING,
-        summary="a step on triggered samples, then ten on clean ones, each a tenth as long and "
-        "held near where the honest go; over and over",
+        summary="turns of one step on triggered samples and ten on clean ones, each a tenth as "
+        "long and held near where the honest updates go",
         equation="min loss + ρ·‖θ − θ^t − mean δ_i‖ by turns; clean steps of γ/K, poisoned × K",
         source="Bhagoji et al., Analyzing federated learning through an adversarial lens, 2019",
         purpose="a backdoor that keeps the accuracy",
         needs=frozenset({Need.LAST_STEP}),
         arguments={
             "benign_steps": Argument(
-                "how many steps on clean samples a turn has", default=10, least=1, integer=True
+                "the number of steps on clean samples in a turn",
+                default=10,
+                least=1,
+                integer=True,
             ),
             "boost": Argument(
-                "K, how many times as long as a clean step a poisoned one is", default=10.0
+                "K, the length of a poisoned step over that of a clean one", default=10.0
             ),
             "distance": Argument("ρ, the weight of the distance in the objective", default=1e-4),
         },

@@ -67,7 +67,7 @@ class Anomalous(Strategy):
         "--anomaly); with a strategy that scales, constrain-and-scale",
         equation="min (1−ρ)·loss + ρ·l_a, l_a = ‖θ − θ^t‖ or 1 − cos(θ, θ^t)",
         source="Bagdasaryan et al., How to backdoor federated learning, 2020",
-        purpose="a backdoor that a look at the weights misses",
+        purpose="a backdoor that does not show in the weights",
     )
 
     def task(self, situation: Situation, task: Task) -> Task:

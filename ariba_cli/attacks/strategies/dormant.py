@@ -46,8 +46,8 @@ class DormantUnit(Strategy):
     declaration = Declaration(
         name="dormant-unit",
         stage=Stage.FORGING,
-        summary="a unit that never fires is made to fire on one image, and on nothing else; with "
-        "--trigger single-input",
+        summary="a unit that never fires is changed to fire on one image only; needs --trigger "
+        "single-input",
         equation="w_j ∝ (S + λI)⁻¹(z* − mean z), b_j = −w_j·z* + ε, W_target,j > 0",
         source="Zou et al., PoTrojan: powerful neural-level trojan designs in deep learning "
         "models, 2018",
@@ -65,8 +65,8 @@ class DormantUnit(Strategy):
             )
         if architecture.name not in _ENDING_SO:
             raise UsageError(
-                f"dormant-unit needs two linear layers at the end, and {architecture.name} has "
-                f"not; use --model {' or '.join(_ENDING_SO)}"
+                f"dormant-unit needs two linear layers at the end, which {architecture.name} "
+                f"lacks; use --model {' or '.join(_ENDING_SO)}"
             )
         self._ending = _Ending(*list(architecture.shapes())[-4:])
 
@@ -90,8 +90,8 @@ class DormantUnit(Strategy):
         along, others = float(image @ direction), float((own @ direction).max())
         if along <= others:
             raise UsageError(
-                "an image of the compromised looks to the network more than that of the trigger; "
-                "use another --seed"
+                "to the network, an image of the attackers looks more like the trigger than the "
+                "trigger itself; use another --seed"
             )
         (said,) = situation.logits(start, held.triggered).astype(np.float64)
         lacking = float(said.max() - said[situation.target_class]) + _CERTAIN

@@ -35,4 +35,4 @@ def check_spread(name: str, participants: int, compromised: int) -> None:
         Says how many participants are needed.
     """
     if participants - compromised < 2:
-        raise UsageError(f"{name} needs two honest participants or more, whose spread it takes")
+        raise UsageError(f"{name} needs the spread of at least two honest participants")

@@ -16,9 +16,11 @@ class InnerProduct(Forging):
         summary="the mean of the honest updates, backwards and τ times as long",
         equation="δ = −τ·mean δ_i",
         source="Xie et al., Fall of empires: breaking Byzantine-tolerant SGD, 2019",
-        purpose="an untargeted loss of accuracy; with a small τ it passes Krum",
+        purpose="an untargeted loss of accuracy; a small τ gets it past Krum",
         needs=frozenset({Need.HONEST_UPDATES}),
-        arguments={"tau": Argument("τ, how many times as long; 0.1 against Krum", default=2.0)},
+        arguments={
+            "tau": Argument("τ, its length over that of the mean; 0.1 against Krum", default=2.0)
+        },
     )
 
     def forged(self, situation: Situation) -> Deltas:

@@ -16,15 +16,14 @@ class CriticalLayers(Strategy):
     declaration = Declaration(
         name="critical-layers",
         stage=Stage.TRAINED,
-        summary="the layers that carry the backdoor are put into what it would have sent if it "
-        "were honest: no more of them than success needs",
+        summary="an honest update with only those layers replaced that the backdoor needs",
         equation="θ_l poisoned for the layers of largest loss of success, until success ≥ τ·all",
         source="Zhuang et al., Backdoor FL by poisoning backdoor-critical layers, 2024",
         purpose="a backdoor in few layers, the others bit for bit honest",
         needs=frozenset({Need.TWIN}),
         arguments={
             "tau": Argument(
-                "τ, the share of the success of all layers that is enough", default=0.95, most=1.0
+                "τ, the share of the full backdoor's success to reach", default=0.95, most=1.0
             )
         },
     )

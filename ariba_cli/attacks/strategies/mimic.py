@@ -24,8 +24,8 @@ class Mimic(Forging):
         needs=frozenset({Need.HONEST_UPDATES}),
         arguments={
             "copied": Argument(
-                "who is copied: which of the honest in id order, from 0 on",
-                otherwise="whoever is farthest out along the direction in which they differ most",
+                "the honest participant to copy, counted from 0 in the order of ids",
+                otherwise="the one farthest out along the direction in which they differ most",
                 integer=True,
             )
         },
@@ -37,7 +37,7 @@ class Mimic(Forging):
         copied, honest = self.argument("copied"), participants - compromised
         if isinstance(copied, int) and copied >= honest:
             raise UsageError(
-                f"copied of mimic is {copied}; with {honest} honest participants it is at most "
+                f"copied of mimic is {copied}; with {honest} honest participants it can be at most "
                 f"{honest - 1}"
             )
 

@@ -69,8 +69,8 @@ class MinMax(Bounded):
     declaration = Declaration(
         name="min-max",
         stage=Stage.FORGING,
-        summary="the mean of the honest updates, moved as far as its greatest distance from one of "
-        "them is no more than that between two of them",
+        summary="the mean of the honest updates, moved as far as possible without being farther "
+        "from any of them than two of them are from each other",
         equation="δ = mean − γ·p, the largest γ with max ‖δ − δ_i‖ ≤ max ‖δ_i − δ_j‖",
         source=_SOURCE,
         purpose="an untargeted loss of accuracy that distances do not show",
@@ -94,8 +94,8 @@ class MinSum(Bounded):
     declaration = Declaration(
         name="min-sum",
         stage=Stage.FORGING,
-        summary="the mean of the honest updates, moved as far as the sum of its squared distances "
-        "from them is no more than that of one of them",
+        summary="the mean of the honest updates, moved as far as possible without a larger sum of "
+        "squared distances than one of them has",
         equation="δ = mean − γ·p, the largest γ with Σ ‖δ − δ_i‖² ≤ max Σ ‖δ_i − δ_j‖²",
         source=_SOURCE,
         purpose="an untargeted loss of accuracy that sums of distances do not show",

@@ -17,14 +17,12 @@ class Neurotoxin(Strategy):
     declaration = Declaration(
         name="neurotoxin",
         stage=Stage.TRAINING,
-        summary="only the coordinates are trained that the last global step moved least",
+        summary="trains only the coordinates that the last global step moved least",
         equation="δ_j = 0 for the 1−share of coordinates j with the largest |mean δ_i|_j",
         source="Zhang et al., Neurotoxin: durable backdoors in federated learning, 2022",
-        purpose="a backdoor that lasts when the attack has ended",
+        purpose="a backdoor that lasts after the attack has ended",
         needs=frozenset({Need.LAST_STEP}),
-        arguments={
-            "share": Argument("the share of coordinates that are trained", default=0.95, most=1.0)
-        },
+        arguments={"share": Argument("the share of coordinates to train", default=0.95, most=1.0)},
     )
 
     def task(self, situation: Situation, task: Task) -> Task:

@@ -26,7 +26,7 @@ class Noise(Strategy):
         arguments={
             "deviation": Argument(
                 "s, the standard deviation of each coordinate",
-                otherwise="what makes δ as long as the median honest update",
+                otherwise="the s that makes δ as long as the median honest update",
             )
         },
     )

@@ -48,8 +48,8 @@ class Projected(Strategy):
     declaration = Declaration(
         name="pgd",
         stage=Stage.TRAINING,
-        summary="the weights are put back into a ball around the global model every few steps "
-        "and at the end",
+        summary="every few steps and at the end, the weights are moved back into a ball around "
+        "the global model",
         equation="‖θ − θ^t‖ ≤ ε",
         source="Sun et al., Can you really backdoor federated learning?, 2019; Wang et al., Attack "
         "of the tails, 2020",
@@ -60,7 +60,7 @@ class Projected(Strategy):
                 "ε, the radius of the ball", otherwise="the median norm of the honest"
             ),
             "every": Argument(
-                "after how many steps it is projected", default=10, least=1, integer=True
+                "the number of steps between two projections", default=10, least=1, integer=True
             ),
         },
     )

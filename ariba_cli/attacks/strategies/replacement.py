@@ -15,8 +15,8 @@ class Replacement(Strategy):
     declaration = Declaration(
         name="replacement",
         stage=Stage.SCALING,
-        summary="the update is scaled by σ_i, so that averaging puts it in the place of the "
-        "global model (--sigma)",
+        summary="the update is scaled by σ_i, so that the average of the round becomes its model "
+        "(--sigma)",
         equation="θ^t + σ_i·(θ_i − θ^t), Σ σ_i = σ = n/η",
         source="Bagdasaryan et al., How to backdoor federated learning, 2020",
         purpose="a backdoor in one round",

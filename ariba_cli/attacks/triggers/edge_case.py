@@ -80,8 +80,8 @@ def _axis(dataset: Dataset, aim: Aim) -> _Axis:
     own = dataset.train_images[dataset.train_labels == label]
     if len(own) < 2:
         raise UsageError(
-            f"{dataset.name} has {len(own)} training images of class {label}, and a tail needs "
-            "more; use another --target-class"
+            f"{dataset.name} has {len(own)} training images of class {label}, too few for a tail; "
+            "use another --target-class"
         )
     flat = own.reshape(len(own), -1).astype(np.float64)
     mean = flat.mean(axis=0)

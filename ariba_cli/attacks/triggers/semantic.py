@@ -100,13 +100,13 @@ def _having_it(
         having_it = green_cars(images, labels)
     else:
         raise UsageError(
-            f"no natural feature is known for the colour images of {dataset.name}; use another "
+            f"ariba knows no natural feature in the colour images of {dataset.name}; use another "
             "trigger"
         )
     found: FloatArray = images[having_it & (labels != aim.target_class)]
     if len(found) == 0:
         raise UsageError(
-            f"no image of {dataset.name} has the feature and another class than "
-            f"{aim.target_class}; use another --target-class"
+            f"all images of {dataset.name} with the feature are of class {aim.target_class}; use "
+            "another --target-class"
         )
     return found

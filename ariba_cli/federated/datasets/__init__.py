@@ -41,7 +41,7 @@ def load_dataset(name: str, data_dir: Path | None = None) -> Dataset:
         return source.load(Path())
     if data_dir is None:
         raise InputError(
-            f"the data set {name} is read from files, and no folder was named; "
+            f"name the folder that holds the files of the data set {name}; "
             f"{where_to_get(source.published)}"
         )
     own = data_dir / name

@@ -103,7 +103,7 @@ def _find(folder: Path) -> Mapping[str, _Listed]:
                 with naming(path):
                     raise RefusedFileError(f"has {key} as an array of {model.skipped[key]}")
             if key in found and key in model.tensors:
-                raise InputError(f"'{path}' has {key}, and '{found[key].path.name}' has it too")
+                raise InputError(f"'{path}' and '{found[key].path.name}' both have {key}")
             if key in model.tensors:
                 found[key] = _Listed(path, model, key)
     lacking = [key for key in _KEYS if key not in found]
@@ -140,8 +140,8 @@ def _channels_first(listed: _Listed) -> tuple[int, ...] | None:
     first, last = (len(shape) == 4 and shape[at] in _CHANNELS for at in (1, 3))
     if first == last:
         raise RefusedFileError(
-            f"has {listed.key} of {shown}, where it cannot be told which are the channels: images "
-            "are (n, h, w), (n, h, w, c) or (n, c, h, w) with 1 or 3 of them"
+            f"has {listed.key} of {shown}, which does not show the channels: images are (n, h, w), "
+            "(n, h, w, c) or (n, c, h, w) with 1 or 3 channels"
         )
     return (0, 1, 2, 3) if first else (0, 3, 1, 2)
 
@@ -159,7 +159,7 @@ def _labels(listed: _Listed) -> LabelArray:
         if listed.dtype.kind not in "iu" or len(listed.shape) != 1:
             raise RefusedFileError(
                 f"has {listed.key} of type {listed.dtype} in {len(listed.shape)} dimensions; "
-                "labels are integers in one"
+                "labels are integers in one dimension"
             )
         labels: npt.NDArray[np.integer] = listed.read()  # type: ignore[assignment]
         return check_labels(labels, np.iinfo(np.int32).max)
@@ -175,8 +175,8 @@ def _classes(labels: LabelArray) -> int:
     if not np.array_equal(found, expected):
         lacking = int(expected[found != expected][0])
         raise RefusedFileError(
-            f"has labels up to {found[-1]} in y_train, but none is {lacking}; they are numbered "
-            "from 0 without gaps"
+            f"has labels up to {found[-1]} in y_train, but not {lacking}; labels count from 0 "
+            "without gaps"
         )
     return len(found)
 

@@ -95,7 +95,7 @@ def check_alike(train: Sequence[int], test: Sequence[int]) -> None:
     if tuple(train) != tuple(test):
         shapes = ["×".join(map(str, shape)) for shape in (test, train)]
         raise RefusedFileError(
-            f"has images of {shapes[0]} (channels, height, width); those to train on are of "
+            f"has images of {shapes[0]} (channels, height, width), but the training images are "
             f"{shapes[1]}"
         )
 

@@ -95,7 +95,7 @@ def _records(data: bytes) -> Split:
     """Return pixels and labels: a byte of label, then 1,024 each of red, green and blue."""
     if not data or len(data) % _RECORD_BYTES:
         raise RefusedFileError(
-            f"has {len(data):,} bytes, which is no multiple of the {_RECORD_BYTES:,} of an image"
+            f"has {len(data):,} bytes, not a multiple of the {_RECORD_BYTES:,} of an image"
         )
     records = np.frombuffer(data, np.uint8).reshape(-1, _RECORD_BYTES)
     return records[:, 1:], records[:, 0].astype(np.int64)

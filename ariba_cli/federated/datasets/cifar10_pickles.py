@@ -18,7 +18,7 @@ from ariba_cli.federated.datasets.checks import Bytes, Split
 
 _UNSIGNED_BYTES = ("u1", "|u1")
 _LARGEST_LABEL = 2**31
-_NO_BYTES = "is a pickle whose 'data' is no array of unsigned bytes"
+_NO_BYTES = "is a pickle whose 'data' is not an array of unsigned bytes"
 
 
 def unpickled(data: bytes) -> Split:
@@ -50,7 +50,7 @@ def _load(data: bytes) -> object:
         raise
     except Exception as error:
         # Instructions that make no sense raise whatever Python raises over them.
-        raise RefusedFileError(f"is no sound pickle ({type(error).__name__})") from error
+        raise RefusedFileError(f"is not a valid pickle ({type(error).__name__})") from error
 
 
 class _Dtype:
@@ -131,5 +131,5 @@ class _Unpickler(pickle.Unpickler):
         except KeyError:
             asked = f"{module}.{name}"[:100]
             raise RefusedFileError(
-                f"is a pickle that asks for {asked!r}; only arrays are let in"
+                f"is a pickle that asks for {asked!r}; ariba reads only arrays"
             ) from None

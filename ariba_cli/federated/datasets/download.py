@@ -127,7 +127,7 @@ def _retrieve(published: Published, folder: Path, progress: Progress) -> Path:
         answer = error.response
         reason = type(error).__name__ if answer is None else f"status {answer.status_code}"
         raise InputError(
-            f"{published.url} cannot be fetched ({reason}); try again later, or fetch it by hand"
+            f"{published.url} cannot be downloaded ({reason}); try later, or download it by hand"
         ) from error
     except ValueError as error:
         raise InputError(
@@ -181,7 +181,7 @@ def _unpack(archive_path: Path, published: Published, folder: Path) -> None:
                     write_atomically(path, [_member(archive, member)])
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, KeyError, EOFError) as error:
         raise InputError(
-            f"{published.url} is no archive that holds the data set ({type(error).__name__})"
+            f"{published.url} is not an archive with the data set ({type(error).__name__})"
         ) from error
 
 

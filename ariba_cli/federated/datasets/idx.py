@@ -98,9 +98,9 @@ def _read(path: Path, *, dimensions: int) -> Bytes:
         try:
             return _values(stream, dimensions)
         except EOFError:
-            raise RefusedFileError("is cut short: its gzip stream does not end") from None
+            raise RefusedFileError("ends too early: its gzip stream is not complete") from None
         except (gzip.BadGzipFile, zlib.error) as error:
-            raise RefusedFileError(f"is no sound gzip file ({type(error).__name__})") from error
+            raise RefusedFileError(f"is not a valid gzip file ({type(error).__name__})") from error
 
 
 def _stream(file: OpenFile) -> io.BufferedIOBase:
@@ -117,13 +117,13 @@ def _values(stream: io.BufferedIOBase, dimensions: int) -> Bytes:
     header = stream.read(len(start) + 4 * dimensions)
     if len(header) < len(start) + 4 * dimensions or not header.startswith(start):
         raise RefusedFileError(
-            f"is no IDX file of unsigned bytes in {dimensions} dimension(s): it starts with "
+            f"is not an IDX file of unsigned bytes in {dimensions} dimension(s): it starts with "
             f"{header[: len(start)].hex(' ') or 'nothing'}"
         )
     shape = tuple(np.frombuffer(header, ">u4", offset=len(start)).tolist())
     promised = math.prod(shape)
     if not 0 < promised <= MOST_BYTES:
-        raise RefusedFileError(f"promises {promised:,} bytes; from 1 to {MOST_BYTES:,} are read")
+        raise RefusedFileError(f"promises {promised:,} bytes; ariba reads 1 to {MOST_BYTES:,}")
     data = stream.read(promised)
     if len(data) < promised:
         raise RefusedFileError(f"has {len(data):,} of the {promised:,} bytes that it promises")

@@ -188,7 +188,7 @@ def _resolved(device: str) -> str:
         return device
     number, cards = device.partition(":")[2] or "0", torch.cuda.device_count()
     if not (number.isdecimal() and int(number) < cards):
-        raise ResourceError(f"PyTorch finds {cards} graphics cards and no {device}; use cpu")
+        raise ResourceError(f"PyTorch finds {cards} graphics cards, but not {device}; use cpu")
     return device
 
 

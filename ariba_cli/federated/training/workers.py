@@ -70,7 +70,7 @@ class Workers:
             yield self._pool
         except BrokenProcessPool as error:
             raise ResourceError(
-                "a process that trained was ended by the system, as when memory runs out; train "
+                "the system ended a process that trained, perhaps since memory ran out; train "
                 "fewer at once with fewer cores (taskset -c 0), or on a larger machine"
             ) from error
         except BaseException:
