@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import ariba_cli as ariba
+from ariba_cli.auditing.examination import _Examination
 from ariba_cli.base.errors import AribaError, InputError, OutputError, UsageError
 from ariba_cli.files import objects, stores
 from ariba_cli.files.stores import RemotePath, store_of
@@ -90,6 +92,43 @@ def test_no_more_is_read_than_headers_and_layers(
         assert len(store.ranges) <= 3 * PEOPLE + 2
 
 
+def test_the_next_layer_is_read_while_one_is_scored(
+    store: Store, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = store.take(large, "ahead")
+    own = _Examination.examine
+    size = LAYER[0] * LAYER[1] * 4
+    read: list[int] = []
+
+    def waiting(self: _Examination, *given: Any) -> Any:
+        read.append(0)
+        until = time.monotonic() + 20
+        while read[-1] < 2 * PEOPLE and time.monotonic() < until:
+            read[-1] = sum(length == size for _, length in store.ranges)
+            time.sleep(0.01)
+        return own(self, *given)
+
+    monkeypatch.setattr(_Examination, "examine", waiting)
+    assert digest(where, k_est=2) == digest(large, k_est=2)
+    assert read[:2] == [2 * PEOPLE] * 2
+
+
+def test_an_audit_that_ends_early_reads_nothing_more(
+    store: Store, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = store.take(large, "early")
+
+    def failing(*_: object) -> None:
+        raise InputError("this is enough")
+
+    monkeypatch.setattr(_Examination, "examine", failing)
+    with pytest.raises(InputError, match="this is enough"):
+        digest(where, k_est=2)
+    done = len(store.ranges)
+    time.sleep(0.2)
+    assert len(store.ranges) == done
+
+
 def test_a_report_is_verified_against_a_store(store: Store) -> None:
     where = store.take(ATTACKED, "round")
     report = parse_report(ariba.audit(ATTACKED, verify_seal=True).to_json())
@@ -155,8 +194,8 @@ def test_an_object_that_is_replaced_is_refused(store: Store) -> None:
     [
         ("s3://nowhere/round", "there is no bucket 's3://nowhere'"),
         (f"s3://{BUCKET}/nothing", "there is no directory"),
-        ("s3://", "names no bucket"),
-        ("s3:", "names no bucket"),
+        ("s3://", "lacks the bucket"),
+        ("s3:", "lacks the bucket"),
         ("az://container/round", "there are no credentials"),
         ("s3:/nowhere/round", "there is no bucket 's3://nowhere'"),
         ("S3://nowhere/round", "ariba cannot read S3://; did you mean s3://?"),

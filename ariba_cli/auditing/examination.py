@@ -28,10 +28,11 @@ from ariba_cli.native.sides import sides_of
 from ariba_cli.scoring.gathering import Gathered, Origin, gather
 from ariba_cli.scoring.marks import Marks
 from ariba_cli.scoring.update_statistics import Float64, Statistic, squared_distances
+from ariba_cli.updates.ahead import LayersInTurn
 from ariba_cli.updates.fragments import FragmentLayout, Fragments, TensorValues
 from ariba_cli.updates.intake import Submission, differing_changes, offers, why_too_few
 from ariba_cli.updates.lazy import LeftOutError
-from ariba_cli.updates.reading import LayerValues, read_layer, read_start
+from ariba_cli.updates.reading import LayerValues, read_start
 from ariba_cli.verdicts.evidence import LayerEvidence
 from ariba_cli.verdicts.verdict import ExaminedLayer, MarkedLayer
 
@@ -157,16 +158,20 @@ def examine_all(
     offered = [_offering(submissions, chosen) for chosen in choice.layers]
     k_est = settings.k_est
     examined: list[Examined] = []
-    for part, chosen in enumerate(choice.layers):
-        # A percentage is of all who may still be scored, a number has to leave one of all.
-        elsewhere = set().union(*offered[part + 1 if k_est.number is None else 0 :])
-        one = _Examination(
-            chosen, replace(settings, k_est=k_est), plan, wanted, frozenset(elsewhere)
-        )
-        found = one.examine(submissions, part_of(progress, part, len(choice.layers)))
-        examined.append(found)
-        if found.k_est:
-            k_est = KEst(k_est.text, number=found.k_est)
+    layers = [chosen.layer for chosen in choice.layers]
+    with LayersInTurn(submissions, layers, settings.memory, settings.workers) as in_turn:
+        for part, chosen in enumerate(choice.layers):
+            # A percentage is of all who may still be scored, a number has to leave one of all.
+            elsewhere = set().union(*offered[part + 1 if k_est.number is None else 0 :])
+            one = _Examination(
+                chosen, replace(settings, k_est=k_est), plan, wanted, frozenset(elsewhere)
+            )
+            told = part_of(progress, part, len(layers))
+            # Nothing of it is held afterwards.
+            found = one.examine(*in_turn.take(part, told), told)
+            examined.append(found)
+            if found.k_est:
+                k_est = KEst(k_est.text, number=found.k_est)
     if all(one.layer is None for one in examined):
         raise InputError(examined[0].findings[0].detail)
     return examined
@@ -194,12 +199,10 @@ class _Examination:
     wanted: Wanted | None
     elsewhere: frozenset[str]
 
-    def examine(self, submissions: Sequence[Submission], progress: Progress) -> Examined:
-        """Read the layer of every participant and score it; nothing is held afterwards."""
-        # What is found in this layer says nothing of the others.
-        submissions = [replace(submission) for submission in submissions]
-        memory, workers = self.settings.memory, self.settings.workers
-        values = read_layer(submissions, self.chosen.layer, memory, progress, workers)
+    def examine(
+        self, submissions: Sequence[Submission], values: LayerValues, progress: Progress
+    ) -> Examined:
+        """Score the layer of every participant."""
         while True:
             try:
                 return self._score(submissions, values, progress)

@@ -1,6 +1,6 @@
 """Work on all cores: in threads, since NumPy, hashing and reading release the interpreter."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -38,10 +38,11 @@ def map_workers(
 
 def thread_map(
     function: Callable[..., Result], *items: Iterable[Any], workers: int | None = None
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield the results of a function for all items in their order, like `map`.
 
-    There is one worker per core, or as many as are given.
+    There is one worker per core, or as many as are given. When it is closed, nothing more is
+    started.
     """
     listed = list(zip(*items, strict=True))
     if len(listed) == 1 or workers == 1:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -177,10 +178,10 @@ def _read(
     values = []
     with one_blas_thread():
         workers = _readers(taken) or (1 if len(taken) * layer.spec.values < _FEW else None)
-        read = thread_map(_Offered.read, taken, buffers, workers=workers)
-        for done, found in enumerate(read, 1):
-            values.append(found)
-            progress(f"reading {layer.name}", done, len(taken))
+        with closing(thread_map(_Offered.read, taken, buffers, workers=workers)) as read:
+            for done, found in enumerate(read, 1):
+                values.append(found)
+                progress(f"reading {layer.name}", done, len(taken))
     return values
 
 
