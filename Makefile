@@ -11,13 +11,14 @@ PIN = $(TOOLS)/bin/uv pip compile --quiet --universal --generate-hashes --no-ann
 	--python-version 3.11 --constraint constraints.txt --custom-compile-command 'make pins'
 RUN := $(VENV)/bin
 
-.PHONY: help demo test check docs man golden fuzz sanitize bench
+.PHONY: help demo test check docs man site golden fuzz sanitize bench
 
 help:
 	@echo "make demo    train a federation, compromise five participants, find them"
 	@echo "make test    run the tests"
 	@echo "make check   check format, lint and types"
 	@echo "make docs    write the pages again that are made, such as docs/commands.md"
+	@echo "make site    build the site of the documentation in dist/site"
 	@echo "make man     write dist/man, a manual page of each command"
 	@echo "make golden  make the golden reports of fixtures/ again"
 	@echo "make pins    write requirements.txt and requirements-all.txt again: each dependency with its hashes"
@@ -62,6 +63,9 @@ sbom: $(TOOLS)/.complete
 	$(TOOLS)/bin/cyclonedx-py requirements requirements-all.txt --pyproject pyproject.toml \
 		--output-reproducible --output-file dist/sbom.cdx.json
 
+site: $(VENV)/.site
+	NO_MKDOCS_2_WARNING=1 $(RUN)/python -m mkdocs build --strict --quiet
+
 fuzz: $(VENV)/.fuzz
 	$(RUN)/python -m tests.fuzz $(READER) --seconds $(SECONDS) --jobs $(JOBS) --seed $(SEED)
 
@@ -70,6 +74,10 @@ sanitize: $(VENV)/.complete
 
 bench: $(VENV)/.complete
 	$(RUN)/python -m benchmarks --json runs/bench.json
+
+$(VENV)/.site: $(VENV)/.complete
+	$(RUN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
 
 $(VENV)/.fuzz: $(VENV)/.complete
 	$(RUN)/pip install --quiet --constraint constraints.txt --editable '.[fuzz]'

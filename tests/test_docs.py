@@ -1,16 +1,21 @@
 """The pages of documentation: commands that they show work, and links lead somewhere."""
 
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import typer.main
 
+from ariba_cli import audit
 from ariba_cli.base.findings import FindingKind
 from ariba_cli.cli.app import app
+from ariba_cli.detectors import DETECTORS
 from tests.conftest import FIXTURES, REPOSITORY, Ariba, environment
 from tests.oracle import oracle
 
@@ -112,6 +117,35 @@ def test_the_method_in_a_few_lines_is_the_method() -> None:
     weights[3] *= 5
     found = shown["shares"](weights, 3)  # type: ignore[operator]
     assert (found * 40).tolist() == oracle(list(weights), 40, 9, 3).scores
+
+
+def test_what_a_first_audit_prints_is_what_the_page_shows(ariba: Ariba) -> None:
+    (shown,) = blocks(REPOSITORY / "docs" / "first-audit.md", "text")
+    assert ariba("audit", FIXTURES / "attacked", "--top", "5").stdout.decode() == shown
+
+
+def test_what_cannot_be_run_here_is_what_the_commands_take() -> None:
+    found = [
+        line
+        for name in ("flower-tutorial.md", "adding-a-detector.md")
+        for line in "".join(blocks(REPOSITORY / "docs" / name, "text")).splitlines()
+        if line.startswith("ariba ")
+    ]
+    assert len(found) == 5
+    for line in found:
+        _, name, *words = shlex.split(line)
+        if "--list-detectors" not in words:
+            COMMANDS[name].make_context(name, words)
+
+
+def test_the_detector_of_the_tutorial_finds_who_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = blocks(REPOSITORY / "docs" / "adding-a-detector.md", "python")
+    module = ModuleType("ariba_cli.detectors.mean_distance")
+    exec(code, vars(module))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(DETECTORS, "mean-distance", "mean_distance")
+    verdict = audit(FIXTURES / "attacked", detectors="mean-distance", k_est=4)
+    assert {one.id for one in verdict.suspects[:2]} == {"p15", "p18"}
 
 
 @pytest.mark.parametrize("code", blocks(REPOSITORY / "docs" / "python.md", "python"))
