@@ -215,7 +215,7 @@ def test_what_is_no_group_in_the_file_of_a_round_hides_no_other(
 
 @pytest.mark.parametrize(
     ("names", "reason"),
-    [(NAMES[:2], "3 arrays, and 2 names"), ((*NAMES, "more"), "3 arrays, and 4 names")],
+    [(NAMES[:2], "3 arrays, but 2 names"), ((*NAMES, "more"), "3 arrays, but 4 names")],
 )
 def test_names_must_be_as_many_as_arrays(
     tmp_path: Path, names: tuple[str, ...], reason: str
