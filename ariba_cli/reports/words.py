@@ -333,14 +333,13 @@ def _unproven_in_words(verdict: Verdict) -> list[str]:
             "Whether everybody else is honest: k_est is an estimate, and who ranks below the "
             "suspects is not cleared.",
         ]
-    lines = ["Whether everybody else is honest: who is not flagged is not cleared."]
-    if verdict.suspects:
-        lines.insert(
-            0,
-            "Whether each of those is compromised: an honest participant with rare data, or with "
-            "other training, can stand out too.",
-        )
-    return lines
+    if not verdict.suspects:
+        return ["Whether everybody is honest: who is not flagged is not cleared."]
+    return [
+        "Whether each of those is compromised: an honest participant with rare data, or with "
+        "other training, can stand out too.",
+        "Whether everybody else is honest: who is not flagged is not cleared.",
+    ]
 
 
 def _margin_in_words(verdict: Verdict) -> str:

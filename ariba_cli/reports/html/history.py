@@ -270,7 +270,7 @@ def _rounds(history: History) -> Element:
 
 def _findings(history: History) -> Element:
     lines = findings_in_words(history.findings)
-    shown = bullets(lines) if lines else paragraph("Nothing was found wrong with the rounds.")
+    shown = bullets(lines) if lines else paragraph("No findings.")
     return section("findings", "Findings", shown)
 
 
