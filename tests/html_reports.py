@@ -43,7 +43,7 @@ def html_report(
     truth: bool = False,
     detectors: Sequence[str] = ("mahalanobis",),
 ) -> Report:
-    """Return a report on participants of whom the first k̃ stand out; every text is renamed.
+    """Return a report on participants of whom the first k_est stand out; every text is renamed.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def _input(name: str, rename: Rename) -> Input:
 
 
 def _stability(ids: Sequence[str], layers: Sequence[str], k_est: int) -> Stability:
-    """Return steps in which the k̃ first by id enter one by one; one of them leaves again."""
+    """Return steps in which the k_est first by id enter one by one; one of them leaves again."""
     last = min(2 * k_est, len(ids) - 1)
     steps = [KEstStep(k_est=k, enter=(ids[k - 1],), leave=()) for k in range(1, last + 1)]
     if last > k_est:

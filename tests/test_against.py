@@ -172,4 +172,4 @@ def test_searches_that_cannot_be_are_refused(
 def test_its_options_are_of_no_use_without_it(ariba: Ariba) -> None:
     done = ariba("attack", CLEAN, "--out", "attacked", "--tries", "5")
     assert done.returncode == 2
-    assert done.stderr == b"error: --tries is of --against; add --against panel, or leave it out\n"
+    assert done.stderr == b"error: --tries needs --against; add --against panel, or leave it out\n"

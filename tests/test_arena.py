@@ -152,7 +152,7 @@ def test_every_choice_of_a_federation_meets_every_attack_and_every_defence(tmp_p
         ("audit = {}", "", "must have audit, aggregate or prune"),
         ("k = 2", "k = 0", "k must be one or more integers"),
         ("k = 2", "", "k must be one or more integers"),
-        ("k = 2", "k = 2\nfrom-round = 0", "from-round one where it is given"),
+        ("k = 2", "k = 2\nfrom-round = 0", "from-round, if given, one of them"),
         ('name = "hidden"', 'name = "../hidden"', "a name of small letters"),
         ('name = "krum"', 'name = "verdict"', "the defence 'verdict' twice"),
         ('attack = "hidden-k2"', 'attack = "hidden"', r"did you mean hidden-k2\?"),
@@ -162,7 +162,7 @@ def test_every_choice_of_a_federation_meets_every_attack_and_every_defence(tmp_p
         ("seed = [0, 1]", "seed = [[0]]", "seed must be text, a number"),
         ("seed = [0, 1]", "seed = []", "seed must be text, a number"),
         ("[[federation]]", "[federation]", r"each under a line \[\[federation\]\]"),
-        ("seed = [0, 1]", f"seed = {list(range(9000))}", "at most 100,000 are run"),
+        ("seed = [0, 1]", f"seed = {list(range(9000))}", "the arena runs at most 100,000"),
         ("title =", "title", "is not TOML"),
     ],
 )
@@ -242,7 +242,7 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, fake: Fake) -> None:
     changed = config(tmp_path, TEXT.replace("20%", "30%"))
     run(changed, Settings(fake.folder))
     assert len(fake.ran) == 4 * 4 * 3
-    with pytest.raises(UsageError, match="was made by other commands"):
+    with pytest.raises(UsageError, match="was made with other commands"):
         run(config(tmp_path, TEXT.replace("target-class = 4", "")), Settings(fake.folder))
 
 

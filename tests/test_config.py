@@ -147,7 +147,7 @@ def test_none_of_another_user_is_read(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[adit]\n", "there is no command adit; did you mean audit?"),
+        ("[adit]\n", "ariba has no command adit; did you mean audit?"),
         ("[audit]\nk-ets = 7\n", "audit has no option k-ets; did you mean k-est?"),
         ("[audit]\nconfig = 'x'\n", "audit has no option config"),
         ("level = 0.1\n", "level stands outside of a table"),

@@ -39,7 +39,7 @@ def nobody(_: str) -> None:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a round, in memory, with the k̃ to audit it by."""
+    """One layer of a round, in memory, with the k_est to audit it by."""
 
     values: Array
     cut: FragmentLayout
@@ -226,7 +226,7 @@ def test_rough_distances_are_off_by_less_than_is_allowed_for(
 
 @pytest.mark.parametrize(("k_est", "most"), [(4, 0.03), (9, 0.1)])
 def test_few_fragments_are_put_in_order(k_est: int, most: float) -> None:
-    """Whatever k̃ is: those in the bins of its cuts, and in the bins beside them."""
+    """Whatever k_est is: those in the bins of its cuts, and in the bins beside them."""
     layer = usual(2, m=4000)
     fragments = layer.fragments()
     distances = near_cuts.Distances(fragments, exactly_whitened(fragments), Cpu())

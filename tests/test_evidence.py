@@ -165,7 +165,7 @@ def test_whoever_cannot_be_told_apart_is_said_to_be(tmp_path: Path, ariba: Ariba
     text = " ".join(ariba("audit", root, "--explain", "p1").stdout.decode().split())
     assert "p1 is not ranked: the updates cannot be told apart in the layers" in text
     done = ariba("audit", root, "--explain", "p1", "-f", "csv")
-    assert done.stderr == b"error: --explain has no place in a CSV; use -f table, or -f json\n"
+    assert done.stderr == b"error: --explain does not work with -f csv; use -f table, or -f json\n"
 
 
 def test_evidence_does_not_change_the_result(ariba: Ariba) -> None:

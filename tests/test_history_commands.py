@@ -92,7 +92,7 @@ def test_what_is_written_of_a_report_is_what_the_audit_wrote(
     assert "Participants and rounds" in texts
     done = ariba("report", lines, "-f", "sarif")
     assert done.returncode == 2
-    assert b"sarif is of one round" in done.stderr
+    assert b"sarif holds one round" in done.stderr
 
 
 def test_names_are_nothing_but_text_on_the_page(lines: Path) -> None:
@@ -139,7 +139,7 @@ def test_two_reports_on_runs_are_compared(lines: Path, ariba: Ariba, tmp_path: P
     (tmp_path / "one.json").write_bytes(lines.read_bytes().splitlines()[0])
     done = ariba("diff", lines, "one.json")
     assert done.returncode == 2
-    assert b"give two of one kind" in done.stderr
+    assert b"give two reports of one kind" in done.stderr
 
 
 def spoiled(lines: Path, tmp_path: Path, spoil: Any, *, hashed: bool) -> Path:

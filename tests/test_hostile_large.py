@@ -85,7 +85,7 @@ def test_running_out_of_memory_over_one_update_is_not_the_end_of_the_others(
     verdict = audit(round_, AuditSettings(layers=("conv2",)))
     assert len(verdict.ranking) == 4
     for findings in (verdict.findings, inspect_round(round_).findings):
-        assert ("refused", "needs more memory than there is", "p9") in [
+        assert ("refused", "needs more memory than this machine has", "p9") in [
             (one.kind, one.detail, one.participant) for one in findings
         ]
 

@@ -183,10 +183,10 @@ def test_r_of_the_last_rounds_in_which_a_client_took_part() -> None:
     ("policy", "audited", "why"),
     [
         ("flaged", {}, "did you mean 'flagged'"),
-        ("3-of-2", {}, "nobody is named in 3 of 2 rounds"),
-        ("0-of-2", {}, "there is no policy"),
+        ("3-of-2", {}, "3-of-2 asks for more rounds"),
+        ("0-of-2", {}, "unknown policy"),
         ("flagged", None, "needs an audit"),
-        ("flagged", {"k_est": 2}, "take the policy suspects"),
+        ("flagged", {"k_est": 2}, "use the policy suspects"),
         ("suspects", {}, "give audit={'k_est': …}"),
     ],
 )
@@ -200,7 +200,7 @@ def test_arguments_of_audits_are_checked_before_the_first_round() -> None:
         gate(None, audit={"layer": "conv2"})
     with pytest.raises(UsageError, match="unknown detector"):
         gate(None, audit={"detectors": "no-such"})
-    with pytest.raises(UsageError, match="fail is 'open' or 'closed'"):
+    with pytest.raises(UsageError, match="fail must be 'open' or 'closed'"):
         gate(None, fail="maybe")
 
 
@@ -290,13 +290,13 @@ def test_a_round_of_nobody_is_said_and_not_saved(
 def test_replies_that_cannot_be_decoded_are_in_the_record(tmp_path: Path) -> None:
     one = gate(tmp_path)
     replies = [reply(name, own) for name, own in everybody().items()]
-    replies.append(reply("bad", None, samples=None, wrong="is no array"))
+    replies.append(reply("bad", None, samples=None, wrong="is not an array"))
     metrics = {"loss": np.nan, "big": 10**400, "list": [1] * 10**6, "text": "é" * 1000, "n": 3}
     metrics |= {f"m{i}": 0 for i in range(1000)}
     replies.append(reply("odd", sent(20), metrics=metrics))
     found = one.judge(1, None, replies, [("17", "ran out of memory")])
     one.close()
-    assert found.left_out["bad"].why == "is no array"
+    assert found.left_out["bad"].why == "is not an array"
     record = json.loads((tmp_path / "round_0001" / "host.json").read_text())
     assert record["failures"] == [{"node": "17", "error": "ran out of memory"}]
     assert record["participants"]["bad"]["samples"] is None

@@ -190,9 +190,12 @@ def renamed(_: int, __: int, start: Tensors) -> RecordDict:
         ),
         (lambda *one: content(one[2], more=1), "has other records or metrics"),
         (lambda *one: content(one[2], train_loss=[0.5]), "has other records or metrics"),
-        (lambda *one: content(one[2], **{"num-examples": -40}), "gives no positive number"),
-        (lambda *one: content(one[2], **{"num-examples": np.inf}), "gives no positive number"),
-        (lambda *one: content(one[2], **{"num-examples": [1]}), "gives no positive number"),
+        (lambda *one: content(one[2], **{"num-examples": -40}), "does not give a positive number"),
+        (
+            lambda *one: content(one[2], **{"num-examples": np.inf}),
+            "does not give a positive number",
+        ),
+        (lambda *one: content(one[2], **{"num-examples": [1]}), "does not give a positive number"),
     ],
 )
 def test_one_malformed_reply_costs_that_reply(hostile: Client, why: str, tmp_path: Path) -> None:
@@ -264,7 +267,7 @@ def test_a_strategy_with_a_start_of_its_own_is_not_replaced() -> None:
     class Own(strategies.FedAvg):  # type: ignore[misc, unused-ignore]
         def start(self, *_: Any, **__: Any) -> None: ...
 
-    with pytest.raises(UsageError, match="Own runs its rounds by a start of its own"):
+    with pytest.raises(UsageError, match="Own has its own start method"):
         AribaStrategy(Own(), out=None)
     with pytest.raises(UsageError, match="FedXgbBagging collects trees"):
         AribaStrategy(strategies.FedXgbBagging(), out=None)

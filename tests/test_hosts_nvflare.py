@@ -215,7 +215,7 @@ def test_differences(tmp_path: Path) -> None:
 def test_whoever_fails_closed_keeps_the_model(tmp_path: Path) -> None:
     closed = AribaAggregator(str(tmp_path), policy="flagged", fail="closed")
     closed.accept_model(answer(SITES[0], learnt(SITES[0])))
-    with pytest.raises(InputError, match="what was sent out is not known"):
+    with pytest.raises(InputError, match="the model sent out is unknown"):
         closed.aggregate_model()
     closed.handle_event("_end_run", context())
     told_of_the_model(closed, 2)

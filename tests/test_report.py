@@ -244,7 +244,7 @@ STABILITY = ("detectors", 0, "stability")
     ],
 )
 def test_what_does_not_fit_together_is_refused(data: bytes, spoil: Spoil, why: str) -> None:
-    with pytest.raises(InputError, match="the report is no report of an audit: ") as raised:
+    with pytest.raises(InputError, match="the report is not a report of an audit: ") as raised:
         parse_report(spoiled(data, spoil))
     assert why in str(raised.value)
 
@@ -322,7 +322,7 @@ def of_a_layer(result: Json) -> None:
 def test_what_detectors_of_updates_cannot_have_said_is_refused(
     of_updates: bytes, spoil: Spoil, why: str
 ) -> None:
-    with pytest.raises(InputError, match="the report is no report of an audit: ") as raised:
+    with pytest.raises(InputError, match="the report is not a report of an audit: ") as raised:
         parse_report(spoiled(of_updates, spoil))
     assert why in str(raised.value)
 
@@ -370,19 +370,19 @@ VERSION = b'"schema_version": "2.'
         (b"", "is empty"),
         (lambda data: data[:1000], "is cut short"),
         (lambda data: data[:-3], "is cut short"),
-        (lambda data: data + data, "holds more than one report"),
+        (lambda data: data + data, "holds several reports"),
         (lambda data: data.replace(b'"p03"', b'"p\x1b3"'), "is not strict JSON"),
         (lambda data: data.replace(VERSION, b'"schema_version": "3.'), "schema version 3.0.0"),
         (lambda data: spoiled(data, dict, version="1.2.0"), "has schema version 1.2.0"),
         (lambda data: spoiled(data, dict, version="1.0.0"), "has schema version 1.0.0"),
         (lambda data: data.replace(b'"headline": "S', b'"headline": "s'), "its words_sha256 is"),
-        (lambda data: data.replace(b'"suspect": true', b'"suspect": false'), "as it was written"),
+        (lambda data: data.replace(b'"suspect": true', b'"suspect": false'), "was changed: its "),
         (b"[1]", "is not a JSON object"),
-        (b"{}", "is no report of ariba"),
+        (b"{}", "is not a report of ariba"),
         (b"[" * 100_000, "is not strict JSON"),
         (b"PK\x03\x04", "is not strict JSON"),
         (lambda data: data.replace(b'"result"', b'"run"', 1), "occurs twice"),
-        (lambda data: spoiled(data, lambda result: result.clear()), "is no report of an audit"),
+        (lambda data: spoiled(data, lambda result: result.clear()), "is not a report of an audit"),
     ],
 )
 def test_what_is_no_report_is_refused_in_one_line(
@@ -423,7 +423,7 @@ def test_what_only_a_newer_version_understands_says_so(data: bytes) -> None:
     content["result"]["findings"] = [{"kind": "new", "participant": None}]
     content["words"]["findings"] = ["x"]
     content["schema_version"] = "2.99.0"
-    with pytest.raises(InputError, match=r"schema version 2\.99\.0, .* take a newer one"):
+    with pytest.raises(InputError, match=r"schema version 2\.99\.0, .* install a newer one"):
         parse_report(hashed_again(content))
 
 

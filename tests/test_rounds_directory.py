@@ -240,7 +240,7 @@ def test_members_come_in_their_order_and_refusals_are_findings(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "error", [RefusedFileError("needs more memory than there is"), MemoryError]
+    "error", [RefusedFileError("needs more memory than this machine has"), MemoryError]
 )
 def test_what_work_on_a_model_refuses_is_a_finding(
     tmp_path: Path, error: type[Exception] | Exception
@@ -252,7 +252,7 @@ def test_what_work_on_a_model_refuses_is_a_finding(
         raise error
 
     (member,) = found.participants
-    detail = "needs more memory than there is"
+    detail = "needs more memory than this machine has"
     assert found.use(member, work) == Finding(FindingKind.REFUSED, detail, "p0")
 
 

@@ -76,7 +76,7 @@ def test_a_schema_knows_every_kind_of_finding(name: str, never: set[FindingKind]
 def test_no_other_schema_is_known() -> None:
     with pytest.raises(UsageError, match="did you mean 'audit'"):
         schema("adit")
-    with pytest.raises(UsageError, match="known are arena, audit, "):
+    with pytest.raises(UsageError, match="use one of arena, audit, "):
         schema("../../x")
 
 

@@ -22,7 +22,7 @@ CLEAR = 1e-9
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a round, with the k̃ to audit it by."""
+    """One layer of a round, with the k_est to audit it by."""
 
     tensors: Sequence[Array]
     cut: FragmentLayout

@@ -211,7 +211,7 @@ def test_an_empty_entry_ends_the_list(tmp_path: Path, ariba: Ariba) -> None:
     ("arguments", "message"),
     [
         ([], "Missing argument 'ROUND...'"),
-        ([CLEAN, "--files0-from", "-"], "use one of the two"),
+        ([CLEAN, "--files0-from", "-"], "not both"),
         (["--files0-from", "nowhere"], "'nowhere' cannot be read: No such file"),
         (["--files0-from", "."], "cannot be read: Is a directory"),
         (["--files0-from", "-"], "names no round"),

@@ -107,7 +107,7 @@ def results(counted: list[LayerCounts], k_est: int) -> list[MarkedLayer]:
 
 
 def named(counted: list[LayerCounts], k_est: int) -> list[str]:
-    """Return the suspects by the marks for a k̃."""
+    """Return the suspects by the marks for a k_est."""
     return [one.id for one in scores_of_marks(results(counted, k_est))[:k_est]]
 
 

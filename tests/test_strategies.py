@@ -62,7 +62,7 @@ def test_a_strategy_declares_what_there_is_to_know(name: str) -> None:
         (("noise",), {"deviations": 1}, "noise takes no argument 'deviations'; did you mean dev"),
         (("replacement",), {"zeal": 1}, "replacement takes no argument 'zeal'; it takes none"),
         ((), {"zeal": 1}, "an attack without a strategy takes no argument 'zeal'"),
-        (("replacement",), {"deviation": 1}, "deviation is of --strategy noise; name that"),
+        (("replacement",), {"deviation": 1}, "deviation needs --strategy noise; add that"),
         (
             ("noise",),
             {"deviation": -1},

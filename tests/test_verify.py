@@ -200,7 +200,7 @@ def test_a_participant_who_was_not_there_differs(attacked: Path, data: bytes) ->
     shutil.copy(folder / "p03.safetensors", folder / "p99.safetensors")
     found = verified(parse_report(data), attacked).differences
     assert found.inputs == (
-        "p99: participants/p99.safetensors is in the round, and not in the report",
+        "p99: participants/p99.safetensors is in the round, but not in the report",
     )
     assert any("p99.safetensors is not in manifest.json" in line for line in found.rest)
 
@@ -254,7 +254,7 @@ def test_a_round_that_can_no_longer_be_audited_differs(ariba: Ariba, tmp_path: P
     lines = done.stdout.decode().splitlines()
     assert done.returncode == 1
     assert lines[0].startswith("p1: p1.safetensors is not what was audited: it ")
-    assert lines[1].startswith("no audit is possible now: 2 of 3 updates can be scored")
+    assert lines[1].startswith("the audit cannot be repeated: 2 of 3 updates can be scored")
 
 
 @pytest.mark.parametrize("given", [False, True])
@@ -283,7 +283,7 @@ def test_a_report_of_another_schema_is_refused(ariba: Ariba, path: Path, data: b
     path.write_bytes(spoiled(data, dict, version="1.2.0"))
     done = ariba("verify", path, ATTACKED)
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"has schema version 1.2.0, and this version of ariba reads 2.0.0" in done.stderr
+    assert b"has schema version 1.2.0, but this version of ariba reads 2.0.0" in done.stderr
 
 
 def test_a_report_in_its_round_is_no_participant(ariba: Ariba, tmp_path: Path) -> None:
@@ -377,8 +377,12 @@ def test_a_detector_is_run_with_what_it_was_given(
 @pytest.mark.parametrize(
     ("detector", "numpy", "why"),
     [
-        ("pyod:HBOS", "1.0.0", "their versions, or the machine, may be why (numpy 1.0.0 now 2"),
-        ("pyod:HBOS", "2.0.0", "may be why, though their versions are the same"),
+        (
+            "pyod:HBOS",
+            "1.0.0",
+            "their versions or the machine may be the reason (numpy 1.0.0 now 2",
+        ),
+        ("pyod:HBOS", "2.0.0", "may be the reason, though their versions are the same"),
         ("mahalanobis", "1.0.0", "other versions made the report: numpy 1.0.0 now 2.0.0"),
         ("mahalanobis", "2.0.0", ""),
     ],

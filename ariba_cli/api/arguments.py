@@ -89,11 +89,11 @@ by_order, fit_sample : optional
     chosen = _chosen_detectors(detectors, detector_arguments, fit_sample, device, measure)
     if measure is not None and not chosen[0].declaration.gives_p_values:
         raise UsageError(
-            f"a baseline is for p-values, and {chosen[0].declaration.name} gives none; take "
+            f"a baseline is for p-values, which {chosen[0].declaration.name} does not give; use "
             "--detector panel, or leave out the baseline"
         )
     if layout is not None and layout not in LAYOUTS:
-        raise UsageError(f"there is no layout '{layout}'; use {', '.join(LAYOUTS)}")
+        raise UsageError(f"unknown layout '{layout}'; use one of {', '.join(LAYOUTS)}")
     return AuditSettings(
         layers=named,
         fragment=fragment,
@@ -127,7 +127,7 @@ def _chosen_detectors(
     if not isinstance(named, Mapping):
         return make_detectors(several(named), arguments, fit_sample, device, baseline)
     if arguments:
-        raise UsageError("detectors has the arguments of each already; leave out the others")
+        raise UsageError("detectors already holds arguments; leave out detector_arguments")
     return all_different(
         make_detector(name, own, None, device, baseline) for name, own in named.items()
     )

@@ -251,7 +251,7 @@ by_order, progress : optional
     excluded = several(exclude)
     unknown = [name for name in excluded if name not in updates]
     if unknown:
-        raise UsageError(f"there is no participant '{unknown[0]}' to exclude")
+        raise UsageError(f"cannot exclude '{unknown[0]}': there is no such participant")
     sent = {
         name: Submission(Member(name, name), model_in_memory(named_tensors(updates[name])))
         for name in sorted(updates, key=id_order)

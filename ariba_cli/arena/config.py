@@ -222,8 +222,8 @@ def _check_whole(config: Config, name: str) -> None:
         raise UsageError(f"{name} has no federation; give it a table [[federation]]")
     if config.cells > MOST_CELLS:
         raise UsageError(
-            f"{name} makes {config.cells:,} cells, and at most {MOST_CELLS:,} are run; shorten "
-            "its lists"
+            f"{name} makes {config.cells:,} cells, and the arena runs at most {MOST_CELLS:,}; "
+            "shorten its lists"
         )
     for kind, named in (
         ("federation", [one.name for one in config.federations]),
@@ -245,7 +245,7 @@ def _check_whole(config: Config, name: str) -> None:
 def _tables(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     found = content.get(name, [])
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise UsageError(f"'{name}' must be tables, each under a line [[{name}]]")
+        raise UsageError(f"'{name}' must hold tables, each under a line [[{name}]]")
     known = _SECTIONS[name]
     if name in ("defence", "published") and known is not None:
         more = _FEDERATION_IN_PUBLISHED if name == "published" else set()
@@ -286,8 +286,8 @@ def _attacks(tables: Sequence[dict[str, Any]], commands: Commands) -> list[Attac
         for number in (*ks, 1 if begins is None else begins):
             if type(number) is not int or number < 1 or not ks:
                 raise UsageError(
-                    f"[[attack]] {name}: k must be one or more integers from 1 on, and "
-                    f"{_FROM_ROUND} one where it is given"
+                    f"[[attack]] {name}: k must be one or more integers of at least 1, and "
+                    f"{_FROM_ROUND}, if given, one of them"
                 )
         own = {key: value for key, value in table.items() if key not in ("name", "k", _FROM_ROUND)}
         known = commands.attack if begins is None else commands.simulate

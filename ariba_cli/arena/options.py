@@ -64,7 +64,8 @@ def check_name(name: str, known: Collection[str], words: str) -> None:
     """
     if name not in known:
         near = nearest(name, known)
-        meant = f"known are {', '.join(sorted(known))}" if near is None else f"did you mean {near}?"
+        choices = f"use one of {', '.join(sorted(known))}"
+        meant = choices if near is None else f"did you mean {near}?"
         raise UsageError(f"{words} '{name}' that is not known; {meant}")
 
 

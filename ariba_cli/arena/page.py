@@ -89,8 +89,8 @@ def _worst_section(result: Mapping[str, Any]) -> Element:
         "worst",
         "Worst cases",
         paragraph(
-            "An attacker chooses. Each figure is that of the attack which is worst for the "
-            "defence, as a mean over federations; the attack is named below it."
+            "An attacker can choose how to attack. So each figure is that of the attack that is "
+            "worst for the defence, as a mean over federations, with its name below."
         ),
         table([*heads, *(measure.title for measure in MEASURES)], rows, kind="worst"),
     )
@@ -105,8 +105,8 @@ def _measure_section(result: Mapping[str, Any], measure: Measure) -> Element:
         measure.key.replace("_", "-"),
         measure.title,
         note(
-            f"{measure.meaning} Means over all federations; the darker, the worse for the "
-            "defence. Each figure leads to its cells."
+            f"{measure.meaning} Figures are means over all federations; darker is worse for the "
+            "defence. Click on a figure to see its cells."
         ),
         _map(result, result["cells"], measure),
     )

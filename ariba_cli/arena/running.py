@@ -189,7 +189,7 @@ def _is_missing(step: Made, folder: Path) -> bool:
     if record["commands"] == _typed(step.commands(folder)):
         return False
     raise UsageError(
-        f"'{folder / step.path}' was made by other commands than the config has now; remove it "
+        f"'{folder / step.path}' was made with other commands than the config has now; remove it "
         f"and '{folder / step.record}', or name another folder"
     )
 

@@ -182,7 +182,7 @@ def aggregate(
     for line in findings_in_words([*round_.findings, *done.findings], str):
         console.warn(line)
     if done.kept:
-        console.note(f"as in the global model: {', '.join(done.kept)}")
+        console.note(f"taken from the global model: {', '.join(done.kept)}")
     for name, share in done.shares.items():
         console.detail(f"{visible(name)} counts {share:.4f}")
     given = "".join(f", {key} {value:g}" for key, value in done.arguments.items())

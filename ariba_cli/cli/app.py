@@ -72,7 +72,7 @@ def _ariba(
     Example: ariba audit round_42/ --layer layer3.0.conv1 --k-est 10
     """
     if verbose and not version:
-        raise typer.BadParameter("-v belongs behind the command, or to --version")
+        raise typer.BadParameter("-v goes after the command, or with --version")
     if version:
         typer.echo(f"ariba {VERSION}")
         if verbose:

@@ -256,7 +256,7 @@ def audit(
         history=RunningHistory() if given.several else None,
     )
     if explain and format_ is AuditFormat.CSV:
-        raise UsageError("--explain has no place in a CSV; use -f table, or -f json")
+        raise UsageError("--explain does not work with -f csv; use -f table, or -f json")
     if html is not None and output is not None and html.resolve() == output.resolve():
         raise UsageError("--html and --output name the same file; give them two")
     if format_ is AuditFormat.TABLE:
@@ -295,7 +295,7 @@ def parse_top(text: str) -> int:
         return sys.maxsize
     if re.fullmatch(r"[1-9][0-9]{0,8}", text):
         return int(text)
-    raise UsageError(f"--top is '{text}'; write a number of participants, or all")
+    raise UsageError(f"--top must be a number of participants, or all, not '{text}'")
 
 
 def parse_bytes(text: str) -> int:
@@ -309,8 +309,8 @@ def parse_bytes(text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-z]{0,3})", text)
     scale = _UNITS.get(found[2].lower()) if found else None
     if found is None or scale is None:
-        raise UsageError(f"'{text}' is no size; write a number with a unit, as 512MB or 4GiB")
+        raise UsageError(f"a size is a number with a unit, such as 512MB or 4GiB, not '{text}'")
     size = int(float(found[1]) * scale)
     if size < _LEAST_MEMORY:
-        raise UsageError(f"--max-memory is {text}; it must be 1MiB at least")
+        raise UsageError(f"--max-memory must be at least 1MiB, not {text}")
     return size

@@ -95,7 +95,9 @@ class Auditing:
                     done += 1
                 except (AribaError, MemoryError) as error:
                     self.failed += 1
-                    self.console.error(f"{path}: {str(error) or 'needs more memory than there is'}")
+                    self.console.error(
+                        f"{path}: {str(error) or 'needs more memory than this machine has'}"
+                    )
         if not done:
             raise typer.Exit(Exit.COULD_NOT_COMPLETE)
         yield from self._of_history(verdicts)

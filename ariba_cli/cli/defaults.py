@@ -61,7 +61,7 @@ class ConfigFile:
                     "as [audit]"
                 )
             if name not in known:
-                raise UsageError(f"'{path}': there is no command {name}{_meant(name, known)}")
+                raise UsageError(f"'{path}': ariba has no command {name}{_meant(name, known)}")
 
     @property
     def has_tables(self) -> bool:

@@ -103,7 +103,7 @@ def _of_all(lines: "Lines | None", path: Path) -> "HistoryReport":
     """
     if lines is None or lines.history is None:
         raise InputError(
-            f"'{path}' says nothing of several rounds together, and the other report has lines of "
-            "several; give two of one kind"
+            f"'{path}' is a report on one round, and the other has lines about several; give two "
+            "reports of one kind"
         )
     return lines.history

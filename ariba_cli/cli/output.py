@@ -78,7 +78,7 @@ def _source_date_epoch() -> int | None:
     if not text:
         return None
     if not re.fullmatch(r"[0-9]{1,11}", text):
-        raise UsageError(f"SOURCE_DATE_EPOCH is '{text}'; it must be a number of seconds")
+        raise UsageError(f"SOURCE_DATE_EPOCH must be a number of seconds, not '{text}'")
     return int(text)
 
 

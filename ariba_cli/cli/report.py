@@ -105,8 +105,8 @@ def _of_lines(
     """
     if lines.history is None:
         raise InputError(
-            "the report has lines of single rounds, and none about all together, which needs four "
-            "rounds in order that were audited at a level; give one line to write that round"
+            "the report has a line for each round, but none about all together: that takes four "
+            "rounds in order, audited at a level; give one line to write that round"
         )
     if format_ is ReportFormat.TABLE:
         from ariba_cli.reports.history_table import history_table
@@ -118,8 +118,8 @@ def _of_lines(
 
         return history_html(lines.history)
     raise UsageError(
-        f"{format_.value} is of one round, and these are lines of several; use table or html, or "
-        "give one line"
+        f"{format_.value} holds one round, and the report has lines of several; use table or html, "
+        "or give one line"
     )
 
 

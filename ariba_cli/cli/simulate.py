@@ -219,6 +219,6 @@ def _check_unused(context: typer.Context) -> None:
     for name in _OF_AN_ATTACK:
         if attack_options.on_command_line(context, name):
             raise UsageError(
-                f"--{name.replace('_', '-')} is of an attack, and there is none; --attack ROUND "
-                "says from which round on"
+                f"--{name.replace('_', '-')} needs an attack; add --attack ROUND, the first round "
+                "to attack"
             )

@@ -77,8 +77,8 @@ def verify(
     reports = (parse_report(written, name=name),) if lines is None else lines.rounds
     if len(given) != len(reports):
         raise InputError(
-            f"{name} is on {len(reports):,} rounds, and {len(given):,} are given; give "
-            "those that were audited, in that order"
+            f"{name} covers {len(reports):,} rounds, and {len(given):,} are given; give the "
+            "rounds that were audited, in the same order"
         )
     work = _Verifying(
         terms=terms,
@@ -199,8 +199,8 @@ def notes(report: "Report", done: "Verification", now: "RunRecord") -> Iterator[
     """Yield the notes beside the differences, and the possible reasons for them."""
     if done.analysed_only:
         yield (
-            f"of {done.analysed_only:,} inputs the report has no hash of the whole file: of them, "
-            "only what was analysed was compared (ariba convert seals a round)"
+            f"for {done.analysed_only:,} inputs the report lacks the hash of the whole file, so "
+            "only the analysed values were compared (ariba convert seals a round)"
         )
     if not done.differences:
         yield f"the same: result_sha256 {report.result_sha256}; {done.whole_files:,} whole files"
@@ -213,7 +213,7 @@ def notes(report: "Report", done: "Verification", now: "RunRecord") -> Iterator[
         versions = f" ({', '.join(others)})" if others else ", though their versions are the same"
         yield (
             f"the scores of {', '.join(unsteady)} come from floating-point libraries: "
-            f"their versions, or the machine, may be why{versions}"
+            f"their versions or the machine may be the reason{versions}"
         )
     elif others:
         yield f"other versions made the report: {', '.join(others)}"

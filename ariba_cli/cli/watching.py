@@ -73,7 +73,7 @@ class Watching:
             raise
         except (AribaError, MemoryError) as error:
             # The federation goes on, and so does this.
-            self.console.error(f"{path}: {str(error) or 'needs more memory than there is'}")
+            self.console.error(f"{path}: {str(error) or 'needs more memory than this machine has'}")
             return
         report = audit_json(verdict, self._record(stopwatch, path), one_line=True)
         words = f"{path}: {headline_in_words(verdict)}"

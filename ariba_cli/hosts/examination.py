@@ -39,7 +39,7 @@ def audit_settings(asked: Mapping[str, Any]) -> AuditSettings:
         if name not in known:
             near = nearest(name, known)
             hint = "" if near is None else f"; did you mean '{near}'?"
-            raise UsageError(f"audit has no '{name}'; use {', '.join(known)}{hint}")
+            raise UsageError(f"audit does not take '{name}'; use {', '.join(known)}{hint}")
     return settings_for(**asked)
 
 

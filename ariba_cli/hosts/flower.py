@@ -53,8 +53,8 @@ class AribaStrategy(GatedStrategy, Strategy):  # type: ignore[misc, unused-ignor
         super().check_inner(inner)
         if type(inner).start is not Strategy.start:
             raise UsageError(
-                f"{type(inner).__name__} runs its rounds by a start of its own, which ariba would "
-                "replace; wrap a strategy that has Flower's"
+                f"{type(inner).__name__} has its own start method, which ariba would replace; wrap "
+                "a strategy that keeps Flower's"
             )
 
     def start(self, *args: Any, **kwargs: Any) -> Result:
@@ -169,7 +169,7 @@ def _wrong_records(answered: Mapping[str, Message], weighted_by: str) -> dict[st
         if len(records) != 1 or len(message.content.array_records) != 1:
             wrong[name] = "does not hold one record of arrays and one of metrics"
         elif not _is_weight(next(iter(records.values())).get(weighted_by)):
-            wrong[name] = f"gives no positive number as {weighted_by!r}"
+            wrong[name] = f"does not give a positive number as {weighted_by!r}"
     forms = {name: _form(one) for name, one in answered.items() if name not in wrong}
     usual = Counter(forms.values()).most_common(1)
     for name, form in forms.items():

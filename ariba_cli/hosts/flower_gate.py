@@ -75,7 +75,7 @@ class GatedStrategy:
         """
         if any(one.__name__.startswith(_OF_TREES) for one in type(inner).__mro__):
             raise UsageError(
-                f"{type(inner).__name__} collects trees, which have no tensors to be compared"
+                f"{type(inner).__name__} collects trees, which have no tensors to compare"
             )
 
     def keep_sent_out(self, server_round: int, opened: Callable[[], Model]) -> None:

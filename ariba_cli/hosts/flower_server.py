@@ -123,7 +123,7 @@ class AribaServerStrategy(GatedStrategy, Strategy):  # type: ignore[misc, unused
             wrong = str(error)
         samples = whole_samples(answer.num_examples)
         if not wrong and not samples:
-            wrong = "gives no positive number of examples"
+            wrong = "does not give a positive number of examples"
         return Reply(name, str(proxy.cid), model, samples, dict(answer.metrics), wrong)
 
     def _model(self, parameters: Parameters) -> Model:
@@ -133,7 +133,7 @@ class AribaServerStrategy(GatedStrategy, Strategy):  # type: ignore[misc, unused
         count = len(parameters.tensors)
         names = self._names or [f"arr_{index}" for index in range(count)]
         if len(names) != count:
-            raise RefusedFileError(f"holds {count} arrays, and {len(names)} names were given")
+            raise RefusedFileError(f"holds {count} arrays, but {len(names)} names were given")
         return model_of(dict(zip(names, parameters.tensors, strict=True)))
 
 

@@ -87,7 +87,7 @@ class Gate:
         logger: logging.Logger,
     ) -> None:
         if fail not in ("open", "closed"):
-            raise UsageError(f"fail is 'open' or 'closed', not '{fail}'")
+            raise UsageError(f"fail must be 'open' or 'closed', not '{fail}'")
         self._settings = None if audit is None else audit_settings(audit)
         self._policy = parse_policy(policy, self._settings)
         self._host, self._policy_name, self._fail, self._log = host, policy, fail, logger

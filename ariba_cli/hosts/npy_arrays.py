@@ -44,6 +44,8 @@ def _array(data: bytes) -> npt.NDArray[np.generic]:
     start = header_bytes(data[:PREAMBLE_BYTES])
     spec, column_order = parse_header(data[:start], _LIMITS)
     if len(data) != start + spec.bytes:
-        raise RefusedFileError(f"has {len(data):,} bytes; its array takes {start + spec.bytes:,}")
+        raise RefusedFileError(
+            f"has {len(data):,} bytes, but its array takes {start + spec.bytes:,}"
+        )
     values = np.frombuffer(data, _DESCR[spec.dtype], spec.values, start)
     return values.reshape(spec.shape, order="F" if column_order else "C")

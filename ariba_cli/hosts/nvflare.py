@@ -180,7 +180,7 @@ class AribaAggregator(ModelAggregator):  # type: ignore[misc, unused-ignore]
         if kind == ParamsType.DIFF:
             return {}
         if self._task is None:
-            raise InputError("nobody is passed on, and what was sent out is not known")
+            raise InputError("no update is passed on, and the model sent out is unknown")
         params: Mapping[str, Any] = self._task.params
         return params
 

@@ -92,5 +92,5 @@ def _array(value: Any, name: str) -> npt.NDArray[Any]:
     elif isinstance(value, np.ndarray | np.generic | float | int):
         return np.asarray(value)
     raise RefusedFileError(
-        f"holds {name!r} as {type(value).__name__}, which is no array of numbers"
+        f"holds {name!r} as {type(value).__name__}, which is not an array of numbers"
     )

@@ -85,26 +85,27 @@ def parse_policy(text: str, settings: AuditSettings | None) -> Policy:
         near = nearest(text, _NAMES)
         hint = "" if near is None else f"; did you mean '{near}'?"
         raise UsageError(
-            f"there is no policy '{text}'; use watch, flagged, suspects, or r-of-R such as "
-            f"3-of-5{hint}"
+            f"unknown policy '{text}'; use watch, flagged, suspects, or r-of-R such as 3-of-5{hint}"
         )
     if settings is None:
-        raise UsageError(f"the policy {text} needs an audit; give audit={{}}, or take watch")
+        raise UsageError(f"the policy {text} needs an audit; give audit={{}}, or use watch")
     if text == "flagged" and settings.level is None:
         raise UsageError(
-            "the policy flagged is for those who stand out at a level, and this audit names k_est "
-            "suspects; leave out k_est and layers, or take the policy suspects"
+            "the policy flagged needs an audit at a level, and this audit names k_est suspects; "
+            "leave out k_est and layers, or use the policy suspects"
         )
     if text == "suspects" and settings.level is not None:
         raise UsageError(
-            "the policy suspects is for those that k_est names; give audit={'k_est': …}, or take "
-            "the policy flagged"
+            "the policy suspects needs an audit with k_est; give audit={'k_est': …}, or use the "
+            "policy flagged"
         )
     if rounds is None:
         return Named()
     needed, looked_at = int(rounds[1]), int(rounds[2])
     if needed > looked_at:
-        raise UsageError(f"nobody is named in {needed} of {looked_at} rounds; give r-of-R, r ≤ R")
+        raise UsageError(
+            f"{needed}-of-{looked_at} asks for more rounds than it looks at; give r ≤ R"
+        )
     return OfRounds(needed, looked_at)
 
 

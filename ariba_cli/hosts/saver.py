@@ -106,7 +106,7 @@ class Saver:
         try:
             self._jobs.put(job, timeout=_LONGEST_WAIT)
         except queue.Full:
-            self._give_up(job, f"the one before is not written after {_LONGEST_WAIT:g} s")
+            self._give_up(job, f"the one before was not written within {_LONGEST_WAIT:g} s")
         self.seconds_waited += time.perf_counter() - began
 
     def close(self) -> None:

@@ -68,7 +68,7 @@ def _inputs(first: Verdict, second: Verdict, changed: Mapping[Key, str]) -> Iter
     before = {key_of(one) for one in first.inputs}
     for one in second.inputs:
         if key_of(one) not in before:
-            yield f"{one.id}: {one.path} is in the round, and not in the report"
+            yield f"{one.id}: {one.path} is in the round, but not in the report"
 
 
 def _input(one: Input, now: Input, *, known: bool) -> Iterator[str]:

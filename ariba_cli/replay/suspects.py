@@ -39,9 +39,9 @@ def _difference(verdict: Verdict, round_: Round) -> str:
     ids = {member.id for member in round_.participants}
     audited = {one.id for one in verdict.inputs if one.role == "participant"}
     if audited - ids:
-        return f"it speaks of '{min(audited - ids)}', who is not in this one"
+        return f"it names '{min(audited - ids)}', who is not in this round"
     if ids - audited:
-        return f"it does not speak of '{min(ids - audited)}'"
+        return f"it does not name '{min(ids - audited)}'"
     # Who was left out on request had no say in what the layers are.
     excluded = {one.id for one in verdict.inputs if one.status == "excluded"}
     members = [member for member in round_.participants if member.id not in excluded]

@@ -94,11 +94,10 @@ def open_reported_round(
     inside = PurePosixPath(reported)
     if inside.is_absolute() or ".." in inside.parts:
         raise InputError(
-            f"the global model of the report is '{reported}', outside the round; name it with "
-            "--global"
+            f"the report's global model, '{reported}', is outside the round; name it with --global"
         )
     if not exists(round_.root / inside):
-        raise InputError(f"'{round_.root / inside}' is missing: the report has it as global model")
+        raise InputError(f"'{round_.root / inside}', the report's global model, is missing")
     return open_round(path, terms, global_path=round_.root / inside, not_models=not_models)
 
 
@@ -154,7 +153,7 @@ def verify(
         if not changed:
             raise
         found = ReportDifferences(
-            tuple(changed.values()), (), (f"no audit is possible now: {error}",)
+            tuple(changed.values()), (), (f"the audit cannot be repeated: {error}",)
         )
     return Verification(found, whole, len(report.verdict.inputs) - whole, again)
 

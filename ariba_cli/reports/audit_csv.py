@@ -57,7 +57,7 @@ class AuditCsv:
         unknown = [layer for layer in layers if layer not in self._layers]
         if unknown and (self._layers or len(layers) > 1):
             raise InputError(
-                f"it has a layer '{unknown[0]}' that the first round lacks, and CSV has one "
+                f"it has a layer '{unknown[0]}' that the first round lacks, but CSV has one "
                 "header; use -f json"
             )
         own = {one.id: one for one in verdict.deciding.scores}

@@ -47,7 +47,7 @@ class Bars:
             longest = max(map(_length, verdict.ranking))
             return cls(max(longest, _PAST_LINE * line), line, "α/n")
         if share is not None:
-            return cls(1.0, share, f"k̃/n = {share:.3g}")
+            return cls(1.0, share, f"k_est/n = {share:.3g}")
         return cls(max(one.value for one in verdict.ranking))
 
     def header(self, paper: Paper, *, short: bool = False) -> str:
@@ -56,7 +56,7 @@ class Bars:
             return ""
         name = self.line_name.partition(" ")[0] if short else self.line_name
         if paper.ascii_only:
-            return f"| {name.replace('k̃', 'k').replace('α', 'alpha')}"
+            return f"| {name.replace('α', 'alpha')}"
         return f"│ {name}"
 
     def draw(self, ranked: Ranked, width: int, *, ascii_only: bool) -> str:

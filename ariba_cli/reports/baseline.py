@@ -48,7 +48,9 @@ def read_baseline(paths: Sequence[Path], limits: Limits | None = None) -> Baseli
         if verdict.calibration.source != _OURS:
             raise InputError(f"'{path}' was made with a baseline; audit that round without one")
         if verdict.compromised:
-            raise InputError(f"'{path}' is on a round with compromised participants")
+            raise InputError(
+                f"'{path}' is on a round with compromised participants; give clean rounds"
+            )
         scores = verdict.deciding.scores
         rounds.append(
             {sign: np.array([one.by_sign[sign] for one in scores]) for sign in scores[0].by_sign}

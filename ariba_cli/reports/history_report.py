@@ -108,7 +108,7 @@ def _content(line: bytes, which: str) -> dict[str, Any]:
     except RefusedFileError as error:
         raise InputError(f"{which} {error}; {_AGAIN}") from error
     if not isinstance(content.get("result"), dict):
-        raise InputError(f"{which} is no report of ariba; {_AGAIN}")
+        raise InputError(f"{which} is not a report of ariba; {_AGAIN}")
     return content
 
 
@@ -130,5 +130,5 @@ def _history_of(content: dict[str, Any], which: str) -> HistoryReport:
     except (msgspec.MsgspecError, KeyError, ValueError, TypeError, RecursionError) as error:
         reason = visible(str(error)[:_MOST_QUOTED])
     if reason:
-        raise InputError(f"{which} is no report on a run: {reason}; {_AGAIN}")
+        raise InputError(f"{which} is not a report on a run: {reason}; {_AGAIN}")
     return HistoryReport(history, run, content["schema_version"], content["result_sha256"])

@@ -39,8 +39,8 @@ def schema(name: str) -> bytes:
     known = versions()
     if name not in known:
         near = nearest(name, known)
-        meant = f"known are {', '.join(known)}" if near is None else f"did you mean '{near}'?"
-        raise UsageError(f"there is no schema '{name}'; {meant}")
+        meant = f"use one of {', '.join(known)}" if near is None else f"did you mean '{near}'?"
+        raise UsageError(f"unknown schema '{name}'; {meant}")
     return (folder() / f"{name}-{known[name]}.schema.json").read_bytes()
 
 

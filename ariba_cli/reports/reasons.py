@@ -102,14 +102,14 @@ def calibration_in_words(verdict: Verdict) -> list[str]:
     found = verdict.calibration
     if found is None:
         return []
-    source = "the clean rounds that ariba brings along"
+    source = "the clean rounds that come with ariba"
     baseline = verdict.method.requested.baseline
     if baseline is not None:
         count = len(baseline.reports)
         source = f"{count:,} clean round{'' if count == 1 else 's'} of your own"
     return [
-        f"The p-values compare with {found.participants:,} honest participants of {source}, and "
-        "speak for rounds such as those."
+        f"The p-values come from {found.participants:,} honest participants of {source}, and hold "
+        "for similar rounds."
     ]
 
 

@@ -96,7 +96,7 @@ def report_of(content: dict[str, Any], *, name: str = _UNNAMED) -> Report:
     except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
         reason = visible(str(error)[:_MOST_QUOTED])
     if reason:
-        raise InputError(f"{name} is no report of an audit: {reason}; {_advice(content)}")
+        raise InputError(f"{name} is not a report of an audit: {reason}; {_advice(content)}")
     return Report(verdict, run, content["schema_version"], content["result_sha256"])
 
 
@@ -142,17 +142,16 @@ def check_hashes(content: dict[str, Any], name: str, known: str = SCHEMA_VERSION
     """
     version = content.get("schema_version")
     if not isinstance(version, str) or "result_sha256" not in content:
-        raise InputError(f"{name} is no report of ariba; {_HINT}")
+        raise InputError(f"{name} is not a report of ariba; {_HINT}")
     if version.partition(".")[0] != known.partition(".")[0]:
         raise InputError(
-            f"{name} has schema version {_shown(version)}, and this version of ariba reads "
+            f"{name} has schema version {_shown(version)}, but this version of ariba reads "
             f"{known}; {_AGAIN}"
         )
     for part in ("result", "words", "evidence", "similarity"):
         if part in content and _sha256(content[part], name) != content.get(f"{part}_sha256"):
             raise InputError(
-                f"{name} is not as it was written: its {part}_sha256 is not that of its {part}; "
-                f"{_AGAIN}"
+                f"{name} was changed: its {part}_sha256 is not that of its {part}; {_AGAIN}"
             )
 
 
@@ -167,7 +166,7 @@ def _why_not_one(data: bytes) -> str:
         if not text.startswith("{"):
             return ""
         if error.msg == "Extra data":
-            return "holds more than one report, as those of several rounds are, a line each"
+            return "holds several reports, one on each line"
         if error.pos >= len(text) or not text.endswith("}"):
             return "is cut short"
     except (ValueError, RecursionError):
@@ -180,7 +179,7 @@ def _sha256(part: Any, name: str) -> str:
     try:
         return hashlib.sha256(canonical_bytes(part)).hexdigest()
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{name} is no report of an audit; {_HINT}") from error
+        raise InputError(f"{name} is not a report of an audit; {_HINT}") from error
 
 
 def _verdict_fields(content: dict[str, Any], run: RunRecord) -> dict[str, Any]:
@@ -208,8 +207,8 @@ def _advice(content: dict[str, Any]) -> str:
     version = str(content["schema_version"])
     if _minor(version) > _minor(SCHEMA_VERSION):
         return (
-            f"it has schema version {_shown(version)}, and this version of ariba reads "
-            f"{SCHEMA_VERSION}: take a newer one"
+            f"it has schema version {_shown(version)}, but this version of ariba reads "
+            f"{SCHEMA_VERSION}: install a newer one"
         )
     return _HINT
 

@@ -23,5 +23,5 @@ def rules_table(paper: Paper) -> str:
                 key, name, Text(f"{one.meaning}; by default {one.said_default}"), one.said_range
             )
     return render(
-        [table, "", sentence("Arguments are given by --rule-arg KEY=VALUE."), "", arguments], paper
+        [table, "", sentence("Give arguments with --rule-arg KEY=VALUE."), "", arguments], paper
     )

@@ -64,7 +64,7 @@ def hashes_of_inputs(verdict: Verdict) -> dict[str, str]:
     broken = next((one for one in verdict.findings if one.kind in BROKEN_SEAL), None)
     if broken is not None:
         raise InputError(
-            f"the seal of the round is broken: {broken.detail}; put the round right, and audit it "
+            f"the seal of the round is broken: {broken.detail}; repair the round, and audit it "
             "with --verify-seal"
         )
     hashes: dict[str, str] = {}

@@ -34,7 +34,7 @@ def strategies_table(paper: Paper) -> str:
         "",
         arguments,
         "",
-        sentence("An argument is given by --strategy-arg KEY=VALUE."),
+        sentence("Give an argument with --strategy-arg KEY=VALUE."),
     ]
     return render(parts, paper)
 

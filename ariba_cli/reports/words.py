@@ -120,7 +120,7 @@ def marks_fragments(verdict: Verdict) -> bool:
 
 
 def expected_share(verdict: Verdict) -> float | None:
-    """Return k̃/n, the share that everybody would have if nobody stood out.
+    """Return k_est/n, the share that everybody would have if nobody stood out.
 
     Of several layers it is the mean; None where the detector that decides marks no fragments.
     """
@@ -181,7 +181,7 @@ def unknown_in_words(verdict: Verdict) -> list[str]:
 
 
 def stability_in_words(verdict: Verdict, shown: Callable[[str], str] = visible) -> list[str]:
-    """Return the dependence of the suspects on k̃ and on each layer, a sentence each.
+    """Return the dependence of the suspects on k_est and on each layer, a sentence each.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ class Fragment(Struct, frozen=True):
     values : tuple of float
         Its first values.
     typical_id : str
-        Another participant, not among the k̃ most marked, whose fragment in the same place has
+        Another participant, not among the k_est most marked, whose fragment in the same place has
         the median distance of theirs; the same one where there is no other.
     typical_distance : float
         The distance of the typical fragment.

@@ -98,7 +98,7 @@ class Method(Struct, frozen=True):
         The source of the inner products of whole updates: `exact`, or a `sketch` of each; None
         where no detector needed them.
     k_est : int, optional
-        The number k̃, for the detectors that count with it; None where there are none of these.
+        The number k_est, for the detectors that count with it; None where there are none of these.
     """
 
     layers: tuple[str, ...]
@@ -116,14 +116,14 @@ class Decision(Struct, frozen=True):
     ----------
     rule : str
         `level`: those whose p-values are so small that at most a share α of all who are named
-        is expected to be honest (Benjamini and Hochberg, 1995). `top-k`: the k̃ participants of
+        is expected to be honest (Benjamini and Hochberg, 1995). `top-k`: the k_est participants of
         highest score.
     detector : str
         The detector whose scores decide.
     alpha : float, optional
         The level α of the rule `level`.
     k_est : int, optional
-        The number k̃ of the rule `top-k`.
+        The number k_est of the rule `top-k`.
     margin : float
         The excess of the score, or share, of the last who is named over that of the next; 0
         where nobody is named.

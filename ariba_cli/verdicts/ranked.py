@@ -52,7 +52,7 @@ class Ranked(Struct, frozen=True):
     flagged : bool, optional
         True if the level names it; None under another rule.
     suspect : bool, optional
-        True if it is among the k̃ first; None under another rule.
+        True if it is among the k_est first; None under another rule.
     reasons : tuple of Reason
         The signs against it, the least likely first; for a participant that is not flagged, only
         those that are unlikely by themselves.

@@ -266,7 +266,7 @@ def _of_top_k(verdict: Verdict) -> Iterator[str]:
 
 
 def _of_places(ranking: Sequence[Ranked], k_est: int) -> Iterator[str]:
-    """Yield the contradictions in a ranking whose first k̃ are suspects."""
+    """Yield the contradictions in a ranking whose first k_est are suspects."""
     if any(one.suspect != (one.rank <= k_est) for one in ranking):
         yield "others than the first are suspects"
     if 0 < len(ranking) <= k_est:

@@ -79,7 +79,7 @@ class MarkedLayer(Struct, frozen=True):
     left_out : int
         The number of values per participant that fill no fragment.
     marked : int
-        The number of marked fragments, k̃·m; 0 when nobody can be told apart.
+        The number of marked fragments, k_est·m; 0 when nobody can be told apart.
     covariance_rank : int, optional
         The number of the d dimensions that the fragments fill; None for a detector without a
         covariance.
@@ -147,14 +147,14 @@ class Score(Struct, frozen=True):
 
 
 class KEstStep(Struct, frozen=True):
-    """The difference between the suspects for one k̃ and those for the one of the step before.
+    """The difference between the suspects for one k_est and those for the one of the step before.
 
     Attributes
     ----------
     k_est : int
-        The larger k̃.
+        The larger k_est.
     enter : tuple of str
-        The new suspects, in the order of the ranking for that k̃.
+        The new suspects, in the order of the ranking for that k_est.
     leave : tuple of str
         Those who are no longer suspects, in id order.
     """
@@ -165,14 +165,14 @@ class KEstStep(Struct, frozen=True):
 
 
 class Stability(Struct, frozen=True):
-    """The dependence of the suspects of marks on k̃, and on each layer.
+    """The dependence of the suspects of marks on k_est, and on each layer.
 
     Attributes
     ----------
     steps : tuple of KEstStep
-        The steps for every k̃ from 1 to twice that of the audit, or to n − 1; of more than 1,000
-        participants for some of them. k̃·m fragments of each layer are marked anew, and the k̃
-        participants of highest share are the suspects.
+        The steps for every k_est from 1 to twice that of the audit, or to n − 1; of more than 1,000
+        participants for some of them. k_est·m fragments of each layer are marked anew, and the
+        k_est participants of highest share are the suspects.
     without_layer : dict of str to tuple of str
         The suspects who stay such, by the layer that is left out; where there are several.
     """
@@ -234,13 +234,13 @@ class TruthMetrics(Struct, frozen=True):
     ----------
     caught : float
         P_m%, the share of the compromised that the decision names, or of another detector's
-        that are among its k̃ first, in [0, 1].
+        that are among its k_est first, in [0, 1].
     falsely_named : int
         The number of named participants who are not compromised.
     confidence : float, optional
-        C = Σ_{i∈P_m} S_i / (min(k, k̃)·m), with the mean share for S_i/m; of scope *layer*.
+        C = Σ_{i∈P_m} S_i / (min(k, k_est)·m), with the mean share for S_i/m; of scope *layer*.
     confidence_paper : float, optional
-        The paper's C = Σ_{i∈P_m} S_i / (k̃·m), at most k/k̃.
+        The paper's C = Σ_{i∈P_m} S_i / (k_est·m), at most k/k_est.
     auc : float, optional
         The probability that a compromised participant outscores an honest one, a tie
         counting half; None when one of the two groups was not scored.

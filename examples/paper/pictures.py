@@ -95,7 +95,7 @@ def _say_what_was_expected(axes: "Axes", k_est: int, participants: int) -> None:
     # To the right of the line, where bars are low.
     axes.annotate(f"← {k_est} suspects", (k_est - 0.3, 1.0), ha="left", va="top", fontsize=8)
     axes.annotate(
-        f"k̃/n = {k_est / participants:g}",
+        f"k_est/n = {k_est / participants:g}",
         (participants - 0.4, k_est / participants + 0.02),
         ha="right",
         va="bottom",

@@ -36,9 +36,9 @@ def parse_arguments(texts: Sequence[str], option: str, example: str) -> "dict[st
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key.isidentifier():
-            raise UsageError(f"'{text}' is no argument; write key=value, as {example}")
+            raise UsageError(f"write arguments as key=value, such as {example}, not '{text}'")
         if key in arguments:
-            raise UsageError(f"{option} names '{key}' twice; write it once")
+            raise UsageError(f"{option} gives '{key}' twice; give it once")
         arguments[key] = parse_value(value)
     return arguments
 

@@ -223,14 +223,14 @@ def _names(compromised: str | None) -> tuple[str, ...]:
     """Return the ids that were named, such as in `p03,p17`."""
     named = tuple(compromised.split(",")) if compromised is not None else ()
     if "" in named:
-        raise UsageError("--compromised names nobody between two commas; write it as p03,p17")
+        raise UsageError("--compromised has an empty name between commas; write it as p03,p17")
     return named
 
 
 def _strategies(named: list[str]) -> tuple[str, ...]:
     """Return the strategies that were named, in one order; `none` stands for none."""
     if choices.NO_STRATEGY in named and len(named) > 1:
-        raise UsageError("--strategy none goes with no other; leave it out")
+        raise UsageError("--strategy none excludes all others; leave it out")
     return tuple(sorted(set(named) - {choices.NO_STRATEGY}))
 
 
@@ -240,13 +240,13 @@ def _check_heeded(context: typer.Context, strategies: Sequence[str]) -> None:
         if strategy not in strategies and on_command_line(context, option):
             name = option.replace("_", "-")
             raise UsageError(
-                f"--{name} is of --strategy {strategy}; name that, or leave --{name} out"
+                f"--{name} needs --strategy {strategy}; add that, or leave out --{name}"
             )
     if context.params.get("against") is None:
         for option in ("tries", "least_backdoor"):
             if on_command_line(context, option):
                 name = option.replace("_", "-")
-                raise UsageError(f"--{name} is of --against; add --against panel, or leave it out")
+                raise UsageError(f"--{name} needs --against; add --against panel, or leave it out")
 
 
 def on_command_line(context: typer.Context, option: str) -> bool:
@@ -266,7 +266,7 @@ def audited(forged: "Forged") -> list[str]:
         lines.append(f"{when:<13} {flagged:>8}  {least:>15.2g}  {one.backdoor_accuracy:>17.3f}")
     disguise, tries = forged.reached[1].disguise, forged.reached[1].tries
     if disguise is None:
-        lines.append(f"no disguise of {tries} tries is better")
+        lines.append(f"none of {tries} tries found a better disguise")
     else:
         lines.append(
             f"scale {disguise.scale:.3g} in {', '.join(disguise.layers)}; honest part "

@@ -82,8 +82,8 @@ def _share(least: float) -> Holds:
         shares = [one.share for one in verdict.ranking if one.share is not None]
         if verdict.ranking and not shares:
             raise UsageError(
-                "--fail-on share>= asks about the shares of marked fragments, and "
-                f"{verdict.decision.detector} marks none; use --fail-on flagged, or name --k-est "
+                "--fail-on share>= needs the shares of marked fragments, and "
+                f"{verdict.decision.detector} marks none; use --fail-on flagged, or give --k-est "
                 "or --layer"
             )
         # Where nobody can be told apart there is no share, and nothing was ruled out.
@@ -109,8 +109,8 @@ def _flagged(_: float) -> Holds:
     def holds(verdict: "Verdict | History") -> bool:
         if not verdict.by_level:
             raise UsageError(
-                "--fail-on flagged asks who stands out at a level, and k_est names somebody in "
-                "every round; leave out --k-est, --layer and --fragment, or name --detector panel"
+                "--fail-on flagged needs a level, and --k-est names somebody in every round; leave "
+                "out --k-est, --layer and --fragment, or give --detector panel"
             )
         # Where nobody can be told apart, nothing was ruled out.
         return not verdict.ranking or bool(verdict.suspects)
@@ -182,7 +182,7 @@ def parse_condition(text: str) -> Condition:
         if condition is not None:
             return condition
     known = ", ".join(form.written for form in FORMS)
-    raise UsageError(f"--fail-on knows no '{text}'; use one of {known}, with X from 0 to 1")
+    raise UsageError(f"--fail-on does not know '{text}'; use one of {known}, with X from 0 to 1")
 
 
 def conditions_in_words() -> str:

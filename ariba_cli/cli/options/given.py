@@ -31,7 +31,7 @@ def given_rounds(arguments: Sequence[Path], files0_from: Path | None) -> Iterato
             raise UsageError("Missing argument 'ROUND...'; or give a list with --files0-from")
         return iter(arguments)
     if arguments:
-        raise UsageError("rounds come as arguments or from --files0-from; use one of the two")
+        raise UsageError("give rounds as arguments or with --files0-from, not both")
     return _listed_rounds(files0_from)
 
 

@@ -139,7 +139,9 @@ def place(
     folder = data_dir if data_dir is not None else _cache()
     if download:
         if folder is None:
-            raise UsageError("there is no home directory to download to; name a --data-dir")
+            raise UsageError(
+                "there is no home directory to download to; name a folder with --data-dir"
+            )
         from ariba_cli.federated.datasets.download import download as fetch
 
         with console.progress() as progress:
