@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from benchmarks.detection.adaptive import TRICKS, Known, Update, changed
 from benchmarks.detection.command import PAGE, PUBLISHED, RECORDS, publish, run
 from benchmarks.detection.figures import GOALS, allowed, of_clean, of_detector, of_panel, of_rule
 from benchmarks.detection.matrix import ALL_ATTACKS, CLEAN, MATRICES, Attack, Kind, Matrix
+from benchmarks.detection.measuring import measured
 from benchmarks.detection.page import page
 from benchmarks.detection.rules import RULES, Sent
-from benchmarks.honest import Base
+from benchmarks.honest import Base, honest_rounds
 from benchmarks.records import Record, is_one_method, latest, method_digest, read_records
 from benchmarks.seeds import DEVELOPMENT, FIRST_TO_REPORT, REPORTING, checked
 from docs.make import DETECTION, detection_page
@@ -59,6 +61,22 @@ def test_every_round_is_measured(finished: Path) -> None:
     assert "auc" not in found[f"{name}/{CLEAN}"]
     matched = found[f"{name}/adaptive-both-k2"]["auc"]["norm"]
     assert matched == pytest.approx(0.5, abs=0.2)
+
+
+def test_who_sends_nothing_does_not_attack(tmp_path: Path) -> None:
+    uneven = replace(BASE, partition="dirichlet:0.01", rounds=1)
+    (path,) = honest_rounds(uneven, 3, tmp_path, None)
+    model = load_file(path / "global.safetensors")
+    sent = {one.stem: load_file(one) for one in (path / "participants").iterdir()}
+    idle = [
+        name
+        for name, own in sent.items()
+        if all(np.array_equal(own[key], values) for key, values in model.items())
+    ]
+    assert 0 < len(idle) < len(sent)
+    found = measured(path, sent)
+    assert found["acting"] == len(sent) - len(idle)
+    assert "auc" not in measured(path, idle)
 
 
 def test_what_is_finished_is_not_made_again(
@@ -143,6 +161,7 @@ def record(**changes: object) -> Record:
         "attack": "boosted ×10",
         "trigger": "pattern",
         "k": 4,
+        "acting": 4,
         "works_after": 0.75,
         "auc": {"panel": 0.5, "mahalanobis": None},
         "panel": {"found": {"0.01": 0, "0.05": 2}, "false": {"0.01": 0, "0.05": 1}},
@@ -155,7 +174,9 @@ def record(**changes: object) -> Record:
 
 
 def test_figures_are_means_over_rounds_and_shares_of_participants() -> None:
-    other = record(k=6, participants=60, works_after=0.25, auc={"panel": 1.0, "mahalanobis": 0.25})
+    other = record(
+        k=6, acting=6, participants=60, works_after=0.25, auc={"panel": 1.0, "mahalanobis": 0.25}
+    )
     found = of_panel([record(), other])
     assert (found.rounds, found.auc, found.found, found.works) == (2, 0.75, 0.4, 0.5)
     assert found.false == 2 / 100
@@ -166,7 +187,9 @@ def test_figures_are_means_over_rounds_and_shares_of_participants() -> None:
     assert allowed([record()], "0.05") == pytest.approx(0.003)
     assert allowed([record(), other], "0.05") == pytest.approx((46 * 0.003 + 54 * 0.0025) / 100)
     assert allowed([], "0.05") is None
-    clean = of_clean([record(k=0, attack=CLEAN), record(k=0, attack=CLEAN)], "0.05")
+    clean = of_clean(
+        [record(k=0, acting=0, attack=CLEAN), record(k=0, acting=0, attack=CLEAN)], "0.05"
+    )
     assert (clean.rounds, clean.naming, clean.participants, clean.named) == (2, 2, 100, 2)
 
 
@@ -184,7 +207,7 @@ def test_goals_are_about_the_rounds_that_they_name() -> None:
 
 
 def test_a_goal_that_is_missed_is_bold() -> None:
-    text = page([record(), record(key="b", attack=CLEAN, k=0)])
+    text = page([record(), record(key="b", attack=CLEAN, k=0, acting=0)])
     line = next(one for one in text.splitlines() if one.startswith("| boosted and reduced"))
     assert "**0.500** (≥ 1.000) | **50.0 %** (≥ 98 %) | **2.2 %** (≤ 0.5 %) | 0.3 %" in line
     assert "Clean rounds that name anybody at .05: 1 of 1, **100.0 %** (≤ 6 %)" in text

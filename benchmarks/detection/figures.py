@@ -50,8 +50,8 @@ class Figures:
 
 
 def attacked(records: Sequence[Record]) -> list[Record]:
-    """Return the records of attacked rounds."""
-    return [one for one in records if one["attack"] != CLEAN]
+    """Return the records of rounds in which any of the compromised sent something."""
+    return [one for one in records if one["attack"] != CLEAN and one["acting"]]
 
 
 def clean(records: Sequence[Record]) -> list[Record]:
@@ -62,7 +62,7 @@ def clean(records: Sequence[Record]) -> list[Record]:
 def of_panel(records: Sequence[Record], alpha: str = "0.05") -> Figures:
     """Return the figures of the panel on attacked rounds at a level."""
     named = [
-        (one["panel"]["found"][alpha], one["panel"]["false"][alpha], one["k"], _honest(one))
+        (one["panel"]["found"][alpha], one["panel"]["false"][alpha], one["acting"], _honest(one))
         for one in records
     ]
     return _figures(records, PANEL, named)
@@ -76,7 +76,7 @@ def of_detector(records: Sequence[Record], detector: str) -> Figures:
 def of_rule(records: Sequence[Record], rule: str) -> Figures:
     """Return the figures of a published rule, on rounds that may be clean ones, too."""
     named = [
-        (one["rules"][rule]["found"], one["rules"][rule]["false"], one["k"], _honest(one))
+        (one["rules"][rule]["found"], one["rules"][rule]["false"], one["acting"], _honest(one))
         for one in records
     ]
     return _figures(records, None, named)
@@ -226,4 +226,4 @@ def _figures(
 
 
 def _honest(one: Record) -> int:
-    return int(one["participants"] - one["k"])
+    return int(one["participants"] - one["acting"])

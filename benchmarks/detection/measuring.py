@@ -34,12 +34,14 @@ def measured(path: Path, compromised: Collection[str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        `auc` by detector, for attacked rounds; `panel`, with `found` and `false` by level, the
-        best p-value and the signs that it saw; `rules`, with `found` and `false` by rule.
+        `acting`, the number of the compromised who sent something; `auc` by detector, where there
+        are any; `panel`, with `found` and `false` by level, the best p-value and the signs that it
+        saw; `rules`, with `found` and `false` by rule.
     """
     round_ = open_round(path)
+    compromised = _acting(round_, compromised)
     verdict = _verdict(round_)
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"acting": len(compromised)}
     if compromised:
         truth = truth_metrics(verdict, sorted(compromised))
         found["auc"] = {
@@ -58,6 +60,20 @@ def measured(path: Path, compromised: Collection[str]) -> dict[str, Any]:
     found["panel"] = own
     found["rules"] = _rules(round_, compromised)
     return found
+
+
+def _acting(round_: Round, compromised: Collection[str]) -> frozenset[str]:
+    """Return the compromised who sent something else than the global model.
+
+    Whoever has no samples trains nothing, and does not attack either.
+    """
+    model = model_of(round_)
+    sent = updates_of(round_) if compromised else {}
+    return frozenset(
+        name
+        for name in compromised
+        if any((sent[name][key] != values).any() for key, values in model.items())
+    )
 
 
 def _verdict(round_: Round) -> Verdict:
