@@ -29,7 +29,7 @@ _SHORT_HELPS = {
     "verify": "Repeat an audit and compare it with its report.",
     "diff": "Show what changed between two reports.",
     "aggregate": "Average the updates of a round, without its suspects.",
-    "prune": "Remove dormant channels from a model, where backdoors hide.",
+    "prune": "Remove dormant channels from a model.",
     "evaluate": "Measure a model's accuracy and its backdoors.",
     "arena": "Test every attack against every defence.",
     "schema": "Print the JSON Schema of a report.",
