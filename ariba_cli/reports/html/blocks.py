@@ -8,6 +8,8 @@ from ariba_cli.reports.html.markup import Child, append, element
 Row = Sequence[Child]
 
 _MOST_ON_PAPER = 300
+# A table of no more rows is not broken on paper.
+_ON_ONE_PAGE = 16
 
 
 def section(anchor: str, heading: str, *children: Child) -> Element:
@@ -53,9 +55,10 @@ def table(
     kind : str, optional
         The class of the table.
     """
-    classes = " ".join([kind, *(f"r{column}" for column in right)])
-    head = element("tr", {}, *(element("th", {"scope": "col"}, header) for header in headers))
     body = element("tbody", {}, *(_row(row, heading) for row in rows))
+    short = ["short"] if len(body) <= _ON_ONE_PAGE else []
+    classes = " ".join([kind, *short, *(f"r{column}" for column in right)])
+    head = element("tr", {}, *(element("th", {"scope": "col"}, header) for header in headers))
     return scrolling(element("table", {"class": classes}, element("thead", {}, head), body))
 
 
