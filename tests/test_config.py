@@ -175,3 +175,10 @@ def test_a_file_that_is_named_must_be_there(ariba: Ariba) -> None:
     done = run(ariba, ATTACKED, "--config", "nowhere.toml")
     assert done.returncode == 2
     assert done.stderr == b"error: 'nowhere.toml' cannot be read: No such file or directory\n"
+
+
+def test_help_does_not_need_it(ariba: Ariba, tmp_path: Path) -> None:
+    (tmp_path / "ariba.toml").write_text("[audit")
+    for option in ("--help", "--list-detectors"):
+        assert run(ariba, option).returncode == 0
+    assert ariba("schema", "audit").returncode == 0

@@ -73,6 +73,9 @@ class _Command(SectionedCommand):
             return super().parse_args(ctx, args)
         given, _, order = self.make_parser(ctx).parse_args(args=list(args))
         _refuse_twice(order)
+        # Help and lists say the same whatever a file holds.
+        if self.name in _WITHOUT_CONFIG or any(one.is_eager for one in order):
+            return super().parse_args(ctx, args)
         config, warning = find_config(
             given.get(_CONFIG) or os.environ.get(VARIABLE), self._places(given), _SHORT_HELPS
         )
