@@ -1,6 +1,7 @@
 """The fixture rounds that many tests need, and a way to run the command."""
 
 import fcntl
+import gc
 import os
 import re
 import shutil
@@ -39,6 +40,12 @@ def pytest_configure() -> None:
     use(os.environ.get("ARIBA_NATIVE", AUTO))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over what is imported and collected by now."""
+    gc.collect()
+    gc.freeze()
 
 
 @cache
@@ -139,3 +146,5 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("ariba_cli.federated.federation.load_dataset", lambda *_: digits())
     monkeypatch.setattr(Engine, "train", train)
+    # Nor does anything wait for a disk.
+    monkeypatch.setattr(os, "fsync", lambda _: None)
