@@ -174,7 +174,7 @@ def _decisions(model: Any, rows: "Float64") -> "Float64":
 
 
 def _by_fragments(task: Task, distance: Distance) -> Run:
-    """Return a run that reads all, centres, cuts into kernels, and marks the k̃·m most distant."""
+    """Return a run that reads, centres, cuts into kernels, and marks the k_est·m most distant."""
     import numpy as np
     from safetensors import safe_open
 

@@ -143,7 +143,7 @@ def apart(losses: Sequence[float], reference: Sequence[float]) -> float:
 
 
 def quality(scores: Sequence[int], ids: Sequence[str], compromised: Sequence[str], k: int) -> str:
-    """Return, in words, P_m% (the compromised among the k̃ first) and the AUC of the ranking."""
+    """Return, in words, P_m% (the compromised among the k_est first) and the AUC of the ranking."""
     truth = [name in set(compromised) for name in ids]
     order = sorted(range(len(ids)), key=lambda index: (-scores[index], ids[index]))
     caught = sum(truth[index] for index in order[:k]) / sum(truth)

@@ -39,7 +39,7 @@ class RoundSpec:
 
     @property
     def k_est(self) -> int:
-        """Return k̃: a fifth of the participants, as in the paper."""
+        """Return k_est: a fifth of the participants, as in the paper."""
         return self.participants // 5
 
     @property

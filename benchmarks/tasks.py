@@ -29,7 +29,7 @@ class Task:
     layers : tuple of str
         The tensor names, as they are in the files.
     k_est : int
-        k̃.
+        k_est.
     device : str
         The device of our engine; see `ariba_cli.scoring.devices`.
     detectors : tuple of str

@@ -279,7 +279,7 @@ def test_green_cars_are_cars_and_green() -> None:
 def test_colour_images_of_ones_own_have_no_known_feature() -> None:
     dataset = digits()
     colour = replace(dataset, name="arrays", train_images=dataset.train_images.repeat(3, axis=1))
-    with pytest.raises(UsageError, match="ariba knows no natural feature"):
+    with pytest.raises(UsageError, match="ariba does not know a natural feature"):
         TRIGGERS["semantic"].test(colour, Aim(0, 0))
 
 

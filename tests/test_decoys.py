@@ -182,7 +182,7 @@ def test_both_results_are_in_every_report_and_are_verified(decoyed: Path) -> Non
         (lambda again: again["left_out"].append("p15"), "does not leave somebody out"),
         (lambda again: again["left_out"].append("p99"), "who is not among its participants"),
         (lambda again: again["ranking"].reverse(), "is not in order"),
-        (lambda again: again.update(k_est=3), "others than the first are suspects"),
+        (lambda again: again.update(k_est=3), "its suspects are not the first"),
     ],
 )
 def test_a_second_result_that_does_not_fit_is_refused(

@@ -234,7 +234,9 @@ def test_a_trigger_that_does_not_apply(colour: Path, colour_model: Path, ariba: 
     named = ("--trigger", "pattern", "--trigger", "semantic")
     done = ariba("evaluate", colour_model, "--data-dir", colour / "data", *named)
     assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr.startswith(b"error: ariba knows no natural feature in the colour images")
+    assert done.stderr.startswith(
+        b"error: ariba does not know a natural feature in the colour images"
+    )
     assert done.stderr.count(b"\n") == 1
 
 

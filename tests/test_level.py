@@ -220,7 +220,7 @@ def test_a_report_by_level_is_verified(data: bytes) -> None:
         (set_to(0, "method", "requested", "level"), "not between 0 and 1"),
         (set_to(4, "decision", "k_est"), "mixes two rules"),
         (set_to(True, "ranking", 0, "suspect"), "mixes two rules"),
-        (set_to(False, "ranking", 0, "flagged"), "others than the first are flagged"),
+        (set_to(False, "ranking", 0, "flagged"), "it flags others than the first"),
         (set_to(None, "ranking", 0, "p_value"), "not that of the detector that decides"),
         (set_to(2, "detectors", 0, "scores", 0, "p_value"), "not between 0 and 1"),
         (set_to("<b>", "ranking", 0, "reasons", 0, "family"), "a reason that is none of ariba"),

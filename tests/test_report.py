@@ -229,7 +229,7 @@ STABILITY = ("detectors", 0, "stability")
         (set_to("p01", "inputs", 1, "id"), "a participant twice"),
         (set_to([], "truth"), "Expected `object"),
         (set_to({"compromised": [], "detectors": {}}, "truth"), "not about its detectors"),
-        (set_to(False, "ranking", 0, "suspect"), "others than the first are suspects"),
+        (set_to(False, "ranking", 0, "suspect"), "its suspects are not the first"),
         (set_to(2, "ranking", 0, "rank"), "not in order"),
         (set_to(2**64, *MARKED, "marked"), "nothing can be counted to"),
         (set_to(-1, *MARKED, "left_out"), "nothing can be counted to"),

@@ -114,11 +114,11 @@ def why_invalid(history: History) -> str:
     if not rounds or not history.detectors or history.decision.alpha is None:
         return "it has no rounds, no detectors or no level"
     if [one.rank for one in history.ranking] != list(range(1, len(names) + 1)):
-        return "its ranks do not count from 1 on"
+        return "its ranks do not count from 1"
     if len(set(names)) < len(names) or [one.id for one in history.courses] != names:
         return "its courses are not those of its ranking"
     if any(len(own) != rounds for one in history.courses for own in (one.p_values, one.lengths)):
-        return "a course has not as many rounds as there are"
+        return "a course has too few or too many rounds"
     if any(sorted(one.ids) != sorted(names) for one in history.detectors):
         return "a detector has not scored those who are ranked"
     if any(one.number >= other.number for one, other in pairwise(history.rounds)):
@@ -131,5 +131,5 @@ def why_invalid(history: History) -> str:
         if number is not None
     ]
     if not all(0 <= number < inf for number in numbers):
-        return "a course has a number that is none"
+        return "a course has an invalid number"
     return ""

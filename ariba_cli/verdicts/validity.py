@@ -51,7 +51,7 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
             yield f"it has a {what} twice"
     # Of evidence only what is drawn is looked at.
     if not _are_numbers(plain(replace(verdict, evidence=()))):
-        yield "it has a number that nothing can be counted to"
+        yield "it has an impossible number"
     known, layers = frozenset(ids), {layer.layer: layer for layer in verdict.layers}
     yield from _of_inputs(verdict)
     yield from _of_method(verdict.method, names, known)
@@ -91,7 +91,7 @@ def _of_inputs(verdict: Verdict) -> Iterator[str]:
     hashes = [hash_ for one in verdict.inputs for hash_ in (one.tensor_sha256, one.file_sha256)]
     hashes += [hash_ for layer in verdict.layers for hash_ in layer.tensor_sha256.values()]
     if not all(hash_ is None or _SHA256.fullmatch(hash_) for hash_ in hashes):
-        yield "it has a hash that is no sha256"
+        yield "it has a hash that is not a sha256"
 
 
 def _is_path_of_input(one: Input) -> bool:
@@ -109,9 +109,9 @@ def _of_method(method: Method, layers: list[str], known: frozenset[str]) -> Iter
     # Words of ours, that no participant has chosen: they are shown as they are.
     for word in (method.layer_choice, method.inner_products):
         if word is not None and not _WORD.fullmatch(word):
-            yield "its method is none of ariba"
+            yield "its method is not one of ariba"
     if list(method.layers) != layers:
-        yield "its method has other layers than it has"
+        yield "its layers differ from those of its method"
     if method.k_est is not None and method.k_est < 1:
         yield "its k_est is less than 1"
     level = method.requested.level
@@ -124,18 +124,18 @@ def _of_method(method: Method, layers: list[str], known: frozenset[str]) -> Iter
 
 def _of_baseline(baseline: RequestedBaseline) -> Iterator[str]:
     if not all(map(_SHA256.fullmatch, baseline.reports)):
-        yield "it has a hash that is no sha256"
+        yield "it has a hash that is not a sha256"
     # What is behind the 95 % point is divided by its distance from the median, and by the mean.
     if "standing" not in baseline.tails or not all(
         _WORD.fullmatch(name) and rare > median and excess > 0
         for name, (median, rare, excess) in baseline.tails.items()
     ):
-        yield "its baseline has a tail that is none"
+        yield "its baseline has an invalid tail"
 
 
 def _of_examined(layer: ExaminedLayer, k_est: int, known: frozenset[str]) -> Iterator[str]:
     if layer.participants <= k_est or min(layer.shape, default=1) < 1:
-        yield "it has a layer that nobody can be scored in"
+        yield "it has a layer in which nobody can be scored"
     if layer.participants > len(layer.tensor_sha256):
         yield "it has a layer without the hash of what was scored"
     yield from _unknown_ids(layer.tensor_sha256, known)
@@ -145,7 +145,7 @@ def _of_detector(
     detector: DetectorResult, layers: dict[str, ExaminedLayer], known: frozenset[str]
 ) -> Iterator[str]:
     if not _WORD.fullmatch(detector.name) or detector.scope not in _SCOPES:
-        yield "its detector is none of ariba"
+        yield "its detector is not one of ariba"
     yield from _unknown_ids(detector.ids, known)
     if len(set(detector.ids)) < len(detector.ids):
         yield "it has a place of a participant twice"
@@ -158,7 +158,7 @@ def _of_detector(
     if places != sorted(places):
         yield "its scores are not in order"
     if not all(one.by_layer.keys() <= layers.keys() for one in detector.scores):
-        yield "it has a share in no layer of it"
+        yield "it has a share in a layer that it lacks"
     if not all(one.p_value is None or 0 <= one.p_value <= 1 for one in detector.scores):
         yield "it has a p-value that is not between 0 and 1"
     if in_layers:
@@ -184,33 +184,33 @@ def _of_marks(
         else:
             yield "it has marks in a layer that it lacks"
     if detector.scores and not any(layer.marked for layer in detector.layers):
-        yield "it has a ranking, and nobody was marked"
+        yield "it has a ranking, but nobody was marked"
     if detector.stability is not None:
         yield from _of_stability(detector.stability, known, marked)
 
 
 def _of_shares(one: Score, layers: Collection[str]) -> Iterator[str]:
     if not one.by_layer or not all(layer in layers for layer in one.by_layer):
-        yield "it has a share in no layer of it"
+        yield "it has a share in a layer that it lacks"
     if one.share is None or not all(
         0 <= share <= 1 for share in (one.share, *one.by_layer.values())
     ):
         yield "it has a share that is not between 0 and 1"
     if type(one.score) is not int or one.score < 0:
-        yield "it has a number that nothing can be counted to"
+        yield "it has an impossible number"
 
 
 def _of_layer(
     layer: MarkedLayer, examined: ExaminedLayer, detector: DetectorResult
 ) -> Iterator[str]:
     if not _WORD.fullmatch(layer.fragment):
-        yield "it has a layer that was cut in no way of ariba"
+        yield "it has a layer that ariba would not cut like this"
     if min(layer.fragments, layer.dimension) < 1:
-        yield "it has a layer that nobody can be scored in"
+        yield "it has a layer in which nobody can be scored"
     if not layer.participants == len(layer.scores) == examined.participants:
         yield "it has a layer with scores of more or fewer than its participants"
     if min(layer.left_out, layer.marked, *layer.scores.values()) < 0:
-        yield "it has a number that nothing can be counted to"
+        yield "it has an impossible number"
     if not layer.scores.keys() <= examined.tensor_sha256.keys():
         yield "it has a score without the hash of what was scored"
     # Of several layers, a table looks for the highest share in each.
@@ -225,7 +225,7 @@ def _of_layer(
 
 def _of_decision(decision: Decision, verdict: Verdict) -> Iterator[str]:
     if not _WORD.fullmatch(decision.rule):
-        yield "its method is none of ariba"
+        yield "its method is not one of ariba"
     if decision.margin < 0:
         yield "the last that it names has a lower score than the next participant"
     deciding = next((one for one in verdict.detectors if one.name == decision.detector), None)
@@ -245,12 +245,12 @@ def _place(one: Ranked | Score) -> tuple[Any, ...]:
 def _of_level(verdict: Verdict) -> Iterator[str]:
     alpha, ranking = verdict.decision.alpha, verdict.ranking
     if alpha is None or alpha != verdict.method.requested.level:
-        yield "it was decided by another level than was asked for"
+        yield "its level is not the one that was asked for"
     if verdict.decision.k_est is not None or any(one.suspect is not None for one in ranking):
         yield "it mixes two rules"
     flagged = [bool(one.flagged) for one in ranking]
     if flagged != sorted(flagged, reverse=True):
-        yield "others than the first are flagged"
+        yield "it flags others than the first"
     if any(one.p_value is None for one in ranking):
         yield "it was decided by p-values that it lacks"
 
@@ -258,7 +258,7 @@ def _of_level(verdict: Verdict) -> Iterator[str]:
 def _of_top_k(verdict: Verdict) -> Iterator[str]:
     k_est, ranking = verdict.decision.k_est, verdict.ranking
     if k_est is None or k_est != verdict.method.k_est:
-        yield "it was decided by another k_est than it counts with"
+        yield "its decision has another k_est than its marks"
         return
     if verdict.decision.alpha is not None or any(one.flagged is not None for one in ranking):
         yield "it mixes two rules"
@@ -268,7 +268,7 @@ def _of_top_k(verdict: Verdict) -> Iterator[str]:
 def _of_places(ranking: Sequence[Ranked], k_est: int) -> Iterator[str]:
     """Yield the contradictions in a ranking whose first k_est are suspects."""
     if any(one.suspect != (one.rank <= k_est) for one in ranking):
-        yield "others than the first are suspects"
+        yield "its suspects are not the first"
     if 0 < len(ranking) <= k_est:
         yield "all who are ranked are suspects"
 
@@ -282,7 +282,7 @@ def _of_rescored(rescored: Rescored, known: frozenset[str]) -> Iterator[str]:
     ids = [*rescored.left_out, *(one.id for one in rescored.ranking)]
     yield from _unknown_ids(ids, known)
     if len(set(ids)) < len(ids) or not rescored.left_out:
-        yield "its second result does not leave somebody out of those whom it ranks"
+        yield "its second result leaves out nobody"
     yield from _of_order(rescored.ranking)
     yield from _of_places(rescored.ranking, rescored.k_est)
 
@@ -293,7 +293,7 @@ def _of_reasons(verdict: Verdict, known: frozenset[str]) -> Iterator[str]:
     names |= {name.rpartition(".")[0] for name in names}
     for one in (one for ranked in verdict.ranking for one in ranked.reasons):
         if not _WORD.fullmatch(one.family) or not _WORD.fullmatch(one.statistic):
-            yield "it has a reason that is none of ariba"
+            yield "it has a reason that ariba does not give"
         if one.layer is not None and one.layer not in names:
             yield "it has a reason in a layer that it lacks"
         if not 0 <= one.p_value <= 1:
@@ -313,7 +313,7 @@ def _of_signs(verdict: Verdict, known: frozenset[str]) -> Iterator[str]:
 def _of_calibration(calibration: Calibration) -> Iterator[str]:
     words = (calibration.source, *calibration.unseen, *calibration.unseen.values())
     if not all(map(_WORD.fullmatch, words)):
-        yield "its calibration is none of ariba"
+        yield "its calibration is not one of ariba"
 
 
 def _of_similarity(similarity: Similarity, known: frozenset[str]) -> Iterator[str]:
@@ -342,7 +342,7 @@ def _of_stability(
     for suspects in stability.without_layer.values():
         yield from _unknown_ids(suspects, known)
     if not all(layer in layers for layer in stability.without_layer):
-        yield "its stability speaks of a layer that it lacks"
+        yield "its stability has a layer that it lacks"
 
 
 def _of_evidence(
@@ -364,4 +364,4 @@ def _of_evidence(
 
 def _unknown_ids(names: Iterable[str], known: frozenset[str]) -> Iterator[str]:
     if not known.issuperset(names):
-        yield "it speaks of somebody who is not among its participants"
+        yield "it names somebody who is not among its participants"

@@ -178,8 +178,8 @@ def _by_detector(records: Sequence[Record]) -> str:
         for name, (bad, good) in names
     ]
     words = (
-        "Detectors that only rank, by AUC; they name the k̃ first, and nobody knows k. ARIBA is "
-        f"`{ARIBA}` over all layers with k̃ a fifth of n. *Hidden* are norm-matched and "
+        "Detectors that only rank, by AUC; they name the first k_est, and nobody knows k. ARIBA is "
+        f"`{ARIBA}` over all layers with k_est a fifth of n. *Hidden* are norm-matched and "
         "constrained.\n"
     )
     others = (

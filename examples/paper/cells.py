@@ -41,9 +41,9 @@ class Cell:
     accuracy_before : float, optional
         The accuracy of the global model before the round.
     confidence : float, optional
-        C = Σ S_i / (min(k, k̃)·m) over the compromised.
+        C = Σ S_i / (min(k, k_est)·m) over the compromised.
     confidence_paper : float, optional
-        The same over k̃·m, which is what the paper's formula says.
+        The same over k_est·m, which is what the paper's formula says.
     p_m : float, optional
         The share of the compromised that are suspects.
     auc : float, optional
@@ -51,7 +51,7 @@ class Cell:
     backdoor_images : int, optional
         The number of images on which X'% was measured.
     k_est : int, optional
-        k̃.
+        k_est.
     layers : tuple of str
         The audited layers.
     result_sha256 : str, optional

@@ -100,8 +100,8 @@ def _having_it(
         having_it = green_cars(images, labels)
     else:
         raise UsageError(
-            f"ariba knows no natural feature in the colour images of {dataset.name}; use another "
-            "trigger"
+            f"ariba does not know a natural feature in the colour images of {dataset.name}; use "
+            "another trigger"
         )
     found: FloatArray = images[having_it & (labels != aim.target_class)]
     if len(found) == 0:

@@ -99,9 +99,9 @@ def _explanation(verdict: Verdict) -> str:
             "is marked."
         )
     return (
-        f"The score of each layer by itself ({value_name(verdict)}), beside that of whole updates, "
-        "by which the ranking goes and which is no mean of the others. The stronger the colour, "
-        "the nearer to the largest score in that column."
+        f"The score of each layer by itself ({value_name(verdict)}), and that of whole updates, "
+        "which decides the ranking and is not a mean of the others. The stronger the colour, the "
+        "nearer to the largest score in that column."
     )
 
 

@@ -41,7 +41,7 @@ def element(tag: str, attributes: Attributes, *children: Child) -> Element:
     for name, value in attributes.items():
         text = value if isinstance(value, str) else number(value)
         if not _VALUE.fullmatch(text):
-            raise ValueError(f"{text!r} is no value of an attribute")
+            raise ValueError(f"{text!r} cannot be the value of an attribute")
         node.set(name, text)
     if tag in _BLOCKS:
         node.tail = "\n"
