@@ -94,10 +94,10 @@ def test_what_is_no_baseline_is_refused(tmp_path: Path, reports: list[Path]) -> 
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        ({"reports": ["x"], "participants": 100, "tails": {"score": [0, 1, 1]}}, "no sha256"),
-        ({"reports": [], "participants": 100, "tails": {}}, "a tail that is none"),
-        ({"reports": [], "participants": 100, "tails": {"score": [0, 0, 1]}}, "that is none"),
-        ({"reports": [], "participants": 100, "tails": {"score": [0, 1, 0]}}, "that is none"),
+        ({"reports": ["x"], "participants": 100, "tails": {"score": [0, 1, 1]}}, "not a sha256"),
+        ({"reports": [], "participants": 100, "tails": {}}, "an invalid tail"),
+        ({"reports": [], "participants": 100, "tails": {"score": [0, 0, 1]}}, "an invalid tail"),
+        ({"reports": [], "participants": 100, "tails": {"score": [0, 1, 0]}}, "an invalid tail"),
     ],
 )
 def test_a_report_with_no_baseline_that_could_be_is_refused(value: object, why: str) -> None:

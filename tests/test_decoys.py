@@ -178,8 +178,8 @@ def test_both_results_are_in_every_report_and_are_verified(decoyed: Path) -> Non
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (lambda again: again["left_out"].clear(), "does not leave somebody out"),
-        (lambda again: again["left_out"].append("p15"), "does not leave somebody out"),
+        (lambda again: again["left_out"].clear(), "leaves out nobody"),
+        (lambda again: again["left_out"].append("p15"), "leaves out nobody"),
         (lambda again: again["left_out"].append("p99"), "who is not among its participants"),
         (lambda again: again["ranking"].reverse(), "is not in order"),
         (lambda again: again.update(k_est=3), "its suspects are not the first"),

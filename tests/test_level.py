@@ -216,20 +216,23 @@ def test_a_report_by_level_is_verified(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (set_to(0.01, "decision", "alpha"), "another level than was asked for"),
+        (set_to(0.01, "decision", "alpha"), "is not the one that was asked for"),
         (set_to(0, "method", "requested", "level"), "not between 0 and 1"),
         (set_to(4, "decision", "k_est"), "mixes two rules"),
         (set_to(True, "ranking", 0, "suspect"), "mixes two rules"),
         (set_to(False, "ranking", 0, "flagged"), "it flags others than the first"),
         (set_to(None, "ranking", 0, "p_value"), "not that of the detector that decides"),
         (set_to(2, "detectors", 0, "scores", 0, "p_value"), "not between 0 and 1"),
-        (set_to("<b>", "ranking", 0, "reasons", 0, "family"), "a reason that is none of ariba"),
-        (set_to("\x1b", "ranking", 0, "reasons", 0, "statistic"), "a reason that is none"),
+        (set_to("<b>", "ranking", 0, "reasons", 0, "family"), "a reason that ariba does not give"),
+        (
+            set_to("\x1b", "ranking", 0, "reasons", 0, "statistic"),
+            "a reason that ariba does not give",
+        ),
         (set_to("fc9", "ranking", 0, "reasons", 0, "layer"), "a reason in a layer that it lacks"),
         (set_to(-1, "ranking", 0, "reasons", 0, "p_value"), "not between 0 and 1"),
         (set_to(["p99"], "ranking", 0, "reasons", 0, "with"), "not among its participants"),
-        (set_to("<b>", "calibration", "source"), "calibration is none of ariba"),
-        (set_to({"<b>": "x"}, "calibration", "unseen"), "calibration is none of ariba"),
+        (set_to("<b>", "calibration", "source"), "calibration is not one of ariba"),
+        (set_to({"<b>": "x"}, "calibration", "unseen"), "calibration is not one of ariba"),
     ],
 )
 def test_what_does_not_fit_a_level_is_refused(data: bytes, spoil: Spoil, why: str) -> None:
