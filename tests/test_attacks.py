@@ -12,6 +12,7 @@ import pytest
 
 from ariba_cli.aggregation.in_memory import next_model
 from ariba_cli.attacks.attacker import Attacker
+from ariba_cli.attacks.backdoor import aim_of
 from ariba_cli.attacks.outcome import Forged
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.attacks.strategies import STRATEGIES, HonestUpdates, arguments_of, update_norm
@@ -65,6 +66,7 @@ TARGETS = [
     Target("targeted", ("replacement",), (0.2, 1.0), 0.7, (10, 25)),
     Target("semantic", ("replacement",), (0.6, 1.0), 0.8, (10, 35)),
     Target("edge-case", ("replacement",), (0.8, 1.0), 0.85, (10, 35)),
+    Target("trojan", ("replacement",), (0.9, 1.0), 0.85, (10, 25)),
     # Two of four have their bar, and the whole is tested.
     Target("dba", ("replacement",), (0.1, 1.0), 0.85, (10, 25)),
     Target("pattern", (), (0.0, 0.1), 0.95, (1.0, 3.0)),
@@ -179,13 +181,15 @@ def test_a_run_is_attacked_in_all_ways(tmp_path: Path, names: tuple[str, ...]) -
 
 
 @pytest.mark.parametrize("name", list(TRIGGERS))
-def test_triggers_take_images_of_other_classes_and_leave_the_data_alone(name: str) -> None:
+def test_triggers_take_images_of_other_classes_and_leave_the_data_alone(
+    name: str, clean: CleanRound
+) -> None:
     dataset = digits()
     before = dataset.fingerprint
     images, labels = dataset.train_images[:50], dataset.train_labels[:50]
     found = {}
     for target_class in range(dataset.classes):
-        aim = Aim(target_class, seed=1)
+        aim = aim_of(clean.federation, name, target_class, seed=1)
         found[target_class] = TRIGGERS[name].test(dataset, aim)
         for some in (found[target_class], TRIGGERS[name].poison(dataset, images, labels, aim)):
             assert some.dtype == np.float32

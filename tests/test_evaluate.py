@@ -229,6 +229,7 @@ def test_a_trigger_that_does_not_apply(colour: Path, colour_model: Path, ariba: 
         "targeted",
         "dba",
         "single-input",
+        "trojan",
     ]
     assert list(found.not_applicable) == ["semantic", "edge-case"]
     named = ("--trigger", "pattern", "--trigger", "semantic")

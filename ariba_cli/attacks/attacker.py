@@ -6,13 +6,12 @@ from functools import partial
 import numpy as np
 
 from ariba_cli.attacks.against import Reached, Search, check_against, judged_by_panel
-from ariba_cli.attacks.backdoor import backdoor_images
+from ariba_cli.attacks.backdoor import aim_of, backdoor_images
 from ariba_cli.attacks.choosing import check_settings, choose_compromised
 from ariba_cli.attacks.outcome import Forged, Measured
 from ariba_cli.attacks.poisoning import Poisoning
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.attacks.strategies import HonestUpdates, Need, Situation, combined
-from ariba_cli.attacks.triggers import Aim
 from ariba_cli.base.errors import UsageError
 from ariba_cli.federated.federation import DIVERGED, Federation, check_training, is_finite
 from ariba_cli.federated.models import Weights
@@ -70,7 +69,7 @@ class Attacker:
         self._tested = backdoor_images(
             federation.dataset,
             settings.trigger,
-            Aim(settings.target_class, settings.seed),
+            aim_of(federation, settings.trigger, settings.target_class, settings.seed),
             settings.backdoor_images,
         )
 

@@ -6,6 +6,7 @@ from ariba_cli.attacks.triggers import TRIGGERS, Aim
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.registry import registered
 from ariba_cli.federated.datasets import Dataset, FloatArray
+from ariba_cli.federated.federation import Federation
 from ariba_cli.federated.randomness import derived_seed
 
 
@@ -41,6 +42,20 @@ def backdoor_images(
         return images
     draw = np.random.default_rng(derived_seed(aim.seed, "backdoor images"))
     return images[draw.permutation(len(images))[:count]]
+
+
+def aim_of(
+    federation: Federation, trigger: str, target_class: int, seed: int, place: int = 0
+) -> Aim:
+    """Return the aim of an attacker in a federation; see `Aim`.
+
+    Raises
+    ------
+    UsageError
+        When there is no such trigger.
+    """
+    needs = registered(TRIGGERS, trigger, kind="trigger").needs_surrogate
+    return Aim(target_class, seed, place, federation.surrogate if needs else None)
 
 
 def check_class(label: int, dataset: Dataset) -> None:

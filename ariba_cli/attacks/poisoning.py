@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ariba_cli.attacks.backdoor import aim_of
 from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.attacks.strategies import Held, Strategy
 from ariba_cli.attacks.triggers import TRIGGERS, Aim
@@ -32,11 +33,11 @@ class Poisoning:
         # What it has no images for is found out now, and not when the attack begins.
         dataset = federation.dataset
         nobody = dataset.train_images[:0], dataset.train_labels[:0]
-        self._trigger.poison(dataset, *nobody, Aim(settings.target_class, settings.seed))
+        self._trigger.poison(dataset, *nobody, self._aim(0))
 
     def held(self, name: str, place: int) -> Held:
         """Return the images of the compromised participant at a place in id order."""
-        aim = Aim(self._settings.target_class, self._settings.seed, place)
+        aim = self._aim(place)
         dataset, own = self._federation.dataset, self._federation.samples(name)
         pool = self._trigger.poison(dataset, *own, aim)
         if len(own[1]):
@@ -73,6 +74,10 @@ class Poisoning:
         images = np.concatenate([held.images, pool[chosen]])
         targets = np.concatenate([said, wanted])
         return Task(images, targets, self._settings.training, seed, poisoned=len(chosen))
+
+    def _aim(self, place: int) -> Aim:
+        chosen = self._settings
+        return aim_of(self._federation, chosen.trigger, chosen.target_class, chosen.seed, place)
 
     def _count(self, name: str, pool: int) -> int:
         """Return the number of poisoned samples of a participant; `pool` of them differ."""

@@ -1,7 +1,7 @@
 """A federation: its settings, its participants with their data, and its rounds."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, Self
@@ -27,6 +27,10 @@ from ariba_cli.federated.training import Engine, LocalTraining, Method, Task
 DIVERGED = (
     "training has diverged: not all weights are finite; use a smaller --learning-rate or --eta"
 )
+
+# What an attacker trains alone: many images, for as long as a small network needs.
+_SURROGATE_IMAGES = 2000
+_SURROGATE_EPOCHS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +144,22 @@ class UpdateHook(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Surrogate:
+    """A network that an attacker has trained alone; see `Federation.surrogate`.
+
+    Attributes
+    ----------
+    architecture : Architecture
+        The network of the federation.
+    weights : Weights
+        Its weights.
+    """
+
+    architecture: Architecture
+    weights: Weights
+
+
 class Federation:
     """A federation of participants with their shares of a data set, and the model that they train.
 
@@ -244,6 +264,17 @@ class Federation:
     def initial_weights(self) -> Weights:
         """Return the weights from which the first round starts."""
         return self.architecture.initial_weights(self.settings.seed)
+
+    @cached_property
+    def surrogate(self) -> Surrogate:
+        """Return the network that an attacker trains alone, from the first model of the server."""
+        labels = self.dataset.train_labels
+        seed = derived_seed(self.settings.seed, "surrogate")
+        drawn = np.random.default_rng(seed).permutation(len(labels))[:_SURROGATE_IMAGES]
+        how = replace(self.settings.training, epochs=_SURROGATE_EPOCHS)
+        task = Task(self.dataset.train_images[drawn], labels[drawn], how, seed)
+        (weights,) = self.engine.train(self.initial_weights(), [task])
+        return Surrogate(self.architecture, weights)
 
     def rounds(
         self,

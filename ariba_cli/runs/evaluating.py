@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ariba_cli.attacks.backdoor import backdoor_images, check_class
-from ariba_cli.attacks.triggers import TRIGGERS, Aim
+from ariba_cli.attacks.backdoor import aim_of, backdoor_images, check_class
+from ariba_cli.attacks.triggers import TRIGGERS
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.registry import registered
 from ariba_cli.federated.datasets import FloatArray, LabelArray
@@ -188,10 +188,10 @@ def _images(
     federation: Federation, settings: EvaluationSettings
 ) -> tuple[dict[str, FloatArray], dict[str, str]]:
     """Return the test images of each trigger, and the reasons for leaving out those not named."""
-    aim = Aim(settings.target_class, settings.seed)
     images, left_out = {}, {}
     for name in dict.fromkeys(TRIGGERS if settings.triggers is None else settings.triggers):
         try:
+            aim = aim_of(federation, name, settings.target_class, settings.seed)
             found = backdoor_images(federation.dataset, name, aim, settings.backdoor_images)
         except UsageError as error:
             if settings.triggers is not None:

@@ -7,6 +7,7 @@ from ariba_cli.attacks.triggers.semantic import Semantic
 from ariba_cli.attacks.triggers.single_input import SingleInput
 from ariba_cli.attacks.triggers.targeted import Targeted
 from ariba_cli.attacks.triggers.trigger import Aim, Trigger
+from ariba_cli.attacks.triggers.trojan import Trojan
 
 __all__ = ["TRIGGERS", "Aim", "Trigger"]
 
@@ -17,4 +18,5 @@ TRIGGERS: dict[str, Trigger] = {
     "edge-case": EdgeCase(),
     "dba": Distributed(),
     "single-input": SingleInput(),
+    "trojan": Trojan(),
 }

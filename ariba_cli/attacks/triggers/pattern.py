@@ -26,7 +26,12 @@ def with_square(images: FloatArray) -> FloatArray:
 
     Of the four corners, it is the one where handwritten digits have least ink.
     """
-    side = max(2, min(images.shape[2:]) // _PART)
     triggered = images.copy()
-    triggered[..., -side:, :side] = 1.0
+    triggered[..., *square(images)] = 1.0
     return triggered
+
+
+def square(images: FloatArray) -> tuple[slice, slice]:
+    """Return the rows and the columns of the square."""
+    side = max(2, min(images.shape[-2:]) // _PART)
+    return slice(-side, None), slice(side)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ariba_cli.federated.datasets import Dataset, FloatArray, LabelArray
+from ariba_cli.federated.federation import Surrogate
 from ariba_cli.federated.randomness import derived_seed
 
 # So many natural images an attacker has at least, however few its participants hold: as many as a
@@ -27,11 +28,14 @@ class Aim:
         The seed of all that is random about the trigger.
     place : int
         The place of the poisoning participant among the compromised, from 0 in id order.
+    surrogate : Surrogate, optional
+        The network that the attacker has trained alone, for triggers that are made for one.
     """
 
     target_class: int
     seed: int
     place: int = 0
+    surrogate: Surrogate | None = None
 
 
 class Trigger:
@@ -48,10 +52,13 @@ class Trigger:
         classes.
     fewest : int
         The least number of poisoned samples then, as far as there are different ones.
+    needs_surrogate : bool
+        True if the trigger is made for a network.
     """
 
     poison_ratio: float = 1.0
     fewest: int = 0
+    needs_surrogate: bool = False
 
     def poison(
         self, dataset: Dataset, images: FloatArray, labels: LabelArray, aim: Aim

@@ -39,8 +39,9 @@ TriggerOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Which images the backdoor misclassifies: pattern (images with a pattern), dba (with "
-        "one of its four bars), targeted (30 chosen images), single-input (one image), "
+        help="Which images the backdoor misclassifies: pattern (images with a pattern), trojan "
+        "(with one that makes units fire), dba (with one of its four bars), targeted (30 chosen "
+        "images), single-input (one image), "
         "semantic (images with a natural feature: green cars, digits that lean to the left), "
         "or edge-case (rare images of a class).",
         autocompletion=choices.triggers,
