@@ -485,5 +485,5 @@ def test_only_rounds_that_can_be_written_again_are_attacked(tmp_path: Path) -> N
     manifest.write_text(manifest.read_text().replace("p00.safe", "p00/model.safe"))
     round_ = open_round(tmp_path / "round")
     assert round_.findings == ()
-    with pytest.raises(InputError, match="p00' is not as ariba simulate writes it"):
+    with pytest.raises(InputError, match="p00' was not written by ariba simulate"):
         forge(round_, read_run(tmp_path / "round"), tmp_path / "out", AttackSettings())

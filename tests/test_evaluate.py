@@ -256,7 +256,7 @@ def test_the_run_is_looked_for_in_the_folders_above(
     shutil.copy(run_path / GLOBAL, model)
     done = ariba("evaluate", model)
     assert done.returncode == 2
-    assert b"no run.json is in the folders above" in done.stderr
+    assert b"hold no run.json; name that of its run with --run" in done.stderr
     assert b"--run" in done.stderr
     shutil.copy(run_path / "run.json", tmp_path)
     assert nearest_path(model) == tmp_path / "run.json"
