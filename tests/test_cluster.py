@@ -15,7 +15,7 @@ from ariba_cli.base.cluster import connected
 from ariba_cli.base.errors import AribaError, InputError, ResourceError, UsageError
 from ariba_cli.files.stores import store_of
 from ariba_cli.reports.audit_json import result_digest
-from ariba_cli.scoring import engine, near_cuts
+from ariba_cli.scoring import engine, gathering, near_cuts
 from ariba_cli.updates import reading
 from tests.object_store import serving
 
@@ -25,13 +25,14 @@ distributed = pytest.importorskip("distributed", reason="the extra cluster is no
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 PEOPLE = 12
+LAYER = (4096, 16)
 
 
 @pytest.fixture(scope="module")
 def round_(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a round with a layer of a few megabytes."""
     path, draw = tmp_path_factory.mktemp("spread") / "round", np.random.default_rng(0)
-    start = draw.standard_normal((4096, 16)).astype(np.float32)
+    start = draw.standard_normal(LAYER, np.float32)
     updates = {
         f"p{one:02}": {
             "dense": start + (3 if one == 4 else 1) * draw.standard_normal(start.shape, np.float32)
@@ -100,6 +101,31 @@ def test_exact_sums_are_found_by_workers_too(
     assert digest(round_) == expected
     assert digest(round_, cluster=running.scheduler_address) == expected
     assert len(passes) == 6
+
+
+@pytest.mark.usefixtures("spread")
+@pytest.mark.parametrize("detectors", ["panel", ("krum", "sign", "median-distance", "mahalanobis")])
+def test_whole_updates_are_compared_by_workers_too(
+    round_: Path, running: Any, passes: list[int], detectors: Any
+) -> None:
+    asked = {"detectors": detectors, "k_est": None if detectors == "panel" else 2}
+    assert digest(round_, cluster=running.scheduler_address, **asked) == digest(round_, **asked)
+    # The values of a tile for each of them are the least that a worker is asked for.
+    assert passes[0] == 1
+    assert passes[-1] == -(-LAYER[0] * LAYER[1] // gathering._TILE_COLUMNS)
+
+
+@pytest.mark.usefixtures("spread")
+def test_a_global_model_of_no_use_is_a_finding_there_too(running: Any, tmp_path: Path) -> None:
+    draw = np.random.default_rng(1)
+    values = {f"p{one}": {"dense": draw.standard_normal(LAYER, np.float32)} for one in range(10)}
+    start = draw.standard_normal(LAYER, np.float32)
+    start[7] = np.inf
+    ariba.save_round(tmp_path / "round", values, global_model={"dense": start})
+    path, address = tmp_path / "round", running.scheduler_address
+    verdict = ariba.audit(path, detectors="krum", cluster=address)
+    assert "unusable-global" in {one.kind for one in verdict.findings}
+    assert result_digest(verdict) == result_digest(ariba.audit(path, detectors="krum"))
 
 
 @pytest.mark.usefixtures("spread")

@@ -309,7 +309,8 @@ class _Examination:
         layer, model = self.chosen.layer, self.plan.global_model
         if model is None:
             return OfUpdates(*self._gather(self.plan, fragments, None))
-        start, own = read_start(model, layer, self.settings.memory)
+        spread = fragments.elsewhere is not None
+        start, own = read_start(model, layer, self.settings.memory, spread=spread)
         try:
             found = self._gather(self.plan, fragments, start)
         except LeftOutError:

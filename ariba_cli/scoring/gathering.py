@@ -21,6 +21,7 @@ from ariba_cli.native.library import Rows
 from ariba_cli.native.products import BLOCK_COLUMNS, Products, exact_square
 from ariba_cli.native.sides import Side
 from ariba_cli.scoring.update_statistics import Float64, Statistic, UpdateStatistics
+from ariba_cli.updates.chunks import Chunk
 from ariba_cli.updates.fragments import Fragments, TensorValues
 
 Values = npt.NDArray[np.floating]
@@ -106,10 +107,15 @@ def gather(
         The places of the layer's inputs and outputs, if their squares are wanted.
     """
     gathering = _Gathering(fragments, origin, frozenset(wanted), rows, tuple(sides))
+    if fragments.elsewhere is not None and gathering.can_be_spread:
+        for found in fragments.map(gathering.tiles, multiple=_TILE_COLUMNS):
+            gathering.add(found)
+        return gathering.result()
     with one_blas_thread():
         for first, values in fragments.chunks(multiple=_TILE_COLUMNS):
             for start in range(0, values.shape[1], _GROUP_COLUMNS):
-                gathering.take(values[:, start : start + _GROUP_COLUMNS], first + start)
+                part = values[:, start : start + _GROUP_COLUMNS]
+                gathering.take(Chunk(part, first + start, 1, fragments.reference))
         return gathering.result()
 
 
@@ -125,6 +131,112 @@ class _Tile:
     by_side: tuple[Float64, ...]
 
 
+@dataclass(frozen=True)
+class Tiles:
+    """The task of finding the statistics of a chunk, a few blocks at a time.
+
+    Attributes
+    ----------
+    origin : Origin
+        The point from which updates are counted.
+    median, signs : bool
+        True if the median, and the agreement with the majority of signs, are wanted.
+    row_values : int
+        The number of values in a row whose squares are wanted; 0 if none are.
+    sides : tuple of Side
+        The places of the layer's inputs and outputs, if their squares are wanted.
+    every : int
+        Of so many blocks one is asked how it falls on them: of a small layer every one.
+    sketch : _Sketch, optional
+        The sketch to add to in the place of inner products.
+    """
+
+    origin: Origin
+    median: bool
+    signs: bool
+    row_values: int
+    sides: tuple[Side, ...]
+    every: int
+    sketch: "_Sketch | None"
+
+    def __call__(self, chunk: Chunk) -> list[_Tile]:
+        """Return the statistics of each tile, in their order."""
+        values, known = chunk.values, self.known(chunk)
+        updates = Rows(values, self.counted_from(chunk, known))
+
+        def work(column: int) -> _Tile:
+            tile = slice(column, column + _TILE_COLUMNS)
+            return self._tile(
+                updates.columns(tile), None if known is None else known[tile], chunk.first + column
+            )
+
+        # A sketch is added to by one tile after the other.
+        mapped = thread_map if self.sketch is None else map
+        with one_blas_thread():
+            return list(mapped(work, range(0, values.shape[1], _TILE_COLUMNS)))
+
+    def known(self, chunk: Chunk) -> Float64 | None:
+        """Return the values of the global model; None where there is none."""
+        start = self.origin.global_values
+        if start is None:
+            return None
+        found: Float64 = start[chunk.first : chunk.first + chunk.fragments].astype(np.float64)
+        return found
+
+    def counted_from(self, chunk: Chunk, known: Float64 | None) -> Float64 | None:
+        """Return the point to subtract from the values; None where they are updates already."""
+        if self.origin.updates_are_deltas:
+            return None
+        if known is not None:
+            return known
+        reference: Float64 = chunk.values[chunk.reference].astype(np.float64)
+        return reference
+
+    def no_sides(self, n: int) -> tuple[Float64, ...]:
+        """Return room for the sums by the parts of each side."""
+        return tuple(np.zeros((n, side.parts)) for side in self.sides)
+
+    def _tile(self, updates: Rows, known: Float64 | None, first: int) -> _Tile:
+        more, n = self._more_rows(updates, known), len(updates.values)
+        gram = Products(n + len(more)).of(updates, *more) if self.sketch is None else None
+        agreement, with_majority = np.zeros(n, dtype=np.int64), 0
+        if self.signs:
+            agreement, with_majority = sign_agreement(updates)
+        rows: list[tuple[int, Float64]] = []
+        by_side = self._of_sides(updates, first)
+        for column in range(0, updates.values.shape[1], BLOCK_COLUMNS):
+            part = slice(column, column + BLOCK_COLUMNS)
+            block = updates.columns(part)
+            if self.row_values:
+                rows.append(_squares_by_row(block, first + column, self.row_values))
+            if self.sketch is not None:
+                stacked = np.vstack([block.differences(), *(one[part] for one in more)])
+                self.sketch.fold(stacked, first + column)
+        return _Tile(gram, agreement, with_majority, rows, by_side)
+
+    def _more_rows(self, updates: Rows, known: Float64 | None) -> list[Float64]:
+        """Return the rows to multiply with the updates: their median, and the global model."""
+        more: list[Float64] = []
+        if self.median:
+            median = medians(updates.values)
+            more.append(median if updates.origin is None else median - updates.origin)
+        if known is not None:
+            more.append(known)
+        return more
+
+    def _of_sides(self, updates: Rows, first: int) -> tuple[Float64, ...]:
+        """Return the sums by the parts of each side; nothing where no block was asked for."""
+        blocks = range(
+            first // BLOCK_COLUMNS, -(-(first + updates.values.shape[1]) // BLOCK_COLUMNS)
+        )
+        if all(block % self.every for block in blocks):
+            return ()
+        by_side = self.no_sides(len(updates.values))
+        for side, sums in zip(self.sides, by_side, strict=True):
+            side.add(sums, updates, first, self.every)
+        return by_side
+
+
 class _Gathering:
     def __init__(
         self,
@@ -135,41 +247,44 @@ class _Gathering:
         sides: tuple[Side, ...],
     ) -> None:
         self._fragments = fragments
-        self._origin = origin
-        self._median = Statistic.MEDIAN in wanted
-        self._signs = Statistic.SIGNS in wanted
         self._n = fragments.participants
-        self._height = self._n + int(self._median) + int(origin.global_values is not None)
-        self._row_values = fragments.values // rows if rows else 0
+        median, has_global = Statistic.MEDIAN in wanted, origin.global_values is not None
+        height = self._n + int(median) + int(has_global)
+        self._sketch = _Sketch(fragments, height) if self._n > MOST_EXACT else None
+        self.tiles = Tiles(
+            origin=origin,
+            median=median,
+            signs=Statistic.SIGNS in wanted,
+            row_values=fragments.values // rows if rows else 0,
+            sides=sides,
+            every=max(1, fragments.values // _SIDE_VALUES),
+            sketch=self._sketch,
+        )
         self._row_squares = np.zeros((self._n, rows))
-        self._row_sum = np.zeros((self._n, self._row_values))
-        self._sides = sides
-        self._by_side = self._no_sides()
-        # Which blocks are asked how they fall on inputs and outputs: every one of a small layer.
-        self._every = max(1, fragments.values // _SIDE_VALUES)
-        self._products = Products(self._height)
-        self._sketch = _Sketch(fragments, self._height) if self._n > MOST_EXACT else None
-        self._gram = Compensated((self._height, self._height))
+        self._row_sum = np.zeros((self._n, self.tiles.row_values))
+        self._by_side = self.tiles.no_sides(self._n)
+        self._gram = Compensated((height, height))
         self._agreement = np.zeros(self._n, dtype=np.int64)
         self._with_majority = 0
 
-    def take(self, values: Values, first: int) -> None:
-        """Take in some columns of all participants; `first` is the place of the first one."""
-        start = self._origin.global_values
-        known = None if start is None else start[first : first + values.shape[1]].astype(np.float64)
-        updates = Rows(values, self._counted_from(values, known))
-        if self._row_values:
-            self._add_rows(updates, first)
+    @property
+    def can_be_spread(self) -> bool:
+        """Return whether the chunks may be worked on apart: sketches and sums of rows are not."""
+        start = self.tiles.origin.global_values
+        is_array = isinstance(start, np.ndarray)
+        return self._sketch is None and not self.tiles.row_values and not is_array
 
-        def work(column: int) -> _Tile:
-            tile = slice(column, column + _TILE_COLUMNS)
-            return self._tile(
-                updates.columns(tile), None if known is None else known[tile], first + column
-            )
+    def take(self, chunk: Chunk) -> None:
+        """Take in some columns of all participants."""
+        if self.tiles.row_values:
+            known = self.tiles.known(chunk)
+            updates = Rows(chunk.values, self.tiles.counted_from(chunk, known))
+            self._add_rows(updates, chunk.first)
+        self.add(self.tiles(chunk))
 
-        # A sketch is added to by one tile after the other.
-        mapped = thread_map if self._sketch is None else map
-        for tile in mapped(work, range(0, values.shape[1], _TILE_COLUMNS)):
+    def add(self, tiles: Sequence[_Tile]) -> None:
+        """Add the statistics of the next tiles."""
+        for tile in tiles:
             if tile.gram is not None:
                 self._gram.add(tile.gram)
             self._agreement += tile.agreement
@@ -179,62 +294,9 @@ class _Gathering:
             for row, squares in tile.rows:
                 self._row_squares[:, row : row + squares.shape[1]] += squares
 
-    def _counted_from(self, values: Values, known: Float64 | None) -> Float64 | None:
-        """Return the point to subtract from the values; None where they are updates already."""
-        if self._origin.updates_are_deltas:
-            return None
-        if known is not None:
-            return known
-        reference: Float64 = values[self._fragments.reference].astype(np.float64)
-        return reference
-
-    def _tile(self, updates: Rows, known: Float64 | None, first: int) -> _Tile:
-        more = self._more_rows(updates, known)
-        gram = self._products.of(updates, *more) if self._sketch is None else None
-        agreement, with_majority = np.zeros(self._n, dtype=np.int64), 0
-        if self._signs:
-            agreement, with_majority = sign_agreement(updates)
-        rows: list[tuple[int, Float64]] = []
-        by_side = self._of_sides(updates, first)
-        for column in range(0, updates.values.shape[1], BLOCK_COLUMNS):
-            part = slice(column, column + BLOCK_COLUMNS)
-            block = updates.columns(part)
-            if self._row_values:
-                rows.append(_squares_by_row(block, first + column, self._row_values))
-            if self._sketch is not None:
-                stacked = np.vstack([block.differences(), *(one[part] for one in more)])
-                self._sketch.fold(stacked, first + column)
-        return _Tile(gram, agreement, with_majority, rows, by_side)
-
-    def _more_rows(self, updates: Rows, known: Float64 | None) -> list[Float64]:
-        """Return the rows to multiply with the updates: their median, and the global model."""
-        more: list[Float64] = []
-        if self._median:
-            median = medians(updates.values)
-            more.append(median if updates.origin is None else median - updates.origin)
-        if known is not None:
-            more.append(known)
-        return more
-
-    def _of_sides(self, updates: Rows, first: int) -> tuple[Float64, ...]:
-        """Return the sums by the parts of each side; zeros where no block was asked for."""
-        blocks = range(
-            first // BLOCK_COLUMNS, -(-(first + updates.values.shape[1]) // BLOCK_COLUMNS)
-        )
-        if all(block % self._every for block in blocks):
-            return ()
-        by_side = self._no_sides()
-        for side, sums in zip(self._sides, by_side, strict=True):
-            side.add(sums, updates, first, self._every)
-        return by_side
-
-    def _no_sides(self) -> tuple[Float64, ...]:
-        """Return room for the sums by the parts of each side."""
-        return tuple(np.zeros((self._n, side.parts)) for side in self._sides)
-
     def _add_rows(self, updates: Rows, first: int) -> None:
         """Add the rows of a weight matrix, or those parts of them that lie in the given columns."""
-        start, width, columns = 0, self._row_values, updates.values.shape[1]
+        start, width, columns = 0, self.tiles.row_values, updates.values.shape[1]
         while start < columns:
             place = (first + start) % width
             part = slice(start, min(start + width - place, columns))
@@ -246,16 +308,17 @@ class _Gathering:
         """Return the gathered values, once all columns were taken."""
         n = self._n
         products = self._gram.total if self._sketch is None else self._sketch.gram()
-        has_global = self._origin.global_values is not None
+        tiles = self.tiles
+        has_global = tiles.origin.global_values is not None
         statistics = UpdateStatistics(
             gram=products[:n, :n],
             values=self._fragments.values,
-            from_global=self._origin.is_global,
+            from_global=tiles.origin.is_global,
             along_global=products[:n, -1] if has_global else None,
             global_square=float(products[-1, -1]) if has_global else 0.0,
-            along_median=products[:n, n] if self._median else None,
-            median_square=float(products[n, n]) if self._median else 0.0,
-            agreement=self._agreement if self._signs else None,
+            along_median=products[:n, n] if tiles.median else None,
+            median_square=float(products[n, n]) if tiles.median else 0.0,
+            agreement=self._agreement if tiles.signs else None,
             with_majority=self._with_majority,
         )
         return Gathered(

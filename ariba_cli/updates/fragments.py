@@ -236,14 +236,14 @@ class Fragments:
         """Return whether all values lie in one array."""
         return isinstance(self._flat, np.ndarray)
 
-    def map(self, task: Task[Result]) -> Iterator[Result]:
+    def map(self, task: Task[Result], *, multiple: int = 1) -> Iterator[Result]:
         """Yield the result of a task for each chunk, in their order; see `chunks`."""
         if self.elsewhere is not None:
-            m, run = self.cut.fragments, self._run()
+            m, run = self.cut.fragments, self._run(multiple)
             runs = [(start, min(start + run, m)) for start in range(0, m, run)]
             yield from self.elsewhere.map(task, runs, self.cut.dimension, self.reference)
             return
-        for first, values in self.chunks():
+        for first, values in self.chunks(multiple=multiple):
             yield task(Chunk(values, first, self.cut.dimension, self.reference))
 
     def chunks(self, *, multiple: int = 1) -> Iterator[tuple[int, npt.NDArray[np.floating]]]:

@@ -60,7 +60,7 @@ class LazyTensor:
             self.write_to(start, stop, values)
             return values
         with self._readable():
-            return self.stored.at(which)
+            return self.stored[which]
 
     def write_to(self, start: int, stop: int, out: Array) -> None:
         """Write the values from start to stop into an array; see `__getitem__`."""

@@ -274,7 +274,7 @@ class _Offered:
 
 
 def read_start(
-    model: Submission, layer: Layer, memory: int
+    model: Submission, layer: Layer, memory: int, *, spread: bool = False
 ) -> tuple[TensorValues | None, Submission]:
     """Read one layer of the global model, and check it like those of participants.
 
@@ -287,6 +287,8 @@ def read_start(
     memory : int
         The number of bytes that the values may take. Values that do not fit are read from the
         file each time, and checked when they are first read in order.
+    spread : bool
+        True if others read the values from their file. They are checked here before.
 
     Returns
     -------
@@ -300,6 +302,10 @@ def read_start(
     if offered is None:
         return None, own
     tensor = offered.tensor
+    if spread and in_one_piece(tensor):
+        lazy = offered.lazy
+        lazy.read_to_the_end()
+        return (lazy.stored.elsewhere() if own.finding is None else None), own
     if tensor.spec.values * offered.dtype.itemsize > memory and in_one_piece(tensor):
         return offered.lazy, own
     return offered.read(offered.buffer()), own

@@ -70,6 +70,21 @@ class StoredTensor:
         """Return the number of threads that best read such tensors; None for one per core."""
         return readers(self.file.path)
 
+    @property
+    def size(self) -> int:
+        """Return the number of values."""
+        return self.spec.values
+
+    def __getitem__(self, which: slice | Indices) -> Array:
+        """Return some of the values; see `pieces`."""
+        if not isinstance(which, slice):
+            return self._at(which)
+        start, stop = which.start, min(which.stop, self.size)
+        values: Array = np.empty(stop - start, self.dtype)
+        for _ in self.pieces(start, stop, values):
+            pass
+        return values
+
     def pieces(self, start: int, stop: int, out: Array) -> Iterator[tuple[memoryview, Array]]:
         """Write the values from start to stop into an array, and yield each piece when it is there.
 
@@ -98,8 +113,7 @@ class StoredTensor:
                     part[:] = self._values(raw)
                 yield raw, part
 
-    def at(self, positions: Indices) -> Array:
-        """Return the values at some positions; see `pieces`."""
+    def _at(self, positions: Indices) -> Array:
         item = SIZES[self.spec.dtype]
         raw, done = memoryview(bytearray(len(positions) * item)), 0
         with self._opened() as file:
