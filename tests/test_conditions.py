@@ -9,6 +9,7 @@ from ariba_cli.cli.options.conditions import FORMS, conditions_in_words, parse_c
 from ariba_cli.verdicts.method import Decision, Method, RequestedDetector, RequestedOptions
 from ariba_cli.verdicts.ranked import Ranked
 from ariba_cli.verdicts.verdict import Coverage, Verdict
+from docs.make import helps
 from tests.conftest import FIXTURES, Ariba
 
 VERDICT = Verdict(
@@ -119,3 +120,11 @@ def test_a_condition_is_the_exit_code(ariba: Ariba, condition: str, code: int) -
     done = ariba("audit", FIXTURES / "attacked", "--k-est", "10", "--fail-on", condition)
     assert done.returncode == code
     assert (f"condition holds: {condition}".encode() in done.stderr) == bool(code)
+
+
+def test_the_example_of_the_help_tells_an_attack_from_a_clean_round(ariba: Ariba) -> None:
+    text = helps()["ariba audit"].replace("\\\n", " ")
+    (line,) = [one for one in text.splitlines() if one.startswith("    ") and "--fail-on" in one]
+    _, _, _, *options = line.split()
+    for name, code in (("attacked", 1), ("clean", 0)):
+        assert ariba("audit", FIXTURES / name, *options).returncode == code
