@@ -99,8 +99,10 @@ def anchors(text: str) -> set[str]:
 
 def test_every_page_is_in_the_index() -> None:
     index = (REPOSITORY / "docs" / "README.md").read_text()
+    site = (REPOSITORY / "mkdocs.yml").read_text()
     for page in PAGES:
         assert page.name == "README.md" or f"]({page.name})" in index
+        assert re.search(rf"^ +- (.*: )?{re.escape(page.name)}$", site, re.MULTILINE)
 
 
 def test_every_finding_is_explained() -> None:
