@@ -409,6 +409,7 @@ def test_a_greater_rho_keeps_the_update_shorter(tmp_path: Path) -> None:
         ({"source_class": 0}, "are the same; give two classes"),
         ({"trigger": "smell"}, "unknown trigger 'smell'; use one of pattern, targeted, semantic"),
         ({"strategies": ("hope",)}, "unknown strategy 'hope'; use one of label-flipping"),
+        ({"strategies": ("pgdd",)}, "unknown strategy 'pgdd'; did you mean 'pgd'"),
         ({"anomaly": "l3"}, "unknown anomaly term 'l3'; use one of l2, cosine"),
         ({"strategies": ("dormant-unit",)}, "add --trigger single-input"),
         ({"strategies": ("replacement", "norm-matching")}, "undoes replacement"),

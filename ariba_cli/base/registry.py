@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from ariba_cli.base.errors import UsageError
+from ariba_cli.base.suggestions import nearest
 
 Entry = TypeVar("Entry")
 
@@ -26,5 +27,7 @@ def registered(entries: Mapping[str, Entry], name: str, *, kind: str) -> Entry:
         When there is none.
     """
     if name not in entries:
-        raise UsageError(f"unknown {kind} '{name}'; use one of {', '.join(entries)}")
+        near = nearest(name, entries)
+        way_out = f"did you mean '{near}'?" if near else f"use one of {', '.join(entries)}"
+        raise UsageError(f"unknown {kind} '{name}'; {way_out}")
     return entries[name]
