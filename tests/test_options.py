@@ -72,7 +72,7 @@ def test_the_global_model_can_be_anywhere(tmp_path: Path, ariba: Ariba) -> None:
         assert norms["p3"] == 0
         assert ("start" in norms) == (path == "sent.safetensors")
     missing = ariba("audit", "round", "--global", "nowhere")
-    assert b"there is no 'nowhere'; --global names the model" in missing.stderr
+    assert b"'nowhere' does not exist; --global names the model" in missing.stderr
 
 
 def test_inspect_takes_a_model_in_a_folder(tmp_path: Path, ariba: Ariba) -> None:
