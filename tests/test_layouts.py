@@ -257,7 +257,7 @@ def test_the_command_takes_it_and_verify_knows(tmp_path: Path, ariba: Ariba) -> 
     assert ariba("report", "report.json", "-f", "html", "-o", "page.html").returncode == 0
     page = (tmp_path / "page.html").read_text()
     assert "by order and shape" in page
-    with pytest.raises(UsageError, match="no layout 'nhwc'; use torch, keras, mlx"):
+    with pytest.raises(UsageError, match="unknown layout 'nhwc'; use one of torch, keras, mlx"):
         audit_by_api(tmp_path / "in", layout="nhwc")
 
 

@@ -17,7 +17,8 @@ from tests.conftest import FIXTURES, environment
 from tests.models import write_model
 
 ATTACKED = FIXTURES / "attacked"
-ARIBA = [sys.executable, "-m", "ariba_cli"]
+# Without bytecode, which Python would cut off where files may not grow, and take for whole later.
+ARIBA = [sys.executable, "-B", "-m", "ariba_cli"]
 COMMANDS: dict[str, list[object]] = {
     "aggregate": ["aggregate", ATTACKED, "--out", "out/new.safetensors"],
     "convert": ["convert", ATTACKED, "--out", "out/new"],

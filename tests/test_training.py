@@ -183,8 +183,8 @@ def test_the_engine_is_chosen_by_the_model_and_can_be_forced(
     ("device", "error", "message"),
     [
         ("tpu", UsageError, "unknown device 'tpu'; use auto, cpu, cuda or cuda:N"),
-        ("cuda:99", ResourceError, "no cuda:99; use cpu"),
-        ("cuda:x", ResourceError, "no cuda:x; use cpu"),
+        ("cuda:99", ResourceError, "not cuda:99; use cpu"),
+        ("cuda:x", ResourceError, "not cuda:x; use cpu"),
     ],
 )
 def test_devices_that_are_not_there(
