@@ -44,6 +44,7 @@ def test_every_command_of_a_page_works_in_that_order(
 ) -> None:
     for name in ("attacked", "clean"):
         shutil.copytree(FIXTURES / name, tmp_path / "fixtures" / name)
+    shutil.copy(FIXTURES / "run.json", tmp_path / "fixtures")
     (tmp_path / "runs").mkdir()
     commands = lines(page)
     if "runs/demo" in commands[0]:
