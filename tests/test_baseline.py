@@ -87,7 +87,7 @@ def test_what_is_no_baseline_is_refused(tmp_path: Path, reports: list[Path]) -> 
         path.write_bytes(verdict.to_json())
         with pytest.raises(InputError, match=why):
             read_baseline([*reports, path])
-    with pytest.raises(UsageError, match="mahalanobis gives none"):
+    with pytest.raises(UsageError, match="mahalanobis does not give"):
         ariba.audit(CLEAN, layers="conv2", baseline=reports)
 
 

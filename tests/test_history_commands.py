@@ -123,7 +123,7 @@ def test_a_report_on_a_run_is_verified_round_by_round_and_as_a_whole(
     shutil.rmtree(other / "round_0005")
     done = ariba("verify", lines, other)
     assert done.returncode == 2
-    assert b"is on 6 rounds, and 5 are given" in done.stderr
+    assert b"covers 6 rounds, and 5 are given" in done.stderr
 
 
 def test_two_reports_on_runs_are_compared(lines: Path, ariba: Ariba, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def spoiled(lines: Path, tmp_path: Path, spoil: Any, *, hashed: bool) -> Path:
 @pytest.mark.parametrize(
     ("spoil", "hashed", "message"),
     [
-        (lambda one: one["ranking"].reverse(), False, "is not as it was written"),
+        (lambda one: one["ranking"].reverse(), False, "was changed: its result"),
         (lambda one: one["ranking"].reverse(), True, "its ranks do not count from 1"),
         (lambda one: one["courses"].pop(), True, "its courses are not those of its ranking"),
         (lambda one: one["rounds"].reverse(), True, "its rounds are not in order"),
