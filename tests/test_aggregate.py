@@ -590,8 +590,8 @@ def test_samples_are_those_that_the_host_was_told(tmp_path: Path, ariba: Ariba) 
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (HostRecord("flower", "watch", {"p0": Answer("p0", 3)}).encode(), b"samples 'p1' holds"),
-        (b'{"layout": 1, "participants": {"p0": 3}}', b"samples 'p0' holds"),
+        (HostRecord("flower", "watch", {"p0": Answer("p0", 3)}).encode(), b"samples 'p1' has"),
+        (b'{"layout": 1, "participants": {"p0": 3}}', b"samples 'p0' has"),
         (b'{"layout": 2, "participants": {}}', b"does not have layout 1"),
         (b'{"layout": 1, "participants": []}', b"does not have layout 1"),
         (b"[]", b"is not a JSON object"),

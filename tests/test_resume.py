@@ -154,23 +154,23 @@ def snapshot(root: Path) -> dict[str, tuple[int, int]]:
 
 SLOWER = replace(PLAN.settings.training, learning_rate=0.001)
 OTHER_PLANS = [
-    ({"settings": replace(PLAN.settings, participants=4)}, "--participants 3, and not 4"),
-    ({"settings": replace(PLAN.settings, rounds=3)}, "--rounds 2, and not 3"),
-    ({"settings": replace(PLAN.settings, eta=0.5)}, "--eta 1.0, and not 0.5"),
-    ({"keep": Keep()}, "--keep all, and not last"),
-    ({"keep": Keep(every=3)}, "--keep all, and not every:3"),
-    ({"format_name": "safetensors"}, "--format hdf5, and not safetensors"),
-    ({"settings": replace(PLAN.settings, seed=7)}, "--seed 0, and not 7"),
-    ({"settings": replace(PLAN.settings, model="resnet18")}, "--model cnn, and not resnet18"),
+    ({"settings": replace(PLAN.settings, participants=4)}, "--participants 3, not 4"),
+    ({"settings": replace(PLAN.settings, rounds=3)}, "--rounds 2, not 3"),
+    ({"settings": replace(PLAN.settings, eta=0.5)}, "--eta 1.0, not 0.5"),
+    ({"keep": Keep()}, "--keep all, not last"),
+    ({"keep": Keep(every=3)}, "--keep all, not every:3"),
+    ({"format_name": "safetensors"}, "--format hdf5, not safetensors"),
+    ({"settings": replace(PLAN.settings, seed=7)}, "--seed 0, not 7"),
+    ({"settings": replace(PLAN.settings, model="resnet18")}, "--model cnn, not resnet18"),
     (
         {"settings": replace(PLAN.settings, partition="shards:2")},
-        "--partition iid, and not shards:2",
+        "--partition iid, not shards:2",
     ),
-    ({"settings": replace(PLAN.settings, training=SLOWER)}, "--learning-rate 0.01, and not 0.001"),
-    ({"attack": AttackSettings(begins=2)}, "--attack no attack, and not 2"),
+    ({"settings": replace(PLAN.settings, training=SLOWER)}, "--learning-rate 0.01, not 0.001"),
+    ({"attack": AttackSettings(begins=2)}, "--attack no attack, not 2"),
     (
         {"settings": replace(PLAN.settings, eta=0.5, seed=7), "format_name": "safetensors"},
-        "--eta 1.0, and not 0.5",
+        "--eta 1.0, not 0.5",
     ),
 ]
 

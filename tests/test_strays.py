@@ -142,7 +142,7 @@ def test_a_link_called_as_litter_is_not_followed(tmp_path: Path) -> None:
 
 def test_a_folder_of_litter_alone_holds_no_updates(tmp_path: Path) -> None:
     put(tmp_path)
-    with pytest.raises(InputError, match=r"holds no updates \(.* passed over\); a round has"):
+    with pytest.raises(InputError, match=r"holds no updates \(.* skipped\); a round has"):
         open_round(tmp_path)
 
 

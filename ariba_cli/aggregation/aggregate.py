@@ -188,8 +188,7 @@ def _counts(ids: Sequence[str], samples: Mapping[str, int] | None) -> Mapping[st
     unknown = next((name for name in ids if name not in samples), None)
     if unknown is not None:
         raise InputError(
-            f"the run does not say how many samples '{unknown}' has: it names {len(samples)} "
-            "participants, but not this one; leave out --weights"
+            f"the run does not say how many samples '{unknown}' has; leave out --weights"
         )
     return samples
 
