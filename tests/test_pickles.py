@@ -227,7 +227,7 @@ def test_a_list_has_the_names_that_are_given(
     assert holds(open_model(tmp_path / "m.pt", named), sent)
     for count in (2, 4):
         few = ReadOptions(names=tuple("abcd"[:count]), trust_pickles=True)
-        with pytest.raises(RefusedFileError, match=f"3 arrays, and {count} names were given"):
+        with pytest.raises(RefusedFileError, match=f"3 arrays, but {count} names were given"):
             open_model(tmp_path / "m.pt", few)
 
 
