@@ -50,7 +50,7 @@ class Figures:
 
 
 def attacked(records: Sequence[Record]) -> list[Record]:
-    """Return the records of rounds in which any of the compromised sent something."""
+    """Return the records of rounds in which any of the compromised did something."""
     return [one for one in records if one["attack"] != CLEAN and one["acting"]]
 
 

@@ -24,6 +24,8 @@ DETECTORS = (PANEL, ARIBA, "norm", "krum", "foolsgold", "last-bias")
 # What there is to say where a model has no output layer.
 _WITHOUT_OUTPUT = DETECTORS[:-2]
 LEVELS = (0.01, 0.05)
+# An update of this share of the usual length does nothing.
+_NOTHING = 1e-3
 # For those that count with the number of the compromised, which nobody knows.
 _K_EST = "20%"
 
@@ -34,7 +36,7 @@ def measured(path: Path, compromised: Collection[str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        `acting`, the number of the compromised who sent something; `auc` by detector, where there
+        `acting`, the number of the compromised who did something; `auc` by detector, where there
         are any; `panel`, with `found` and `false` by level, the best p-value and the signs that it
         saw; `rules`, with `found` and `false` by rule.
     """
@@ -63,17 +65,19 @@ def measured(path: Path, compromised: Collection[str]) -> dict[str, Any]:
 
 
 def _acting(round_: Round, compromised: Collection[str]) -> frozenset[str]:
-    """Return the compromised who sent something else than the global model.
+    """Return the compromised whose update is not nothing.
 
-    Whoever has no samples trains nothing, and does not attack either.
+    Whoever has no samples, or none that it has not learned, does not attack either.
     """
+    if not compromised:
+        return frozenset()
     model = model_of(round_)
-    sent = updates_of(round_) if compromised else {}
-    return frozenset(
-        name
-        for name in compromised
-        if any((sent[name][key] != values).any() for key, values in model.items())
-    )
+    lengths = {
+        name: float(np.sqrt(sum(np.square(weights[key] - model[key]).sum() for key in model)))
+        for name, weights in updates_of(round_).items()
+    }
+    least = _NOTHING * float(np.median(list(lengths.values())))
+    return frozenset(name for name in compromised if lengths[name] > least)
 
 
 def _verdict(round_: Round) -> Verdict:

@@ -61,7 +61,8 @@ ones made those on which the tails were fitted and every other choice rests.
 X'% is measured on the model that plain FedAvg makes of the attacked round. AUC is the chance that
 a compromised participant ranks above an honest one, as a mean over rounds. *Found* is the share of
 the compromised who are named, *honest flagged* that of the honest, over all rounds of a line.
-A compromised participant without samples sends nothing, and counts as honest.
+A compromised participant whose update is shorter than a thousandth of the usual does nothing, and
+counts as honest.
 """
 _LIMITS = """\
 ## Limits
