@@ -1,5 +1,6 @@
 """Chunks that are read and worked on by others, such as workers on other machines."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -7,13 +8,14 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ariba_cli.base.aligned import aligned
 from ariba_cli.base.errors import RefusedFileError
 from ariba_cli.base.parallel import map_workers, thread_map
 from ariba_cli.base.progress import Progress
 from ariba_cli.updates.chunks import Chunk, Result, Task
 from ariba_cli.updates.lazy import LazyTensor, LeftOutError
 from ariba_cli.updates.nonfinite import NonFiniteCounter
-from ariba_cli.updates.stored import StoredTensor
+from ariba_cli.updates.stored import Array, StoredTensor
 
 # So much is hashed at a time: enough to take longer than to be asked for.
 _CHECKED_BYTES = 2**27
@@ -38,6 +40,10 @@ class Workers(Protocol):
             The items.
         """
         ...
+
+
+# What each thread of a worker reads into.
+_held = threading.local()
 
 
 class _Unread(NamedTuple):
@@ -67,7 +73,7 @@ class _Layer:
     def chunk(self, run: _Run) -> Chunk | _Unread:
         """Read a run of everybody's fragments."""
         first, last = run.start * run.dimension, run.stop * run.dimension
-        values = np.empty((len(self.tensors), last - first), self.dtype)
+        values = _room((len(self.tensors), last - first), self.dtype)
 
         def read(participants: Iterator[int]) -> _Unread | None:
             for index in participants:
@@ -150,6 +156,15 @@ class OnWorkers:
         for done, found in enumerate(self._workers.map(function, self._layer, items), 1):
             yield found
             self._progress(self._what, done, len(items))
+
+
+def _room(shape: tuple[int, int], dtype: np.dtype[np.floating]) -> Array:
+    """Return memory for a chunk, that of the one before: the system would have to clear another."""
+    size = shape[0] * shape[1]
+    held: Array | None = getattr(_held, "values", None)
+    if held is None or held.dtype != dtype or held.size < size:
+        held = _held.values = aligned(1, size, dtype)[0]
+    return held[:size].reshape(shape)
 
 
 def _checked(layer: _Layer, which: range) -> list[tuple[str, NonFiniteCounter] | str]:
