@@ -162,7 +162,7 @@ def test_it_is_said_that_somebody_is_always_named() -> None:
     assert "3 of 12 participants are named as suspects." in text
     assert "The 3 highest scores are always named, in a clean round too." in text
     assert "1 of 8 layers examined" in text
-    assert "an attacker who left them alone is not seen" in text
+    assert "an attack on the rest is not seen" in text
 
 
 def test_suspects_are_marked_by_a_shape_too() -> None:

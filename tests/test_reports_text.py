@@ -70,7 +70,7 @@ def test_the_table_says_who_is_suspected_and_what_that_means() -> None:
     assert "Suspects: p18, p15, p17, p13." in said
     assert "always named, in a clean round too" in said
     assert "1 of 8 layers examined" in said
-    assert "an attacker who left them alone is not seen" in said
+    assert "an attack on the rest is not seen" in said
     assert "k_est/n = 0.2" in said
     assert "compromised" not in said
 

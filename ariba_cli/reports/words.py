@@ -17,11 +17,16 @@ _SMALLEST_P = 1e-12
 def coverage_in_words(verdict: Verdict) -> str:
     """Return the examined part of the model, and the meaning of that for the rest."""
     coverage = verdict.coverage
-    return (
+    found = (
         f"{coverage.layers_examined} of {coverage.layers_total} layers examined, "
-        f"{coverage.parameters_examined:,} of {coverage.parameters_total:,} parameters; "
-        "an attacker who left them alone is not seen"
+        f"{coverage.parameters_examined:,} of {coverage.parameters_total:,} parameters"
     )
+    return found if examined_all(verdict) else f"{found}; an attack on the rest is not seen"
+
+
+def examined_all(verdict: Verdict) -> bool:
+    """Return whether no weight of the model was left out."""
+    return verdict.coverage.parameters_examined == verdict.coverage.parameters_total
 
 
 def headline_in_words(verdict: Verdict, shown: Callable[[str], str] = visible) -> str:
@@ -156,6 +161,8 @@ def known_in_words(verdict: Verdict) -> list[str]:
     lines += stability_in_words(verdict)
     lines += calibration_in_words(verdict)
     lines += truth_in_words(verdict)
+    if examined_all(verdict):
+        lines.append(f"{coverage_in_words(verdict)}.")
     if verdict.method.seal_verified:
         lines.append(seal_in_words(verdict))
     return lines
@@ -163,8 +170,9 @@ def known_in_words(verdict: Verdict) -> list[str]:
 
 def unknown_in_words(verdict: Verdict) -> list[str]:
     """Return the facts that the numbers do not show, a sentence each."""
-    coverage = coverage_in_words(verdict)
-    lines = [f"What is in the rest of the model: {coverage}."]
+    lines = []
+    if not examined_all(verdict):
+        lines = [f"What is in the rest of the model: {coverage_in_words(verdict)}."]
     if verdict.ranking:
         lines = [*unseen_in_words(verdict), *lines]
     # Of a round whose truth is known, who is compromised is no question.
