@@ -252,7 +252,7 @@ def test_samples_are_weights_or_are_refused(tmp_path: Path, name: str) -> None:
 def test_too_few_updates_are_refused_in_a_line(name: str, n: int) -> None:
     rule = make_rule(name)
     if n < rule.declaration.fewest:
-        with pytest.raises(InputError, match=f"takes at least {rule.declaration.fewest} updates"):
+        with pytest.raises(InputError, match=f"needs at least {rule.declaration.fewest} updates"):
             aggregated(draw(0, n), name)
     else:
         assert np.isfinite(aggregated(draw(0, n), name)).all()
