@@ -307,7 +307,7 @@ def test_detectors_stand_side_by_side() -> None:
     assert "p0000 ▲ 1 (7.5) ▲ 1 (0.938)" in text
     assert "p0003 4 (5.5) 12 (0.016)" in text
     assert "norm 100% 0 0.990 mahalanobis 100% 0 0.990" in text
-    assert "Distances and marks are those of mahalanobis, which does not decide" in text
+    assert "Distances and marks come from mahalanobis, which does not decide" in text
 
 
 def test_who_is_ranked_by_another_detector_alone_is_shown() -> None:

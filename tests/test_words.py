@@ -14,10 +14,9 @@ OF_THE_PAPER = {"method.md", "reproduction.md", "glossary.md"}
 # What is stiff, and what to write instead.
 STIFF = {
     r"(?<![Tt]here )\b(is|are|was|were) no (?!longer\b|more\b|larger\b)": "is not a",
-    r"\bknows no\b": "does not know",
+    r"\bknows no\b(?! more)": "does not know",
     r"\bknown are\b": "use one of",
     r", as (\d|[\w-]+:\w)": "such as",
-    r"\bin the place of\b": "instead of",
 }
 SYMBOL = "k̃"
 

@@ -20,9 +20,9 @@ def detectors_section(verdict: Verdict) -> Element | None:
     if len(verdict.detectors) < 2 or not ids:
         return None
     text = (
-        "The rank that each detector gives, and in brackets its score. "
-        f"{visible(verdict.decision.detector)} decides who is named. A triangle marks those, and "
-        f"the first {verdict.method.k_est or 0:,} of the others. Scores of different "
+        "The rank by each detector, with its score in brackets. "
+        f"{visible(verdict.decision.detector)} decides who is named. A triangle marks these, and "
+        f"the first {verdict.method.k_est or 0:,} by each other detector. Scores of different "
         "detectors cannot be compared."
     )
     children: list[Child] = [note(text), _ranks(ids, verdict)]

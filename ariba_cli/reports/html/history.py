@@ -96,10 +96,10 @@ def _verdict(history: History) -> Element:
     lead = element("p", {"class": "lead"}, f"{standing_out_in_words(history)}.")
     unknown = bullets(
         (
-            "Whether each of those who stand out is compromised: an honest participant with rare "
+            "Whether everybody who stands out is compromised: an honest participant with rare "
             "data can be unusual in every round.",
-            "Whether everybody else is honest: who is not flagged is not cleared.",
-            "When it began is the most likely round, and not a certain one.",
+            "Whether everybody else is honest: not being flagged clears nobody.",
+            "When an attack began: the round given is the most likely one.",
         )
     )
     parts = [lead, *findings_line(history.findings), *([node] if history.suspects else [])]
@@ -140,9 +140,9 @@ def _map(history: History) -> Element:
     hidden = len(history.courses) - len(courses)
     more = f" {hidden:,} others are in the ranking." if hidden > 0 else ""
     caption = (
-        "The darker, the less likely an honest participant looks as suspicious in that round; "
-        "darkest from 0.000001 on. Where there is no cell, it was away. A bar is where it "
-        f"began.{more}"
+        "A darker cell means that an honest participant would less likely look as suspicious in "
+        "that round; p-values of 0.000001 or less are darkest. A missing cell means that the "
+        f"participant was away. A bar marks the round in which it began to stand out.{more}"
     )
     return section("map", "Participants and rounds", figure(scrolling(picture), caption))
 
@@ -203,8 +203,8 @@ def _timeline(history: History) -> Element:
         "of those who stand out" if named else f"of {short(courses[0].id, _NAME)}, who ranks first"
     )
     caption = (
-        f"The length of the updates {who}, in times the median of the round. The band is where "
-        "the middle half of all others are."
+        f"The length of the updates {who}, as a multiple of the median of the round. The band "
+        "holds the middle half of all others."
     )
     picture = svg(_WIDE, _TALL + _BOTTOM, "Length of updates by round", *parts)
     return section("timeline", "Lengths over time", figure(scrolling(picture), caption))

@@ -18,8 +18,8 @@ def inputs_section(verdict: Verdict) -> Element:
     kinds = Counter(input_.status for input_ in inputs)
     statuses = ", ".join(f"{number:,} {visible(kind)}" for kind, number in sorted(kinds.items()))
     text = (
-        f"{count(len(inputs), 'file')}: {statuses}. The sha256 of the tensors is of the bytes that "
-        "were analysed; that of a whole file is as the seal has it."
+        f"{count(len(inputs), 'file')}: {statuses}. The sha256 of the tensors covers the analysed "
+        "bytes; that of a whole file comes from the seal."
     )
     files = _table(inputs)
     if len(inputs) > _MOST_OPEN:

@@ -29,10 +29,11 @@ def kernels_section(verdict: Verdict) -> Element | None:
     if not drawn:
         return None
     text = (
-        "Left, the fragments of largest distance; right, the fragment in the same place of a "
-        "typical participant, that is, the one with the median distance of those who are not "
-        "marked most. Values are differences from the mean of all participants, on one scale a "
-        "layer; a dash marks values well below zero. A long row is broken into lines."
+        "On the left are the fragments of largest distance. On the right is the fragment in the "
+        "same place of a typical participant: the one with the median distance among those who "
+        "are not marked most. Values are differences from the mean of all participants, on one "
+        "scale for each layer; a dash marks values well below zero. Long rows are broken into "
+        "lines."
         f"{_whose_distances(verdict)}"
     )
     children: list[Child] = [note(text)]
@@ -52,7 +53,7 @@ def _whose_distances(verdict: Verdict) -> str:
         return ""
     other = next((own.name for own in verdict.detectors if own.scope == "layer"), None)
     named = "a detector" if other is None else visible(other)
-    return f" Distances and marks are those of {named}, which does not decide who is named."
+    return f" Distances and marks come from {named}, which does not decide who is named."
 
 
 def _layer(evidence: LayerEvidence, verdict: Verdict) -> Element:

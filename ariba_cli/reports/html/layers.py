@@ -26,7 +26,7 @@ def layers_section(verdict: Verdict) -> Element | None:
         return None
     listed = folded(f"The {len(names):,} layers", layers_table(verdict))
     if not any(one.by_layer for one in verdict.deciding.scores):
-        text = "The score is of all layers together; the reasons say in which a sign is strongest."
+        text = "The score covers all layers together; the reasons say where a sign is strongest."
         return section("layers", "Layers", note(text), listed)
     people = shown(verdict, suspects=_MOST_SUSPECTS)
     children: list[Child] = [note(_explanation(verdict)), _heat(people.all, verdict)]
@@ -95,13 +95,13 @@ def _explanation(verdict: Verdict) -> str:
     if marks_fragments(verdict):
         return (
             "The share of a participant's fragments that is marked, by layer. Each layer is "
-            "scored by itself, and the ranking goes by the mean. The stronger the colour, the more "
-            "is marked."
+            "scored separately, and the mean decides the ranking. A stronger colour means more "
+            "marks."
         )
     return (
-        f"The score of each layer by itself ({value_name(verdict)}), and that of whole updates, "
-        "which decides the ranking and is not a mean of the others. The stronger the colour, the "
-        "nearer to the largest score in that column."
+        f"The score of each single layer ({value_name(verdict)}), and that of whole updates, "
+        "which decides the ranking and is not a mean of the others. A stronger colour means a "
+        "score nearer to the largest in that column."
     )
 
 

@@ -42,17 +42,17 @@ _OF_UPDATES = (
     _ESTIMATE,
 )
 _OF_LEVELS = (
-    "If nobody stands out, that does not prove the round clean. An attacker who trains as the "
-    "honest do, or knows these signs, can stay among them.",
-    "An honest participant whose data are rare, or who trains otherwise than the rest, can stand "
-    "out. The reasons say what is unusual, and not that it was meant.",
-    "The p-values speak for rounds such as those of the calibration. Rounds of other kinds of "
-    "models may have other tails: audit clean rounds of your own first.",
-    "It takes the honest to be more than half. It flags nobody among fewer than ten.",
-    "It compares the layers that were examined; what is in others is not seen.",
+    "If nobody stands out, that does not prove that the round is clean. An attacker who trains "
+    "like honest participants, or knows these signs, can hide among them.",
+    "An honest participant with rare data, or with another way of training, can stand out. The "
+    "reasons say what is unusual, not that somebody intended it.",
+    "The p-values hold for rounds like those of the calibration. Other kinds of models may have "
+    "other tails: audit clean rounds of your own first.",
+    "It assumes that more than half are honest. It flags nobody among fewer than ten.",
+    "It compares only the layers that were examined, and cannot see an attack on others.",
 )
 _MEASURED = (
-    "Measured on MNIST with 50 participants, 5 of them compromised where nothing else is said, "
+    "Measured on MNIST with 50 participants (5 of them compromised, unless stated otherwise), "
     "k_est = 10 and a network of 4 layers. AUC is the probability that a compromised participant "
     "ranks above an honest one."
 )

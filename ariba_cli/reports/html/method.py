@@ -48,7 +48,7 @@ def method_section(verdict: Verdict) -> Element:
 
 def _marks_in_words(verdict: Verdict) -> str:
     return (
-        "From each update the mean of all updates is taken away. A layer of what is left is cut "
+        "The mean of all updates is subtracted from each update. A layer of the difference is cut "
         "into m fragments of d values for each of n participants. "
         f"{_distance(verdict)} The k_est·m fragments of largest distance are marked. "
         "The score of a participant is the number of its marks, and the k_est participants of "
@@ -58,8 +58,8 @@ def _marks_in_words(verdict: Verdict) -> str:
 
 def _updates_in_words(verdict: Verdict) -> str:
     return (
-        "The whole updates of n participants are compared, over all layers that were examined, by "
-        f"the detector {visible(verdict.decision.detector)}. {_rule_in_words(verdict)}"
+        f"The detector {visible(verdict.decision.detector)} compares the whole updates of n "
+        f"participants, over all examined layers. {_rule_in_words(verdict)}"
     )
 
 
@@ -67,10 +67,10 @@ def _rule_in_words(verdict: Verdict) -> str:
     if not verdict.by_level:
         return "The k_est participants of highest score are the suspects."
     return (
-        "The p-value of a participant is the chance that an honest one scores as high. With all n "
-        "in order, the first r are flagged for the largest r at which the r-th p-value is at most "
-        "α·r/n (Benjamini and Hochberg, 1995): of all who are flagged, a share of about α is "
-        "honest."
+        "The p-value of a participant is the chance that an honest one scores as high. In the "
+        "order of p-values, the first r are flagged, for the largest r at which the r-th p-value "
+        "is at most α·r/n (Benjamini and Hochberg, 1995). Of all who are flagged, a share of about "
+        "α is honest."
     )
 
 

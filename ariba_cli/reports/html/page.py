@@ -78,7 +78,7 @@ def _evidence(verdict: Verdict) -> list[Element | None]:
         return [plane_section(verdict), kernels_section(verdict)]
     if not verdict.ranking or not marks_fragments(verdict):
         return []
-    text = "This report holds no sample of the fragments, so that they cannot be drawn."
+    text = "This report holds no sample of the fragments, so they cannot be drawn."
     return [section("plane", "Fragments", paragraph(text))]
 
 

@@ -54,8 +54,9 @@ def plane_section(verdict: Verdict) -> Element | None:
     if not drawn:
         return None
     text = (
-        "A sample of the fragments, the same places of everybody, seen along the two directions "
-        "in which all fragments vary most. One unit is a standard deviation along the first. "
+        "A sample of the fragments, from the same places of all participants, along the two "
+        "directions in which all fragments vary most. One unit is a standard deviation along the "
+        "first. "
         f"{_what_decides(verdict)}"
     )
     children: list[Child] = [note(text), _legend(verdict)]
@@ -70,7 +71,7 @@ def plane_section(verdict: Verdict) -> Element | None:
 def _what_decides(verdict: Verdict) -> str:
     if marks_fragments(verdict):
         return "Marks do not depend on this view: distances take all directions into account."
-    return "The suspects are named by their whole updates, and not by this view."
+    return "Whole updates decide who is named, not this view."
 
 
 def _layer(name: str, plane: Plane, verdict: Verdict) -> Element:

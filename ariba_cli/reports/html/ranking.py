@@ -72,20 +72,20 @@ def _explanation(verdict: Verdict) -> str:
     expected = expected_share(verdict)
     if expected is None:
         return (
-            f"The score is called {value_name(verdict)} and is found from the whole update; the "
-            "method says how. The higher it is, the more suspicious the participant."
+            f"The score ({value_name(verdict)}) comes from the whole update; see the method. A "
+            "participant with a higher score is more suspicious."
         )
     line = f"k_est/n = {expected:.3g}"
     if len(verdict.marked_layers) > 1:
         return (
             "The score is the number of marked fragments in all layers. The ranking goes by the "
-            "share, the mean over the layers of what part of a participant's fragments is marked. "
-            f"{line} is what it would be if nobody stood out."
+            "share: the part of a participant's fragments that is marked, as a mean over the "
+            f"layers. If nobody stood out, it would be {line}."
         )
     return (
         "The score is the number of a participant's fragments that are among the most distant, "
-        "and the share is what part of its fragments that is. "
-        f"{line} is what it would be if nobody stood out."
+        "and the share is that number divided by all of its fragments. "
+        f"If nobody stood out, the share would be {line}."
     )
 
 

@@ -25,8 +25,8 @@ def signs_section(verdict: Verdict) -> Element | None:
     if not signs or not verdict.ranking:
         return None
     text = (
-        "The chance that an honest participant shows as much of a sign: the stronger the colour, "
-        "the less likely. One small chance among many is to be expected."
+        "The chance that an honest participant shows a sign as strongly; a stronger colour means "
+        "a smaller chance. Among many chances, expect a small one."
     )
     people = shown(verdict)
     children: list[Child] = [note(text), _heat(people.all, signs, verdict)]

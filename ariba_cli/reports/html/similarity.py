@@ -24,8 +24,8 @@ def similarity_section(verdict: Verdict) -> Element | None:
         return None
     limit = _largest(found)
     text = (
-        "The cosine of each pair of updates, without what all have in common. Those who are alike "
-        "stand together, so that a group is a square on the diagonal."
+        "The cosine of each pair of updates, without what all have in common. Similar updates "
+        "are side by side, so a group is a square on the diagonal."
     )
     picture = figure(scrolling(_picture(found, limit, verdict)), scale_legend(limit))
     return section("similarity", "Who is like whom", note(text), picture)

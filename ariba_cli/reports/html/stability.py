@@ -99,9 +99,7 @@ def _nearest_to_cutoff(
 
 
 def _caption(shown: int, all_: int, steps: Sequence[KEstStep], verdict: Verdict) -> list[Child]:
-    text = (
-        "Left to right, k_est grows from 1; a bar shows for which k_est a participant is a suspect."
-    )
+    text = "k_est grows from left to right; a bar shows for which k_est a participant is a suspect."
     if len(steps) < steps[-1].k_est:
         text += f" Marks were counted for {len(steps)} of these k_est."
     if shown < all_:
