@@ -197,7 +197,7 @@ def test_stability_says_who_enters_and_who_leaves() -> None:
     text = words(Page(audit_html(report)))
     assert "With k_est 2, p0002 would not be named." in text
     assert "With k_est 4, p0003 would be named too." in text
-    assert "2 of the 3 suspects stay such whichever layer is left out." in text
+    assert "2 of the 3 suspects remain so whichever layer is left out." in text
     assert "p0004: a suspect for k_est from 5 to 6" in text
     assert text.count("○ leaves") == 3
 

@@ -81,7 +81,7 @@ def standing_out_in_words(verdict: Verdict) -> str:
     assert alpha is not None
     level = f"(false-discovery level {100 * alpha:.3g} %)"
     if any(one.kind == FindingKind.FEW_PARTICIPANTS for one in verdict.findings):
-        return f"Nobody is flagged, as {n:,} participants are too few to tell {level}"
+        return f"Nobody is flagged, since {n:,} participants are too few to tell {level}"
     if not named:
         return (
             f"Nobody of {n:,} participants stands out {level}; this does not prove that the round "
@@ -215,14 +215,14 @@ def stability_in_words(verdict: Verdict, shown: Callable[[str], str] = visible) 
     if stability.without_layer:
         kept = set.intersection(*map(set, stability.without_layer.values()))
         lines.append(
-            f"{len(kept):,} of the {len(verdict.suspects):,} suspects stay such whichever layer is "
-            "left out."
+            f"{len(kept):,} of the {len(verdict.suspects):,} suspects remain so whichever layer "
+            "is left out."
         )
     tied = [one.layer for one in verdict.marked_layers if one.marked and one.cutoff_margin == 0]
     if tied:
         lines.append(
-            f"Fragments of {names_in_words(tied, shown)} are tied at the cutoff: which of them are "
-            "marked is decided by the order of the ids, and says nothing of whose they are."
+            f"Fragments of {names_in_words(tied, shown)} are tied at the cutoff: the order of ids "
+            "decides which of them are marked, which says nothing about their participants."
         )
     return lines
 
@@ -250,8 +250,8 @@ def machines_in_words(verdict: Verdict) -> str:
     """Return the sentence about scores that another machine may not reproduce."""
     names = names_in_words(other_machines(verdict), visible)
     return (
-        f"The scores of {names} come from floating-point libraries: with other versions, or on "
-        "another machine, other fragments may be marked at the cutoff."
+        f"The scores of {names} come from floating-point libraries: other versions or another "
+        "machine may mark other fragments at the cutoff."
     )
 
 
@@ -263,7 +263,7 @@ def other_machines(verdict: Verdict) -> list[str]:
 def seal_in_words(verdict: Verdict) -> str:
     """Return the result of hashing every file that the seal lists."""
     broken = any(finding.kind in BROKEN_SEAL for finding in verdict.findings)
-    result = "all are as they were sealed" if not broken else "see the findings"
+    result = "none has changed" if not broken else "see the findings"
     return f"Seal: every listed file was hashed again; {result}."
 
 
@@ -288,7 +288,7 @@ def _metrics_in_words(truth: Truth, detector: str, named: str) -> str:
 def _scored_in_words(verdict: Verdict) -> str:
     scored = len(verdict.ranking)
     sent = sum(one.role == "participant" for one in verdict.inputs)
-    kept_out = "" if scored == sent else "; the others were kept out, see the inputs and findings"
+    kept_out = "" if scored == sent else "; for the others, see the inputs and findings"
     return f"{scored:,} of {sent:,} participants were scored{kept_out}."
 
 
@@ -354,8 +354,8 @@ def _margin_in_words(verdict: Verdict) -> str:
     what = "share" if marks_fragments(verdict) else "score"
     if verdict.decision.tie_at_cutoff:
         return (
-            f"The last suspect and the next participant have the same {what}; who is named is "
-            "decided by the order of the ids."
+            f"The last suspect and the next participant have the same {what}; the order of ids "
+            "decides who is named."
         )
     return (
         f"The {what} of the last suspect exceeds that of the next participant by "
