@@ -235,7 +235,7 @@ def test_of_a_round_without_a_seal_only_what_was_analysed_is_compared(
     (tmp_path / "report.json").write_bytes(report)
     done = ariba("verify", "report.json", round_)
     assert done.returncode == 0
-    assert b"of 6 inputs the report has no hash of the whole file" in done.stderr
+    assert b"for 6 inputs the report lacks the hash of the whole file" in done.stderr
     # The linear layer comes last, and nobody looked at it.
     flip(round_ / "p3.safetensors", -1)
     assert not verified(parse_report(report), round_).differences
@@ -268,7 +268,7 @@ def test_a_global_model_outside_the_round_has_to_be_named(
     done = ariba("verify", "report.json", round_, *command[2 : 4 if given else 2])
     assert done.returncode == (0 if given else 2)
     if not given:
-        assert b"is '../sent.safetensors', outside the round; name it with --global" in done.stderr
+        assert b"'../sent.safetensors', is outside the round; name it with --global" in done.stderr
 
 
 def test_a_global_model_of_any_name_is_found_in_the_round(ariba: Ariba, tmp_path: Path) -> None:
