@@ -139,7 +139,7 @@ def test_whoever_is_to_be_explained_is_shown_whatever_the_score() -> None:
     (found,) = audited(ATTACKED, layers=("conv2",), explained=(last,)).evidence
     assert len(found.most_distant) == 6
     assert len(found.most_distant[last]) == 5
-    with pytest.raises(InputError, match="no participant 'nobody' in the round"):
+    with pytest.raises(InputError, match="cannot explain 'nobody': the round"):
         audited(ATTACKED, explained=("nobody",))
 
 
