@@ -165,7 +165,7 @@ def test_a_killed_run_is_finished_to_the_same_bytes(
         patch.setattr(Federation, "aggregated", killed)
         with pytest.raises(Killed):
             simulate(PLAN, tmp_path / "run")
-    with pytest.raises(UsageError, match="begun with --sampled 6, and not 7"):
+    with pytest.raises(UsageError, match="begun with --sampled 6, not 7"):
         simulate(replace(PLAN, settings=replace(SOME, sampled=7)), tmp_path / "run", resume=True)
     simulate(PLAN, tmp_path / "run", resume=True)
     assert contents(tmp_path / "run") == contents(run)
@@ -195,7 +195,7 @@ def test_an_attack_on_a_round_compromises_those_in_it(run: Path, tmp_path: Path)
     assert set(forged.compromised) <= set(answered)
     assert ids_in(tmp_path / "drawn") == answered
     named = replace(settings, k=None, compromised=(absent,))
-    with pytest.raises(UsageError, match=f"'{absent}' sent no update in round 3; it was not asked"):
+    with pytest.raises(UsageError, match=f"'{absent}' sent no update in round 3: it was not asked"):
         forge(open_round(path), read_run(path), tmp_path / "named", named)
     stranger = replace(named, compromised=("p99",))
     with pytest.raises(UsageError, match="unknown participant 'p99'"):
