@@ -393,7 +393,7 @@ def test_the_command_checks_the_accuracy_on_the_data_of_the_run(
     # A copy of the round has no run.json beside it.
     without = ariba(*command)
     assert (without.returncode, without.stderr.count(b"\n")) == (2, 1)
-    assert b"to know the data and the model" in without.stderr
+    assert b"it is needed for the data and the model" in without.stderr
     done = ariba(*command, "--run", FIXTURES / "run.json")
     assert done.returncode == 0, done.stderr
     assert b"by accuracy-check, gamma 0.1 with eta 1; wrote out" in done.stderr
