@@ -17,6 +17,7 @@ from ariba_cli.attacks.settings import AttackSettings
 from ariba_cli.base.errors import AribaError, InputError, OutputError, UsageError
 from ariba_cli.federated.federation import FederationSettings
 from ariba_cli.runs.plan import Keep, Plan
+from ariba_cli.runs.run_file import read_run, versions
 from ariba_cli.runs.simulation import simulate
 from tests.conftest import FIXTURES
 from tests.models import write_model
@@ -275,7 +276,8 @@ def flipped_weights(partial: Path) -> None:
 def other_run(partial: Path) -> None:
     """The last kill came before the rename, and other libraries wrote run.json."""
     content = json.loads((FIXTURES / "run.json").read_text())
-    content["versions"]["torch"] = "1.0"
+    with read_run(FIXTURES / "clean").federation() as federation:
+        content["versions"] = {**versions(federation), "torch": "1.0"}
     (partial / "run.json").write_text(json.dumps(content))
     (partial / "checkpoint.json").unlink()
 
