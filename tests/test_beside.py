@@ -124,7 +124,7 @@ def test_one_who_holds_more_is_named(tmp_path: Path) -> None:
     npz(root / "p6", 6)
     (found,) = [one for one in inspect_round(open_round(root)).findings if one.kind == "not-scored"]
     assert (found.kind, found.participant) == (FindingKind.NOT_SCORED, "p6")
-    assert found.detail.startswith("holds text (<U1), z (<c16), when (<M8[ns]), big (>f8), ob")
+    assert found.detail.startswith("also holds text (<U1), z (<c16), when (<M8[ns]), big (>f8), ob")
 
 
 @pytest.mark.parametrize("descr", ["|V2", "<V2"])
