@@ -90,7 +90,9 @@ def test_the_gradient_is_that_of_pytorch(digits: Dataset, method: Method) -> Non
     architecture = architecture_for("cnn", digits)
     start = architecture.initial_weights(0)
     images, labels = digits.train_images[:20], digits.train_labels[:20]
-    found = Engine(architecture, method, "cpu").gradient(start, images, labels)
+    engine = Engine(architecture, method, "cpu")
+    found = engine.gradient(start, images, labels)
+    engine.close()
     module = architecture.build()
     load_weights(module, start)
     said = module(torch.from_numpy(images))
