@@ -294,12 +294,18 @@ def test_the_truth_is_that_of_each_round(tmp_path: Path, ariba: Ariba) -> None:
     other = Path(shutil.copytree(ATTACKED, tmp_path / "other"))
     (other / "truth.json").write_text('{"compromised": ["p00"]}')
     done = ariba("audit", ATTACKED, CLEAN, other, "--truth", "-f", "json")
+    assert done.returncode == 0
+    assert b"1 of 3 rounds have no truth.json" in done.stderr
+    truths = [one["result"].get("truth") for one in lines(done.stdout)]
+    assert [one and one["compromised"] for one in truths] == [["p15", "p18"], None, ["p00"]]
+
+
+def test_a_truth_that_says_nothing_is_an_error_still(tmp_path: Path, ariba: Ariba) -> None:
+    other = Path(shutil.copytree(ATTACKED, tmp_path / "other"))
+    (other / "truth.json").write_text("{}")
+    done = ariba("audit", ATTACKED, other, "--truth", "-f", "json")
     assert done.returncode == 2
-    assert b"--truth needs a simulated round" in done.stderr
-    assert [one["result"]["truth"]["compromised"] for one in lines(done.stdout)] == [
-        ["p15", "p18"],
-        ["p00"],
-    ]
+    assert b"does not say who was compromised" in done.stderr
 
 
 def test_what_could_not_be_seen_is_said_once_of_rounds_that_are_alike(ariba: Ariba) -> None:

@@ -34,7 +34,7 @@ from ariba_cli.formats.model import ReadOptions
 from ariba_cli.reports.audit_json import result_digest
 from ariba_cli.rounds import directory
 from ariba_cli.rounds.members import GLOBAL_STEM, Member
-from ariba_cli.rounds.truth import truth_of
+from ariba_cli.rounds.truth import has_truth, truth_of
 from ariba_cli.scoring.devices import DeviceChoice
 from ariba_cli.updates.intake import Sent, Submission
 
@@ -114,7 +114,8 @@ def audit(
         Limits, and the names of arrays without names.
     verify_seal, strict, evidence, truth : bool, optional
         True to hash every file that the seal lists; to stop when a participant has to be left out;
-        to keep the data for pictures; to measure the verdict against `truth.json`.
+        to keep the data for pictures; to measure the verdict against `truth.json`. With `history`,
+        a round without this file is audited all the same: a run has none before its attack begins.
     max_memory : int, optional
         The number of bytes of a layer to hold in memory.
     cluster : str, optional
@@ -178,7 +179,9 @@ def audit(
             global_path=None if global_model is None else Path(global_model),
             not_models=tuple(map(Path, not_models)),
         )
-        known = truth_of(round_) if truth else None
+        known = None
+        if truth and (history is None or has_truth(round_)):
+            known = truth_of(round_)
         seen: list[Observation | None] = []
         with _workers(cluster) as workers:
             spread = replace_fields(settings, workers=workers)

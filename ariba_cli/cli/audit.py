@@ -176,7 +176,8 @@ def audit(
     truth: Annotated[
         bool,
         typer.Option(
-            "--truth", help="Compare the verdict with truth.json, which simulated rounds have."
+            "--truth",
+            help="Compare the verdict with truth.json, which attacked rounds of a simulation have.",
         ),
     ] = False,
     reproducible: options.ReproducibleOption = False,

@@ -53,6 +53,8 @@ class Auditing:
     history: RunningHistory | None = None
     failed: int = 0
     holding: bool = False
+    _audited: int = 0
+    _without_truth: int = 0
     _stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     def one(self, path: Path, verdicts: Verdicts) -> Iterator[bytes]:
@@ -86,20 +88,19 @@ class Auditing:
         typer.Exit
             When none of them could be audited.
         """
-        done = 0
         with self.console.progress() as progress:
             for number, path in enumerate(paths, 1):
                 told = _of_rounds(progress, number, total)
                 try:
                     yield from self._report(path, verdicts, told, f"{path}: ")
-                    done += 1
                 except (AribaError, MemoryError) as error:
                     self.failed += 1
                     self.console.error(
                         f"{path}: {str(error) or 'needs more memory than this machine has'}"
                     )
-        if not done:
+        if not self._audited:
             raise typer.Exit(Exit.COULD_NOT_COMPLETE)
+        self._tell_of_truth()
         yield from self._of_history(verdicts)
 
     def _of_history(self, verdicts: Verdicts) -> Iterator[bytes]:
@@ -139,7 +140,17 @@ class Auditing:
         sandbox = None if verdict.run is None else verdict.run.sandbox
         data = verdicts.encode(path, verdict, stopwatch, sandbox)
         yield data
+        self._audited += 1
+        self._without_truth += verdict.truth is None
         self._heed(verdict, which)
+
+    def _tell_of_truth(self) -> None:
+        """Say how many rounds were not compared with the truth, if that was asked for."""
+        if self.asked["truth"] and self._without_truth:
+            self.console.note(
+                f"{self._without_truth} of {self._audited} rounds have no truth.json, and so are "
+                "not compared with the truth"
+            )
 
 
 def _marks_in_words(layer: "MarkedLayer", what: str) -> str:

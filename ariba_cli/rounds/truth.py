@@ -26,6 +26,11 @@ class Truth:
         return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("ascii")
 
 
+def has_truth(round_: Round) -> bool:
+    """Return whether a round has a truth; rounds of a run before its attack have none."""
+    return TRUTH_NAME in round_.files
+
+
 def truth_of(round_: Round) -> Truth:
     """Read the truth beside the updates of a round that was opened.
 
