@@ -7,8 +7,8 @@
 
 `audit` takes a round on disk and `score` updates in memory; both return a `Verdict`. A
 `RunningHistory` that `audit` is given for each round of a run says what they show together.
-`open_round` and `save_round` read and write rounds. What cannot be done is an `AribaError` of
-one line. Nothing is imported until it is used.
+`open_round` and `save_round` read and write rounds. When something cannot be done, they raise
+an `AribaError` with a message of one line. Nothing is imported until it is used.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -51,7 +51,14 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         from importlib import import_module
 
-        return getattr(import_module(_MODULES[name]), name)
+        found = getattr(import_module(_MODULES[name]), name)
+        if not isinstance(found, type):
+            from ariba_cli.api.errors import in_python
+
+            found = in_python(found)
+            # Processes that are sent the function look for it here.
+            found.__module__ = __name__
+        return globals().setdefault(name, found)
     raise AttributeError(f"module 'ariba_cli' has no attribute '{name}'")
 
 

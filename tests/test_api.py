@@ -1,16 +1,19 @@
 """The Python API: plain values in, a verdict out, and the bytes that the command writes."""
 
 import json
+import pickle
 import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 import ariba_cli as ariba
+from ariba_cli.api.errors import arguments_for_options
 from ariba_cli.base.errors import InputError, OutputError, UsageError
 from tests.conftest import FIXTURES, Ariba, environment
 
@@ -156,6 +159,41 @@ def test_what_cannot_be_done_is_an_error_of_one_line(
         ariba.audit(ATTACKED, **given)  # type: ignore[arg-type]
     assert isinstance(caught.value, ariba.AribaError)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"k_est": "many"}, "k_est must be a number or a percentage, such as 10 or 20%"),
+        ({"level": 2.0}, "level must be between 0 and 1"),
+        ({"level": 0.1, "detectors": "krum"}, "use detectors='panel', or k_est instead of level"),
+        ({"global_model": "nowhere"}, "'nowhere' does not exist; global_model names"),
+        ({"detectors": "krum", "fit_sample": 9}, "only detectors='pyod:NAME' does"),
+    ],
+)
+def test_an_error_names_arguments_and_not_options(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ariba.AribaError) as caught:
+        ariba.audit(ATTACKED, **given)
+    assert message in str(caught.value)
+    assert "--" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "argument"),
+    [
+        ("try --fragment block:64", "try fragment='block:64'"),
+        ("use --fragment row or block:D", "use fragment='row' or block:D"),
+        ("try --detector-arg n_components=3 now", "try detector_arguments={'n_components': 3} now"),
+        ("(ariba audit --list-detectors), or --layer", "(ariba audit --list-detectors), or layers"),
+        ("more than --max-memory; allow more", "more than max_memory; allow more"),
+    ],
+)
+def test_options_become_arguments(option: str, argument: str) -> None:
+    assert arguments_for_options(option) == argument
+
+
+def test_another_process_can_be_sent_a_function() -> None:
+    assert pickle.loads(pickle.dumps(ariba.audit)) is ariba.audit
 
 
 def test_a_round_that_is_not_there_is_an_error() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ariba_cli.api.arguments import settings_for
 from ariba_cli.api.auditing import score
+from ariba_cli.api.errors import in_python
 from ariba_cli.auditing.audit import audit_sent
 from ariba_cli.auditing.settings import AuditSettings
 from ariba_cli.base.errors import UsageError
@@ -40,9 +41,10 @@ def audit_settings(asked: Mapping[str, Any]) -> AuditSettings:
             near = nearest(name, known)
             hint = "" if near is None else f"; did you mean '{near}'?"
             raise UsageError(f"audit does not take '{name}'; use {', '.join(known)}{hint}")
-    return settings_for(**asked)
+    return in_python(settings_for)(**asked)
 
 
+@in_python
 def audit_replies(
     replies: Sequence[Reply], sent_out: Model | None, settings: AuditSettings, *, deltas: bool
 ) -> Verdict:
