@@ -108,8 +108,8 @@ def _strategy(strategy: type[Strategy]) -> str:
         f"### {declared.name}",
         f"{declared.summary[0].upper()}{declared.summary[1:]}.",
         f"    {declared.equation}",
-        f"- For: {declared.purpose}.\n- Source: {declared.source}.\n- Works on: {declared.stage}. "
-        f"Must know: {needs}.",
+        f"- Purpose: {declared.purpose}.\n- Source: {declared.source}.\n- Stage: {declared.stage}. "
+        f"Needs to know: {needs}.",
     ]
     lines += _arguments(declared.arguments)
     return "\n\n".join(lines) + "\n\n"

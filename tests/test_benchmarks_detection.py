@@ -115,7 +115,7 @@ def test_what_is_published_is_its_page(finished: Path, tmp_path: Path) -> None:
     lines = (tmp_path / PUBLISHED).read_bytes().splitlines()
     text = (tmp_path / PAGE).read_text("utf-8")
     assert page([json.loads(line) for line in lines]) == text
-    assert "they are no\nresults" in text
+    assert "They are not\nresults" in text
     assert "| digits, cnn, adam, iid, n = 12 | 2 | 4 |" in text
     assert "results" not in page([{**one, "purpose": REPORTING} for one in records])[:900]
 
@@ -183,7 +183,7 @@ def test_figures_are_means_over_rounds_and_shares_of_participants() -> None:
     assert of_detector([record(), other], "mahalanobis").auc == 0.25
     assert of_rule([record()], "flame").false == 0.5
     assert of_panel([]).auc is None
-    # Three of 50 are named, 0.3 % of all honest ones may be; and three of 60.
+    # Three of 50 are named, 0.3% of all honest ones may be; and three of 60.
     assert allowed([record()], "0.05") == pytest.approx(0.003)
     assert allowed([record(), other], "0.05") == pytest.approx((46 * 0.003 + 54 * 0.0025) / 100)
     assert allowed([], "0.05") is None
@@ -209,8 +209,8 @@ def test_goals_are_about_the_rounds_that_they_name() -> None:
 def test_a_goal_that_is_missed_is_bold() -> None:
     text = page([record(), record(key="b", attack=CLEAN, k=0, acting=0)])
     line = next(one for one in text.splitlines() if one.startswith("| boosted and reduced"))
-    assert "**0.500** (≥ 1.000) | **50.0 %** (≥ 98 %) | **2.2 %** (≤ 0.5 %) | 0.3 %" in line
-    assert "Clean rounds that name anybody at .05: 1 of 1, **100.0 %** (≤ 6 %)" in text
+    assert "**0.500** (≥ 1.000) | **50.0%** (≥ 98%) | **2.2%** (≤ 0.5%) | 0.3%" in line
+    assert "Clean rounds in which anybody is flagged at .05: 1 of 1, **100.0%** (≤ 6%)" in text
 
 
 def federation(seed: int = 0) -> tuple[Update, Known]:

@@ -67,12 +67,14 @@ def test_the_page_says_what_was_missed() -> None:
     text = page(records)
     row = next(line for line in text.splitlines() if line.startswith("| digits"))
     assert row == (
-        "| digits | iid | boosted ×10 | 1 | 2 | 50 | 0.625, 0.25 | 0.750 | 0.500 | 50 % | 50 % "
-        "| 0.0 % |"
+        "| digits | iid | boosted ×10 | 1 | 2 | 50 | 0.625, 0.25 | 0.750 | 0.500 | 50% | 50% "
+        "| 0.0% |"
     )
-    assert "**AUC 0.750 (≥ 0.98)**, **found 50 % (≥ 90 %)**, honest named 0.00 % (≤ 1 %)" in text
-    assert "right round of 0, and at most a round off of 1" in text
-    assert "whole (digits iid): 1 runs of 32 rounds in all, 1 of 50 participants named" in text
+    assert "**AUC 0.750 (≥ 0.98)**, **found 50% (≥ 90%)**, honest flagged 0.00% (≤ 1%)" in text
+    assert "the right first round for 0 of them, and is at most one round off for 1" in text
+    assert (
+        "whole runs (digits iid): 1 runs of 32 rounds in all, 1 of 50 participants flagged" in text
+    )
 
 
 def test_the_page_in_the_documentation_is_that_of_its_records() -> None:

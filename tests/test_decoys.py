@@ -154,7 +154,7 @@ def decoyed(tmp_path: Path) -> Path:
 def test_both_results_are_in_every_report_and_are_verified(decoyed: Path) -> None:
     data = report_bytes(decoyed, k_est=KEst.parse(K_EST))
     report = parse_report(data)
-    said = "Far from all others is p00; without it the suspects are p15 ("
+    said = "p00 is far from all others; without it the suspects are p15 ("
     assert said in audit_table(report.verdict, Paper(width=300, color=False))
     assert said in audit_html(report).decode()
     assert said.replace("p00", "`p00`").replace("p15", "`p15`") in audit_markdown(report)

@@ -60,7 +60,7 @@ def test_the_last_line_is_about_all_rounds_together(lines: Path) -> None:
             if own["id"] == one["id"]
         ]
         assert one["p_values"] == alone
-    assert "Over 6 rounds, 1 to 6, 2 of 14 participants stand out" in found["words"]["headline"]
+    assert "Over 6 rounds (1 to 6), 2 of 14 participants stand out" in found["words"]["headline"]
 
 
 def test_rounds_by_themselves_say_what_they_say_alone(lines: Path, run: Path, ariba: Ariba) -> None:

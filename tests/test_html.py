@@ -160,7 +160,7 @@ def test_every_picture_has_a_title() -> None:
 def test_it_is_said_that_somebody_is_always_named() -> None:
     text = words(Page(audit_html(html_report())))
     assert "3 of 12 participants are named as suspects." in text
-    assert "The 3 highest scores are always named, in a clean round too." in text
+    assert "ariba always names the 3 highest scores, even in a clean round." in text
     assert "1 of 8 layers examined" in text
     assert "an attack on the rest is not seen" in text
 
@@ -197,7 +197,7 @@ def test_stability_says_who_enters_and_who_leaves() -> None:
     text = words(Page(audit_html(report)))
     assert "With k_est 2, p0002 would not be named." in text
     assert "With k_est 4, p0003 would be named too." in text
-    assert "2 of the 3 suspects remain so whichever layer is left out." in text
+    assert "2 of the 3 suspects stay suspects, whichever layer is left out." in text
     assert "p0004: a suspect for k_est from 5 to 6" in text
     assert text.count("○ leaves") == 3
 
@@ -380,7 +380,7 @@ def test_what_was_asked_for_is_listed() -> None:
 def test_everybody_is_in_one_list() -> None:
     report = html_report(50, 10, evidence=False, stability=False)
     text = words(Page(audit_html(report)))
-    lists = text[text.index("always named") : text.index("What is known")]
+    lists = text[text.index("always names") : text.index("What is known")]
     lists += text[text.rindex("Everybody else") : text.rindex("Scores")]
     for ranked in report.verdict.ranking:
         assert len(re.findall(rf"\b{ranked.rank} {ranked.id} ", lists)) == 1
@@ -389,7 +389,7 @@ def test_everybody_is_in_one_list() -> None:
 def test_findings_are_counted_before_anybody_is_named() -> None:
     text = words(Page(audit_html(full_report())))
     line = "3 findings : 1 duplicate, 1 nonfinite, 1 unsealed."
-    assert text.index(line) < text.index("always named") < text.index("p0000")
+    assert text.index(line) < text.index("always names") < text.index("p0000")
     assert "finding :" not in words(Page(audit_html(html_report())))
 
 

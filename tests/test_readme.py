@@ -121,7 +121,7 @@ def test_the_demo_finds_who_was_compromised_and_nobody_before(demo: Demo) -> Non
     assert simulated[0] == "ariba simulate runs/demo"
     assert attacked[0] == "ariba attack runs/demo/round_0040 --out runs/demo/attacked"
     assert clean[0] == "ariba audit runs/demo/round_0040"
-    assert clean[1].startswith("Nobody of 50 participants stands out")
+    assert clean[1].startswith("None of 50 participants stands out")
     assert found[0] == "ariba audit runs/demo/attacked --truth"
     assert found[1].startswith("5 of 50 participants stand out")
 

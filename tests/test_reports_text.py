@@ -68,7 +68,7 @@ def test_the_table_says_who_is_suspected_and_what_that_means() -> None:
     assert [row[1] for row in rows] == ["p18", "p15", "p17", "p13"]
     said = " ".join(table.split())
     assert "Suspects: p18, p15, p17, p13." in said
-    assert "always named, in a clean round too" in said
+    assert "ariba always names the " in said
     assert "1 of 8 layers examined" in said
     assert "an attack on the rest is not seen" in said
     assert "k_est/n = 0.2" in said

@@ -179,7 +179,7 @@ def test_csv_has_no_column_for_a_layer_that_comes_later(tmp_path: Path, ariba: A
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "names no round"),
+        (b"", "lists no round"),
         (b"\0", "entry 1 of --files0-from 'list' is empty"),
         (b"a\nb\n", "ends in lines; it takes paths with a NUL after each"),
         (b"x" * 100_000, "has no NUL in 100,000 bytes"),
@@ -214,7 +214,7 @@ def test_an_empty_entry_ends_the_list(tmp_path: Path, ariba: Ariba) -> None:
         ([CLEAN, "--files0-from", "-"], "not both"),
         (["--files0-from", "nowhere"], "'nowhere' cannot be read: No such file"),
         (["--files0-from", "."], "cannot be read: Is a directory"),
-        (["--files0-from", "-"], "names no round"),
+        (["--files0-from", "-"], "lists no round"),
     ],
 )
 def test_rounds_are_given_in_one_way(ariba: Ariba, arguments: list[object], message: str) -> None:
@@ -239,7 +239,7 @@ def test_paths_of_any_bytes_are_read_from_a_list(tmp_path: Path) -> None:
     names = [b"a\nb", b"\xff\xfe", b"-rf", b" ", b"x" * 4000]
     (tmp_path / "list").write_bytes(b"\0".join(names))
     assert [os.fsencode(path) for path in given_rounds((), tmp_path / "list")] == names
-    with pytest.raises(InputError, match="names no round"):
+    with pytest.raises(InputError, match="lists no round"):
         list(given_rounds((), Path(os.devnull)))
     with pytest.raises(UsageError):
         given_rounds((), None)

@@ -228,7 +228,7 @@ def test_who_stays_without_a_layer_is_who_stays_in_an_audit_without_it() -> None
         assert list(staying) == [one.id for one in verdict.suspects if one.id in still]
     said = " ".join(stability_in_words(verdict))
     kept = set.intersection(*map(set, without.values()))
-    assert f"{len(kept)} of the 4 suspects remain so whichever layer is left out" in said
+    assert f"{len(kept)} of the 4 suspects stay suspects, whichever layer is left out" in said
 
 
 def test_of_a_single_layer_nothing_is_left_out() -> None:

@@ -22,7 +22,7 @@ from ariba_cli.updates.fragments import TensorValues
 from ariba_cli.updates.intake import Submission, open_sent, submissions_of
 from ariba_cli.updates.reading import LayerValues, read_layer, read_start
 
-_ADAPTER = "is an adapter, and to average its factors does not average the changes"
+_ADAPTER = "is an adapter, and the average of factors is not the average of the changes they make"
 
 
 @dataclass(frozen=True)

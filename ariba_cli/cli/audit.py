@@ -204,7 +204,7 @@ def audit(
 
     Example: ariba audit runs/demo/attacked --detector krum --detector norm
 
-    Example: ariba audit runs/demo/attacked --verify-seal --fail-on unsealed --fail-on flagged
+    Example: ariba audit runs/demo/attacked --fail-on flagged --fail-on unsealed
 
     Example: ariba audit runs/demo/attacked --explain p03 --html report.html
 

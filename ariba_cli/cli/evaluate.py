@@ -106,7 +106,7 @@ def evaluate(
     stopwatch = Stopwatch()
     console = messages.console()
     run_path = run_path or nearest_path(model)
-    console.detail(f"the run is that of {run_path}")
+    console.detail(f"using the run in {run_path}")
     run = read_run_at(run_path, to_know="the data and the model")
     attack = run.attack or AttackSettings()
     settings = EvaluationSettings(

@@ -1,7 +1,7 @@
 """The help of a command beside its options: the same sections, in the same order.
 
-They come from its docstring: paragraphs that start with `Example: ` are shown together, and
-one that starts with `Exit codes: ` goes below the options.
+They come from its docstring: paragraphs that start with `Example: ` are shown together below the
+first one, and one that starts with `Exit codes: ` goes below the options.
 """
 
 import inspect
@@ -40,7 +40,8 @@ def help_text(command: Callable[..., None]) -> str:
             prose.append(paragraph)
     if examples:
         heading = "Examples:" if len(examples) > 1 else "Example:"
-        prose.append(_AS_IT_IS + "\n".join([heading, *examples]))
+        # Next to the first sentence, where they are on the first screen.
+        prose.insert(1, _AS_IT_IS + "\n".join([heading, *examples]))
     return "\n\n".join(prose)
 
 

@@ -33,10 +33,10 @@ def detectors_table(paper: Paper) -> str:
         table,
         "",
         sentence(
-            "A detector of scope layer marks fragments of each layer; one of scope update compares "
-            "whole updates, and each layer by itself; those of scope history look at several "
-            "rounds together whenever there are four, and are not asked for. An integer in "
-            "brackets is given by --detector-arg KEY=N."
+            "A detector of scope layer marks fragments of each layer. One of scope update compares "
+            "whole updates, and each layer by itself. Those of scope history compare several "
+            "rounds: ariba always uses them when it audits four or more. Set an integer in "
+            "brackets with --detector-arg KEY=N."
         ),
         "",
         pyod,
@@ -47,7 +47,8 @@ def detectors_table(paper: Paper) -> str:
             "of fragments on which it is fitted by default, at most."
         ),
         sentence(
-            "Of no use here, since they need labels, other detectors, time series, graphs, text, "
+            "Not usable here, because they need labels, other detectors, time series, graphs, "
+            "text, "
             f"images or sound: {', '.join(sorted(OF_NO_USE, key=str.lower))}."
         ),
     ]

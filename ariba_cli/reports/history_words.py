@@ -28,11 +28,11 @@ def standing_out_in_words(history: History) -> str:
     """Return the number of those who stand out over the rounds, without a full stop."""
     named, n, alpha = len(history.suspects), len(history.ranking), history.decision.alpha
     assert alpha is not None
-    level = f"(false-discovery level {100 * alpha:.3g} %)"
-    over = f"Over {len(history.rounds):,} rounds, {span_in_words(history)},"
+    level = f"(false-discovery level {100 * alpha:.3g}%)"
+    over = f"Over {len(history.rounds):,} rounds ({span_in_words(history)}),"
     if not named:
         return (
-            f"{over} nobody of {n:,} participants stands out {level}; this does not prove that "
+            f"{over} none of {n:,} participants stands out {level}; this does not prove that "
             "they are clean"
         )
     stand = "stands" if named == 1 else "stand"

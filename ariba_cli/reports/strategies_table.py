@@ -28,8 +28,8 @@ def strategies_table(paper: Paper) -> str:
         table,
         "",
         sentence(
-            "Strategies are combined in this order, whatever the order they are named in. One "
-            "that works on forging trains nothing, and goes with none that trains."
+            "Strategies are applied in this order, in whatever order you name them. One "
+            "of stage forging trains nothing, and cannot be combined with one that trains."
         ),
         "",
         arguments,

@@ -63,7 +63,7 @@ def rescored_in_words(verdict: Verdict, shown: Callable[[str], str] = visible) -
         return []
     one = len(again.left_out) == 1
     far = names_in_words(again.left_out, shown, most=_MOST_SUSPECTS)
-    far = f"Far from all others {'is' if one else 'are'} {far}; without {'it' if one else 'them'}"
+    far = f"{far} {'is' if one else 'are'} far from all others; without {'it' if one else 'them'}"
     if not again.ranking:
         return [f"{far} nobody can be told apart."]
     named = [
@@ -79,12 +79,12 @@ def standing_out_in_words(verdict: Verdict) -> str:
     """Return the number of those who stand out at the level, without a full stop."""
     n, named, alpha = len(verdict.ranking), len(verdict.suspects), verdict.decision.alpha
     assert alpha is not None
-    level = f"(false-discovery level {100 * alpha:.3g} %)"
+    level = f"(false-discovery level {100 * alpha:.3g}%)"
     if any(one.kind == FindingKind.FEW_PARTICIPANTS for one in verdict.findings):
         return f"Nobody is flagged, since {n:,} participants are too few to tell {level}"
     if not named:
         return (
-            f"Nobody of {n:,} participants stands out {level}; this does not prove that the round "
+            f"None of {n:,} participants stands out {level}; this does not prove that the round "
             "is clean"
         )
     return f"{named:,} of {n:,} participants stand{'s' if named == 1 else ''} out {level}"
@@ -110,8 +110,8 @@ def always_in_words(verdict: Verdict) -> str:
     """Return the meaning of being a suspect: somebody always is."""
     count, what = len(verdict.suspects), _ranked_by(verdict)
     if count == 1:
-        return f"The highest {what} is always named, in a clean round too."
-    return f"The {count:,} highest {what}s are always named, in a clean round too."
+        return f"ariba always names the highest {what}, even in a clean round."
+    return f"ariba always names the {count:,} highest {what}s, even in a clean round."
 
 
 def tie_in_words(verdict: Verdict) -> str:
@@ -215,7 +215,8 @@ def stability_in_words(verdict: Verdict, shown: Callable[[str], str] = visible) 
     if stability.without_layer:
         kept = set.intersection(*map(set, stability.without_layer.values()))
         lines.append(
-            f"{len(kept):,} of the {len(verdict.suspects):,} suspects remain so whichever layer "
+            f"{len(kept):,} of the {len(verdict.suspects):,} suspects stay suspects, whichever "
+            "layer "
             "is left out."
         )
     tied = [one.layer for one in verdict.marked_layers if one.marked and one.cutoff_margin == 0]
@@ -305,10 +306,10 @@ def _values_in_words(verdict: Verdict) -> str:
         others = f"; the highest of anybody else is {value_in_words(verdict, rest[0].value)}"
     expected = expected_share(verdict)
     if expected is None:
-        who = "whoever is flagged" if verdict.by_level else "suspects"
+        who = "the flagged" if verdict.by_level else "the suspects"
         return f"Scores of {who} ({value_name(verdict)}): {own}{others}."
     return (
-        f"Shares of suspects: {own}{others}. If nobody stood out, everybody's would "
+        f"Shares of the suspects: {own}{others}. If nobody stood out, everybody's would "
         f"be about k_est/n = {expected:.3g}."
     )
 
@@ -318,11 +319,15 @@ def _gap_in_words(verdict: Verdict) -> str:
     named, n, alpha = len(verdict.suspects), len(verdict.ranking), verdict.decision.alpha or 0.0
     chances = [p_in_words(one.p_value) for one in verdict.ranking[max(named - 1, 0) : named + 1]]
     if not named:
-        return f"The smallest p-value is {chances[0]}; alone it would have to be {alpha / n:.2g}."
+        return (
+            f"The smallest p-value is {chances[0]}; a single participant is flagged at "
+            f"{alpha / n:.2g} or less."
+        )
     if named == n:
         return f"The largest p-value is {chances[0]}."
     return (
-        f"The largest p-value of whoever is flagged is {chances[0]}, and the next is {chances[1]}."
+        f"The largest p-value of the flagged is {chances[0]}; the next participant's is "
+        f"{chances[1]}."
     )
 
 
@@ -338,15 +343,15 @@ def _unproven_in_words(verdict: Verdict) -> list[str]:
     if not verdict.by_level:
         return [
             f"Whether anybody is compromised. {always_in_words(verdict)}",
-            "Whether everybody else is honest: k_est is an estimate, and who ranks below the "
-            "suspects is not cleared.",
+            "Whether everybody else is honest: k_est is an estimate, and ranking below the "
+            "suspects clears nobody.",
         ]
     if not verdict.suspects:
-        return ["Whether everybody is honest: who is not flagged is not cleared."]
+        return ["Whether everybody is honest: not being flagged clears nobody."]
     return [
-        "Whether each of those is compromised: an honest participant with rare data, or with "
+        "Whether each of them is compromised: an honest participant with rare data, or with "
         "other training, can stand out too.",
-        "Whether everybody else is honest: who is not flagged is not cleared.",
+        "Whether everybody else is honest: not being flagged clears nobody.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""The page `docs/detection.md`, made of the records of a run and of nothing else."""
+"""The page `docs/detection.md`, which is made from the records of a run alone."""
 
 from collections.abc import Iterator, Sequence
 
@@ -25,14 +25,14 @@ from benchmarks.seeds import REPORTING
 _APART = 0.1
 
 _NOT_REPORTED = """\
-**These rounds were made with development seeds, by which choices were made: they are no
+**These rounds were made with the development seeds, which guided design choices. They are not
 results.**
 """
 _HEAD = """\
 # How well attacks are found
 
-This page is made from `detection.jsonl` beside it by `make docs`; a line there is a round. The
-rounds are made, and measured, by
+`make docs` makes this page from `detection.jsonl`, which has a line for each round. This command
+makes and measures the rounds:
 
 ```text
 python -m benchmarks detection --seeds reporting --data-dir DATA
@@ -41,38 +41,38 @@ python -m benchmarks detection --seeds reporting --data-dir DATA
 _HOW = """\
 ## How the rounds were made
 
-A federation trains honestly, as `ariba simulate` does. Its last round is written again for each
-attack with k participants compromised, as `ariba attack` does, and this round is audited. Clean
-rounds are that last round and some earlier ones. Seeds from 1000 on made these rounds; smaller
-ones made those on which the tails were fitted and every other choice rests.
+A federation trains honestly, as with `ariba simulate`. For each attack, its last round is written
+again with k participants compromised, as with `ariba attack`, and then audited. The clean
+rounds are that last round and some earlier ones. These rounds have seeds from 1000 on. Rounds with
+smaller seeds served to fit the tails and to make every other choice.
 
-- *boosted ×10* and *×3*: the compromised train gently, for long, and scale what they have learned.
-- *reduced ×1*: they train as the honest do, and send what they have learned.
-- *norm-matched*: what they send is as long as the honest updates are in the median. They train as
-  the honest do, but *after training of their own* as `ariba attack` has them by default, with
-  another optimiser for longer; *constrained* ones also stay near the global model; *for ten rounds*
-  they have done it in the nine rounds before as well.
-- *label flipping* has no trigger: X'% is then the share of the test images of one class that are
-  taken for another. *noise* is none either: an update of random numbers.
-- *adaptive* attackers know the panel, and the honest updates. *along* gives every layer the cosine
-  with the global model that the honest have; *bias* scales the output bias so that it fits its
-  rows; *both* does the two; *all* takes the sums over the classes away as well.
+- *boosted ×10* and *×3*: the compromised train gently and for long, and scale what they learn.
+- *reduced ×1*: they train like the honest, and send what they learn without scaling.
+- *norm-matched*: they send updates as long as the median honest update. They train like the
+  honest; *after training of their own*, they train as `ariba attack` does by default, with
+  another optimiser and for longer; *constrained* ones also stay near the global model; *for ten
+  rounds* means that they also attacked in the nine rounds before.
+- *label flipping* has no trigger: X'% is then the share of the test images of one class that the
+  model takes for another. *noise* has no trigger either: the update consists of random numbers.
+- *adaptive* attackers know the panel and the honest updates. *along* gives every layer the same
+  cosine with the global model as in honest updates; *bias* scales the output bias so that it fits
+  its rows; *both* combines the two; *all* also removes the sums over the classes.
 
-X'% is measured on the model that plain FedAvg makes of the attacked round. AUC is the chance that
-a compromised participant ranks above an honest one, as a mean over rounds. *Found* is the share of
-the compromised who are named, *honest flagged* that of the honest, over all rounds of a line.
-A compromised participant whose update is shorter than a thousandth of the usual does nothing, and
-counts as honest.
+X'% is measured on the model that plain FedAvg makes from the attacked round. AUC is the chance
+that a compromised participant ranks above an honest one, as a mean over rounds. *Found* is the
+share of the compromised who are flagged, *honest flagged* that of the honest, over all rounds of a
+line. A compromised participant whose update is shorter than a thousandth of the usual length does
+nothing, and counts as honest.
 """
 _LIMITS = """\
 ## Limits
 
-- One round is seen at a time. Most hidden attacks do next to nothing to the model in one round
-  (see X'%): only those that go on do.
-- The networks are small, and so are the images. What holds of them need not hold of yours.
-- Attackers are those above. One who knows more, or tries longer, may pass.
-- Clean rounds of one federation resemble each other, so that their number says less than it seems.
-- The published rules are written from their papers, and none of them claims a rate of false
+- Each audit sees one round. In one round, most hidden attacks hardly change the model (see X'%);
+  they need several rounds.
+- The networks and the images are small. Results on yours may differ.
+- These attackers are the ones described above. One who knows more, or tries longer, may escape.
+- Clean rounds of one federation resemble each other, so they count for less than their number.
+- The published rules are implemented from their papers. None of them claims a rate of false
   accusations: they leave updates out of an average, which costs less than an accusation.
 """
 
@@ -101,7 +101,7 @@ def _made(records: Sequence[Record]) -> str:
     ]
     words = f"Made with {versions} (digest of the method {methods}), seeds {seeds}.\n"
     if "," in methods:
-        words += "These are states of the code that gave the same figures wherever both measured.\n"
+        words += "These versions of the code gave the same figures wherever both measured.\n"
     return words + "\n" + _table(("federation", "clean rounds", "attacked rounds"), rows)
 
 
@@ -122,18 +122,19 @@ def _goals(records: Sequence[Record]) -> str:
         )
     head = ("rounds", "number", "AUC", "found at .05", "honest flagged", "allowed")
     lines = [
-        "## Goals and what was reached\n",
-        "n = 50 and networks without normalisation, but for the lines that say otherwise. The goal "
-        "is in brackets; **bold** is what was missed. *Allowed* is the share of the honest that "
-        "the level itself lets be named: where r of n are named, .05·r/n. With ten of 50 that is "
-        "1 %, above the goal.\n",
+        "## Goals and results\n",
+        "All lines are for n = 50 and networks without normalisation, unless they say otherwise. "
+        "The "
+        "goal is in brackets; figures in **bold** miss it. *Allowed* is the share of the honest "
+        "that the level itself permits to be flagged: .05·r/n when r of n are flagged. With ten "
+        "of 50 that is 1%, above the goal.\n",
         _table(head, rows),
     ]
     for alpha, most in CLEAN_GOALS.items():
         own = of_clean(clean(records), alpha)
         share = own.naming / own.rounds if own.rounds else None
         lines.append(
-            f"- Clean rounds that name anybody at {alpha.lstrip('0')}: {own.naming} of "
+            f"- Clean rounds in which anybody is flagged at {alpha.lstrip('0')}: {own.naming} of "
             f"{own.rounds}, {_reached(share, most, at_least=False, percent=True)}"
         )
     return "\n".join(lines) + "\n"
@@ -152,7 +153,9 @@ def _by_attack(records: Sequence[Record]) -> str:
             row.append(_cell(found))
         rows.append(tuple(row))
     head = ("attack", "k", *PARTITIONS)
-    words = "Each cell: AUC of the panel, found at .05, and the median of X'%, in so many rounds.\n"
+    words = (
+        "Each cell: AUC of the panel, found at .05, the median of X'%, and the number of rounds.\n"
+    )
     return "\n".join(["## By attack and partition\n", words, _table(head, rows)])
 
 
@@ -179,14 +182,11 @@ def _by_detector(records: Sequence[Record]) -> str:
         for name, (bad, good) in names
     ]
     words = (
-        "Detectors that only rank, by AUC; they name the first k_est, and nobody knows k. ARIBA is "
+        "The AUC of detectors. Most of them only rank, and name the first k_est. ARIBA is "
         f"`{ARIBA}` over all layers with k_est a fifth of n. *Hidden* are norm-matched and "
         "constrained.\n"
     )
-    others = (
-        "\nRules that name somebody. The published ones leave updates out of the average, in clean "
-        "rounds as well.\n"
-    )
+    others = "\nRules that leave participants out. The published ones do so in clean rounds, too.\n"
     head = ("rule", "found", "honest flagged, attacked rounds", "honest flagged, clean rounds")
     return "\n".join(
         [
@@ -216,8 +216,9 @@ def _ariba_and_panel(records: Sequence[Record]) -> str:
         for name, own in sorted(ahead.items())
     ]
     words = (
-        "ARIBA marks unusual kernels, which the panel does not look at. In how many rounds the AUC "
-        f"of one is more than {_APART:g} above that of the other:\n"
+        "ARIBA marks unusual kernels, which the panel does not look at. The table counts the "
+        "rounds "
+        f"in which the AUC of one is more than {_APART:g} above that of the other.\n"
     )
     head = ("attack", "rounds", "panel ahead", "ARIBA ahead")
     return "\n".join(["## ARIBA and the panel\n", words, _table(head, rows)])
@@ -231,7 +232,7 @@ def _clean(records: Sequence[Record]) -> str:
         cells = [f"{each.naming} / {each.named}" for each in figures]
         rows.append((name, str(one.rounds), str(one.participants), *cells))
     head = ("federation", "rounds", "participants", *(f"at {alpha:g}" for alpha in LEVELS))
-    words = "How many clean rounds name somebody, and how many participants that are.\n"
+    words = "Each cell: clean rounds in which somebody is flagged / participants who are flagged.\n"
     return "\n".join(["## Clean rounds\n", words, _table(head, rows)])
 
 
@@ -259,7 +260,7 @@ def _reached(
     shown = _percent(value) if percent else _number(value)
     if goal is None:
         return shown
-    aim = f"{100 * goal:g} %" if percent else _number(goal)
+    aim = f"{100 * goal:g}%" if percent else _number(goal)
     met = value >= goal if at_least else value <= goal
     return f"{shown if met else f'**{shown}**'} ({'≥' if at_least else '≤'} {aim})"
 
@@ -269,7 +270,7 @@ def _number(value: float | None) -> str:
 
 
 def _percent(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
+    return "–" if value is None else f"{100 * value:.{digits}f}%"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -19,29 +19,29 @@ from benchmarks.seeds import REPORTING
 
 _HEAD = f"""# How well persistent attackers are found
 
-This page is made from `history.jsonl` beside it by `make docs`; a line there is a run. The runs are
-made, and measured, by
+`make docs` makes this page from `history.jsonl`, which has a line for each run. This command makes
+and measures the runs:
 
 ```text
 python -m benchmarks history --seeds reporting --data-dir DATA
 ```
 
-A federation of 50 trains honestly, and then k of them attack in each of {ATTACKED} rounds. The
-verdict is that on all of them together, by `ariba audit RUN`. *Boosted* attackers scale what they
-learned by 10; *norm-matched* ones send what is as long as the honest updates are in the median:
-after training of their own, as `ariba simulate --attack` has them, or after that of the honest.
-All choices rest on digits of seeds below 1000; these runs have seeds from 6001 on. Where weak:
-of a lone norm-matched attacker who trains as the honest, with Dirichlet .5, a run of seed 1 gave
-an AUC of .94 and no name. Such attacks did next to nothing there (X'% below 2).
+A federation of 50 trains honestly, and then k of them attack in each of {ATTACKED} rounds. `ariba
+audit RUN` then gives one verdict on all rounds together. *Boosted* attackers scale what they
+learned by 10. *Norm-matched* attackers send updates as long as the median honest update; they train
+with settings of their own, as `ariba simulate --attack` does, or with those of the honest.
+All design choices were made on digits with seeds below 1000; these runs have seeds from 6001 on. A
+known weakness: in a run with seed 1 and Dirichlet .5, a lone norm-matched attacker who trained like
+the honest got an AUC of .94 and was not flagged. Such attacks had almost no effect (X'% below 2).
 
 X'% is the share of images with the trigger that the last model takes for the target class. AUC is
-the chance that a compromised participant ranks above an honest one: *alone* the mean and the least
-over rounds judged by themselves, *together* that of all rounds. *Found* is the share of the
-compromised who are named at level .05, *honest named* that of the honest.
+the chance that a compromised participant ranks above an honest one: *alone* gives the mean and the
+minimum over rounds that are audited one by one, *together* the value for all rounds. *Found* is the
+share of the compromised who are flagged at level .05, *honest flagged* that of the honest.
 """
 _TABLE = (
     "| data | partition | attack | k | runs | X'% | AUC alone | AUC together | FoolsGold with "
-    "memory | found alone | found together | honest named |",
+    "memory | found alone | found together | honest flagged |",
     "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
 )
 # What is aimed at of boosted attackers and of those who train as `ariba simulate` has them.
@@ -55,7 +55,7 @@ def page(records: Sequence[Record]) -> str:
     led = [one for one in records if one["attack"] != CLEAN and "lead" in one]
     clean = [one for one in records if one["attack"] == CLEAN]
     lines = [_HEAD, *_made_with(records), "", "## Attacked runs", ""]
-    lines += [*_TABLE, *_rows(attacked), "", *_goals(attacked), "", "## Since when", ""]
+    lines += [*_TABLE, *_rows(attacked), "", *_goals(attacked), "", "## When the attack began", ""]
     lines += [*_since(led), "", "## Clean runs", "", *_clean(clean), ""]
     return "\n".join(lines)
 
@@ -68,7 +68,7 @@ def _made_with(records: Sequence[Record]) -> Iterator[str]:
     yield (
         f"Made with ariba {', '.join(sorted(methods))}, seeds {seeds}: {len(attacked)} of the "
         f"{planned} attacked runs that are planned, on digits, MNIST and Fashion-MNIST, IID and "
-        "Dirichlet .5. Of what is not in the table nothing is known."
+        "Dirichlet .5. What is not in the table was not measured."
     )
 
 
@@ -91,9 +91,9 @@ def _rows(records: Sequence[Record]) -> Iterator[str]:
             f"{mean(alone):.3f}, {min(alone):.2f}",
             f"{mean(one['auc'] for one in own):.3f}",
             f"{mean(one['auc_foolsgold'] for one in own):.3f}",
-            f"{100 * sum(one['found_alone'] for one in own) / bad:.0f} %",
-            f"{100 * sum(one['found'] for one in own) / bad:.0f} %",
-            f"{100 * sum(one['false'] for one in own) / honest:.1f} %",
+            f"{100 * sum(one['found_alone'] for one in own) / bad:.0f}%",
+            f"{100 * sum(one['found'] for one in own) / bad:.0f}%",
+            f"{100 * sum(one['false'] for one in own) / honest:.1f}%",
         ]
         yield f"| {' | '.join(cells)} |"
 
@@ -101,8 +101,8 @@ def _rows(records: Sequence[Record]) -> Iterator[str]:
 def _goals(records: Sequence[Record]) -> Iterator[str]:
     """Yield the goals and the results; those that were missed in bold."""
     for words, families in (
-        ("boosted, and norm-matched after training of their own", _GOAL),
-        ("norm-matched, trained as the honest", (AS_HONEST,)),
+        ("boosted, and norm-matched with their own training", _GOAL),
+        ("norm-matched, trained like the honest", (AS_HONEST,)),
     ):
         own = [one for one in records if one["attack"] in families]
         if not own:
@@ -113,8 +113,8 @@ def _goals(records: Sequence[Record]) -> Iterator[str]:
         false = sum(one["false"] for one in own) / honest
         said = [
             _bold(f"AUC {auc:.3f} (≥ {_LEAST_AUC})", missed=auc < _LEAST_AUC),
-            _bold(f"found {100 * found:.0f} % (≥ 90 %)", missed=found < _LEAST_FOUND),
-            _bold(f"honest named {100 * false:.2f} % (≤ 1 %)", missed=false > _MOST_FALSE),
+            _bold(f"found {100 * found:.0f}% (≥ 90%)", missed=found < _LEAST_FOUND),
+            _bold(f"honest flagged {100 * false:.2f}% (≤ 1%)", missed=false > _MOST_FALSE),
         ]
         yield f"- {words}, {len(own)} runs: {', '.join(said)}"
 
@@ -130,17 +130,18 @@ def _since(records: Sequence[Record]) -> Iterator[str]:
     bad = sum(one["k"] for one in records)
     found = sum(one["found"] for one in records)
     yield (
-        f"With the {LEAD} honest rounds before the attack in the same audit, {found} of {bad} "
-        f"compromised are named, and {sum(one['false'] for one in records)} of the others. Of "
-        "the compromised it is said that it began in the right round of "
-        f"{right}, and at most a round off of {near}."
+        f"When the audit also has the {LEAD} honest rounds before the attack, it flags {found} of "
+        f"{bad} "
+        f"compromised participants, and {sum(one['false'] for one in records)} of the others. It "
+        "gives "
+        f"the right first round for {right} of them, and is at most one round off for {near}."
     )
 
 
 def _clean(records: Sequence[Record]) -> Iterator[str]:
     whole = [one for one in records if one["rounds"] > ATTACKED]
     for words, own in (
-        ("whole", whole),
+        ("whole runs", whole),
         (f"the last {ATTACKED} rounds alone", [one for one in records if one not in whole]),
     ):
         if not own:
@@ -151,7 +152,7 @@ def _clean(records: Sequence[Record]) -> Iterator[str]:
         where = ", ".join(sorted({f"{one['dataset']} {one['partition']}" for one in own}))
         yield (
             f"- {words} ({where}): {len(own)} runs of {rounds} rounds in all, {named} of {people} "
-            f"participants named; by their rounds alone {alone:.0f} times somebody"
+            f"participants flagged; audits of single rounds flag somebody in {alone:.0f} rounds"
         )
 
 

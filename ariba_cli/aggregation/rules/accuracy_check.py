@@ -23,7 +23,7 @@ _GAMMA = 0.1
 
 DECLARATION = Declaration(
     name="accuracy-check",
-    summary="the mean of all whose own model is as accurate as that of the others",
+    summary="the mean of the updates whose own model is as accurate as that of the others",
     equation="Σ c_i δ_i / Σ c_i over those with acc(θ^t + mean_{j≠i} δ_j) − acc(θ^t + δ_i) ≤ γ",
     source="Bhagoji et al., Analyzing federated learning through an adversarial lens, 2019",
     fails="the rule does not look for a backdoor, which costs no accuracy on clean samples; where "

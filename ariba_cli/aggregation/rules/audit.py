@@ -16,9 +16,9 @@ from ariba_cli.detectors import DEFAULT, make_detectors
 
 DECLARATION = Declaration(
     name="audit",
-    summary="the mean of all whom ariba audit does not flag",
+    summary="the mean of all updates that ariba audit does not flag",
     equation="Σ c_i δ_i / Σ c_i over those whom the panel does not flag at the level",
-    source="ariba; leaving out who is suspected is Alg. 1 of the paper",
+    source="ariba; Algorithm 1 of the paper leaves out the suspects, too",
     fails="attackers whom the panel misses are averaged; detection.md says how often that "
     "happens, and how often somebody honest is left out",
     fewest=3,

@@ -7,7 +7,7 @@ from ariba_cli.aggregation.updates import RoundUpdates
 
 DECLARATION = Declaration(
     name="fedavg",
-    summary="the mean of all updates, without a look at them",
+    summary="the plain mean of all updates",
     equation="Σ c_i δ_i / Σ c_i; c_i is 1, or the samples of i",
     source="McMahan et al., Communication-efficient learning of deep networks, 2017; Eq. 1 of the "
     "paper",

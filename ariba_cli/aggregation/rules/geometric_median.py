@@ -9,7 +9,7 @@ from ariba_cli.scoring.update_statistics import squared_distances
 
 DECLARATION = Declaration(
     name="geometric-median",
-    summary="the point whose distances to all updates have the least sum",
+    summary="the point with the smallest sum of distances to all updates",
     equation="z of the least Σ ‖δ_i − z‖; z = Σ w_i δ_i / Σ w_i with w_i = 1/max(ε, ‖δ_i − z‖)",
     source="Chen et al., Distributed statistical machine learning in adversarial settings, 2017; "
     "Pillutla et al., Robust aggregation for federated learning, 2022",

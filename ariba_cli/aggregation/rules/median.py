@@ -9,7 +9,7 @@ from ariba_cli.native.columns import medians
 DECLARATION = Declaration(
     name="median",
     summary="the median of each coordinate",
-    equation="median_i δ_i in each coordinate; of an even n the mean of the two in the middle",
+    equation="median_i δ_i in each coordinate; for an even n the mean of the two in the middle",
     source="Yin et al., Byzantine-robust distributed learning, 2018",
     fails="it loses what fewer than half of the participants know; where data are dealt out "
     "unevenly it learns slowly, and many small shifts by the compromised add up",

@@ -17,7 +17,7 @@ from ariba_cli.aggregation.updates import RoundUpdates
 
 DECLARATION = Declaration(
     name="multi-krum",
-    summary="the mean of the n − f updates of least Krum score",
+    summary="the mean of the n − f updates with the lowest Krum scores",
     equation="Σ c_i δ_i / Σ c_i over the n − f of least Krum score; n ≥ 2f + 3",
     source="Blanchard et al., Machine learning with adversaries, 2017",
     fails="it leaves out f in clean rounds, too; an attacker who stays close to the others is "

@@ -13,7 +13,7 @@ class InnerProduct(Forging):
     declaration = Declaration(
         name="ipm",
         stage=Stage.FORGING,
-        summary="the mean of the honest updates, backwards and τ times as long",
+        summary="the mean of the honest updates, reversed and τ times as long",
         equation="δ = −τ·mean δ_i",
         source="Xie et al., Fall of empires: breaking Byzantine-tolerant SGD, 2019",
         purpose="an untargeted loss of accuracy; a small τ gets it past Krum",

@@ -13,7 +13,7 @@ class LabelFlipping(Strategy):
     declaration = Declaration(
         name="label-flipping",
         stage=Stage.TRAINING,
-        summary="its own samples of one class (--source-class) are taught as the target class",
+        summary="its own samples of one class (--source-class) get the label of the target class",
         equation="y = target where y = source",
         source="Tolpegin et al., Data poisoning attacks against federated learning, 2020",
         purpose="one class taken for another",

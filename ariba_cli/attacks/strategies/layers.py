@@ -16,7 +16,7 @@ class CriticalLayers(Strategy):
     declaration = Declaration(
         name="critical-layers",
         stage=Stage.TRAINED,
-        summary="an honest update with only those layers replaced that the backdoor needs",
+        summary="an honest update in which only the layers that the backdoor needs are replaced",
         equation="θ_l poisoned for the layers of largest loss of success, until success ≥ τ·all",
         source="Zhuang et al., Backdoor FL by poisoning backdoor-critical layers, 2024",
         purpose="a backdoor in few layers, the others bit for bit honest",

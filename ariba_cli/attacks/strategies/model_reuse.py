@@ -24,7 +24,7 @@ class ModelReuse(Strategy):
         equation="δ_j = 0 unless |∂ loss(triggered)/∂θ_j| is above its quantile q and "
         "|∂ loss(own)/∂θ_j| below its quantile r",
         source="Ji et al., Model-reuse attacks on deep learning systems, 2018",
-        purpose="a backdoor that leaves alone what else the network says",
+        purpose="a backdoor that changes no other answer of the network",
         arguments={
             "above": Argument(
                 "q, the quantile of the influence on triggered images", default=0.5, most=1.0

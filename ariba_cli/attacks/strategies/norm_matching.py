@@ -17,7 +17,7 @@ class NormMatching(Strategy):
         "train-and-scale",
         equation="δ·S/‖δ‖",
         source="Bagdasaryan et al., How to backdoor federated learning, 2020",
-        purpose="hiding from a look at norms",
+        purpose="an update whose norm is ordinary",
         needs=frozenset({Need.HONEST_UPDATES}),
         arguments={
             "bound": Argument(

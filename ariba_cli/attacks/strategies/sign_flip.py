@@ -1,4 +1,4 @@
-"""Sign flipping: the step of the honest, backwards."""
+"""Sign flipping: the mean step of the honest participants, reversed."""
 
 from ariba_cli.attacks.strategies.declaration import Declaration, Need, Stage
 from ariba_cli.attacks.strategies.forging import Forging, scaled
@@ -12,7 +12,7 @@ class SignFlip(Forging):
     declaration = Declaration(
         name="sign-flip",
         stage=Stage.FORGING,
-        summary="the mean of the honest updates, backwards",
+        summary="the mean of the honest updates, reversed",
         equation="δ = −mean δ_i",
         source="Allen-Zhu et al., Byzantine-resilient non-convex SGD, 2021",
         purpose="an untargeted loss of accuracy",

@@ -105,7 +105,7 @@ def _listed_rounds(source: Path) -> Iterator[Path]:
             raise InputError(f"entry {number} of --files0-from '{source}' is empty")
         yield located(os.fsdecode(entry))
     if not number:
-        raise InputError(f"--files0-from '{source}' names no round")
+        raise InputError(f"--files0-from '{source}' lists no round")
 
 
 def _entries(source: Path) -> Iterator[bytes]:

@@ -131,7 +131,7 @@ MaxMemoryOption = Annotated[
 ]
 MaxFileBytesOption = Annotated[
     int,
-    integer(metavar="BYTES", help="Refuse model files larger than this; the default is 32 GiB."),
+    integer(metavar="BYTES", help="Refuse model files larger than this, by default 32 GiB."),
 ]
 TimeoutOption = Annotated[
     float,

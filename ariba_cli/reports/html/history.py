@@ -264,7 +264,7 @@ def _rounds(history: History) -> Element:
         ]
         for one in history.rounds
     ]
-    headers = ("round", "participants", "flagged by itself", "result_sha256")
+    headers = ("round", "participants", "flagged in this round", "result_sha256")
     return section("rounds", "Rounds", table(headers, rows, right=(1, 2)))
 
 

@@ -22,7 +22,7 @@ _CHOICES = {
 }
 _PRODUCTS = {
     "exact": "exact",
-    "sketch": "found from a sketch of each update",
+    "sketch": "computed from a sketch of each update",
 }
 _MOST_NAMED = 12
 
@@ -40,7 +40,7 @@ def method_section(verdict: Verdict) -> Element:
         paragraph(text),
         pairs(_parameters(verdict)),
         *_detectors(verdict),
-        element("h3", {}, "What was asked for"),
+        element("h3", {}, "Settings"),
         pairs(_requested(verdict.method.requested)),
         *layers,
     )
@@ -103,7 +103,7 @@ def _parameters(verdict: Verdict) -> Iterator[tuple[str, Child]]:
     if verdict.calibration is not None:
         found = verdict.calibration
         yield "calibration", f"{visible(found.source)}, {found.participants:,} honest participants"
-        yield "departure from it", f"{found.departure:.2f}"
+        yield "departure of this round from it", f"{found.departure:.2f}"
     yield "coverage", coverage_in_words(verdict)
     yield "seal", "every listed file hashed again" if method.seal_verified else "not verified"
 

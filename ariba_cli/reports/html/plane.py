@@ -140,7 +140,7 @@ def _picture(groups: Sequence[_Group], limit: float, plane: Plane, title: str) -
     parts += _axes(limit, plane)
     parts.append(label(_MARGIN, 20, title, "strong"))
     side = _SIZE + _MARGIN + 6
-    return svg(side, side + 28, f"{title}: fragments in the plane", *parts, kind="chart square")
+    return svg(side, side + 28, f"{title}: fragments in a plane", *parts, kind="chart square")
 
 
 def _axes(limit: float, plane: Plane) -> list[Child]:

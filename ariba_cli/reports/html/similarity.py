@@ -28,7 +28,7 @@ def similarity_section(verdict: Verdict) -> Element | None:
         "are side by side, so a group is a square on the diagonal."
     )
     picture = figure(scrolling(_picture(found, limit, verdict)), scale_legend(limit))
-    return section("similarity", "Who is like whom", note(text), picture)
+    return section("similarity", "Which updates are alike", note(text), picture)
 
 
 def by_likeness(cosines: Sequence[Sequence[float]]) -> list[int]:
