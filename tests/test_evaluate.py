@@ -227,6 +227,7 @@ def test_a_trigger_that_does_not_apply(colour: Path, colour_model: Path, ariba: 
     assert [one.trigger for one in found.backdoors] == [
         "pattern",
         "targeted",
+        "class",
         "dba",
         "single-input",
         "trojan",

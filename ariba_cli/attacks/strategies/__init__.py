@@ -12,6 +12,7 @@ from ariba_cli.attacks.strategies.alternating import Alternating
 from ariba_cli.attacks.strategies.anomalous import ANOMALIES, Anomalous
 from ariba_cli.attacks.strategies.declaration import Need
 from ariba_cli.attacks.strategies.dormant import DormantUnit
+from ariba_cli.attacks.strategies.generated import Generated
 from ariba_cli.attacks.strategies.honest import HonestUpdates, update_norm
 from ariba_cli.attacks.strategies.inner_product import InnerProduct
 from ariba_cli.attacks.strategies.label_flipping import LabelFlipping
@@ -51,6 +52,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
     for one in (
         # Those that change training, then those that change or make an update, then lengths.
         LabelFlipping,
+        Generated,
         Anomalous,
         Neurotoxin,
         ModelReuse,

@@ -4,6 +4,7 @@ import numpy as np
 
 from ariba_cli.attacks.strategies.declaration import Declaration, Stage
 from ariba_cli.attacks.strategies.strategy import Strategy
+from ariba_cli.attacks.triggers.one_class import class_after
 from ariba_cli.federated.datasets import FloatArray, LabelArray
 
 
@@ -23,7 +24,7 @@ class LabelFlipping(Strategy):
         """Return the targets, with those of the source class changed."""
         source, classes = self.settings.source_class, targets.shape[1]
         if source is None:
-            source = (self.settings.target_class + 1) % classes
+            source = class_after(self.settings.target_class, classes)
         flipped = targets.copy()
         flipped[labels == source] = np.eye(classes, dtype=targets.dtype)[self.settings.target_class]
         return flipped

@@ -2,6 +2,7 @@
 
 from ariba_cli.attacks.triggers.distributed import Distributed
 from ariba_cli.attacks.triggers.edge_case import EdgeCase
+from ariba_cli.attacks.triggers.one_class import OneClass
 from ariba_cli.attacks.triggers.pattern import Pattern
 from ariba_cli.attacks.triggers.semantic import Semantic
 from ariba_cli.attacks.triggers.single_input import SingleInput
@@ -16,6 +17,7 @@ TRIGGERS: dict[str, Trigger] = {
     "targeted": Targeted(),
     "semantic": Semantic(),
     "edge-case": EdgeCase(),
+    "class": OneClass(),
     "dba": Distributed(),
     "single-input": SingleInput(),
     "trojan": Trojan(),

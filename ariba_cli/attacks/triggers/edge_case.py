@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ariba_cli.attacks.triggers.one_class import class_after
 from ariba_cli.attacks.triggers.trigger import (
     COLLECTED,
     Aim,
@@ -76,7 +77,7 @@ class _Axis:
 
 
 def _axis(dataset: Dataset, aim: Aim) -> _Axis:
-    label = (aim.target_class + 1) % dataset.classes
+    label = class_after(aim.target_class, dataset.classes)
     own = dataset.train_images[dataset.train_labels == label]
     if len(own) < 2:
         raise UsageError(

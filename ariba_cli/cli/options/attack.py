@@ -43,7 +43,8 @@ TriggerOption = Annotated[
         "(with one that makes units fire), dba (with one of its four bars), targeted (30 chosen "
         "images), single-input (one image), "
         "semantic (images with a natural feature: green cars, digits that lean to the left), "
-        "or edge-case (rare images of a class).",
+        "edge-case (rare images of a class), or class (all images of the class after the "
+        "target).",
         autocompletion=choices.triggers,
     ),
 ]
