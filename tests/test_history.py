@@ -22,7 +22,13 @@ from ariba_cli.base.errors import InputError
 from ariba_cli.base.findings import FindingKind
 from ariba_cli.detectors.foolsgold import foolsgold_scores
 from ariba_cli.detectors.foolsgold_memory import foolsgold_memory
-from ariba_cli.detectors.timeline import SIGNS, standing, terms_of, timeline_scores, windows
+from ariba_cli.detectors.timeline import (
+    SIGNS,
+    standing,
+    terms_of,
+    timeline_scores,
+    windows,
+)
 from ariba_cli.rounds.of_run import contents_of_run
 from ariba_cli.scoring.over_rounds import OverRounds
 from ariba_cli.scoring.update_statistics import Float64, UpdateStatistics
@@ -88,7 +94,7 @@ def plainly_in_window(terms: Float64, floor: float) -> dict[int, float]:
         if len(own) >= 4
     }
     kept, found, part = set(means), means, 0.5
-    for _ in range(3 if means else 0):
+    for _ in range(12 if means else 0):
         middle = float(np.median([means[who] for who in kept]))
         above = sorted(means[who] - middle for who in kept if means[who] > middle)
         seen = math.ceil(part * len(above))
@@ -98,7 +104,8 @@ def plainly_in_window(terms: Float64, floor: float) -> dict[int, float]:
         now = {who for who, value in found.items() if round(value, 6) <= 5}
         if (now == kept and part == 0.8) or len(now) <= len(means) // 2:
             break
-        kept, part = now, 0.8
+        part = 0.8 if now == kept else part
+        kept = now
     return found
 
 
@@ -142,6 +149,22 @@ def test_evidence_that_one_round_does_not_suffice_for_adds_up(pattern: str) -> N
     assert scores.p_values is not None
     assert scores.p_values[7] < 0.05 / 30
     assert sorted(scores.p_values)[1] > 0.05 / 30
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_fifth_that_is_suspicious_in_different_measure_does_not_hide_itself(seed: int) -> None:
+    """A fit that counts them among the usual finds none of them unusual."""
+    draw = np.random.default_rng(seed)
+    attackers = np.pad(np.linspace(1.5, 2.8, 20), (0, 80))
+    deviates = attackers + 0.75 * draw.standard_normal((100, 100))
+    p_values = np.vectorize(NormalDist().cdf)(-deviates)
+    asked = draw.random((100, 100)).argsort(axis=1) < 10
+    found = timeline_scores(over(np.where(asked, p_values, np.nan))).p_values
+    assert found is not None
+    # There Benjamini and Hochberg name twenty of a hundred.
+    named = np.array(found) <= 0.05 * 20 / 100
+    assert named[:20].sum() >= 15
+    assert named[20:].sum() == 0
 
 
 @pytest.mark.parametrize("length", [0.3, 3.0])

@@ -24,7 +24,7 @@ _CORRELATION = 0.3
 # See `_against_usual`.
 _FIRST_PART, _THEN_PART = 0.5, 0.8
 _UNUSUAL = 5.0
-_REFITS = 3
+_REFITS = 12
 _LEAST_CHANCE = 1e-12
 _DECIMALS = 6
 
@@ -158,7 +158,8 @@ def _against_usual(values: Float64, floor: float) -> Float64:
     """Return the excess of each over the median, divided by the mean excess of the usual.
 
     Participants who stand out far do not count among the usual. They are found again until they
-    stay the same: at first half of those above the median may be such, and at last a fifth.
+    stay the same. At first half of those above the median may be such, and then a fifth: that fits
+    the honest better, but attackers who still count among the usual would hide themselves in it.
     """
     kept = np.ones(len(values), dtype=bool)
     part = _FIRST_PART
@@ -167,9 +168,10 @@ def _against_usual(values: Float64, floor: float) -> Float64:
         scale = max(_mean_excess(values[kept] - median, part), floor)
         found: Float64 = np.round((values - median) / scale, _DECIMALS)
         usual = found <= _UNUSUAL
-        if (np.array_equal(usual, kept) and part == _THEN_PART) or usual.sum() <= len(values) // 2:
+        same = np.array_equal(usual, kept)
+        if (same and part == _THEN_PART) or usual.sum() <= len(values) // 2:
             break
-        kept, part = usual, _THEN_PART
+        kept, part = usual, _THEN_PART if same else part
     return found
 
 
