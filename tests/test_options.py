@@ -181,7 +181,7 @@ def test_nor_is_one_by_other_commands(
 def test_an_option_of_one_value_is_given_once(ariba: Ariba, arguments: tuple[object, ...]) -> None:
     done = ariba(*arguments)
     assert done.returncode == 2
-    assert b" is given 2 times; give it once\n" in done.stderr
+    assert b" is given twice; give it once\n" in done.stderr
 
 
 def test_what_says_how_much_to_say_may_be_repeated(ariba: Ariba) -> None:

@@ -118,7 +118,8 @@ def _refuse_twice(order: Sequence[Any]) -> None:
     """Refuse an option that has one value and was given several: only the last would count."""
     for one, times in Counter(order).items():
         if isinstance(one, TyperOption) and not one.multiple and not one.is_flag and times > 1:
-            raise UsageError(f"{long_name(one)} is given {times} times; give it once")
+            often = "twice" if times == 2 else f"{times} times"
+            raise UsageError(f"{long_name(one)} is given {often}; give it once")
 
 
 def _made(name: str) -> Any:
