@@ -20,7 +20,7 @@ from benchmarks.tasks import Task
 # ru_maxrss counts KiB on Linux.
 _UNIT = 1024
 
-# So that a library that needs more than the machine has is told so, before others suffer.
+# A library that needs more memory than the machine has then fails, before others suffer.
 _SHARE_OF_MEMORY = 0.9
 
 

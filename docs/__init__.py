@@ -1,1 +1,1 @@
-"""The documentation, and what of it is made by a script."""
+"""The documentation, and the scripts that generate parts of it."""

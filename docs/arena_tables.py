@@ -1,4 +1,4 @@
-"""The tables of the page `arena.md`, of the results beside it and of nothing else."""
+"""The tables of the page `arena.md`, made from the results beside it alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Write again what pages have of something else: commands, what was measured, and the rules.
+"""Write the generated parts of pages again: commands, measurements, rules and attacks.
 
 python -m docs.make
 """
@@ -45,7 +45,7 @@ to change it, change the help.
 
 
 def main() -> None:
-    """Write the pages; those of what was measured once there is something to report."""
+    """Write the pages; those of measurements only if there are results."""
     COMMANDS.write_text(page(), encoding="utf-8")
     AGGREGATION.write_text(aggregation_page(), encoding="utf-8")
     ATTACKS.write_text(attacks_page(), encoding="utf-8")
@@ -58,22 +58,22 @@ def main() -> None:
 
 
 def detection_page() -> str:
-    """The page of what was detected, of the records beside it."""
+    """Return the page of detection, from the records beside it."""
     return detection.page([json.loads(line) for line in RECORDS.read_bytes().splitlines()])
 
 
 def history_page() -> str:
-    """The page of persistent attackers, of the records beside it."""
+    """Return the page of persistent attackers, from the records beside it."""
     return history.page([json.loads(line) for line in HISTORY_RECORDS.read_bytes().splitlines()])
 
 
 def aggregation_page() -> str:
-    """The page of aggregation rules, with what they declare now."""
+    """Return the page of aggregation rules, with what they declare now."""
     return _with_made(AGGREGATION, [_rule(make_rule(name).declaration) for name in RULES])
 
 
 def attacks_page() -> str:
-    """The page of attacks, with what the strategies declare now."""
+    """Return the page of attacks, with what the strategies declare now."""
     return _with_made(ATTACKS, [_strategy(one) for one in STRATEGIES.values()])
 
 
@@ -131,7 +131,7 @@ def _rule(declared: Declaration) -> str:
 
 
 def page() -> str:
-    """The page of commands."""
+    """Return the page of commands."""
     sections = [_HEAD]
     for title, text in helps().items():
         sections.append(f"## {title}\n\n```text\n{text}\n```\n")
@@ -139,12 +139,12 @@ def page() -> str:
 
 
 def helps() -> dict[str, str]:
-    """The help of `ariba`, and of each of its commands in the order in which it lists them."""
+    """Return the help of `ariba`, and of each command, in the order in which `ariba` lists them."""
     return {title: context.get_help() for title, context in contexts()}
 
 
 def contexts() -> Iterator[tuple[str, Any]]:
-    """Yield `ariba` and each of its commands, with the context that its help is written in."""
+    """Yield `ariba` and each of its commands, with the context in which its help is written."""
     group = typer.main.get_command(app)
     with group.make_context("ariba", [], resilient_parsing=True, terminal_width=_WIDTH) as context:
         yield "ariba", context

@@ -54,7 +54,7 @@ def _page(title: str, context: Any, others: str) -> str:
 
 
 class _Roff:
-    """What Click writes help with, which writes the language of manual pages instead."""
+    """A formatter for Click that writes help in the language of manual pages."""
 
     # Nothing is cut off.
     width = 10_000

@@ -79,7 +79,7 @@ def command_path(command_venv: Path) -> str:
 
 @dataclass(frozen=True)
 class Demo:
-    """What `make demo` wrote, under `runs`, and what each of its commands printed."""
+    """The files that `make demo` wrote, under `runs`, and the output of each of its commands."""
 
     runs: Path
     printed: dict[str, str]

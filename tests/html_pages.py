@@ -69,7 +69,7 @@ class Page(HTMLParser):
 
     @property
     def foot(self) -> str:
-        """What is printed at the foot of each page, with its escapes."""
+        """The text at the foot of each printed page, with its escapes."""
         (text,) = re.findall(r'@bottom-left \{ content: "([^"]*)"; \} \}\n$', self.sheet)
         assert isinstance(text, str)
         return text

@@ -57,7 +57,7 @@ def write_idx_unpacked(folder: Path) -> None:
 
 
 def write_idx_dotted(folder: Path) -> None:
-    """As some copies have it, with folders of the other names beside the files."""
+    """Write a set as in some copies, with folders of the other names beside the files."""
     for stem, data in idx_files().items():
         (folder / stem).mkdir()
         (folder / stem.replace("-idx", ".idx")).write_bytes(data)

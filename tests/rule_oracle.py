@@ -66,7 +66,7 @@ def trimmed_mean(delta: Float64, f: int) -> Float64:
 
 
 def geometric_median(delta: Float64) -> Float64:
-    """By Weiszfeld's steps on the updates themselves, from their median."""
+    """Return the point that Weiszfeld's steps reach from the median of the updates."""
     z: Float64 = np.median(delta, axis=0)
     for _ in range(3_000):
         distances = np.sqrt(np.sum((delta - z) ** 2, axis=1))

@@ -25,7 +25,7 @@ def of_flower(name: str, delta: Float64, **arguments: Any) -> Float64:
 
 
 # Its Krum counts one neighbour more than the publication, and its geometric median takes three
-# steps unless it is told otherwise.
+# steps unless it gets another number.
 BYZFL: dict[str, Callable[[Float64], Float64]] = {
     "fedavg": lambda delta: of_byzfl("Average", delta),
     "krum": lambda delta: of_byzfl("Krum", delta, f=F + 1),

@@ -222,7 +222,7 @@ def test_squares_of_sides_have_the_same_bits(
 
 @pytest.mark.parametrize("choice", ["off", *library.available()])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_values_that_cannot_be_reckoned_with_are_seen(choice: str, dtype: type) -> None:
+def test_values_beyond_the_arithmetic_are_seen(choice: str, dtype: type) -> None:
     levels.use(choice)
     for size in (0, 1, 17, 1000):
         found: Array = np.full(size, np.finfo(np.float32).max, dtype)

@@ -16,7 +16,7 @@ from tests.conftest import Ariba
 
 
 def written_versions() -> dict[str, str]:
-    """By report, the version that the module which writes it says."""
+    """Return, by report, the version that the module that writes it declares."""
     found = {}
     for room in (reports, arena):
         for module in pkgutil.iter_modules(room.__path__):

@@ -1,4 +1,4 @@
-"""Federations that are attacked while they train, and what a user is told of them."""
+"""Federations that are attacked while they train, and the messages about them."""
 
 import json
 import shutil

@@ -203,7 +203,7 @@ def test_the_z_of_alie_leaves_those_farther_out_who_make_a_majority() -> None:
 
 
 def excess(name: str, delta: npt.NDArray[np.float64], rows: npt.NDArray[np.float64]) -> float:
-    """By how much an update breaks the constraint of Min-Max or Min-Sum."""
+    """Return by how much an update breaks the constraint of Min-Max or Min-Sum."""
     own = ((delta - rows) ** 2).sum(axis=1)
     between = ((rows[:, None] - rows) ** 2).sum(axis=2)
     if name == "min-max":

@@ -22,7 +22,7 @@ def federation() -> Iterator[Federation]:
 
 
 def activations(surrogate: Surrogate, image: FloatArray) -> list[float]:
-    """What the inputs of the last layer with the largest weights are for an image."""
+    """Return the inputs of the last layer with the largest weights, for an image."""
     import torch
 
     network = surrogate.architecture.build().eval()

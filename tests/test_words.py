@@ -1,4 +1,4 @@
-"""What people read: a few turns of phrase that are hard to understand at the first reading."""
+"""Words that people read: turns of phrase that are hard to understand at the first reading."""
 
 import ast
 import re

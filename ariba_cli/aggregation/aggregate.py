@@ -111,7 +111,7 @@ def aggregate_round(
         The function that returns the accuracy of a model on the samples of the server, for rules
         that need it.
     progress : Progress, optional
-        The function that is told the progress of the work.
+        The function that receives the progress of the work.
 
     Raises
     ------

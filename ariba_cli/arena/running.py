@@ -126,9 +126,9 @@ def run(
     settings : Settings
         The folder, and the number of commands at a time.
     progress : Progress, optional
-        The function that is told the number of cells done.
+        The function that receives the number of finished cells.
     warn : callable, optional
-        The function that is told of each cell that fails.
+        The function that receives a message for each cell that fails.
 
     Raises
     ------

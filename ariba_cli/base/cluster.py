@@ -24,7 +24,7 @@ _CONNECT_SECONDS = 10
 _WORKER_SECONDS = 60
 # A worker that is lost takes its task with it; who loses so many is itself the fault.
 _MOST_LOST = 3
-# What is told of all participants is larger than what Dask likes to send.
+# The messages about all participants are larger than Dask likes to send.
 _LARGE = "1GB"
 
 

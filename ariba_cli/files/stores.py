@@ -1,6 +1,6 @@
 """Stores on the network, and the paths into them.
 
-Whatever opens a path of the disk, and was not told of stores, refuses a path into one in one line.
+Code that opens paths on the disk and does not know stores refuses a path into one, in one line.
 """
 
 import re

@@ -18,7 +18,7 @@ from ariba_cli.formats.isolation.parent import Isolation
 from ariba_cli.formats.lowrank import LowRank
 from ariba_cli.formats.tensors import TensorSpec, to_array, to_row_order
 
-# Values that are reckoned with at a time.
+# The number of values that are processed at a time.
 _BLOCK = 2**18
 
 # The numbers of one tensor, in storage order: an array, or what gives them when asked.

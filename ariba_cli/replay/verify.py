@@ -126,7 +126,7 @@ def verify(
     device : DeviceChoice, optional
         The device of the detectors.
     progress : Progress, optional
-        A callback that is told how far the work is.
+        A callback that receives the progress of the work.
     watch : callable, optional
         A callback that receives observations; see `audit`.
 

@@ -15,7 +15,7 @@ def findings_in_words(
 ) -> list[str]:
     """Return the findings, one a line.
 
-    A fault of one participant in many layers is told for the first few of them. Of a
+    A fault of one participant in many layers is given for the first few of them. Of a
     great many lines, the first are given, and the number of the others.
 
     Parameters

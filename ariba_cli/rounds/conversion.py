@@ -81,7 +81,7 @@ def convert(
     resume : bool, optional
         True to begin again over the rest of `out` that a killed run left.
     progress : Progress, optional
-        A callback that is told how many models have been opened and converted.
+        A callback that receives the number of models that have been converted.
 
     Raises
     ------

@@ -50,7 +50,7 @@ def open_fairly(
     limits : Limits
         The limits on a file that always apply.
     progress : Progress
-        A callback that is told how many have been opened.
+        A callback that receives the number of models that have been opened.
 
     Returns
     -------

@@ -88,7 +88,7 @@ def verify_seal(
     limits : Limits
         The limits on the size of a file.
     progress : Progress
-        A callback that is told how many files have been hashed.
+        A callback that receives the number of files that have been hashed.
     """
     listed = set(files)
     names = sorted(manifest.files.keys() & listed)

@@ -98,7 +98,7 @@ def prune_model(
     terms : ReadOptions, optional
         The terms on which the model is read.
     progress : Progress
-        A callback that is told how many channels have been tried.
+        A callback that receives the number of channels that have been tried.
 
     Raises
     ------

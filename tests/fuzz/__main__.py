@@ -87,7 +87,7 @@ def _read_stats(path: Path) -> dict[str, Any]:
 
 
 def _add(before: dict[str, Any], stats: dict[str, Any]) -> dict[str, Any]:
-    """Counts are added, and of the others the larger is taken."""
+    """Add counts, and take the larger of other values."""
     total = dict(before)
     for name, value in stats.items():
         if name in ("executions", "read", "refused", "seconds"):

@@ -27,7 +27,7 @@ def mutate_hdf5(data: bytes, rng: Random, plain: Plain) -> bytes:
 
 
 def repair(data: bytes) -> bytes:
-    """The same with right checksums of the superblock and the object headers."""
+    """Return the file with correct checksums of the superblock and the object headers."""
     buffer = bytearray(data)
     if len(buffer) >= 48 and buffer[8] in (2, 3):
         _seal(buffer, 0, 44)
@@ -110,7 +110,7 @@ def _header_bytes(data: bytes, start: int) -> int | None:
 
 
 def _changed(data: bytes, rng: Random) -> bytes:
-    """One field changed, most times near the start of a structure."""
+    """Return the bytes with one field changed, usually near the start of a structure."""
     if len(data) < 64:
         return data
     starts = [0, *(found.start() for found in _SIGNATURES.finditer(data))]

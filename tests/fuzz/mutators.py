@@ -1,4 +1,4 @@
-"""Changes that keep so much of a format that what comes after its first check is reached."""
+"""Changes that keep enough of a format to get past its first check."""
 
 import io
 import json
@@ -86,7 +86,7 @@ _LITERALS = tuple(map(Literal, ("NaN", "-Infinity", "1e999", "9" * 5000, "[" * 2
 
 
 def plain_mutation(data: bytes, rng: Random) -> bytes:
-    """A byte changed, taken out or put in: what is done where no fuzzer is at hand."""
+    """Change, remove or insert a byte; used where no fuzzer is installed."""
     place = rng.randrange(len(data) + 1)
     return rng.choice(
         (

@@ -1,4 +1,4 @@
-"""Sound inputs of every kind, small: what they hold is not what is tried."""
+"""Small sound inputs of every kind; their values do not matter."""
 
 import io
 import json
@@ -50,7 +50,7 @@ def arrays() -> Arrays:
 
 
 def safetensors() -> dict[str, bytes]:
-    """By our encoder, and by hand for the types that NumPy lacks."""
+    """Return files of our encoder, and handmade ones for the types that NumPy lacks."""
     return {
         "encoded": ENCODERS["safetensors"].encode(arrays()),
         "one": ENCODERS["safetensors"].encode({"w": np.ones((2, 2), np.float32)}),
@@ -130,7 +130,7 @@ def npy() -> dict[str, bytes]:
 
 
 def npz() -> dict[str, bytes]:
-    """With names and without, compressed and not."""
+    """Return archives with names and without, compressed and not."""
     columns = np.asfortranarray(np.ones((2, 3), np.float32))
     return {
         "named": _archive(lambda out: np.savez(out, allow_pickle=False, **arrays())),
@@ -144,7 +144,7 @@ def npz() -> dict[str, bytes]:
 
 
 def hdf5() -> dict[str, bytes]:
-    """By our encoder, and by the plain library in all layouts, groups and versions."""
+    """Return files of our encoder, and of the plain library in all layouts, groups and versions."""
     found = {"encoded": ENCODERS["hdf5"].encode(arrays())}
     for version in ("earliest", "v108", "v110", "latest"):
         found[f"contiguous {version}"] = _hdf5(version, _contiguous)
@@ -156,7 +156,7 @@ def hdf5() -> dict[str, bytes]:
 
 
 def pickles() -> dict[str, bytes]:
-    """By PyTorch, in both its forms, plain and wrapped."""
+    """Return files of PyTorch in both its forms, plain and wrapped."""
     import torch
 
     state: dict[str, Any] = {
@@ -223,7 +223,7 @@ def manifests() -> dict[str, bytes]:
 
 
 def truths() -> dict[str, bytes]:
-    """With and without an attack."""
+    """Return truths with and without an attack."""
     attack = {"trigger": "pattern", "boost": 2.5, "seed": 1, "layers": ["a", None, True]}
     return {
         "attack": Truth(("p1", "p2"), attack).encode(),
@@ -239,7 +239,7 @@ def runs() -> dict[str, bytes]:
 
 
 def reports() -> dict[str, bytes]:
-    """Of one layer and of several, with a truth, and with evidence."""
+    """Return reports of one layer and of several, with a truth, and with evidence."""
     attacked, clean = FIXTURES / "attacked", FIXTURES / "clean"
     return {
         "one": report_bytes(attacked, truth=True, layers=("conv2",), k_est=KEst.parse(2)),

@@ -100,7 +100,7 @@ class Parser:
     library : str
         The module of this folder that answers, `hdf5` or `pickles`.
     isolation : Isolation
-        The owner of the parser, which is told about the walls.
+        The owner of the parser, which learns about the walls.
     most : int
         The most children at a time.
     """

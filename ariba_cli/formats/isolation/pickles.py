@@ -34,7 +34,7 @@ _TORCH_VERSION = 1001
 _COUNT_BYTES = 8
 # A storage may be pickled within a pickle, and no other within that.
 _MOST_NESTED = 1
-# Of what is no weight, so many entries are told.
+# At most so many entries that are not weights are reported.
 _MOST_TOLD = 100
 
 # What the pickles of the one file that a process is asked about have made: what tensors there
