@@ -2,6 +2,6 @@
 
 `audit` has the steps; `settings` has the options. `choice` finds the layers, `intake` and
 `reading` the values that participants sent, `examination` scores a layer with the objections of
-`masking`. `ranking`, `stability` and `evidence` come from the marks; `evaluation` compares a
-verdict with the truth of a simulation.
+`ranking_checks`. `ranking`, `stability` and `evidence` come from the marks; `evaluation` compares
+a verdict with the truth of a simulation.
 """

@@ -62,9 +62,9 @@ def audit(
     settings : AuditSettings
         The options of the audit.
     progress : Progress, optional
-        The function that is told the progress of the work.
+        The function that receives the progress of the work.
     watch : callable, optional
-        The function that is told the facts that a history keeps of the round.
+        The function that receives the facts that a history keeps of the round.
 
     Raises
     ------
@@ -119,9 +119,9 @@ def audit_sent(
     settings : AuditSettings
         The options of the audit.
     progress : Progress, optional
-        The function that is told the progress of the work.
+        The function that receives the progress of the work.
     watch : callable, optional
-        The function that is told the facts that a history keeps; see `audit`.
+        The function that receives the facts that a history keeps; see `audit`.
     where : str, optional
         The command that lists the layers, for errors.
     """

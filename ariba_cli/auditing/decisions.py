@@ -71,10 +71,10 @@ def top_k(
 def level(
     detector: str, scores: Sequence[Score], alpha: float
 ) -> tuple[Decision, tuple[Ranked, ...]]:
-    """Name those whose p-values are small for the number of participants.
+    """Flag those whose p-values are small for the number of participants.
 
     The rule is that of Benjamini and Hochberg (1995). With p_(1) ≤ … ≤ p_(n), the first r are
-    named for the largest r with p_(r) ≤ α·r/n: so at most a share α of all who are named is
+    flagged for the largest r with p_(r) ≤ α·r/n: so at most a share α of all who are flagged is
     expected to be honest.
 
     Parameters

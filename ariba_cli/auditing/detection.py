@@ -30,7 +30,7 @@ _LISTED = "ariba audit --list-detectors shows what each needs"
 
 
 def check_room(participants: int, memory: int) -> None:
-    """Refuse to compare so many participants in pairs that memory cannot hold the result.
+    """Refuse to compare more participants in pairs than memory can hold.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ def _of_updates(
         with np.errstate(over="ignore", invalid="ignore"):
             found = detector.score(gathered.updates, k_est)
         parameters = dict(found.parameters)
-        # Where all are equally suspicious, nobody is told apart.
+        # When all are equally suspicious, nobody can be told apart.
         if found.total.min() < found.total.max():
             scores = scores_of_updates(gathered.ids, found)
     result = DetectorResult(

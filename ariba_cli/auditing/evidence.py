@@ -167,8 +167,8 @@ def _drawn_as(chosen: ChosenLayer) -> tuple[int, int]:
 def _plane(fragments: Fragments, ids: Sequence[str], layers: int) -> Plane | None:
     """Return sampled fragments along the first two principal components (Fig. 3c).
 
-    The sample is at equal distances in the order of fragments. The sign of a component is that
-    for which its largest entry is positive.
+    The sample is evenly spaced in the order of fragments. The sign of a component makes its
+    largest entry positive.
     """
     covariance, exponent = exact_covariance(fragments)
     eigenvalues, eigenvectors = np.linalg.eigh(covariance)

@@ -57,7 +57,7 @@ class AuditedRound:
 class RunningHistory:
     """The memory of the rounds so far: scores by round, and sums over rounds.
 
-    It grows by a few numbers of each participant with a round, and holds no update. Its level
+    Each round adds a few numbers for each participant; it holds no updates. Its level
     is that of the first round.
 
     Examples

@@ -1,4 +1,4 @@
-"""The observation that a history keeps of a round: a few numbers of each participant, no update."""
+"""The observation that a history keeps of a round: a few numbers for each participant."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -19,8 +19,8 @@ class OutputNames(NamedTuple):
 def output_names(layers: Sequence[Layer]) -> OutputNames | None:
     """Find the output layer: a weight matrix with a bias whose outputs no other layer takes.
 
-    The last in model order is taken if there are several. It is taken, too, if none is left over,
-    such as in a network whose width equals the number of its classes.
+    If there are several, it takes the last in model order, and also if none is left over, such as
+    in a network whose width equals the number of its classes.
 
     Parameters
     ----------

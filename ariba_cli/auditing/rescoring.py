@@ -54,7 +54,7 @@ def rescored(
     ranking : sequence of Ranked
         The first result.
     progress : callable
-        The function that is told the progress of the work.
+        The function that receives the progress of the work.
 
     Returns
     -------

@@ -101,7 +101,7 @@ class OnWorkers:
     what : str
         The work, for those who wait.
     progress : Progress
-        A callback that is told how much of a pass is done.
+        A callback that receives how much of a pass is done.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class OnWorkers:
 
 
 def _room(shape: tuple[int, int], dtype: np.dtype[np.floating]) -> Array:
-    """Return memory for a chunk, that of the one before: the system would have to clear another."""
+    """Return the memory of the chunk before: the system would have to clear new memory."""
     size = shape[0] * shape[1]
     held: Array | None = getattr(_held, "values", None)
     if held is None or held.dtype != dtype or held.size < size:

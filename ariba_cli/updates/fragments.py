@@ -31,7 +31,7 @@ class UnfitLayerError(UsageError):
 
 
 class TooWideError(UnfitLayerError):
-    """A fragment that has more values than can be held against each other."""
+    """A fragment with more values than ariba can compare."""
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def open_sent(
     excluded : collection of str
         The ids of participants to leave out.
     progress : Progress
-        A callback that is told how many files have been opened.
+        A callback that receives the number of files that have been opened.
     seal : VerifiedSeal, optional
         The result of verifying the seal; participants whose files have changed since are
         left out.

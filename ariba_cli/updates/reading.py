@@ -132,7 +132,7 @@ def read_layer(
         except for the thin factors of adapters. They are hashed and checked when they are first
         read in order, and raise LeftOutError when they turn out to be unusable.
     progress : Progress
-        A callback that is told how many participants have been read.
+        A callback that receives the number of participants that have been read.
     workers : Workers, optional
         Others who read what stays in its files: more than a little does. They hash and check it
         at once.
