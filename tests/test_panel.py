@@ -323,7 +323,7 @@ def test_a_group_is_found_though_some_of_it_are_hardly_unusual() -> None:
             shared -= shared.mean(axis=0)
         own[compromised] += amounts.reshape(-1, *[1] * shared.ndim) * shared
     found = judge(groups(given)).chances
-    assert (found[compromised] < 0.01).sum() >= 9
+    assert (found[compromised] < 0.03).sum() >= 11
     assert (found[12:] < 0.01).sum() <= 1
 
 

@@ -39,8 +39,10 @@ _UNUSUAL_RATE = 0.1
 # Who has no part comes back where it looks quite usual: many together hide each other else.
 _BACK = 0.1
 _MOST_REFITS = 6
-# How far most of a close group stand out where they are not honest.
-_STANDS_OUT = 5.5
+# How far most of a close group stand out where they are not honest: farther where honest groups
+# are often as close, since the closest of many groups always differs from the others.
+_STANDS_OUT, _STANDS_FAR_OUT = 5.5, 9.0
+_UNUSUALLY_CLOSE = 0.05
 _MOST_GROUPS = 3
 
 _TINIEST = 1e-300
@@ -197,8 +199,11 @@ def first_null(groups: Groups, by: Calibration) -> Kept:
     for apart in [*several, *_together(several, groups.participants)]:
         others = everybody.copy()
         others[apart] = False
+        found = judged_by(groups, others, by)
         # Half of them may be somebody else, who comes back when all are measured again.
-        if median_of(judged_by(groups, others, by).standing[apart]) > _STANDS_OUT:
+        closeness = median_of(found.signs["group"][apart]) if "group" in found.signs else 1.0
+        limit = _STANDS_OUT if closeness <= _UNUSUALLY_CLOSE else _STANDS_FAR_OUT
+        if median_of(found.standing[apart]) > limit:
             return others
     return everybody
 
