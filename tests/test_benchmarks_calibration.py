@@ -78,6 +78,15 @@ def test_no_tail_is_narrower_than_what_a_floor_leaves() -> None:
     assert fit_tail([np.zeros(100)]) == Tail(0.0, 1.645, 0.6)
 
 
+def test_a_network_that_has_collapsed_is_not_the_tail() -> None:
+    values = np.random.default_rng(0).exponential(size=20_000)
+    collapsed = values.copy()
+    collapsed[:5] = 1000.0
+    usual, found = fit_tail([values]), fit_tail([collapsed])
+    assert found.excess == pytest.approx(usual.excess, rel=0.05)
+    assert usual.excess == pytest.approx(1, rel=0.1)
+
+
 def test_standing_by_a_number_of_signs_that_is_not_known_takes_the_next() -> None:
     known = {"standing:3": Tail(0.0, 1.0, 1.0), "standing:5": Tail(0.0, 2.0, 1.0)}
     by = Calibration(known, 0.0, 1, "built-in")

@@ -12,7 +12,7 @@ from typing import Any
 import ariba_cli
 from ariba_cli.files.atomic import write_atomically
 from ariba_cli.scoring.panel import tails
-from benchmarks.calibration.bases import SEEDS, fitted_bases, held_bases
+from benchmarks.calibration.bases import SEEDS, fitted_bases, held_bases, seeds_of
 from benchmarks.calibration.fitting import LEVELS, Fit, chances_of, fitted, naming
 from benchmarks.calibration.readings import CleanRound, clean_rounds
 from benchmarks.honest import Base
@@ -55,7 +55,7 @@ def calibrate(
     chosen : sequence of Base
         The bases.
     seeds : sequence of int
-        The seeds; each base is simulated once with each.
+        The seeds; each base is simulated once with each, or with the first alone.
     out : path
         The directory of the rounds, and of the readings of them.
     file : path
@@ -92,7 +92,7 @@ def _rounds(
             left_out[base.name] = why_not
             _say(f"{base.name}: left out, {why_not}")
             continue
-        for seed in seeds:
+        for seed in seeds_of(base, seeds):
             rounds += clean_rounds(base, seed, out, data_dir)
         _say(f"{base.name}: read")
     return rounds
@@ -115,7 +115,7 @@ def _document(
     fit: Fit, rounds: Sequence[CleanRound], seeds: Sequence[int], left_out: dict[str, str]
 ) -> dict[str, Any]:
     used = list(dict.fromkeys(one.base for one in rounds))
-    settings = [asdict(base.settings(seed)) for base in used for seed in seeds]
+    settings = [asdict(base.settings(seed)) for base in used for seed in seeds_of(base, seeds)]
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     return {
         "participants": fit.calibration.participants,

@@ -199,5 +199,5 @@ def _kinds() -> Iterator[Kind]:
 
 MATRICES = {
     DEVELOPMENT: Matrix(DEVELOPMENT, tuple(_kinds()), (1, 2)),
-    REPORTING: Matrix(REPORTING, tuple(_kinds()), (4003, 5001, 5002, 5003, 5004)),
+    REPORTING: Matrix(REPORTING, tuple(_kinds()), (5005, 5006, 5007, 5008)),
 }

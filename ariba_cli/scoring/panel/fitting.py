@@ -17,12 +17,18 @@ _TINY = 1e-12
 # deviations were held against a floor, and no difference that small means anything.
 _LEAST_SPREAD = 0.1
 _NORMAL = Tail(0.0, 1.645, 0.6)
+# The largest of a tail count as if they were no larger than the others: a network that has
+# collapsed says nothing of other networks, and would decide the mean by itself.
+_CENSORED = 0.02
 # No tail ends more abruptly, by its distance from the median.
 _LEAST_EXCESS = 0.15
 
 
 def fit_tail(bases: Sequence[Float64]) -> Tail:
     """Fit a tail: the median, the value that a twentieth exceeds, and the mean excess over it.
+
+    The mean is that of an exponential distribution of which the largest values are censored
+    (Epstein and Sobel 1953).
 
     Parameters
     ----------
@@ -37,7 +43,9 @@ def fit_tail(bases: Sequence[Float64]) -> Tail:
         )
     beyond = values > rare
     weights = np.diff(share, prepend=0.0)[beyond]
-    excess = float((values - rare)[beyond] @ weights) / max(weights.sum(), _TINY)
+    most = quantile(values, share, 1 - RARE * _CENSORED)
+    seen = weights[values[beyond] <= most].sum()
+    excess = float((np.minimum(values, most) - rare)[beyond] @ weights) / max(seen, _TINY)
     least = _LEAST_EXCESS * (rare - median)
     return Tail(*(round(float(one), _DECIMALS) for one in (median, rare, max(excess, least))))
 
