@@ -219,7 +219,7 @@ class InBins:
 
 @dataclass(frozen=True)
 class Taken:
-    """What lies near the cuts, and how much lies between them.
+    """The fragments near the cuts, and the number of those between them.
 
     Attributes
     ----------
