@@ -18,7 +18,7 @@ def tables(result: Mapping[str, Any]) -> list[str]:
         As `ariba arena` writes it.
     """
     failed = sum(cell["status"] == "failed" for cell in result["cells"])
-    told = f"{len(result['cells'])} cells, of which {failed} failed. A figure is the mean over the "
+    told = f"{len(result['cells'])} cells; {failed} failed. A figure is the mean over the "
     sections = [f"### {result['title']}\n\n{told}federations.\n\n", _worst(result)]
     return [*sections, *(_of_measure(result, measure) for measure in MEASURES)]
 

@@ -89,12 +89,12 @@ class _Roff:
         yield
 
     def write_text(self, text: str) -> None:
-        """Write paragraphs."""
-        for paragraph in text.split("\n\n"):
+        """Write paragraphs; those with a heading of their own come last."""
+        for paragraph in sorted(text.split("\n\n"), key=lambda one: _start(one) != ""):
             lines = paragraph.removeprefix(_AS_IT_IS).strip().splitlines()
             if not lines:
                 continue
-            start = next((one for one in _HEADINGS if lines[0].startswith(one)), "")
+            start = _start(paragraph)
             if start:
                 self.heading(_HEADINGS[start])
                 lines[0] = lines[0].removeprefix(start).strip()
@@ -109,6 +109,12 @@ class _Roff:
         """Write options with what they mean."""
         for name, meaning in rows:
             self.lines += [".TP", f".B {_escaped(name)}", _escaped(" ".join(meaning.split()))]
+
+
+def _start(paragraph: str) -> str:
+    """Return the words of a paragraph that give it a heading, or an empty text."""
+    plain = paragraph.removeprefix(_AS_IT_IS).strip()
+    return next((one for one in _HEADINGS if plain.startswith(one)), "")
 
 
 def _escaped(text: str) -> str:

@@ -110,6 +110,8 @@ def test_the_manual_pages_say_what_the_help_says(tmp_path: Path) -> None:
         for line in examples(HELPS[title]):
             assert " ".join(line.split()) in " ".join(plain.split())
         assert ".SH EXIT STATUS\n0 " in written
+    audit = (tmp_path / "man" / "ariba-audit.1").read_text()
+    assert audit.index("false\\-discovery level") < audit.index(".SH EXAMPLES")
 
 
 @pytest.mark.skipif(shutil.which("groff") is None, reason="there is no groff")

@@ -17,7 +17,14 @@ STIFF = {
     r"\bknows no\b(?! more)": "does not know",
     r"\bknown are\b": "use one of",
     r", as (\d|[\w-]+:\w)": "such as",
+    r"\b[Nn]obody of\b": "none of",
+    r"\b(is|are|was|were) told\b": "learns, receives or is called with",
+    r"\breckon": "compute or process",
+    r"\bheld against\b": "compared with",
+    r"[0-9}] %(?=[\s.,;:)|]|$)": "5%, without a space",
 }
+# A docstring says what is done: "Return the …". A noun clause does not.
+CLAUSES = re.compile(r"(What|Whether|Who|How|Of|As|Where|When)\b")
 SYMBOL = "k̃"
 
 
@@ -34,10 +41,25 @@ def test_k_est_has_one_name() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["'x' is no k_est", "--keep knows no 'x'", "there is none; known are a, b", "a number, as 10"],
+    [
+        *("'x' is no k_est", "--keep knows no 'x'", "there is none; known are a, b"),
+        *("a number, as 10", "Nobody of 20 stands out", "a level of 5 % or less"),
+    ],
 )
 def test_stiff_turns_of_phrase_are_seen(text: str) -> None:
     assert any(re.search(stiff, text) for stiff in STIFF)
+
+
+@pytest.mark.parametrize("room", ["ariba_cli", "benchmarks", "docs", "examples", "fixtures"])
+def test_no_docstring_is_a_noun_clause(room: str) -> None:
+    found = [
+        f"{path}: {text}"
+        for path in sorted((REPOSITORY / room).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and CLAUSES.match(text := ast.get_docstring(node) or "")
+    ]
+    assert found == []
 
 
 @cache

@@ -38,8 +38,8 @@ class Generated(Strategy):
     declaration = Declaration(
         name="gan",
         stage=Stage.TRAINING,
-        summary="a generator learns against the global model to make images of a class of which "
-        "the participant uses none, and these are taught as the target class; needs --trigger "
+        summary="a generator learns, against the global model, to make images of a class that the "
+        "participant does not have, and these get the label of the target class; needs --trigger "
         "class",
         equation="y = target for G(z), min over G of loss(θ^t; G(z), source) − "
         "λ·|G(z) − G(z')|/|z − z'|",
