@@ -1,5 +1,5 @@
-# The auditor alone, without what trains models: it looks at rounds that are mounted read-only, and
-# needs neither a network nor a place to write. docs/threat-model.md says how to run it.
+# The auditor alone, without the libraries that train models. It reads rounds that are mounted
+# read-only, and needs neither a network nor a place to write. docs/threat-model.md says how to run it.
 FROM python:3.13 AS build
 WORKDIR /source
 COPY requirements.txt ./
@@ -11,7 +11,7 @@ RUN /opt/ariba/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.13-slim
 COPY --from=build /opt/ariba /opt/ariba
-# Nobody of the image, so that no file of it can be changed.
+# This user owns no file of the image, and so can change none.
 USER 65534:65534
 WORKDIR /round
 ENV HOME=/tmp PYTHONDONTWRITEBYTECODE=1

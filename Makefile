@@ -17,15 +17,15 @@ help:
 	@echo "make demo    train a federation, compromise five participants, find them"
 	@echo "make test    run the tests"
 	@echo "make check   check format, lint and types"
-	@echo "make docs    write the pages again that are made, such as docs/commands.md"
+	@echo "make docs    write generated pages again, such as docs/commands.md"
 	@echo "make site    build the site of the documentation in dist/site"
 	@echo "make man     write dist/man, a manual page of each command"
 	@echo "make golden  make the golden reports of fixtures/ again"
 	@echo "make pins    write requirements.txt and requirements-all.txt again: each dependency with its hashes"
-	@echo "make sbom    write dist/sbom.cdx.json, what ariba is made of"
+	@echo "make sbom    write dist/sbom.cdx.json, a list of all components"
 	@echo "make fuzz    try hostile inputs; READER=npz for one reader, SECONDS=600 for each, SEED=1 for the same inputs"
 	@echo "make sanitize  test the compiled kernels under sanitizers; SECONDS=600 for longer"
-	@echo "make bench   measure audits and training beside other ways to do them"
+	@echo "make bench   measure the speed of audits and training"
 
 demo: $(VENV)/.complete
 	rm -rf runs/demo runs/demo.partial

@@ -99,7 +99,7 @@ def test_a_table_of_several_detectors_has_the_ranks_of_the_others() -> None:
     verdict = replace(verdict, truth=truth_metrics(verdict, ["p15", "p18"]))
     table = audit_table(verdict, PLAIN)
     said = " ".join(table.split())
-    assert "norm over 8 layers: score is times the median norm; k_est 4" in said
+    assert "norm over 8 layers; score: times the median norm; k_est 4" in said
     start = next(
         number for number, line in enumerate(table.splitlines()) if line.startswith("rank")
     )

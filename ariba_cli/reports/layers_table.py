@@ -22,7 +22,7 @@ def layers_part(verdict: Verdict, paper: Paper) -> "list[RenderableType]":
         which = f" {visible(verdict.layers[0].layer)}" if len(verdict.layers) == 1 else ""
         return [
             sentence(
-                f"{verdict.decision.detector} over {names}{which}: score is "
+                f"{verdict.decision.detector} over {names}{which}; score: "
                 f"{value_name(verdict)}{counts}"
             ),
             "",
