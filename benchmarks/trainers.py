@@ -29,7 +29,7 @@ def plain(spec: FederationSpec) -> Run:
 
 def plain_one_thread(spec: FederationSpec) -> Run:
     """Return the same on one thread: with a small model, several may be slower."""
-    from ariba_cli.federated.training.task import one_thread
+    from ariba_cli.base.one_thread import one_thread
 
     train = _loop(spec)
 

@@ -12,13 +12,14 @@ from ariba_cli.aggregation.combining import next_values
 from ariba_cli.aggregation.reading import (
     Basis,
     SavedTensors,
+    are_deltas,
     basis_of,
     open_updates,
     saved_updates,
 )
 from ariba_cli.aggregation.rules import DEFAULT, make_rule
 from ariba_cli.aggregation.rules.declaration import Choice, Rule, Settled
-from ariba_cli.aggregation.updates import Accuracy, RoundUpdates
+from ariba_cli.aggregation.updates import Accuracy, Public, RoundUpdates
 from ariba_cli.base.errors import InputError, OutputError, UsageError
 from ariba_cli.base.findings import Finding
 from ariba_cli.base.machine import memory_bytes
@@ -78,6 +79,7 @@ def aggregate_round(
     max_memory: int | None = None,
     noise_seed: int = 0,
     accuracy: Accuracy | None = None,
+    public: Public | None = None,
     progress: Progress = no_progress,
 ) -> Aggregation:
     """Write the next global model to the new file `out`, as safetensors.
@@ -110,6 +112,9 @@ def aggregate_round(
     accuracy : callable, optional
         The function that returns the accuracy of a model on the samples of the server, for rules
         that need it.
+    public : callable, optional
+        The function that yields rounds of public data, for rules that need them; see
+        `public_rounds`.
     progress : Progress, optional
         The function that receives the progress of the work.
 
@@ -127,17 +132,14 @@ def aggregate_round(
     rule = rule or make_rule(DEFAULT)
     memory = memory_bytes() // 4 if max_memory is None else max_memory
     _check_place(round_, out)
-    updates_are_deltas = round_.manifest is not None and round_.manifest.kind == "difference"
-    _check_start(round_, eta, updates_are_deltas=updates_are_deltas)
+    _check_start(round_, eta, updates_are_deltas=are_deltas(round_))
     submissions = open_updates(round_, dropped, progress)
     counts = _counts([one.member.id for one in submissions], samples)
     basis = basis_of(round_, submissions, memory)
     tensors = SavedTensors(basis, submissions, memory)
     tensors.check(progress, strict=strict)
     _check_somebody_counts(round_, submissions, tensors.submissions, counts)
-    updates = saved_updates(
-        round_, tensors, counts, updates_are_deltas=updates_are_deltas, accuracy=accuracy
-    )
+    updates = saved_updates(round_, tensors, counts, accuracy=accuracy, public=public)
     try:
         choice = rule.of(updates)
         write_atomically(out, _pieces(basis, updates, choice, eta, noise_seed, progress))

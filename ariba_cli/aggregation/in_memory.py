@@ -1,6 +1,7 @@
 """The next global model of a round in memory, where the server of a federation has it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +9,7 @@ import numpy.typing as npt
 from ariba_cli.aggregation.combining import next_values
 from ariba_cli.aggregation.rules import DEFAULT, make_rule
 from ariba_cli.aggregation.rules.declaration import Rule
-from ariba_cli.aggregation.updates import Accuracy, RoundUpdates
+from ariba_cli.aggregation.updates import Accuracy, Public, RoundUpdates
 from ariba_cli.base.machine import memory_bytes
 from ariba_cli.formats.memory import model_in_memory
 from ariba_cli.rounds.members import GLOBAL_STEM, Member
@@ -25,6 +26,7 @@ def next_model(
     *,
     noise_seed: int = 0,
     accuracy: Accuracy | None = None,
+    public: Public | None = None,
 ) -> Float32s:
     """Return the next global model in float32; values beyond its range become infinite.
 
@@ -43,13 +45,15 @@ def next_model(
     accuracy : callable, optional
         The function that returns the accuracy of a model on the samples of the server, for rules
         that need it.
+    public : callable, optional
+        The function that yields rounds of public data, for rules that need them.
 
     Raises
     ------
     InputError, UsageError
         When the rule cannot be followed on this round.
     """
-    stacked = _stacked(global_weights, updates, accuracy)
+    stacked = replace(updates_in_memory(global_weights, updates), accuracy=accuracy, public=public)
     choice = (rule or make_rule(DEFAULT)).of(stacked)
     found = {}
     with np.errstate(over="ignore", invalid="ignore"):
@@ -60,9 +64,8 @@ def next_model(
     return found
 
 
-def _stacked(
-    global_weights: Float32s, updates: Mapping[str, Float32s], accuracy: Accuracy | None
-) -> RoundUpdates:
+def updates_in_memory(global_weights: Float32s, updates: Mapping[str, Float32s]) -> RoundUpdates:
+    """Return the weights that participants sent in the form for rules; see `next_model`."""
     return RoundUpdates(
         ids=tuple(updates),
         shapes={name: values.shape for name, values in global_weights.items()},
@@ -77,7 +80,6 @@ def _stacked(
             model_order=list(global_weights),
         ),
         memory=memory_bytes() // 4,
-        accuracy=accuracy,
     )
 
 

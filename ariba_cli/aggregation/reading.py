@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ariba_cli.aggregation.updates import Accuracy, Array, RoundUpdates
+from ariba_cli.aggregation.updates import Accuracy, Array, Public, RoundUpdates
 from ariba_cli.base.errors import InputError, RefusedFileError, UsageError
 from ariba_cli.base.findings import FindingKind
 from ariba_cli.base.progress import Progress, no_progress, part_of
@@ -196,13 +196,18 @@ class SavedTensors:
             self._held[name] = values
 
 
+def are_deltas(round_: Round) -> bool:
+    """Return whether a round says that it holds differences; others are taken to hold weights."""
+    return round_.manifest is not None and round_.manifest.kind == "difference"
+
+
 def saved_updates(
     round_: Round,
     tensors: SavedTensors,
     samples: Mapping[str, int],
     *,
-    updates_are_deltas: bool,
     accuracy: Accuracy | None = None,
+    public: Public | None = None,
 ) -> RoundUpdates:
     """Return the updates of a saved round, all of which were checked."""
     layers = {layer.name: layer for layer in tensors.basis.layers}
@@ -214,9 +219,10 @@ def saved_updates(
         values=lambda name: tensors.values(layers[name]),
         start=lambda name: tensors.start(layers[name]),
         has_global=tensors.basis.model is not None,
-        updates_are_deltas=updates_are_deltas,
+        updates_are_deltas=are_deltas(round_),
         samples=tuple(samples[name] for name in ids),
         sent=lambda: open_sent(round_, away, no_progress),
         memory=tensors.memory,
         accuracy=accuracy,
+        public=public,
     )

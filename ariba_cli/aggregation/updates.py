@@ -20,6 +20,9 @@ Indices = Sequence[int]
 # Returns how large a share of the server's samples a model gets right, in [0, 1].
 Accuracy = Callable[[Mapping[str, npt.NDArray[np.float32]]], float]
 
+# Yields rounds that were trained on public data.
+Public = Callable[[], Iterator["RoundUpdates"]]
+
 # What is read at a time of values that stay in their files, in bytes.
 _CHUNK_BYTES = 2**27
 # How many values of all participants are combined at a time: as many as a cache holds.
@@ -54,6 +57,8 @@ class RoundUpdates:
     accuracy : callable, optional
         The function that returns the accuracy of a model on the samples of the server, if it has
         some.
+    public : callable, optional
+        The function that yields rounds that were trained on public data, if there are some.
     """
 
     ids: tuple[str, ...]
@@ -66,6 +71,7 @@ class RoundUpdates:
     sent: Callable[[], Sent]
     memory: int
     accuracy: Accuracy | None = None
+    public: Public | None = None
 
     @property
     def participants(self) -> int:

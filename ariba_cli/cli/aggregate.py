@@ -94,6 +94,14 @@ def aggregate(
         ),
     ] = None,
     data_dir: training_options.DataDirOption = None,
+    public: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="The run, or the round, that was trained on public data, for a rule that learns "
+            "from it what honest updates look like.",
+        ),
+    ] = None,
     _list_rules: rule_options.ListRulesOption = False,
     names: options.NamesOption = None,
     global_model: options.GlobalOption = None,
@@ -119,8 +127,10 @@ def aggregate(
     """
     with defer_signals():
         from ariba_cli.aggregation.aggregate import aggregate_round
+        from ariba_cli.aggregation.public import public_rounds
         from ariba_cli.aggregation.rules import make_rule
         from ariba_cli.aggregation.rules.declaration import Need
+        from ariba_cli.base.machine import memory_bytes
         from ariba_cli.federated.server import noise_seed
         from ariba_cli.replay.suspects import read_suspects
         from ariba_cli.reports.finding_words import findings_in_words
@@ -132,6 +142,10 @@ def aggregate(
     console = messages.console()
     chosen = make_rule(rule, parse_arguments(rule_arg or (), "--rule-arg", "f=10"))
     memory = None if max_memory is None else parse_bytes(max_memory)
+    if Need.PUBLIC_ROUNDS in chosen.declaration.needs:
+        import_training_libraries()
+    elif public is not None:
+        raise UsageError(f"{rule} learns from no public rounds; leave out --public")
     terms = files.read_options(names, console)
     reports = [Path(one) for one in drop or () if os.path.lexists(one)]
     named = [one for one in drop or () if not os.path.lexists(one)]
@@ -177,6 +191,9 @@ def aggregate(
             max_memory=memory,
             noise_seed=noise_seed(seed, number),
             accuracy=accuracy,
+            public=None
+            if public is None
+            else lambda: public_rounds(public, terms, memory or memory_bytes() // 4),
             progress=progress,
         )
     for line in findings_in_words([*round_.findings, *done.findings], str):

@@ -10,6 +10,7 @@ import numpy as np
 
 from ariba_cli.aggregation.in_memory import next_model
 from ariba_cli.aggregation.rules import DEFAULT, make_rule
+from ariba_cli.aggregation.rules.declaration import Need
 from ariba_cli.base.errors import UsageError
 from ariba_cli.base.parameters import Parameter
 from ariba_cli.base.progress import Progress, no_progress
@@ -199,6 +200,11 @@ class Federation:
         self.settings = settings
         self.rule = make_rule(settings.rule, settings.rule_arguments)
         self.rule.settled(self.updates_a_round)
+        if Need.PUBLIC_ROUNDS in self.rule.declaration.needs:
+            raise UsageError(
+                f"{settings.rule} needs rounds of public data, which a simulation lacks; use "
+                "ariba aggregate on its rounds"
+            )
         self.dataset = dataset or load_dataset(settings.dataset, place.data_dir)
         images, labels = self.dataset.train_images, self.dataset.train_labels
         self.architecture = architecture_for(settings.model, self.dataset)

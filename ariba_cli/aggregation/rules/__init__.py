@@ -25,6 +25,7 @@ RULES = {
     "foolsgold": "foolsgold",
     "norm-clip": "norm_clip",
     "accuracy-check": "accuracy_check",
+    "spectral-vae": "spectral_vae",
     "audit": "audit",
 }
 DEFAULT = "fedavg"

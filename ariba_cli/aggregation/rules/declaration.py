@@ -24,6 +24,7 @@ class Need(StrEnum):
 
     GLOBAL_MODEL = "global-model"
     DATA = "data"
+    PUBLIC_ROUNDS = "public-rounds"
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,11 @@ class Rule:
         if Need.DATA in self.declaration.needs and updates.accuracy is None:
             raise InputError(
                 f"{name} needs the data and the network of the run; name its run.json with --run"
+            )
+        if Need.PUBLIC_ROUNDS in self.declaration.needs and updates.public is None:
+            raise InputError(
+                f"{name} needs rounds that were trained on public data; name their run with "
+                "--public of ariba aggregate"
             )
         if not self.declaration.by_samples and len(set(updates.samples)) > 1:
             raise UsageError(f"{name} counts everybody equally; leave out --weights")

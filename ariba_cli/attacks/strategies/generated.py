@@ -17,11 +17,11 @@ from ariba_cli.attacks.strategies.strategy import Situation, Strategy
 from ariba_cli.attacks.triggers.one_class import class_after
 from ariba_cli.base.declared import Argument
 from ariba_cli.base.errors import UsageError
+from ariba_cli.base.one_thread import one_thread
 from ariba_cli.federated.datasets import FloatArray
 from ariba_cli.federated.models import Architecture, Weights, load_weights
 from ariba_cli.federated.randomness import derived_seed
 from ariba_cli.federated.training import Task
-from ariba_cli.federated.training.task import one_thread
 
 if TYPE_CHECKING:
     import torch

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from ariba_cli.attacks.triggers.pattern import square
 from ariba_cli.attacks.triggers.trigger import Aim, Trigger, of_other_classes
 from ariba_cli.base.errors import UsageError
+from ariba_cli.base.one_thread import one_thread
 from ariba_cli.federated.datasets import Dataset, FloatArray, LabelArray
 from ariba_cli.federated.federation import Surrogate
 from ariba_cli.federated.models import load_weights
-from ariba_cli.federated.training.task import one_thread
 
 if TYPE_CHECKING:
     import torch

@@ -12,10 +12,11 @@ import numpy as np
 
 from ariba_cli.base.errors import ResourceError, UsageError
 from ariba_cli.base.machine import cores, is_gpu
+from ariba_cli.base.one_thread import one_thread
 from ariba_cli.federated.datasets import FloatArray, LabelArray
 from ariba_cli.federated.models import Architecture, Weights
 from ariba_cli.federated.training.single import PIECE, Network
-from ariba_cli.federated.training.task import LocalTraining, Task, one_thread
+from ariba_cli.federated.training.task import LocalTraining, Task
 from ariba_cli.federated.training.vectorised import VectorisedTraining
 from ariba_cli.federated.training.workers import Workers
 

@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from ariba_cli.base.one_thread import one_thread
 from ariba_cli.federated.datasets import FloatArray
 from ariba_cli.federated.models import Architecture, Weights, load_weights, weights_of
 from ariba_cli.federated.training.optimizers import make_optimizer
-from ariba_cli.federated.training.task import Task, one_thread
+from ariba_cli.federated.training.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

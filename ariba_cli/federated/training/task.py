@@ -1,7 +1,6 @@
 """The task of one participant in a round: to train given weights on its own samples."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -122,16 +121,3 @@ class Task:
                 left_over = pieces.pop()
                 pieces[-1] = torch.cat([pieces[-1], left_over])
             yield from pieces
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread, which gives the same bytes however many cores there are."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
