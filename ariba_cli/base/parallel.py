@@ -8,6 +8,11 @@ from typing import Any, TypeVar
 
 from ariba_cli.base.machine import cores
 
+# Items that a worker takes at a time at most, and how often it takes some at least, so that none
+# waits long for another.
+_MOST_TOGETHER = 32
+_LEAST_TURNS = 32
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -48,8 +53,17 @@ def thread_map(
     if len(listed) == 1 or workers == 1:
         yield from (function(*one) for one in listed)
         return
-    with ThreadPoolExecutor(workers or cores()) as pool:
-        yield from pool.map(lambda arguments: function(*arguments), listed)
+    count = workers or cores()
+    # Of thousands of items, a worker takes several at a time: each handing over takes time, too.
+    size = max(1, min(_MOST_TOGETHER, len(listed) // (count * _LEAST_TURNS)))
+    batches = [listed[start : start + size] for start in range(0, len(listed), size)]
+
+    def work(batch: list[tuple[Any, ...]]) -> list[Result]:
+        return [function(*one) for one in batch]
+
+    with ThreadPoolExecutor(count) as pool:
+        for found in pool.map(work, batches):
+            yield from found
 
 
 @contextmanager

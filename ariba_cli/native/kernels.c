@@ -511,8 +511,10 @@ EXPORT void OWN(side)(const Rows *rows, int64_t n, int64_t columns, int64_t firs
 
 /* ---- Fragments of d values, less the mean of all participants: see fragments.py ---- */
 
-/* How many fragments of each participant are gone over at a time. */
+/* How many fragments of each participant are gone over at a time, and of how many participants
+   half as many: their rows fit no cache in any case, and are memory that each thread needs. */
 #define STRIP 64
+#define MANY 4096
 /* The values of a kernel of 3×3, for which a compiler makes code of its own. */
 #define USUAL 9
 /* How many vectors of distances are found at a time. */
@@ -564,16 +566,19 @@ static void centre(int64_t n, int64_t columns, int64_t length, double *rows, dou
         for (int64_t c = 0; c < columns; c++) rows[i * length + c] -= sums[c];
 }
 
+/* How many fragments a strip has: whole vectors of distances, see `FEW`. */
+static int64_t strip_of(int64_t n) { return n < MANY ? STRIP : STRIP / 2; }
+
 /* How many values apart the rows of a strip are: some behind each may be read, and are not used. */
-static int64_t strip_length(int64_t d)
+static int64_t strip_length(int64_t n, int64_t d)
 {
-    return (STRIP * d + 7) / 8 * 8 + 8;
+    return (strip_of(n) * d + 7) / 8 * 8 + 8;
 }
 
 /* How many float64 `moments` and `distances` need to work in. */
 EXPORT int64_t OWN(strip_scratch)(int64_t n, int64_t d)
 {
-    return (n + (n + 1) / 2) * strip_length(d) + d * (d + 8) + STRIP * d;
+    return (n + (n + 1) / 2) * strip_length(n, d) + d * (d + 8) + STRIP * d;
 }
 
 /* Eight sums of every eighth value, whatever the lanes. */
@@ -624,11 +629,11 @@ static inline void add_pairs(const double *row, int64_t fragments, int64_t d, in
 INLINE void moments(const Rows *rows, int64_t n, int64_t fragments, int64_t d, double *scratch,
                     double *sum, double *lost, double *squares)
 {
-    int64_t length = strip_length(d), wide = d + 8;
+    int64_t length = strip_length(n, d), strip = strip_of(n), wide = d + 8;
     double *sums = scratch + n * length, *products = sums + (n + 1) / 2 * length;
     for (int64_t at = 0; at < n * length; at++) scratch[at] = 0;
-    for (int64_t first = 0; first < fragments; first += STRIP) {
-        int64_t count = fragments - first < STRIP ? fragments - first : STRIP;
+    for (int64_t first = 0; first < fragments; first += strip) {
+        int64_t count = fragments - first < strip ? fragments - first : strip;
         differences(rows, n, first * d, count * d, length, scratch);
         for (int64_t i = 0; i < n; i++) {
             squares[i] += sum_of_squares(scratch + i * length, count * d);
@@ -680,17 +685,17 @@ INLINE int64_t distances(const Rows *rows, int64_t n, int64_t fragments, int64_t
                          const double *matrix, int64_t rank, double *scratch, double *out,
                          int64_t out_stride)
 {
-    int64_t length = strip_length(d), most = 0;
+    int64_t length = strip_length(n, d), strip = strip_of(n), most = 0;
     double *sums = scratch + n * length, *turned = sums + (n + 1) / 2 * length + d * (d + 8);
-    for (int64_t first = 0; first < fragments; first += STRIP) {
-        int64_t count = fragments - first < STRIP ? fragments - first : STRIP;
+    for (int64_t first = 0; first < fragments; first += strip) {
+        int64_t count = fragments - first < strip ? fragments - first : strip;
         differences(rows, n, first * d, count * d, length, scratch);
         centre(n, count * d, length, scratch, sums);
         for (int64_t i = 0; i < n; i++) {
             const double *row = scratch + i * length;
             double found[STRIP];
             turn(row, count, d, turned);
-            for (int64_t f = 0; f < STRIP; f += FEW * LANES) {
+            for (int64_t f = 0; f < count; f += FEW * LANES) {
                 Doubles sums_of_squares[FEW] = {{0}};
                 for (int64_t r = 0; r < rank; r++) {
                     Doubles white[FEW] = {{0}};

@@ -11,6 +11,9 @@ from ariba_cli.updates.chunks import blocks
 # Values in a block: few enough for the cache, and enough for the arithmetic to take much
 # longer than the calls of NumPy.
 _BLOCK_VALUES = 2**18
+# Fragments of each participant in a block, however many participants there are: fewer leave most
+# lanes of a vector unused, and what is read of a row is then shorter than what it takes to find it.
+_FEWEST = 64
 
 
 class Cpu:
@@ -26,7 +29,7 @@ class Cpu:
             return Sums(*second_moments(rows.columns(columns), dimension))
 
         with one_blas_thread():
-            return join_sums(list(thread_map(work, blocks(values, dimension, _BLOCK_VALUES))))
+            return join_sums(list(thread_map(work, blocks(values, dimension, _BLOCK_VALUES, _FEWEST))))
 
     def squared(self, values: Values, reference: int, whitening: Float64, out: Float64) -> float:
         """See `Processor`."""
@@ -38,4 +41,4 @@ class Cpu:
             return squared_distances(rows.columns(columns), whitening, out[:, part])
 
         with one_blas_thread():
-            return max(thread_map(work, blocks(values, dimension, _BLOCK_VALUES)))
+            return max(thread_map(work, blocks(values, dimension, _BLOCK_VALUES, _FEWEST)))

@@ -82,7 +82,9 @@ class Elsewhere(Protocol):
         ...
 
 
-def blocks(values: npt.NDArray[np.floating], dimension: int, most_values: int) -> list[slice]:
+def blocks(
+    values: npt.NDArray[np.floating], dimension: int, most_values: int, fewest: int = 1
+) -> list[slice]:
     """Return column slices of an array of shape (n, run·d) that hold whole fragments.
 
     Parameters
@@ -92,10 +94,12 @@ def blocks(values: npt.NDArray[np.floating], dimension: int, most_values: int) -
     dimension : int
         The number of values per fragment, d.
     most_values : int
-        The most values in one block; exceeded only where a single fragment of all participants
-        has more.
+        The most values in one block; exceeded only where the fewest fragments of all participants
+        have more.
+    fewest : int
+        The fewest fragments of each participant in one block.
     """
-    width = dimension * max(1, most_values // (len(values) * dimension))
+    width = dimension * max(fewest, most_values // (len(values) * dimension))
     columns = values.shape[1]
     return [slice(start, min(start + width, columns)) for start in range(0, columns, width)]
 

@@ -41,6 +41,9 @@ _FEW = 2**21
 # What is held of a layer, though there were room for more: beyond it, memory that the system
 # has to clear first takes longer than reading the files once more.
 _MOST_HELD = 2**25
+# Tensors so small are held if there is room at all: it takes longer to open their files for each
+# chunk than to clear memory.
+_OPENED_ONCE_BYTES = 2**18
 # What is read at a time of a layer that is not held in memory, in bytes. Of each participant it
 # is enough to take longer to read than to open, unless there are hundreds.
 _CHUNK_BYTES = 2**25
@@ -325,7 +328,8 @@ def _stay_in_files(taken: Sequence[_Offered], layer: Layer, memory: int, *, spre
     size = len(whole) * layer.spec.values * _common_type(whole).itemsize
     size += sum(one.factors.held_bytes for one in taken if one.factors is not None)
     packed = [one for one in whole if not in_one_piece(one.tensor)]
-    held = packed or (_readers(taken) and not spread)
+    small = layer.spec.values * _common_type(whole).itemsize <= _OPENED_ONCE_BYTES
+    held = packed or ((small or _readers(taken)) and not spread)
     if size <= (memory if held else min(memory, _MOST_HELD)):
         return False
     if packed:
