@@ -319,6 +319,7 @@ def test_a_layer_that_all_sent_alike_is_found_wherever_it_is_read(
     ariba.save_round(tmp_path / "round", updates)
     held = ariba.audit(tmp_path / "round", detectors=["mahalanobis", "krum"], k_est=2)
     monkeypatch.setattr(reading, "_MOST_HELD", 0)
+    monkeypatch.setattr(reading, "_OPENED_ONCE_BYTES", 0)
     streamed = ariba.audit(tmp_path / "round", detectors=["mahalanobis", "krum"], k_est=2)
     assert streamed.to_dict()["result_sha256"] == held.to_dict()["result_sha256"]
     assert any(one.layer == "a" for one in held.findings)

@@ -210,6 +210,7 @@ def test_files_threads_and_memory_change_no_byte(
     rule = make_rule(name, QUICK.get(name, {}) | arguments)
     # An audit wants to hold what is small.
     little = 2**20 if name == "audit" else 0
+    monkeypatch.setattr(reading, "_OPENED_ONCE_BYTES", 0)
     for threads, memory in ((1, None), (2, None), (2, little)):
         monkeypatch.setattr(parallel, "cores", lambda threads=threads: threads)
         monkeypatch.setattr(reading, "_MOST_HELD", 0 if memory == little else 2**20)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -141,10 +142,13 @@ class Round:
         None of them may take many more names, or much more time, than the others; see `use`.
         """
 
+        @cache
+        def within(limits: Limits) -> Round:
+            return replace(self, terms=replace(self.terms, limits=limits))
+
         def open_with(member: Member, limits: Limits) -> Model:
-            within = replace(self, terms=replace(self.terms, limits=limits))
             # It is read within the limits of all.
-            return replace(within.open(member), terms=self.terms)
+            return replace(within(limits).open(member), terms=self.terms)
 
         read_starts(self.root / member.path for member in members)
         found = open_fairly(open_with, members, self.terms.limits, progress)

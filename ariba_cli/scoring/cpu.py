@@ -29,7 +29,9 @@ class Cpu:
             return Sums(*second_moments(rows.columns(columns), dimension))
 
         with one_blas_thread():
-            return join_sums(list(thread_map(work, blocks(values, dimension, _BLOCK_VALUES, _FEWEST))))
+            return join_sums(
+                list(thread_map(work, blocks(values, dimension, _BLOCK_VALUES, _FEWEST)))
+            )
 
     def squared(self, values: Values, reference: int, whitening: Float64, out: Float64) -> float:
         """See `Processor`."""

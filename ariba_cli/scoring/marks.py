@@ -141,7 +141,8 @@ def counted_k_ests(k_est: int, participants: int) -> Counts:
     if participants <= _MOST_FOR_EVERY_K_EST:
         return np.arange(1, last + 1)
     spread = 1 + np.arange(_SPREAD) * (2 * k_est - 1) // (_SPREAD - 1)
-    chosen = np.union1d(spread, (k_est - 1, k_est, k_est + 1))
+    # NumPy's `union1d` imports masked arrays.
+    chosen = np.unique(np.append(spread, (k_est - 1, k_est, k_est + 1)))
     return chosen[(chosen >= 1) & (chosen <= last)]
 
 
@@ -205,7 +206,7 @@ def marks_by_k_est(distances: npt.NDArray[np.float64], k_est: int) -> CountedMar
     cuts = m * k_ests
     last, following = distances.size - cuts, distances.size - cuts - 1
     # Only what is at a cut is put in its place: that takes no more than a copy.
-    placed = np.partition(distances, np.union1d(last, following), axis=None)
+    placed = np.partition(distances, np.unique(np.append(last, following)), axis=None)
     thresholds = np.unique(placed[last])
     # Odd columns are for what equals a threshold, even ones for what lies between two.
     found = np.empty((n, 2 * len(thresholds) + 1), dtype=np.int64)

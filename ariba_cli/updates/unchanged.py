@@ -1,6 +1,7 @@
 """Participants who returned the global model unchanged: not selected, or without samples."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -43,25 +44,39 @@ def unchanged(sent: Sent, layers: Sequence[Layer]) -> list[Submission]:
     if not scored:
         return []
 
+    try:
+        # It is opened once for all participants, and its bytes are read by their positions.
+        with nullcontext() if start is None else start.reading() as known:
+            return _unchanged(sent.submissions, known, scored)
+    except RefusedFileError:
+        # The global model changed meanwhile, so that nobody is known to have sent it back.
+        return []
+
+
+def _unchanged(
+    submissions: Sequence[Submission], known: Reading | None, layers: Sequence[Layer]
+) -> list[Submission]:
+    """Return those whose layers are the known ones, or zero where none are given."""
+
     def is_unchanged(one: Submission) -> bool:
-        if one.finding is not None or one.model is None or not _holds(one.model, scored):
+        if one.finding is not None or one.model is None or not _holds(one.model, layers):
             return False
         try:
             with enough_memory():
-                return _is_zero(one.model, scored) if start is None else _same(one.model, start)
+                return _is_zero(one.model, layers) if known is None else _same(one.model, known)
         except RefusedFileError:
             # It is left out for that as soon as it is scored.
             return False
 
-    def _same(model: Model, start: Model) -> bool:
-        with model.reading() as own, start.reading() as known:
-            return all(_same_layer(own, known, layer) for layer in scored)
+    def _same(model: Model, known: Reading) -> bool:
+        with model.reading() as own:
+            return all(_same_layer(own, known, layer) for layer in layers)
 
-    models = sent.models.values()
+    models = (one.model for one in submissions if one.model is not None)
     readers = next((one.readers for one in models), None)
     with one_blas_thread():
-        found = list(thread_map(is_unchanged, sent.submissions, workers=readers))
-    return [one for one, same in zip(sent.submissions, found, strict=True) if same]
+        found = list(thread_map(is_unchanged, submissions, workers=readers))
+    return [one for one, same in zip(submissions, found, strict=True) if same]
 
 
 def _holds(model: Model, layers: Sequence[Layer]) -> bool:
