@@ -166,6 +166,21 @@ def memory(bench: Bench) -> Table:
     return Table("memory", title, tuple(rows))
 
 
+def many(bench: Bench) -> Table:
+    """Measure thousands of participants with a small layer, against reading and hashing it."""
+    spec = bench.rounds.many
+    task = bench.task(spec, [ONE_LAYER])
+    repeats = min(bench.repeats, _LONG_REPEATS)
+    row = in_turns("ours", task, repeats, beside="hashing").row
+    say("ariba audit, as a process")
+    command = [*_audit(bench.data / spec.name, ONE_LAYER, spec.k_est), "--format", "json"]
+    whole = _whole_row(
+        "ariba audit", task.bytes, [whole_process(command) for _ in range(repeats + 1)]
+    )
+    title = f"{spec.participants:,} participants × {spec.kernels:,} × 9, open to ranking, and JSON"
+    return Table("many", title, (yardstick_row([row], "hashing"), row, whole), beside="hashing")
+
+
 def cold(bench: Bench) -> Table:
     """Measure the large layer with the files out of memory, against reading them from disk."""
     spec = bench.rounds.resnet
@@ -286,6 +301,7 @@ JOBS: Mapping[str, Callable[[Bench], Table]] = {
     "panel": panel,
     "process": process,
     "memory": memory,
+    "many": many,
     "cold": cold,
     "device": device,
     "training": training,

@@ -61,7 +61,8 @@ _SAME = (
     frozenset({"47f38ef441050888", "3d1b5dc0a1e20066", "69f18a7906031ab2"}),
     # Only docstrings differ.
     frozenset({"b2e10ddf2ccf5e50", "c47f837aa0ae0ca1"}),
-    frozenset({"c10f832331b7ea20", "dd20099a10f370cb"}),
+    # The third divides reads and quick sums in another way, on which no result depends.
+    frozenset({"c10f832331b7ea20", "dd20099a10f370cb", "e734ea1d6d853b41"}),
 )
 
 

@@ -32,13 +32,14 @@ _BATCHES_SEEN = 1000
 def make_rounds(data: Path, rounds: Rounds) -> None:
     """Make the rounds that are not there yet."""
     data.mkdir(parents=True, exist_ok=True)
-    for spec in (rounds.resnet, rounds.wide):
+    made = (rounds.resnet, rounds.wide, rounds.many)
+    for spec in made:
         if not (data / spec.name).exists():
             _make(data / spec.name, spec)
     if not (data / rounds.part).exists():
         _make_part(data / rounds.part, data / rounds.wide.name, rounds)
-    for name, spec in ((rounds.resnet.name, rounds.resnet), (rounds.wide.name, rounds.wide)):
-        _check_same(data / name, spec)
+    for spec in made:
+        _check_same(data / spec.name, spec)
 
 
 def _make(path: Path, spec: RoundSpec) -> None:

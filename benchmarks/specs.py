@@ -80,11 +80,14 @@ class Rounds:
         The round of many participants.
     few : int
         The number of participants of `wide` in the part of it that is audited as well.
+    many : RoundSpec
+        The round of thousands of participants with a small layer.
     """
 
     resnet: RoundSpec
     wide: RoundSpec
     few: int
+    many: RoundSpec
 
     @property
     def part(self) -> str:
@@ -96,11 +99,13 @@ FULL = Rounds(
     resnet=RoundSpec("resnet18", participants=50, boosted=5, width=64),
     wide=RoundSpec("wide", participants=2000, boosted=200, kernels=32_768),
     few=500,
+    many=RoundSpec("many", participants=10_000, boosted=1000, kernels=2048),
 )
 QUICK = Rounds(
     resnet=RoundSpec("quick-resnet18", participants=20, boosted=2, width=8),
     wide=RoundSpec("quick-wide", participants=40, boosted=4, kernels=256),
     few=10,
+    many=RoundSpec("quick-many", participants=200, boosted=20, kernels=64),
 )
 
 

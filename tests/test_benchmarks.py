@@ -28,6 +28,7 @@ TINY = Rounds(
     resnet=RoundSpec("tiny-resnet18", participants=10, boosted=1, width=1),
     wide=RoundSpec("tiny-wide", participants=20, boosted=2, kernels=64),
     few=10,
+    many=RoundSpec("tiny-many", participants=12, boosted=2, kernels=64),
 )
 
 FEDERATION = FederationSpec(
@@ -73,6 +74,7 @@ def test_every_job_runs_and_all_come_to_the_same_marks(tmp_path: Path) -> None:
         "panel",
         "process",
         "memory",
+        "many",
         "cold",
         "device",
         "training",
@@ -202,7 +204,7 @@ def test_the_yardstick_reads_the_bytes_of_the_layer(tiny: Task) -> None:
 def test_rounds_are_made_once_and_known_again(tmp_path: Path) -> None:
     make_rounds(tmp_path, TINY)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
-    assert len(before) == 10 + 1 + 20 + 1 + 10
+    assert len(before) == 10 + 1 + 20 + 1 + 10 + 12 + 1
     make_rounds(tmp_path, TINY)
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     with pytest.raises(SystemExit, match="remove it"):
