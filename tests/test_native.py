@@ -315,6 +315,32 @@ def test_moments_are_as_near_as_they_say(found: Array, dimension: int, origin: i
 
 
 @needs_kernels
+@pytest.mark.parametrize("participants", [4095, 4096, 4097])
+@pytest.mark.parametrize(("dimension", "fragments"), [(9, 71), (3, 1), (5, 33)])
+def test_of_thousands_of_participants_strips_are_shorter_and_results_the_same(
+    participants: int, dimension: int, fragments: int
+) -> None:
+    draw = np.random.default_rng(participants)
+    sent = draw.standard_normal((participants, fragments * dimension), dtype=np.float32)
+    matrix = np.tril(draw.standard_normal((dimension, dimension)))
+    rows, origin = Rows(sent, sent[1].astype(np.float64)), sent[1].astype(np.float64)
+    moved = sent - origin
+    less = (moved - moved.mean(axis=0)).reshape(-1, dimension)
+    expected = np.square(less @ matrix.T).sum(axis=1).reshape(participants, fragments)
+
+    def both() -> tuple[Array, Array, Array, float]:
+        out = np.empty((participants, fragments))
+        largest = squared_distances(rows, matrix, out)
+        return *second_moments(rows, dimension)[:2], out, largest
+
+    for products_, squares, out, largest in on_all_levels(both):
+        np.testing.assert_allclose(products_, less.T @ less, rtol=1e-9, atol=1e-8)
+        np.testing.assert_allclose(squares, np.square(moved).sum(axis=1), rtol=1e-9)
+        np.testing.assert_allclose(out, expected, rtol=1e-9, atol=1e-12)
+        assert largest == out.max()
+
+
+@needs_kernels
 @settings(max_examples=100, deadline=None)
 @given(values(), st.integers(1, 80), st.integers(0, 2), st.integers(0, 2**32))
 def test_distances_are_those_of_the_centred_fragments(
