@@ -198,6 +198,6 @@ def _kinds() -> Iterator[Kind]:
 
 
 MATRICES = {
-    DEVELOPMENT: Matrix(DEVELOPMENT, tuple(_kinds()), (1, 2)),
-    REPORTING: Matrix(REPORTING, tuple(_kinds()), (5005, 5006, 5007, 5008)),
+    DEVELOPMENT: Matrix(DEVELOPMENT, tuple(_kinds()), (1, 2, 3, 4, 5)),
+    REPORTING: Matrix(REPORTING, tuple(_kinds()), (5009, 5010, 5011, 5012)),
 }

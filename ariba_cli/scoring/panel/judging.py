@@ -41,7 +41,7 @@ _BACK = 0.1
 _MOST_REFITS = 6
 # How far most of a close group stand out where they are not honest: farther where honest groups
 # are often as close, since the closest of many groups always differs from the others.
-_STANDS_OUT, _STANDS_FAR_OUT = 5.5, 9.0
+_STANDS_OUT, _STANDS_FAR_OUT = 5.5, 7.0
 _UNUSUALLY_CLOSE = 0.05
 _MOST_GROUPS = 3
 
