@@ -545,7 +545,7 @@ def test_html_is_a_page(ariba: Ariba, path: Path) -> None:
 def test_markdown_is_a_summary(data: bytes, several: bytes) -> None:
     text = audit_markdown(parse_report(data))
     report = json.loads(data)
-    assert "**Suspects:** `p18`, `p15`, `p17`, `p13`. The 4 highest scores are always" in text
+    assert "**Suspects:** `p18`, `p15`, `p17`, `p13`. ariba always names the 4 highest" in text
     assert "| 1 | `p18` | 220 | 0.430 | suspect |" in text
     assert "an attack on the rest is not seen" in text
     assert f"result_sha256 `{report['result_sha256']}`" in text
