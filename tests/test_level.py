@@ -4,12 +4,14 @@ import csv
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from safetensors.numpy import load_file, save_file
 
 import ariba_cli as ariba
 from ariba_cli.auditing.decisions import FEWEST_TO_FLAG, level
@@ -163,6 +165,29 @@ def test_reasons_name_what_there_is_with_its_number(data: bytes) -> None:
     reasons = {one["family"]: one for one in result["ranking"][0]["reasons"]}
     assert reasons["along"]["value"] < reasons["along"]["honest_range"][0]
     assert reasons["size"]["value"] > reasons["size"]["honest_range"][1] > 1
+
+
+def test_a_reason_names_those_who_send_the_same(tmp_path: Path) -> None:
+    shutil.copytree(CLEAN, tmp_path / "round")
+    (tmp_path / "round" / "manifest.json").unlink()
+    start = load_file(CLEAN / "global.safetensors")
+    first, second = (load_file(CLEAN / "participants" / f"p0{i}.safetensors") for i in (0, 1))
+    for i, share in enumerate((0.2, 0.3)):
+        sent = {
+            name: start[name]
+            + 0.8 * (first[name] - start[name])
+            + share * (second[name] - start[name])
+            for name in start
+        }
+        save_file(sent, tmp_path / "round" / "participants" / f"p0{i}.safetensors")
+    ranking = json.loads(ariba.audit(tmp_path / "round").to_json())["result"]["ranking"]
+    same = {
+        one["id"]: reason["with"]
+        for one in ranking
+        for reason in one["reasons"]
+        if reason["family"] == "same"
+    }
+    assert same == {"p00": ["p01"], "p01": ["p00"]}
 
 
 def test_every_sign_has_its_words() -> None:
